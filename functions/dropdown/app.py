@@ -1,0 +1,52 @@
+"""GET /dropdown-values: what a form can offer."""
+
+import json
+from functools import cache
+
+from clinical import api
+from clinical.artefacts import Bucket, read_verified, s3_client
+from clinical.champion import ChampionFollower
+from clinical.contract import Combination, DropdownValues
+from clinical.environment import environment
+from clinical.params import params
+from clinical.registry import Champion, Registry
+
+app = api.resolver()
+
+
+@cache
+def bucket() -> Bucket:
+    return Bucket(s3_client(), environment().artifacts_bucket)
+
+
+def values_of(champion: Champion) -> DropdownValues:
+    """The contract's values, with the combinations that this champion's data recorded."""
+    schema = params()
+    age, duration = schema.whole_number("Age"), schema.whole_number("Treatment_Duration_days")
+    recorded = json.loads(read_verified(bucket(), champion.combinations))
+    return DropdownValues(
+        genders=schema.categories("Gender"),
+        conditions=schema.categories("Condition"),
+        drugs=schema.categories("Drug_Name"),
+        side_effects=schema.categories("Side_Effects"),
+        dosages=schema.levels("Dosage_mg"),
+        age_range=(age.min, age.max),
+        duration_range=(duration.min, duration.max),
+        valid_combinations=tuple(Combination(**combination) for combination in recorded),
+    )
+
+
+follower = ChampionFollower(lambda: Registry(bucket()), values_of)
+
+
+@app.get(
+    "/dropdown-values",
+    summary="What a form can offer, and which values were recorded together",
+    responses=api.answers(DropdownValues, 500, 503),
+)
+def dropdown_values() -> DropdownValues:
+    return follower.current()
+
+
+handler = api.lambda_handler(app)
+follower.warm()

@@ -1,0 +1,43 @@
+"""Write predict/openapi.json: one document for the routes of every function (`make openapi`)."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def document() -> str:
+    """Merge what each function's resolver says of itself into one OpenAPI document."""
+    merged: dict[str, Any] = {}
+    for function in sorted(HERE.glob("*/app.py")):
+        spec = described(function)
+        merged.setdefault("paths", {}).update(spec["paths"])
+        merged.setdefault("schemas", {}).update(spec["components"]["schemas"])
+    spec |= {"paths": merged["paths"], "components": {"schemas": merged["schemas"]}}
+    spec["servers"] = [{"url": "."}]  # beside this document, whatever its host and stage
+    return json.dumps(spec, indent=1, sort_keys=True) + "\n"
+
+
+def described(function: Path) -> dict[str, Any]:
+    """What the resolver in a function's app.py says of its own routes."""
+    os.environ.setdefault("ARTIFACTS_BUCKET", "none is asked: only its routes are read")
+    spec = importlib.util.spec_from_file_location(function.parent.name, function)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{function} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.app.get_openapi_json_schema(
+        title="Clinical outcomes",
+        version="1.0.0",
+        description="Predicts an Improvement_Score from 0 to 10 for a patient and a treatment. "
+        "For research support only: no diagnosis and no treatment advice.",
+    )
+    described: dict[str, Any] = json.loads(text)
+    return described
+
+
+if __name__ == "__main__":
+    (HERE / "predict/openapi.json").write_text(document(), encoding="utf-8")

@@ -1,0 +1,219 @@
+"""The only S3 I/O: objects with their digests, read whole, checked, and written on conditions."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel, JsonValue
+
+from clinical.errors import (
+    ArtefactCorrupted,
+    ArtefactMissing,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
+from clinical.params import Frozen
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Artefact(Frozen):
+    """Where an object lies in the artefacts bucket, and the SHA-256 that its bytes must have."""
+
+    key: str
+    sha256: str
+
+
+class RawObject(Frozen):
+    """One version of one object in the raw bucket."""
+
+    key: str
+    version_id: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as S3 answered it: its bytes, and the ETag that the next write can insist on."""
+
+    body: bytes
+    etag: str
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@cache
+def s3_client() -> "S3Client":
+    """The function's one S3 client; it gives up early enough to answer within the timeout."""
+    return boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 3}
+        ),
+    )
+
+
+class _Conditions(TypedDict):
+    """What must hold for S3 to carry out a request, under the names of its API."""
+
+    IfMatch: NotRequired[str]
+    IfNoneMatch: NotRequired[str]
+
+
+class Bucket:
+    """An S3 bucket. Every method raises StorageDenied, or StorageUnavailable where S3 fails."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self.client = client
+        self.name = name
+
+    def get(self, key: str) -> Stored:
+        """Read an object; raises ArtefactMissing."""
+        with self._asking_for(key):
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+            return Stored(answer["Body"].read(), answer["ETag"])
+
+    def get_version(self, version: RawObject) -> bytes:
+        """Read one version of an object; raises ArtefactMissing."""
+        with self._asking_for(version.key):
+            answer = self.client.get_object(
+                Bucket=self.name, Key=version.key, VersionId=version.version_id
+            )
+            return answer["Body"].read()
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; raises ArtefactMissing."""
+        try:
+            with self._asking_for(key):
+                answer = self.client.get_object(Bucket=self.name, Key=key, IfNoneMatch=etag)
+                return Stored(answer["Body"].read(), answer["ETag"])
+        except _NotModified:
+            return None
+
+    def put(self, key: str, body: bytes) -> str:
+        """Write an object, whatever was there, and return its ETag."""
+        return self._put(key, body)
+
+    def put_new(self, key: str, body: bytes) -> str:
+        """Write an object that must not exist yet; raises PreconditionFailed."""
+        return self._put(key, body, IfNoneMatch="*")
+
+    def put_over(self, key: str, body: bytes, etag: str) -> str:
+        """Write over an object that must still have this ETag; raises PreconditionFailed."""
+        return self._put(key, body, IfMatch=etag)
+
+    def exists(self, key: str) -> bool:
+        try:
+            with self._asking_for(key):
+                self.client.head_object(Bucket=self.name, Key=key)
+        except ArtefactMissing:
+            return False
+        return True
+
+    def size(self, version: RawObject) -> int:
+        """How many bytes an object's version has; raises ArtefactMissing."""
+        with self._asking_for(version.key):
+            return self.client.head_object(
+                Bucket=self.name, Key=version.key, VersionId=version.version_id
+            )["ContentLength"]
+
+    def newest(self, prefix: str, suffix: str) -> RawObject:
+        """The current version of the object written last; raises ArtefactMissing."""
+        with self._asking_for(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            found = [
+                (entry["LastModified"], entry["Key"])
+                for page in pages
+                for entry in page.get("Contents", [])
+                if entry["Key"].endswith(suffix)
+            ]
+            if not found:
+                raise ArtefactMissing(
+                    f"s3://{self.name}/{prefix} holds no object that ends in {suffix}"
+                )
+            key = max(found)[1]
+            head = self.client.head_object(Bucket=self.name, Key=key)
+            return RawObject(key=key, version_id=head["VersionId"])
+
+    def _put(self, key: str, body: bytes, **conditions: Unpack[_Conditions]) -> str:
+        with self._asking_for(key):
+            return self.client.put_object(Bucket=self.name, Key=key, Body=body, **conditions)[
+                "ETag"
+            ]
+
+    @contextmanager
+    def _asking_for(self, key: str) -> Iterator[None]:
+        """Say in this system's words what S3 refused."""
+        where = f"s3://{self.name}/{key}"
+        try:
+            yield
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            match status:
+                case 304:
+                    raise _NotModified from error
+                case 403:
+                    raise StorageDenied(f"the role may not use {where}") from error
+                case 404:
+                    raise ArtefactMissing(f"{where} does not exist") from error
+                case 409 | 412:
+                    raise PreconditionFailed(f"{where} changed meanwhile") from error
+            raise StorageUnavailable(f"S3 answered {status} for {where}") from error
+        except BotoCoreError as error:
+            raise StorageUnavailable(
+                f"S3 could not be reached for {where}: {type(error).__name__}"
+            ) from error
+
+
+class Artefacts:
+    """The artefacts of one stage of one run: written under its folder, read from anywhere."""
+
+    def __init__(self, bucket: Bucket, folder: str) -> None:
+        self.bucket = bucket
+        self.folder = folder
+
+    def write(self, name: str, body: bytes) -> Artefact:
+        artefact = Artefact(key=f"{self.folder}/{name}", sha256=sha256(body))
+        self.bucket.put(artefact.key, body)
+        return artefact
+
+    def write_json(self, name: str, value: BaseModel | JsonValue) -> Artefact:
+        return self.write(name, canonical_json(value))
+
+    def read(self, artefact: Artefact) -> bytes:
+        """Read an artefact; raises ArtefactMissing, ArtefactCorrupted before a byte is used."""
+        return read_verified(self.bucket, artefact)
+
+
+def read_verified(bucket: Bucket, artefact: Artefact) -> bytes:
+    """Read an artefact's bytes; raises ArtefactMissing, ArtefactCorrupted."""
+    body = bucket.get(artefact.key).body
+    found = sha256(body)
+    if found != artefact.sha256:
+        raise ArtefactCorrupted(
+            f"s3://{bucket.name}/{artefact.key} has the SHA-256 {found}, "
+            f"recorded was {artefact.sha256}"
+        )
+    return body
+
+
+def canonical_json(value: BaseModel | JsonValue) -> bytes:
+    """Write JSON that is the same for the same value: sorted keys, and a digest worth keeping."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return (json.dumps(plain, sort_keys=True, indent=1) + "\n").encode()
+
+
+class _NotModified(Exception):  # noqa: N818 - no error: S3's 304
+    pass

@@ -1,0 +1,147 @@
+"""What the API takes and gives. The vocabularies and ranges are those of params.yaml.
+
+Unlike the rest of the code this module reads params.yaml when it is imported: a request model's
+schema is what a cold start must know before its first request.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StrictFloat,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+from clinical.params import Identifier, params
+
+_PARAMS = params()
+_AGE = _PARAMS.whole_number("Age")
+_DURATION = _PARAMS.whole_number("Treatment_Duration_days")
+_LEVELS = _PARAMS.levels("Dosage_mg")
+_ID = _PARAMS.columns[_PARAMS.features.id]
+_ID_LENGTH = _ID.max_length if isinstance(_ID, Identifier) else None
+
+
+class _OneOf:
+    """Exactly one of a category column's values."""
+
+    def __init__(self, column: str) -> None:
+        self.values = _PARAMS.categories(column)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.literal_schema(list(self.values))
+
+
+def _level(dosage: float) -> int:
+    if dosage not in _LEVELS:
+        raise PydanticCustomError(
+            "literal_error",
+            "Input should be {expected}",
+            {"expected": " or ".join([", ".join(map(str, _LEVELS[:-1])), str(_LEVELS[-1])])},
+        )
+    return int(dosage)
+
+
+# A JSON number, not an integer: clients written for the predecessor send 50.0 as well as 50.
+Dosage = Annotated[
+    StrictFloat,
+    AfterValidator(_level),
+    WithJsonSchema({"type": "number", "enum": list(_LEVELS)}),
+]
+
+
+class Request(BaseModel):
+    """Strict: nothing is coerced, no field is ignored, and no error repeats the input."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Response(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Patient(Request):
+    """One patient and one treatment, under the names of the data."""
+
+    Patient_ID: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=_ID_LENGTH,
+            description="A pseudonym of yours; it comes back with the answer and is never stored.",
+            examples=["P0001"],
+        ),
+    ]
+    Age: Annotated[int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56])]
+    Gender: Annotated[str, _OneOf("Gender"), Field(examples=["Male"])]
+    Condition: Annotated[str, _OneOf("Condition"), Field(examples=["Infection"])]
+    Drug_Name: Annotated[str, _OneOf("Drug_Name"), Field(examples=["Ciprofloxacin"])]
+    Dosage_mg: Annotated[Dosage, Field(description="Milligrams", examples=[50])]
+    Treatment_Duration_days: Annotated[
+        int, Field(ge=_DURATION.min, le=_DURATION.max, description="Days", examples=[9])
+    ]
+    Side_Effects: Annotated[str, _OneOf("Side_Effects"), Field(examples=["Nausea"])]
+
+
+class Prediction(Response):
+    Patient_ID: str
+    Improvement_Score: Annotated[
+        float, Field(ge=0, le=10, description="Expected improvement, 0 to 10, two decimals")
+    ]
+    model_version: str
+    disclaimer: str
+
+
+class Health(Response):
+    status: Literal["healthy", "unhealthy"]
+    model_loaded: bool
+    model_version: str
+
+
+class Combination(Response):
+    """Values that the data recorded together at least once."""
+
+    Condition: str
+    Drug_Name: str
+    Dosage_mg: int
+    Side_Effects: str
+
+
+class DropdownValues(Response):
+    """What a form can offer: the contract's values, and which of them were recorded together."""
+
+    genders: tuple[str, ...]
+    conditions: tuple[str, ...]
+    drugs: tuple[str, ...]
+    side_effects: tuple[str, ...]
+    dosages: tuple[int, ...]
+    age_range: Annotated[tuple[int, int], Field(description="Years, both included")]
+    duration_range: Annotated[tuple[int, int], Field(description="Days, both included")]
+    valid_combinations: tuple[Combination, ...]
+
+
+class Violation(Response):
+    """One thing wrong with a request: where, in words, and by pydantic's name for it."""
+
+    loc: tuple[str | int, ...]
+    msg: str
+    type: str
+
+
+class Problem(Response):
+    """An error, as RFC 9457 has it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: tuple[Violation, ...] = ()

@@ -1,0 +1,35 @@
+"""What the template tells a function about where it runs."""
+
+import os
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clinical.errors import EnvironmentInvalid
+
+
+class Environment(BaseModel):
+    """Names of resources, as template.yaml sets them in `Environment.Variables`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    artifacts_bucket: str = Field(alias="ARTIFACTS_BUCKET", min_length=1)
+    raw_bucket: str | None = Field(alias="RAW_BUCKET", default=None)
+    allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
+
+
+@cache
+def environment() -> Environment:
+    """Read the environment; raises EnvironmentInvalid, which names what is missing."""
+    try:
+        return Environment.model_validate(dict(os.environ))
+    except ValidationError as error:
+        missing = ", ".join(str(wrong["loc"][0]) for wrong in error.errors())
+        raise EnvironmentInvalid(
+            f"set {missing} in the environment, as template.yaml does"
+        ) from error
+
+
+def in_lambda() -> bool:
+    """Whether this process is a Lambda environment, and not a test or a build."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ

@@ -1,0 +1,83 @@
+"""Every error this system raises on purpose; the state machine and the API match them by name."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clinical.contract import Violation
+
+
+class ClinicalError(Exception):
+    """The root of them all."""
+
+
+class ParamsInvalid(ClinicalError):
+    """When params.yaml cannot be read as the decisions that the code expects."""
+
+
+class EnvironmentInvalid(ClinicalError):
+    """When the function's environment variables lack what the template should have set."""
+
+
+class DatasetUnreadable(ClinicalError):
+    """When an upload is no readable, non-empty CSV; retrying cannot help."""
+
+
+class DatasetRejected(ClinicalError):
+    """When rows break the data contract; retrying cannot help."""
+
+
+class ArtefactMissing(ClinicalError):
+    """When S3 holds no object under a key that should exist."""
+
+
+class ArtefactCorrupted(ClinicalError):
+    """When an object's bytes are not those whose digest was recorded."""
+
+
+class PreconditionFailed(ClinicalError):
+    """When an object changed between being read and being written."""
+
+
+class StorageDenied(ClinicalError):
+    """When the function's role may not do what it tried; retrying cannot help."""
+
+
+class StorageUnavailable(ClinicalError):
+    """When S3 does not answer as it should; retrying can help."""
+
+
+class VersionConflict(ClinicalError):
+    """When a model version is already published with other bytes."""
+
+
+class ChampionMoved(ClinicalError):
+    """When another promotion moved the champion first; reading it again can help."""
+
+
+class ModelUnavailable(ClinicalError):
+    """When no champion can be served yet."""
+
+
+class BodyTooLarge(ClinicalError):
+    """When a request's body is larger than the API reads."""
+
+
+class BodyUnreadable(ClinicalError):
+    """When a request's body is no JSON in UTF-8."""
+
+
+class MediaTypeUnsupported(ClinicalError):
+    """When a request's body claims to be something else than JSON."""
+
+
+class RequestInvalid(ClinicalError):
+    """When a request's fields break the contract; carries every violation."""
+
+    def __init__(self, violations: Sequence["Violation"]) -> None:
+        super().__init__(f"{len(violations)} violations")
+        self.violations = tuple(violations)
+
+
+class RouteUnknown(ClinicalError):
+    """When no route answers a method and path."""

@@ -1,0 +1,1 @@
+"""What it takes to serve: ONNX Runtime, and the champion as something that scores."""

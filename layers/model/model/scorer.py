@@ -1,0 +1,54 @@
+"""Score patients with an ONNX graph that holds the whole pipeline, encoding included."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnxruntime
+
+LOWEST, HIGHEST = 0.0, 10.0
+
+type Row = Mapping[str, object]
+type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+class Scorer:
+    """A loaded graph. Scoring takes tens of microseconds and touches nothing outside.
+
+    onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features,
+    whole numbers as int64 and categories as strings, its output is (n, 1).
+    """
+
+    def __init__(self, onnx: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        # A Lambda has about one core, and one row is no work to share.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            onnx, options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {
+            column.name: np.int64 if "int64" in column.type else np.object_
+            for column in self._session.get_inputs()
+        }
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What the graph says of itself."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def predict(self, rows: Sequence[Row]) -> Scores:
+        """Score rows as the model has it: float array (n,), not clamped.
+
+        rows: mappings that hold every feature; raises KeyError for one that is missing.
+        """
+        feed = {
+            name: np.array([[row[name]] for row in rows], dtype=kind)
+            for name, kind in self._inputs.items()
+        }
+        (scores,) = self._session.run(None, feed)
+        return scores.reshape(-1).astype(np.float64)  # type: ignore[no-any-return]
+
+
+def as_improvement_score(score: float) -> float:
+    """What is served of a score: clamped to 0 to 10, two decimals."""
+    return round(min(max(score, LOWEST), HIGHEST), 2)

@@ -1,0 +1,57 @@
+"""Take one version of an uploaded CSV into the run."""
+
+import csv
+import io
+
+from clinical.artefacts import Artefacts, RawObject
+from clinical.errors import ArtefactMissing, DatasetUnreadable
+from clinical.params import Params
+from stage import RawBucket, stage
+from state import Ingested, Trigger
+
+
+@stage(cached=False)
+def ingest(trigger: Trigger, raw: RawBucket, artefacts: Artefacts, params: Params) -> Ingested:
+    """Copy the uploaded version, or the newest one, if it is a CSV that can be read at all."""
+    source = uploaded(trigger, raw)
+    try:
+        size = raw.bucket.size(source)
+        if size > params.dataset.max_bytes:
+            raise DatasetUnreadable(
+                f"{source.key} has {size:,} bytes, more than the {params.dataset.max_bytes:,} "
+                "that dataset.max_bytes allows"
+            )
+        body = raw.bucket.get_version(source)
+    except ArtefactMissing as error:
+        raise DatasetUnreadable(f"{source.key} has no version {source.version_id}") from error
+    check_readable(source.key, body)
+    return Ingested(dataset=artefacts.write("dataset.csv", body), source=source)
+
+
+def uploaded(trigger: Trigger, raw: RawBucket) -> RawObject:
+    """Which version of which object to take; raises DatasetUnreadable where there is none."""
+    if trigger.key and trigger.version_id:
+        return RawObject(key=trigger.key, version_id=trigger.version_id)
+    try:
+        return raw.bucket.newest(trigger.key or raw.prefix, suffix=".csv")
+    except ArtefactMissing as error:
+        raise DatasetUnreadable(f"upload a CSV first: {error}") from error
+
+
+def check_readable(name: str, body: bytes) -> None:
+    """Raise DatasetUnreadable unless the bytes are a CSV in UTF-8 with a header and a row.
+
+    A byte order mark is accepted. The sentence never repeats what is in the file.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatasetUnreadable(f"{name} is no UTF-8 text: byte {error.start} is none") from None
+    if "\x00" in text:
+        raise DatasetUnreadable(f"{name} is no text: it holds NUL bytes")
+    try:
+        rows = sum(1 for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row)
+    except csv.Error as error:
+        raise DatasetUnreadable(f"{name} is no CSV: {error}") from error
+    if rows < 2:  # noqa: PLR2004 - a header and a row
+        raise DatasetUnreadable(f"{name} is empty: it needs a header and at least one row")

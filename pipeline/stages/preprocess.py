@@ -1,0 +1,87 @@
+"""Split a data set, fill what may be missing, and fit the encoding, on training rows alone."""
+
+import io
+
+import joblib
+import pandas as pd
+from clinical.artefacts import Artefacts
+from clinical.params import Params, WholeNumber
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import OneHotEncoder
+from stage import stage
+from state import Preprocessed, Validated
+
+
+@stage()
+def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Preprocessed:
+    """Write training rows, held-out rows and the fitted encoder; `Patient_ID` ends here."""
+    table = read_table(artefacts.read(validated.dataset), params)
+    training, held_out = train_test_split(
+        table, test_size=params.split.test_fraction, random_state=params.seed
+    )
+    fills = lower_medians(training, params)
+    encoder = one_hot(params).fit(filled(training, fills)[list(params.features.names)])
+    return Preprocessed(
+        encoder=artefacts.write("encoder.joblib", dumped(encoder)),
+        training=artefacts.write("training.csv", as_csv(filled(training, fills))),
+        held_out=artefacts.write("held_out.csv", as_csv(filled(held_out, fills))),
+        imputed={name: int(table[name].isna().sum()) for name in fills},
+    )
+
+
+def read_table(body: bytes, params: Params) -> pd.DataFrame:
+    """Read a validated CSV: features and target, whole numbers as Int64, without the id."""
+    features = params.features
+    return pd.read_csv(
+        io.BytesIO(body),
+        encoding="utf-8-sig",
+        usecols=[*features.names, features.target],
+        dtype={
+            **dict.fromkeys(features.numeric, "Int64"),
+            **dict.fromkeys(features.categorical, "str"),
+            features.target: "float64",
+        },
+        keep_default_na=False,
+        na_values={name: ["", "NaN", "nan"] for name in features.numeric},
+    )
+
+
+def lower_medians(training: pd.DataFrame, params: Params) -> dict[str, int]:
+    """What fills the columns that may have missing cells: a whole number, as they hold."""
+    return {
+        name: int(training[name].dropna().quantile(0.5, interpolation="lower"))
+        for name, column in params.columns.items()
+        if isinstance(column, WholeNumber) and column.nullable
+    }
+
+
+def filled(table: pd.DataFrame, fills: dict[str, int]) -> pd.DataFrame:
+    return table.fillna(fills)
+
+
+def one_hot(params: Params) -> ColumnTransformer:
+    """Categories one-hot, in params.yaml's order; numbers as they are, for trees need no scale."""
+    names = list(params.features.categorical)
+    return ColumnTransformer(
+        [
+            (
+                "categories",
+                OneHotEncoder(
+                    categories=[params.categories(name) for name in names], sparse_output=False
+                ),
+                names,
+            ),
+            ("numbers", "passthrough", list(params.features.numeric)),
+        ]
+    )
+
+
+def dumped(fitted: object) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(fitted, buffer)
+    return buffer.getvalue()
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
