@@ -13,8 +13,8 @@ from state import Ingested, Trigger
 @stage(cached=False)
 def ingest(trigger: Trigger, raw: RawBucket, artefacts: Artefacts, params: Params) -> Ingested:
     """Copy the uploaded version, or the newest one, if it is a CSV that can be read at all."""
-    source = uploaded(trigger, raw)
     try:
+        source = uploaded(trigger, raw)
         size = raw.bucket.size(source)
         if size > params.dataset.max_bytes:
             raise DatasetUnreadable(
@@ -23,19 +23,17 @@ def ingest(trigger: Trigger, raw: RawBucket, artefacts: Artefacts, params: Param
             )
         body = raw.bucket.get_version(source)
     except ArtefactMissing as error:
-        raise DatasetUnreadable(f"{source.key} has no version {source.version_id}") from error
+        raise DatasetUnreadable(f"upload a CSV first: {error}") from error
     check_readable(source.key, body)
     return Ingested(dataset=artefacts.write("dataset.csv", body), source=source)
 
 
 def uploaded(trigger: Trigger, raw: RawBucket) -> RawObject:
-    """Which version of which object to take; raises DatasetUnreadable where there is none."""
-    if trigger.key and trigger.version_id:
-        return RawObject(key=trigger.key, version_id=trigger.version_id)
-    try:
-        return raw.bucket.newest(trigger.key or raw.prefix, suffix=".csv")
-    except ArtefactMissing as error:
-        raise DatasetUnreadable(f"upload a CSV first: {error}") from error
+    """Which version of which object to take; raises ArtefactMissing where there is none."""
+    key = trigger.key or raw.bucket.newest(raw.prefix, suffix=".csv")
+    if trigger.version_id:
+        return RawObject(key=key, version_id=trigger.version_id)
+    return raw.bucket.current(key)
 
 
 def check_readable(name: str, body: bytes) -> None:

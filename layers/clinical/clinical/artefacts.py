@@ -127,8 +127,8 @@ class Bucket:
                 Bucket=self.name, Key=version.key, VersionId=version.version_id
             )["ContentLength"]
 
-    def newest(self, prefix: str, suffix: str) -> RawObject:
-        """The current version of the object written last; raises ArtefactMissing."""
+    def newest(self, prefix: str, suffix: str) -> str:
+        """The key of the object written last; raises ArtefactMissing."""
         with self._asking_for(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix
@@ -139,11 +139,15 @@ class Bucket:
                 for entry in page.get("Contents", [])
                 if entry["Key"].endswith(suffix)
             ]
-            if not found:
-                raise ArtefactMissing(
-                    f"s3://{self.name}/{prefix} holds no object that ends in {suffix}"
-                )
-            key = max(found)[1]
+        if not found:
+            raise ArtefactMissing(
+                f"s3://{self.name}/{prefix} holds no object that ends in {suffix}"
+            )
+        return max(found)[1]
+
+    def current(self, key: str) -> RawObject:
+        """The current version of an object; raises ArtefactMissing."""
+        with self._asking_for(key):
             head = self.client.head_object(Bucket=self.name, Key=key)
             return RawObject(key=key, version_id=head["VersionId"])
 

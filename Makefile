@@ -1,0 +1,104 @@
+# Clinical outcomes. `make help` lists what there is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PORT ?= 4566
+DATA ?=
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+LOCAL := $(PYTHON) -m local --port $(PORT)
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ── The cloud on this laptop ────────────────────────────────────────────────────────────────────
+
+.PHONY: up
+up: $(READY) ## Start everything, train, and make a prediction  [DATA=path.csv] [PORT=4566]
+	@DATA="$(DATA)" $(LOCAL) up
+
+.PHONY: retrain
+retrain: $(READY) ## Run the retrain state machine and print the scores  [DATA=path.csv]
+	@DATA="$(DATA)" $(LOCAL) retrain
+
+.PHONY: predict
+predict: $(READY) ## Post the sample patient to the deployed API
+	@$(LOCAL) predict
+
+.PHONY: down
+down: ## Stop the local cloud; its state is kept
+	@if [ -e $(READY) ]; then $(LOCAL) down; fi
+
+.PHONY: clean
+clean: ## Stop the local cloud and forget everything: state, builds, environments
+	@if [ -e $(READY) ]; then $(LOCAL) down; fi
+	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# ── Quality ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test
+test: $(READY) ## Run every test: units, and the deployed stack on a local cloud of its own
+	@$(PYTHON) -m pytest
+
+.PHONY: lint
+lint: $(READY) ## Check style, format and the template
+	@ruff check .
+	@ruff format --check .
+	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+
+.PHONY: typecheck
+typecheck: $(READY) ## Check types, strictly
+	@mypy
+
+.PHONY: bench
+bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build
+	@$(PYTHON) -m bench
+
+# ── What is generated and committed ─────────────────────────────────────────────────────────────
+
+.PHONY: build
+build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next
+	@sam build
+
+.PHONY: openapi
+openapi: $(READY) ## Write functions/predict/openapi.json from the routes
+	@$(PYTHON) functions/openapi.py
+
+.PHONY: sample
+sample: $(READY) ## Write data/sample.csv, synthetic patients with a known signal
+	@$(PYTHON) data/generate.py
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links
+CLINICAL = $(shell grep -oE '^[a-z0-9-]+==' layers/clinical/requirements.txt | sed 's/==//')
+
+.PHONY: requirements
+requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requirements  [UPGRADE=--upgrade]
+	$(COMPILE) $(UPGRADE) --group bootstrap -o local/bootstrap.txt
+	$(COMPILE) $(UPGRADE) --group dev -o requirements-dev.txt
+	$(COMPILE) --group clinical -c requirements-dev.txt -o layers/clinical/requirements.txt
+	$(COMPILE) --group model -c requirements-dev.txt -o layers/model/requirements.txt
+	$(COMPILE) --group training -c requirements-dev.txt -o layers/training/requirements.txt \
+	  $(addprefix --no-emit-package ,$(CLINICAL))
+	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
+
+# ── The environment ─────────────────────────────────────────────────────────────────────────────
+
+# uv comes first, into an environment of its own, and makes the real one: with the Python that
+# .python-version names, found on this machine or fetched.
+$(READY): requirements-dev.txt local/bootstrap.txt .python-version
+	@echo "Creating the environment"
+	@python3 -m venv .local/bootstrap
+	@.local/bootstrap/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --no-deps -r local/bootstrap.txt
+	@.local/bootstrap/bin/uv venv --quiet --clear $(VENV)
+	@.local/bootstrap/bin/uv pip sync --quiet --require-hashes --python $(PYTHON) requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The cloud on a laptop: ministack started, the stack deployed to it, retrained and asked."""

@@ -1,0 +1,211 @@
+"""What the Makefile runs: `python -m local up | retrain | predict | down | clean`."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local import executions
+from local.cloud import ROOT, Cloud, CloudFailed
+from local.executions import Outcome
+from local.stack import Stack
+
+SAMPLE = ROOT / "data" / "sample.csv"
+SERVED_SECONDS = 30
+
+
+def main() -> int:
+    """Run one command, and return its exit code; an expected failure is a sentence, no trace."""
+    arguments = _parser().parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    stack = Stack(Cloud(home=arguments.home.resolve(), port=arguments.port))
+    try:
+        match arguments.command:
+            case "up":
+                up(stack, arguments.data, console)
+            case "retrain":
+                retrain(stack, arguments.data, console)
+            case "predict":
+                show_prediction(stack, console)
+            case "down":
+                down(stack, console)
+            case "clean":
+                clean(stack, console)
+    except CloudFailed as error:
+        console.print(f"[bold red]✗[/] {error}")
+        return 1
+    return 0
+
+
+def up(stack: Stack, data: Path | None, console: Console) -> None:
+    """Bring everything up, train on the data set, and make one prediction through the API."""
+    began = time.monotonic()
+    stack.cloud.home.mkdir(parents=True, exist_ok=True)
+    with console.status("Starting the local cloud"):
+        started = stack.cloud.start()
+    _done(console, "Local cloud", "started" if started else "was up", began)
+    was_deployed = stack.is_deployed()
+    if was_deployed:
+        _done(console, "Stack", "was deployed", began)
+    else:
+        with console.status("Building functions and layers (sam build)"):
+            stack.build()
+        _done(console, "Build", "sam build", began)
+        with console.status("Deploying the stack (sam deploy)"):
+            stack.deploy()
+        _done(console, "Stack", "sam deploy", began)
+    stack.publish_site()
+    _done(console, "Site", "published", began)
+    fresh = executions.to_upload(stack, data, SAMPLE)
+    if was_deployed and not fresh and is_healthy(stack):
+        _done(console, "Model", "is served", began)
+    else:
+        retrain(stack, fresh, console)
+    show_prediction(stack, console)
+    show_places(stack, console)
+    console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
+
+
+def retrain(stack: Stack, data: Path | None, console: Console) -> None:
+    """Start an execution, by uploading a data set or on the newest one, and follow it."""
+    arn = executions.upload(stack, data) if data else executions.start(stack)
+    show_outcome(executions.follow(stack, arn, console), console)
+
+
+def down(stack: Stack, console: Console) -> None:
+    stopped = stack.cloud.stop()
+    console.print("Stopped." if stopped else "It was not running.")
+
+
+def clean(stack: Stack, console: Console) -> None:
+    """Stop the cloud, and forget its state, the builds and the environments."""
+    stack.cloud.stop()
+    for folder in (stack.cloud.home, ROOT / ".aws-sam"):
+        shutil.rmtree(folder, ignore_errors=True)
+    console.print("Forgotten.")
+
+
+def show_outcome(outcome: Outcome, console: Console) -> None:
+    """Print what an execution came to; raises CloudFailed where it failed."""
+    if not outcome.succeeded:
+        raise CloudFailed(f"{outcome.error or outcome.status}\n{_readable(outcome.cause)}")
+    scores = outcome.output["scores"]
+    table = Table(title=_verdict(outcome), title_justify="left", title_style="bold")
+    for heading in ("held-out rows", "RMSE", "MAE", "R²", "average's RMSE", "parity"):
+        table.add_column(heading, justify="right")
+    table.add_row(
+        str(scores["rows"]),
+        f"{scores['rmse']:.4f}",
+        f"{scores['mae']:.4f}",
+        f"{scores['r2']:.4f}",
+        f"{scores['average_rmse']:.4f}",
+        f"{outcome.output['parity']['max_error']:.1e}",
+    )
+    console.print(table)
+    if scores["rmse"] >= scores["average_rmse"]:
+        console.print(
+            "[bold yellow]This model predicts no better than always answering the average.[/]"
+        )
+    console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
+
+
+def show_prediction(stack: Stack, console: Console) -> None:
+    """Post the sample patient to the deployed API, and print request and answer."""
+    patient = json.loads(json.loads((ROOT / "events" / "predict.json").read_text())["body"])
+    answer = _served(stack, patient)
+    url = f"{stack.outputs.api_url}/predict"
+    console.print(f"[bold]POST {url}[/]\n{json.dumps(patient)}\n")
+    console.print(f"{json.dumps(answer, indent=1)}\n")
+
+
+def show_places(stack: Stack, console: Console) -> None:
+    """Print where everything is."""
+    outputs = stack.outputs
+    for name, place in (
+        ("Site", outputs.site_url),
+        ("API", outputs.api_url),
+        ("Documentation", f"{outputs.api_url}/docs"),
+        ("State machine", outputs.state_machine_arn),
+        ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
+        ("Artefacts", f"s3://{outputs.artifacts_bucket}/"),
+        ("AWS endpoint", outputs.endpoint_url),
+        ("Log", str(stack.cloud.log)),
+    ):
+        console.print(f"[bold]{name:<15}[/]{place}")
+
+
+def is_healthy(stack: Stack) -> bool:
+    """Whether the API serves a model."""
+    try:
+        with urllib.request.urlopen(f"{stack.outputs.api_url}/health", timeout=30):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return False
+
+
+def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
+    """Ask the API, which serves a new champion within `serving.refresh_seconds`."""
+    request = urllib.request.Request(  # noqa: S310 - the local API
+        f"{stack.outputs.api_url}/predict",
+        data=json.dumps(patient).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    deadline = time.monotonic() + SERVED_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+                answer: dict[str, Any] = json.load(response)
+                return answer
+        except urllib.error.HTTPError as error:
+            problem = error.read().decode()
+            if error.code != 503 or time.monotonic() > deadline:  # noqa: PLR2004
+                raise CloudFailed(f"the API answered {error.code}: {problem}") from error
+        except urllib.error.URLError as error:
+            raise CloudFailed(f"the API cannot be reached: {error.reason}") from error
+        time.sleep(0.5)
+
+
+def _verdict(outcome: Outcome) -> str:
+    output = outcome.output
+    match output["decision"]:
+        case "promoted":
+            return f"{output['version']} was promoted" + (
+                f", {output['previous']} before it" if output["previous"] else ""
+            )
+        case "already_champion":
+            return f"{output['version']} serves already; nothing new was promoted"
+        case _:
+            return "The candidate was rejected; the champion stays"
+
+
+def _readable(cause: str) -> str:
+    try:
+        return json.dumps(json.loads(cause), indent=1)
+    except ValueError:
+        return cause
+
+
+def _done(console: Console, what: str, how: str, began: float) -> None:
+    console.print(f"[green]✓[/] {what:<12} {how:<12} [dim]{time.monotonic() - began:6.1f} s[/]")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("command", choices=["up", "retrain", "predict", "down", "clean"])
+    parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 4566))
+    parser.add_argument("--home", type=Path, default=ROOT / ".local")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

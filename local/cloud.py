@@ -1,0 +1,174 @@
+"""Start and stop the local cloud: ministack, on loopback, in an environment of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parent.parent
+REGION = "us-east-1"
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class CloudFailed(Exception):
+    """When the local cloud cannot be started, reached or deployed to; says what to do."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A local cloud: where it listens, and the folder that holds all it keeps.
+
+    enforce_iam: whether a function may do only what its role allows, as on AWS. Off by default:
+    the TLS-only bucket policies would then refuse every request over loopback HTTP.
+    """
+
+    home: Path
+    port: int = 4566
+    enforce_iam: bool = False
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "cloud.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What points boto3 and sam at this cloud, whatever AWS account the shell is in."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+    def is_up(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):
+                return True
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            return False
+
+    def start(self) -> bool:
+        """Start the cloud unless it is up, and say whether it was started.
+
+        Raises CloudFailed where the port is another's, or where it does not come up.
+        """
+        if self._pid() is None and self.is_up():
+            raise CloudFailed(
+                f"port {self.port} answers, but not for {self.home}: "
+                "stop what runs there, or choose another with PORT="
+            )
+        if self.is_up():
+            return False
+        self.stop()
+        scratch = self.home / "tmp"
+        shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
+        scratch.mkdir(parents=True)
+        python = install(ROOT / ".local" / "ministack")
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [python, ROOT / "local" / "emulator.py"],
+                cwd=self.home,
+                env=self._settings(scratch),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._pid_file.write_text(str(process.pid))
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_up():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise CloudFailed(f"the local cloud did not come up; see {self.log}")
+            time.sleep(0.1)
+        return True
+
+    def stop(self) -> bool:
+        """Stop the cloud and its Lambda workers, and say whether it ran."""
+        pid = self._pid()
+        self._pid_file.unlink(missing_ok=True)
+        if pid is None:
+            return False
+        os.killpg(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _runs(pid):
+            if time.monotonic() > deadline:
+                os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        return True
+
+    def _settings(self, scratch: Path) -> dict[str, str]:
+        """What ministack is told; nothing else of this shell reaches it or its Lambdas."""
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self.home),
+            "TMPDIR": str(scratch),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_REGION": REGION,
+            "LAMBDA_EXECUTOR": "local",
+            "PERSIST_STATE": "1",
+            "S3_PERSIST": "1",
+            "STATE_DIR": str(self.home / "state"),
+            "S3_DATA_DIR": str(self.home / "s3"),
+            "AUTH": str(self.enforce_iam).lower(),
+            "LOG_LEVEL": "WARNING",
+        }
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.home / "cloud.pid"
+
+    def _pid(self) -> int | None:
+        """The process that this cloud's pid file names, if it runs and is an emulator."""
+        try:
+            pid = int(self._pid_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if _runs(pid) else None
+
+
+def install(folder: Path) -> Path:
+    """Make the cloud's own environment, if it is not as local/requirements.txt has it."""
+    requirements = ROOT / "local" / "requirements.txt"
+    installed = folder / "requirements.txt"
+    python = folder / "bin" / "python"
+    if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
+        return python
+    uv = Path(sys.executable).parent / "uv"
+    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+    subprocess.run(
+        [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements],
+        check=True,
+    )
+    shutil.copy(requirements, installed)
+    return python
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is this project's emulator; a pid may by now be somebody else's."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any(
+            part.endswith("emulator.py") for part in process.cmdline()
+        )
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,180 @@
+"""Start executions of the retrain state machine, and follow them on the terminal."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from local.cloud import CloudFailed
+from local.stack import Stack
+
+POLL_SECONDS = 0.2
+TRIGGER_SECONDS = 30
+
+
+@dataclass
+class Step:
+    """A state of an execution, as its history tells it so far."""
+
+    name: str
+    entered: float
+    seconds: float | None = None
+    retries: int = 0
+    failed: bool = False
+    cached: bool | None = None
+
+
+@dataclass
+class Progress:
+    """What a history says: the states entered, in order, and how far each is."""
+
+    steps: list[Step] = field(default_factory=list)
+    read: int = 0
+
+    def update(self, events: list[dict[str, Any]]) -> None:
+        for event in events[self.read :]:
+            self._apply(event)
+        self.read = len(events)
+
+    def _apply(self, event: dict[str, Any]) -> None:
+        kind, when = event["type"], event["timestamp"].timestamp()
+        if kind.endswith("StateEntered"):
+            self.steps.append(Step(event["stateEnteredEventDetails"]["name"], when))
+        elif kind.endswith("StateExited"):
+            step = self._latest(event["stateExitedEventDetails"]["name"])
+            step.seconds = when - step.entered
+        elif kind == "ExecutionFailed":
+            for step in self.steps:
+                step.failed = step.seconds is None
+
+    def _latest(self, name: str) -> Step:
+        return next(step for step in reversed(self.steps) if step.name == name)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: its output, or the error that names the failure and its cause."""
+
+    arn: str
+    status: str
+    seconds: float
+    output: dict[str, Any]
+    error: str = ""
+    cause: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "SUCCEEDED"
+
+
+def start(stack: Stack) -> str:
+    """Start an execution with {}, on the newest upload; returns its ARN."""
+    return stack.stepfunctions.start_execution(
+        stateMachineArn=stack.outputs.state_machine_arn, input="{}"
+    )["executionArn"]
+
+
+def upload(stack: Stack, path: Path) -> str:
+    """Upload a data set, and return the ARN of the execution that the upload started.
+
+    Raises CloudFailed where the file cannot be read or nothing is started.
+    """
+    body = _read(path)
+    key = f"raw/{path.stem}.csv"
+    before = set(_executions(stack))
+    stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
+    deadline = time.monotonic() + TRIGGER_SECONDS
+    while time.monotonic() < deadline:
+        for arn in [arn for arn in _executions(stack) if arn not in before]:
+            described = stack.stepfunctions.describe_execution(executionArn=arn)
+            if json.loads(described["input"]).get("raw", {}).get("key") == key:
+                return arn
+        time.sleep(POLL_SECONDS)
+    raise CloudFailed(f"{key} was uploaded, but started no execution in {TRIGGER_SECONDS} s")
+
+
+def to_upload(stack: Stack, data: Path | None, sample: Path) -> Path | None:
+    """Which file to upload: the data set unless it is there already, the sample if nothing is.
+
+    Raises CloudFailed where the file cannot be read.
+    """
+    found = stack.s3.list_objects_v2(Bucket=stack.outputs.raw_bucket, Prefix="raw/")
+    uploads = sorted(found.get("Contents", []), key=lambda upload: upload["LastModified"])
+    if not uploads:
+        return data or sample
+    if data is None:
+        return None
+    return None if uploads[-1]["ETag"] == f'"{_md5(_read(data))}"' else data
+
+
+def follow(stack: Stack, arn: str, console: Console) -> Outcome:
+    """Show an execution's states while it runs, and return how it ended."""
+    progress = Progress()
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
+        while True:
+            described = stack.stepfunctions.describe_execution(executionArn=arn)
+            progress.update(list(_history(stack, arn)))
+            live.update(shown(progress, described["status"]))
+            if described["status"] != "RUNNING":
+                break
+            time.sleep(POLL_SECONDS)
+    if not console.is_terminal:
+        console.print()  # Live ends its last frame without a line of its own
+    took = described["stopDate"] - described["startDate"]
+    return Outcome(
+        arn=arn,
+        status=described["status"],
+        seconds=took.total_seconds(),
+        output=json.loads(described.get("output") or "{}"),
+        error=described.get("error", ""),
+        cause=described.get("cause", ""),
+    )
+
+
+def shown(progress: Progress, status: str) -> Table:
+    """Draw the states entered so far, one a line."""
+    table = Table.grid(padding=(0, 2))
+    for step in progress.steps:
+        if step.failed:
+            mark, took = Text("✗", "red"), Text("failed", "red")
+        elif step.seconds is None:
+            mark, took = Text("●", "yellow"), Text("running", "yellow")
+        else:
+            mark, took = Text("✓", "green"), Text(f"{step.seconds:6.2f} s", "dim")
+        table.add_row(mark, step.name, took)
+    if not progress.steps:
+        table.add_row(Text("●", "yellow"), status.lower(), "")
+    return table
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CloudFailed(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _md5(body: bytes) -> str:
+    """S3's ETag of an object that was written at once."""
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def _history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
+    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+    for page in pages:
+        yield from page["events"]  # type: ignore[misc]
+
+
+def _executions(stack: Stack) -> list[str]:
+    found = stack.stepfunctions.list_executions(
+        stateMachineArn=stack.outputs.state_machine_arn, maxResults=100
+    )
+    return [execution["executionArn"] for execution in found["executions"]]

@@ -1,0 +1,195 @@
+"""Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
+
+import hashlib
+import json
+import mimetypes
+import platform
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+from local.cloud import REGION, ROOT, Cloud, CloudFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+STACK = "clinical-outcomes"
+BUILD = ROOT / ".aws-sam" / "local"
+
+
+class Outputs(BaseModel):
+    """What `.local/outputs.json` holds: where the deployed stack is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint_url: str
+    region: str
+    stack_name: str
+    api_url: str
+    site_url: str
+    state_machine_arn: str
+    raw_bucket: str
+    artifacts_bucket: str
+    site_bucket: str
+
+
+class Stack:
+    """The stack on a local cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def build(self) -> None:
+        """Build functions and layers with sam, for this machine; what did not change is kept."""
+        self._sam(
+            "build",
+            "--cached",
+            "--parallel",
+            "--build-dir",
+            BUILD,
+            "--cache-dir",
+            ROOT / ".aws-sam" / f"cache-{python_platform()}",
+            "--parameter-overrides",
+            f"Architecture={architecture()}",
+            PYTHON_PLATFORM=python_platform(),
+        )
+
+    def deploy(self) -> Outputs:
+        """Deploy the build, and write outputs.json into the cloud's home."""
+        self._sam(
+            "deploy",
+            "--config-file",
+            ROOT / "samconfig.toml",
+            "--template-file",
+            BUILD / "template.yaml",
+            "--parameter-overrides",
+            f"AllowedOrigins=* LogRetentionDays=7 Architecture={architecture()}",
+        )
+        outputs = self._describe()
+        self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
+        self._deployed_file.write_text(source_digest())
+        return outputs
+
+    def is_deployed(self) -> bool:
+        """Whether this cloud holds the stack as the sources have it now."""
+        try:
+            return (
+                self._deployed_file.read_text() == source_digest()
+                and self._describe() == self.outputs
+            )
+        except (FileNotFoundError, ClientError):
+            return False
+
+    @property
+    def _deployed_file(self) -> Path:
+        return self.cloud.home / "deployed.sha256"
+
+    @property
+    def outputs_file(self) -> Path:
+        return self.cloud.home / "outputs.json"
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """Where the deployed stack is; raises CloudFailed where nothing is deployed or up."""
+        if not self.outputs_file.exists() or not self.cloud.is_up():
+            raise CloudFailed("the local cloud is not up: run `make up` first")
+        return Outputs.model_validate_json(self.outputs_file.read_text())
+
+    @property
+    def s3(self) -> "S3Client":
+        client: S3Client = self._client("s3")
+        return client
+
+    @property
+    def stepfunctions(self) -> "SFNClient":
+        client: SFNClient = self._client("stepfunctions")
+        return client
+
+    def publish_site(self) -> None:
+        """Upload the site's files, and config.json, which tells them where the API is."""
+        bucket = self.outputs.site_bucket
+        for file in sorted((ROOT / "site").iterdir()):
+            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            self.s3.put_object(
+                Bucket=bucket, Key=file.name, Body=file.read_bytes(), ContentType=kind
+            )
+        self.s3.put_object(
+            Bucket=bucket,
+            Key="config.json",
+            Body=json.dumps({"api_url": self.outputs.api_url}).encode(),
+            ContentType="application/json",
+            CacheControl="no-cache",
+        )
+
+    def _describe(self) -> Outputs:
+        (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        site = said["SiteBucketName"]
+        return Outputs(
+            endpoint_url=self.cloud.endpoint_url,
+            region=REGION,
+            stack_name=STACK,
+            # By path, not by host as on AWS: *.localhost resolves in browsers and curl alone.
+            api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
+            site_url=f"{self.cloud.endpoint_url}/{site}/index.html",
+            state_machine_arn=said["StateMachineArn"],
+            raw_bucket=said["RawBucketName"],
+            artifacts_bucket=said["ArtifactsBucketName"],
+            site_bucket=site,
+        )
+
+    def _client(self, service: str) -> Any:  # noqa: ANN401 - as boto3 has it
+        session = boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION  # noqa: S106
+        )
+        return session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.cloud.endpoint_url,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def _sam(self, command: str, *arguments: str | Path, **environment: str) -> None:
+        """Run sam; raises CloudFailed with what it printed."""
+        sam = Path(sys.executable).parent / "sam"
+        done = subprocess.run(
+            [sam, command, *arguments],
+            cwd=ROOT,
+            env={**self.cloud.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CloudFailed(f"`sam {command}` failed:\n{done.stdout}")
+
+
+def source_digest() -> str:
+    """The SHA-256 of all that `sam build` and `sam deploy` read."""
+    digest = hashlib.sha256()
+    files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
+    for folder in ("functions", "layers", "pipeline"):
+        files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    for path in sorted(path for path in files if path.suffix != ".pyc"):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def architecture() -> str:
+    """This machine's architecture, as Lambda names it."""
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+def python_platform() -> str:
+    """This machine's platform, as uv names it: the local cloud runs the layers right here."""
+    machine = "aarch64" if architecture() == "arm64" else "x86_64"
+    return f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28"
