@@ -59,6 +59,11 @@ def resolver() -> APIGatewayRestResolver:
     def invalid(error: RequestValidationError) -> None:
         raise RequestInvalid(violations(error))
 
+    @app.exception_handler(Exception)
+    def escape(error: Exception) -> None:
+        # Powertools logs what no handler takes with its message, which may hold a request's words.
+        raise error
+
     @app.not_found
     def unknown(_: NotFoundError) -> None:
         raise RouteUnknown("There is nothing at this path for this method; see /docs.")
@@ -114,7 +119,7 @@ def lambda_handler(
         route = f"{event.get('httpMethod')} {event.get('resource')}"
         facts: dict[str, object] = {"request_id": context.aws_request_id}
         try:
-            if event.get("body"):
+            if event.get("httpMethod") == "POST":
                 check_body(event)
             response = app.resolve(event, context)
         except tuple(_STATUS) as error:
@@ -151,7 +156,7 @@ def check_body(event: Event) -> None:
     media_type = _header(event, "content-type").split(";")[0].strip().lower()
     if media_type not in {"", "application/json"}:
         raise MediaTypeUnsupported("Send the body as application/json.")
-    body = event["body"]
+    body = event.get("body") or ""
     limit = params().serving.max_body_bytes
     if len(body) > limit * 4 / 3 + 4 if event.get("isBase64Encoded") else len(body) > limit:
         raise BodyTooLarge(f"The body is larger than {limit:,} bytes.")

@@ -1,0 +1,42 @@
+"""What every kind of test uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Powertools reads it when the first module of ours is imported, which is before any fixture.
+os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
+
+ROOT = Path(__file__).parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The public data set, which users bring themselves; in CI it is always there."""
+    if not REAL_DATA.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{REAL_DATA.name} must be present in CI")
+        pytest.skip(f"{REAL_DATA.name} is not there: bring it from Kaggle, see the README")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    return ROOT / "data" / "sample.csv"
+
+
+@pytest.fixture
+def patient() -> dict[str, object]:
+    """A patient and treatment that both data sets recorded."""
+    return {
+        "Patient_ID": "P0001",
+        "Age": 56,
+        "Gender": "Male",
+        "Condition": "Infection",
+        "Drug_Name": "Ciprofloxacin",
+        "Dosage_mg": 50,
+        "Treatment_Duration_days": 9,
+        "Side_Effects": "Nausea",
+    }

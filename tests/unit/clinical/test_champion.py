@@ -1,0 +1,141 @@
+from collections.abc import Callable
+
+import pytest
+from clinical.artefacts import Bucket
+from clinical.champion import UNLOADED_RETRY_SECONDS, ChampionFollower
+from clinical.errors import ModelUnavailable, StorageUnavailable
+from clinical.params import params
+from clinical.registry import Champion, Registry
+from model.loader import Model, load
+
+from tests.unit.conftest import Candidate, emf_lines
+
+REFRESH = params().serving.refresh_seconds
+
+
+class Clock:
+    """Seconds that only a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def follower(bucket: Bucket, registry: Registry, clock: Clock) -> ChampionFollower[Model]:
+    return ChampionFollower(lambda: registry, lambda champion: load(bucket, champion), clock)
+
+
+type Promote = Callable[[Candidate], Champion]
+
+
+def test_nothing_is_served_while_no_champion_is_there(follower: ChampionFollower[Model]) -> None:
+    with pytest.raises(ModelUnavailable, match="start the retrain state machine"):
+        follower.current()
+
+
+def test_a_first_champion_is_noticed_soon(
+    follower: ChampionFollower[Model], clock: Clock, candidate: Candidate, promote: Promote
+) -> None:
+    with pytest.raises(ModelUnavailable):
+        follower.current()
+    champion = promote(candidate)
+
+    clock.now += UNLOADED_RETRY_SECONDS
+
+    assert follower.current().version == champion.version
+
+
+def test_a_newer_champion_is_served_within_the_refresh_time_and_not_before(
+    follower: ChampionFollower[Model],
+    clock: Clock,
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Promote,
+) -> None:
+    first = promote(candidate)
+    assert follower.current().version == first.version
+    second = promote(challenger)
+
+    clock.now += REFRESH - 0.1
+    assert follower.current().version == first.version
+    clock.now += 0.1
+    assert follower.current().version == second.version
+
+
+def test_the_warm_path_asks_s3_nothing(
+    follower: ChampionFollower[Model],
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    candidate: Candidate,
+    promote: Promote,
+) -> None:
+    promote(candidate)
+    follower.current()
+    monkeypatch.setattr(bucket, "client", None)
+
+    follower.current()
+
+
+def test_a_refresh_that_fails_keeps_the_loaded_model_and_says_so(
+    follower: ChampionFollower[Model],
+    registry: Registry,
+    clock: Clock,
+    candidate: Candidate,
+    promote: Promote,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    champion = promote(candidate)
+    follower.current()
+
+    def down(*_: object) -> None:
+        raise StorageUnavailable("S3 answered 503")
+
+    monkeypatch.setattr(registry, "champion_after", down)
+    clock.now += REFRESH
+
+    assert follower.current().version == champion.version
+    printed = capsys.readouterr().out
+    assert "StorageUnavailable" in printed
+    assert any("ChampionRefreshFailures" in line for line in emf_lines(printed))
+
+
+def test_a_corrupted_model_is_refused_and_the_loaded_one_keeps_serving(
+    follower: ChampionFollower[Model],
+    bucket: Bucket,
+    clock: Clock,
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Promote,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = promote(candidate)
+    follower.current()
+    second = promote(challenger)
+    bucket.put(second.model.key, b"not the model")
+
+    clock.now += REFRESH
+
+    assert follower.current().version == first.version
+    assert any("ArtefactsRefused" in line for line in emf_lines(capsys.readouterr().out))
+
+
+def test_a_champion_with_other_combinations_than_it_was_made_with_is_refused(
+    follower: ChampionFollower[Model],
+    registry: Registry,
+    candidate: Candidate,
+    promote: Promote,
+) -> None:
+    other = Candidate({**candidate.files, "valid_combinations.json": b"[]\n"})
+    promote(other)
+
+    with pytest.raises(ModelUnavailable):
+        follower.current()

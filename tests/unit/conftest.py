@@ -1,0 +1,221 @@
+"""Units run against moto in this process: no socket is opened, no real account can be reached."""
+
+import importlib.util
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+from clinical import artefacts, environment, telemetry
+from clinical.artefacts import Artefact, Bucket, sha256
+from clinical.params import Params, params
+from clinical.registry import COMBINATIONS, MODEL, Champion, Registry
+from moto import mock_aws
+from pytest_socket import disable_socket
+
+import stage
+from stages.extract_combinations import valid_combinations
+from stages.preprocess import one_hot, read_table
+from stages.train import as_onnx, fitted
+from state import Combined
+
+ROOT = Path(__file__).parent.parent.parent
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class CurrentStdout:
+    """Whatever stdout is now: the logger outlives the stdout that pytest gives each test."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _log_to_current_stdout() -> None:
+    handler = telemetry.logger().registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(CurrentStdout())
+
+
+@pytest.fixture(autouse=True)
+def _no_sockets() -> None:
+    disable_socket(allow_unix_socket=True)
+
+
+@dataclass
+class Context:
+    """What Lambda tells a handler."""
+
+    aws_request_id: str = "11111111-2222-3333-4444-555555555555"
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+@pytest.fixture(autouse=True)
+def _lambda_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment that the template gives, with credentials that reach nothing."""
+    for name, value in {
+        "ARTIFACTS_BUCKET": "artifacts",
+        "RAW_BUCKET": "raw",
+        "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    environment.environment.cache_clear()
+    artefacts.s3_client.cache_clear()
+    yield
+    environment.environment.cache_clear()
+    artefacts.s3_client.cache_clear()
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    """The artefacts bucket, empty, and the raw bucket beside it, both versioned."""
+    with mock_aws():
+        client = boto3.client("s3")
+        for name in ("artifacts", "raw"):
+            client.create_bucket(Bucket=name)
+            client.put_bucket_versioning(
+                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
+            )
+        of_the_run = stage._artefacts
+        of_the_run.cache_clear()
+        yield Bucket(client, "artifacts")
+        of_the_run.cache_clear()
+
+
+@pytest.fixture
+def registry(bucket: Bucket) -> Registry:
+    return Registry(bucket)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A small real model on the sample, and the files that a version of it has."""
+
+    files: dict[str, bytes]
+    lineage: bytes = b"{}\n"
+
+
+def candidate_on(body: bytes, decisions: Params) -> Candidate:
+    table = read_table(body, decisions)
+    features = table[list(decisions.features.names)]
+    combinations = artefacts.canonical_json([*valid_combinations(body.decode("utf-8-sig"), decisions)])
+    combined = Combined(
+        combinations=Artefact(key="combinations", sha256=sha256(combinations)), distinct=1
+    )
+    pipeline = fitted(
+        one_hot(decisions).fit(features), features, table[decisions.features.target], decisions
+    )
+    return Candidate({MODEL: as_onnx(pipeline, combined, decisions), COMBINATIONS: combinations})
+
+
+def smaller(decisions: Params, trees: int) -> Params:
+    """The same decisions with a forest that fits in no time."""
+    return decisions.model_copy(
+        update={"model": decisions.model.model_copy(update={"n_estimators": trees})}
+    )
+
+
+@pytest.fixture(scope="session")
+def candidate() -> Candidate:
+    return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=5))
+
+
+@pytest.fixture(scope="session")
+def challenger() -> Candidate:
+    """Another model on the same data."""
+    return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=6))
+
+
+@pytest.fixture
+def promote(registry: Registry) -> Callable[[Candidate], Champion]:
+    """Publish a candidate and let it serve."""
+
+    def publish_and_promote(candidate: Candidate) -> Champion:
+        version = registry.publish(candidate.files, candidate.lineage, "execution-1", NOW)
+        return registry.promote(version, registry.champion(), NOW)
+
+    return publish_and_promote
+
+
+def load_function(name: str) -> ModuleType:
+    """Import a function's app.py anew, as a cold start does."""
+    spec = importlib.util.spec_from_file_location(f"{name}_app", ROOT / f"functions/{name}/app.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+    text: str = field(repr=False)
+
+
+@dataclass
+class Api:
+    """A function behind API Gateway: requests in, answers out."""
+
+    module: ModuleType
+    context: Context
+
+    def __call__(self, method: str, path: str, body: object = None, **event: Any) -> Answer:
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
+        request = {
+            "httpMethod": method,
+            "resource": path,
+            "path": path,
+            "headers": {"Content-Type": "application/json"} if text else {},
+            "body": text,
+            "isBase64Encoded": False,
+            "requestContext": {},
+            **event,
+        }
+        answer = self.module.handler(request, self.context)
+        headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
+        is_json = "json" in headers.get("Content-Type", "")
+        parsed = json.loads(answer["body"]) if is_json else None
+        return Answer(answer["statusCode"], headers, parsed, answer["body"])
+
+
+@pytest.fixture
+def predict_api(bucket: Bucket, context: Context) -> Api:
+    return Api(load_function("predict"), context)
+
+
+@pytest.fixture
+def dropdown_api(bucket: Bucket, context: Context) -> Api:
+    return Api(load_function("dropdown"), context)
+
+
+def emf_lines(printed: str) -> list[dict[str, Any]]:
+    """The EMF lines among what was printed."""
+    return [
+        line
+        for line in (json.loads(text) for text in printed.splitlines() if text.startswith("{"))
+        if "_aws" in line
+    ]

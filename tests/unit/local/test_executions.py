@@ -1,0 +1,61 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+
+from local.executions import Progress, shown
+
+BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def event(kind: str, seconds: float, name: str = "") -> dict[str, Any]:
+    details = {"name": name}
+    return {
+        "type": kind,
+        "timestamp": BEGAN + timedelta(seconds=seconds),
+        "stateEnteredEventDetails": details,
+        "stateExitedEventDetails": details,
+    }
+
+
+def text(progress: Progress) -> str:
+    console = Console(width=60, no_color=True)
+    with console.capture() as captured:
+        console.print(shown(progress, "RUNNING"))
+    return captured.get()
+
+
+def test_states_are_shown_in_order_with_how_far_they_are() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("ExecutionStarted", 0),
+            event("TaskStateEntered", 0, "Ingest"),
+            event("TaskStateExited", 1.5, "Ingest"),
+            event("TaskStateEntered", 1.5, "Validate"),
+        ]
+    )
+
+    ingest, validate = text(progress).splitlines()
+    assert "✓" in ingest
+    assert "1.50 s" in ingest
+    assert "running" in validate
+
+
+def test_only_what_is_new_in_a_history_is_read() -> None:
+    progress = Progress()
+    history = [event("TaskStateEntered", 0, "Ingest")]
+    progress.update(history)
+
+    progress.update([*history, event("TaskStateExited", 2, "Ingest")])
+
+    assert [(step.name, step.seconds) for step in progress.steps] == [("Ingest", 2.0)]
+
+
+def test_the_state_that_an_execution_failed_in_is_marked() -> None:
+    progress = Progress()
+
+    progress.update([event("TaskStateEntered", 0, "Ingest"), event("ExecutionFailed", 1)])
+
+    assert "failed" in text(progress)

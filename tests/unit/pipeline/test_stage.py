@@ -1,0 +1,188 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from clinical.artefacts import Bucket
+from clinical.errors import DatasetRejected
+
+import stage
+from stages.validate import validate
+from tests.unit.conftest import Context, emf_lines
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+type Retrain = Callable[[str], dict[str, Any]]
+type Upload = Callable[[bytes], str]
+
+
+def lineage(bucket: Bucket, execution: str) -> dict[str, Any]:
+    return json.loads(bucket.get(f"runs/{execution}/lineage.json").body)  # type: ignore[no-any-return]
+
+
+def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    first = retrain("one")
+    upload(sample_bytes)  # again: another version of the same bytes
+
+    second = retrain("two")
+
+    assert first["promoted"]["decision"] == "promoted"
+    assert second["promoted"]["decision"] == "already_champion"
+    assert second["trained"] == first["trained"]
+    computed = {
+        name: record["from_cache_of"] for name, record in lineage(bucket, "two")["stages"].items()
+    }
+    assert computed == {
+        "ingest": None,
+        "validate": "one",
+        "extract_combinations": "one",
+        "preprocess": "one",
+        "train": "one",
+        "evaluate": "one",
+        "promote": None,
+    }
+
+
+def test_other_data_is_computed_anew(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    first = retrain("one")
+    upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
+
+    second = retrain("two")
+
+    assert second["promoted"]["decision"] == "promoted"
+    assert second["promoted"]["previous"] == first["promoted"]["version"]
+
+
+def test_other_code_is_computed_anew(
+    bucket: Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    monkeypatch.setattr(stage, "_code_digest", lambda source: f"changed {source}")
+
+    retrain("two")
+
+    stages = lineage(bucket, "two")["stages"]
+    assert all(record["from_cache_of"] is None for record in stages.values())
+
+
+def test_other_parameters_are_computed_anew(
+    bucket: Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    other = stage.params().model_copy(update={"seed": 7})
+    monkeypatch.setattr(stage, "params", lambda: other)
+
+    second = retrain("two")
+
+    assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] is None
+    assert second["promoted"]["decision"] == "promoted"
+
+
+def test_an_answer_whose_files_are_gone_is_computed_anew(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    first = retrain("one")
+    gone = first["trained"]["onnx"]["key"]
+    bucket.client.delete_object(Bucket=bucket.name, Key=gone)
+
+    retrain("two")
+
+    assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] is None
+
+
+def test_the_lineage_records_every_digest(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    version = upload(sample_bytes)
+    came_to = retrain("one")
+
+    recorded = lineage(bucket, "one")
+
+    assert recorded["execution"] == "one"
+    assert recorded["params_sha256"] == stage.params().pipeline_digest
+    ingested = recorded["stages"]["ingest"]["output"]
+    assert ingested["source"] == {"key": "raw/data.csv", "version_id": version}
+    for name, record in recorded["stages"].items():
+        assert len(record["fingerprint"]) == 64, name
+    assert recorded["stages"]["train"]["output"] == came_to["trained"]
+    assert recorded["stages"]["train"]["inputs"]["preprocessed"] == came_to["preprocessed"]
+
+
+def test_entries_of_parallel_stages_are_both_kept(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stage.Run("one", stage.datetime.now(stage.UTC), bucket)
+    stage._trace(run, "first", {"fingerprint": "1"})
+    read = bucket.get
+
+    def overtaken(key: str) -> Any:
+        """Let another branch write between this one's read and write, once."""
+        monkeypatch.setattr(bucket, "get", read)
+        stored = read(key)
+        stage._trace(run, "other", {"fingerprint": "2"})
+        return stored
+
+    monkeypatch.setattr(stage, "_artefacts", lambda: bucket)
+    monkeypatch.setattr(bucket, "get", overtaken)
+    stage._trace(run, "late", {"fingerprint": "3"})
+
+    assert set(lineage(bucket, "one")["stages"]) == {"first", "other", "late"}
+
+
+def test_a_failure_is_traced_counted_and_raised(
+    bucket: Bucket, upload: Upload, retrain: Retrain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(b"Patient_ID,Age\nP0001,17\n")
+
+    with pytest.raises(DatasetRejected):
+        retrain("one")
+
+    assert lineage(bucket, "one")["stages"]["validate"]["error"] == "DatasetRejected"
+    (failed,) = [line for line in emf_lines(capsys.readouterr().out) if "StageFailures" in line]
+    assert failed["stage"] == "validate"
+
+
+def test_the_pure_function_stays_reachable() -> None:
+    assert validate.__wrapped__.__name__ == "validate"  # type: ignore[attr-defined]
+    assert validate.__name__ == "validate"
+
+
+def test_a_stage_leaves_one_line(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    capsys.readouterr()
+
+    retrain("two")
+
+    lines = emf_lines(capsys.readouterr().out)
+    assert [line["stage"] for line in lines] == [
+        "ingest",
+        "validate",
+        "extract_combinations",
+        "preprocess",
+        "train",
+        "evaluate",
+        "promote",
+    ]
+    assert [line["StageCacheHits"] for line in lines] == [[0], [1], [1], [1], [1], [1], [0]]
+
+
