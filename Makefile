@@ -56,7 +56,7 @@ lint: $(READY) ## Check style, format and the template
 
 .PHONY: typecheck
 typecheck: $(READY) ## Check types, strictly
-	@mypy
+	@mypy layers functions pipeline local data bench tests
 
 .PHONY: bench
 bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build

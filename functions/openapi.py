@@ -22,7 +22,7 @@ def document() -> str:
 
 
 def described(function: Path) -> dict[str, Any]:
-    """What the resolver in a function's app.py says of its own routes."""
+    """Read what the resolver in a function's app.py says of its own routes."""
     os.environ.setdefault("ARTIFACTS_BUCKET", "none is asked: only its routes are read")
     spec = importlib.util.spec_from_file_location(function.parent.name, function)
     if spec is None or spec.loader is None:

@@ -60,7 +60,7 @@ class Cloud:
 
     def is_up(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):  # noqa: S310
                 return True
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False
@@ -116,7 +116,7 @@ class Cloud:
         return True
 
     def _settings(self, scratch: Path) -> dict[str, str]:
-        """What ministack is told; nothing else of this shell reaches it or its Lambdas."""
+        """Say what ministack is told; nothing else of this shell reaches it or its Lambdas."""
         return {
             "PATH": os.defpath,
             "HOME": str(self.home),
@@ -138,7 +138,7 @@ class Cloud:
         return self.home / "cloud.pid"
 
     def _pid(self) -> int | None:
-        """The process that this cloud's pid file names, if it runs and is an emulator."""
+        """Find the process that this cloud's pid file names, if it runs and is an emulator."""
         try:
             pid = int(self._pid_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -154,7 +154,9 @@ def install(folder: Path) -> Path:
     if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
         return python
     uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
+    subprocess.run(
+        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True
+    )
     subprocess.run(
         [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements],
         check=True,

@@ -21,13 +21,15 @@ _invoke = lambda_runtime.Worker.invoke
 _execute = lambda_svc._execute_function_warm  # noqa: SLF001
 
 
-def invoke_and_note(worker: lambda_runtime.Worker, *args: Any, **kwargs: Any) -> dict[str, Any]:
+def invoke_and_note(
+    worker: lambda_runtime.Worker, *args: object, **kwargs: object
+) -> dict[str, Any]:
     answer: dict[str, Any] = _invoke(worker, *args, **kwargs)
     _invocation.error_type = answer.get("error_type")
     return answer
 
 
-def execute_and_name(*args: Any, **kwargs: Any) -> dict[str, Any]:
+def execute_and_name(*args: object, **kwargs: object) -> dict[str, Any]:
     _invocation.error_type = None
     answer: dict[str, Any] = _execute(*args, **kwargs)
     body = answer.get("body")

@@ -6,6 +6,7 @@ import mimetypes
 import platform
 import subprocess
 import sys
+import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ class Stack:
             "--template-file",
             BUILD / "template.yaml",
             "--parameter-overrides",
-            f"AllowedOrigins=* LogRetentionDays=7 Architecture={architecture()}",
+            f"{samconfig_overrides()} Architecture={architecture()}",
         )
         outputs = self._describe()
         self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
@@ -148,7 +149,9 @@ class Stack:
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 - as boto3 has it
         session = boto3.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION  # noqa: S106
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - the local cloud takes any
+            region_name=REGION,
         )
         return session.client(
             service,  # type: ignore[call-overload]
@@ -173,8 +176,15 @@ class Stack:
             raise CloudFailed(f"`sam {command}` failed:\n{done.stdout}")
 
 
+def samconfig_overrides() -> str:
+    """Read what samconfig.toml's default, the local deployment, overrides."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    overrides: str = config["default"]["deploy"]["parameters"]["parameter_overrides"]
+    return overrides
+
+
 def source_digest() -> str:
-    """The SHA-256 of all that `sam build` and `sam deploy` read."""
+    """Digest all that `sam build` and `sam deploy` read."""
     digest = hashlib.sha256()
     files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
     for folder in ("functions", "layers", "pipeline"):
@@ -185,11 +195,11 @@ def source_digest() -> str:
 
 
 def architecture() -> str:
-    """This machine's architecture, as Lambda names it."""
+    """Name this machine's architecture as Lambda names it."""
     return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 
 def python_platform() -> str:
-    """This machine's platform, as uv names it: the local cloud runs the layers right here."""
+    """Name this machine's platform as uv does: the local cloud runs the layers right here."""
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28"

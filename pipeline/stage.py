@@ -57,23 +57,21 @@ class Run:
 
 
 class Answer(Frozen):
-    """What the cache remembers: a stage's output, the files that it names, and whose work it was."""
+    """What the cache remembers: an output, the files that it names, and whose work it was."""
 
     execution: str
     output: dict[str, Any]
     keys: tuple[str, ...]
 
 
-def stage[**P, Output: BaseModel](
-    *, cached: bool = True
-) -> Callable[[Callable[P, Output]], Handler]:
+def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., Output]], Handler]:
     """Make a Lambda handler of a stage, which stays reachable as `handler.__wrapped__`.
 
     cached: whether equal inputs, parameters and code make an equal output, so that an earlier
     run's can be the answer. Not so for a stage that looks at the world or changes it.
     """
 
-    def decorate(function: Callable[P, Output]) -> Handler:
+    def decorate(function: Callable[..., Output]) -> Handler:
         hints = get_type_hints(function)
         output_type: type[Output] = hints.pop("return")
         inputs = {name: kind for name, kind in hints.items() if kind not in _GIVEN}
@@ -85,9 +83,7 @@ def stage[**P, Output: BaseModel](
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             started = time.perf_counter()
             run = Run(event["execution"], datetime.now(UTC), _artefacts())
-            arguments = {
-                name: kind.model_validate(event[name]) for name, kind in inputs.items()
-            }
+            arguments = {name: kind.model_validate(event[name]) for name, kind in inputs.items()}
             fingerprint = _fingerprint(name, inspect.getfile(function), arguments)
             record: dict[str, Any] = {
                 "fingerprint": fingerprint,
@@ -125,7 +121,8 @@ def stage[**P, Output: BaseModel](
                 )
             return output.model_dump(mode="json")
 
-        return handler
+        stage_handler: Handler = handler
+        return stage_handler
 
     return decorate
 
@@ -147,7 +144,7 @@ _GIVEN: dict[Any, Callable[[str, Run], Any]] = {
 
 
 def _fingerprint(name: str, source: str, arguments: dict[str, BaseModel]) -> str:
-    """The SHA-256 of all that a stage's output depends on."""
+    """Digest all that a stage's output depends on."""
     return hashlib.sha256(
         canonical_json(
             {
@@ -161,7 +158,7 @@ def _fingerprint(name: str, source: str, arguments: dict[str, BaseModel]) -> str
 
 
 def _content(value: object) -> Any:  # noqa: ANN401 - JSON
-    """What an input is, and not where it lies: the same bytes are the same input."""
+    """Take of an input what it is, not where it lies: the same bytes are the same input."""
     match value:
         case Artefact():
             return value.sha256
@@ -175,7 +172,7 @@ def _content(value: object) -> Any:  # noqa: ANN401 - JSON
 
 @cache
 def _code_digest(source: str) -> str:
-    """The SHA-256 of a stage's own file, of all code that stages share, and of its libraries."""
+    """Digest a stage's own file, all code that stages share, and of its libraries."""
     here = Path(__file__).parent
     shared = [*here.glob("*.py"), *Path(clinical.__path__[0]).glob("*.py")]
     digest = hashlib.sha256()
@@ -189,7 +186,7 @@ def _code_digest(source: str) -> str:
 
 
 def _recall(name: str, fingerprint: str) -> Answer | None:
-    """An earlier answer, if there is one and the files that it names are still there."""
+    """Find an earlier answer, if there is one and the files that it names are still there."""
     try:
         answer = Answer.model_validate_json(
             _artefacts().get(f"cache/{name}/{fingerprint}.json").body
@@ -219,7 +216,7 @@ def _trace(run: Run, name: str, record: dict[str, Any]) -> None:
             stored = _artefacts().get(key)
         except ArtefactMissing:
             stored = None
-        lineage = (
+        lineage: dict[str, Any] = (
             json.loads(stored.body)
             if stored
             else {

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-# Powertools reads it when the first module of ours is imported, which is before any fixture.
+# Powertools and the resolvers read them when the first module of ours is imported, which is before any fixture.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
+os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"

@@ -20,7 +20,7 @@ def bucket() -> Bucket:
 
 
 def values_of(champion: Champion) -> DropdownValues:
-    """The contract's values, with the combinations that this champion's data recorded."""
+    """Give the contract's values, with the combinations that this champion's data recorded."""
     schema = params()
     age, duration = schema.whole_number("Age"), schema.whole_number("Treatment_Duration_days")
     recorded = json.loads(read_verified(bucket(), champion.combinations))

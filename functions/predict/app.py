@@ -61,7 +61,7 @@ def predict(patient: Patient) -> Prediction:
     )
 
 
-@app.exception_handler(RequestValidationError)
+@app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def invalid(error: RequestValidationError) -> None:
     """Report the fields that are wrong and, where its own fields are right, the combination."""
     wrong = api.violations(error)

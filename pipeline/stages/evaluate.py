@@ -34,11 +34,12 @@ def held_out_rows(body: bytes, params: Params) -> tuple[list[Row], Array]:
     """Read held-out rows: features as the model takes them, and recorded scores (n,), 0 to 10."""
     numeric = params.features.numeric
     read = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
-    rows = [
+    rows: list[Row] = [
         {name: int(row[name]) if name in numeric else row[name] for name in params.features.names}
         for row in read
     ]
-    return rows, np.array([float(row[params.features.target]) for row in read])
+    recorded: Array = np.array([float(row[params.features.target]) for row in read])
+    return rows, recorded
 
 
 def scored(recorded: Array, predicted: Array, average: float) -> Scores:

@@ -5,10 +5,11 @@ import io
 
 from clinical.artefacts import Artefacts
 from clinical.params import Level, Params
+from pydantic import JsonValue
 from stage import stage
 from state import Combined, Validated
 
-type Combination = dict[str, str | int]
+type Combination = dict[str, JsonValue]
 
 
 @stage()

@@ -48,7 +48,7 @@ def read_table(body: bytes, params: Params) -> pd.DataFrame:
 
 
 def lower_medians(training: pd.DataFrame, params: Params) -> dict[str, int]:
-    """What fills the columns that may have missing cells: a whole number, as they hold."""
+    """Find what fills the columns that may have missing cells: a whole number, as they hold."""
     return {
         name: int(training[name].dropna().quantile(0.5, interpolation="lower"))
         for name, column in params.columns.items()

@@ -7,7 +7,7 @@ from state import Combined, Evaluated, Promoted, Trained
 
 
 @stage(cached=False)
-def promote(  # noqa: PLR0913 - what it publishes, and where
+def promote(  # noqa: PLR0913, PLR0917 - what it publishes, and where
     combined: Combined,
     trained: Trained,
     evaluated: Evaluated,

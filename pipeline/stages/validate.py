@@ -127,7 +127,7 @@ def column_violations(table: pd.DataFrame, params: Params) -> Iterator[Violation
 
 
 def rules(column: Column) -> list[pa.Check]:
-    """What a column's cells must keep; a cell breaks one rule at most, the first it meets."""
+    """Say what a column's cells must keep; a cell breaks one rule at most, the first it meets."""
     match column:
         case Identifier(max_length=longest):
             return [
@@ -162,14 +162,14 @@ def _rule(name: str, keeps: Callable[[Cells], Verdicts]) -> pa.Check:
 
 
 def _written(name: str, pattern: str, *, nullable: bool = False) -> list[pa.Check]:
-    """How a number is written, and whether it may be missing."""
+    """Judge how a number is written, and whether it may be missing."""
     written = _rule(name, lambda cells: cells.isin(MISSING) | cells.str.fullmatch(pattern))
     present = _rule("missing", lambda cells: ~cells.isin(MISSING))
     return [written] if nullable else [present, written]
 
 
 def _numeric(name: str, pattern: str, keeps: Callable[[Numbers], Verdicts]) -> pa.Check:
-    """What a number must keep, where one is written; the other cells broke a rule before."""
+    """Judge what a number must keep, where one is written; the other cells broke a rule before."""
 
     def judged(cells: Cells) -> Verdicts:
         written = cells.str.fullmatch(pattern)

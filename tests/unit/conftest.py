@@ -13,14 +13,13 @@ from typing import Any
 
 import boto3
 import pytest
+import stage
 from clinical import artefacts, environment, telemetry
 from clinical.artefacts import Artefact, Bucket, sha256
 from clinical.params import Params, params
 from clinical.registry import COMBINATIONS, MODEL, Champion, Registry
 from moto import mock_aws
 from pytest_socket import disable_socket
-
-import stage
 from stages.extract_combinations import valid_combinations
 from stages.preprocess import one_hot, read_table
 from stages.train import as_onnx, fitted
@@ -94,9 +93,7 @@ def bucket() -> Iterator[Bucket]:
         client = boto3.client("s3")
         for name in ("artifacts", "raw"):
             client.create_bucket(Bucket=name)
-            client.put_bucket_versioning(
-                Bucket=name, VersioningConfiguration={"Status": "Enabled"}
-            )
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         of_the_run = stage._artefacts
         of_the_run.cache_clear()
         yield Bucket(client, "artifacts")
@@ -119,7 +116,9 @@ class Candidate:
 def candidate_on(body: bytes, decisions: Params) -> Candidate:
     table = read_table(body, decisions)
     features = table[list(decisions.features.names)]
-    combinations = artefacts.canonical_json([*valid_combinations(body.decode("utf-8-sig"), decisions)])
+    combinations = artefacts.canonical_json(
+        [*valid_combinations(body.decode("utf-8-sig"), decisions)]
+    )
     combined = Combined(
         combinations=Artefact(key="combinations", sha256=sha256(combinations)), distinct=1
     )

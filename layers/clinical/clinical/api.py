@@ -55,11 +55,11 @@ def resolver() -> APIGatewayRestResolver:
     """Make a resolver that validates, and raises what this module makes problems of."""
     app = APIGatewayRestResolver(cors=cors(), enable_validation=True)
 
-    @app.exception_handler(RequestValidationError)
+    @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def invalid(error: RequestValidationError) -> None:
         raise RequestInvalid(violations(error))
 
-    @app.exception_handler(Exception)
+    @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
     def escape(error: Exception) -> None:
         # Powertools logs what no handler takes with its message, which may hold a request's words.
         raise error
@@ -144,7 +144,8 @@ def lambda_handler(
         )
         return response
 
-    return handle
+    handler: Handler = handle
+    return handler
 
 
 def check_body(event: Event) -> None:
@@ -212,7 +213,7 @@ def _answer(problem: Problem, event: Event, allowed: CORSConfig) -> dict[str, An
 
 
 def _described(error: ClinicalError) -> dict[str, object]:
-    """What a line may say of a refused request: kinds and known fields, never a client's words."""
+    """Describe a refusal for the log: kinds and known fields, never a client's words."""
     facts: dict[str, object] = {"error": type(error).__name__}
     if isinstance(error, RequestInvalid):
         known = set(params().columns)
@@ -224,12 +225,12 @@ def _described(error: ClinicalError) -> dict[str, object]:
 
 
 def _field(violation: Violation) -> str:
-    """The field's own name: what follows `body` in a location."""
+    """Name the field itself: what follows `body` in a location."""
     return ".".join(map(str, violation.loc[1:])) or "body"
 
 
 def _header(event: Event, name: str) -> str:
-    """A header, whatever the case of its name."""
+    """Read a header, whatever the case of its name."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)

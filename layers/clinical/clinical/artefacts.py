@@ -54,7 +54,7 @@ def sha256(body: bytes) -> str:
 
 @cache
 def s3_client() -> "S3Client":
-    """The function's one S3 client; it gives up early enough to answer within the timeout."""
+    """Make the function's one S3 client, which gives up in time for an answer."""
     return boto3.client(
         "s3",
         config=Config(
@@ -121,14 +121,14 @@ class Bucket:
         return True
 
     def size(self, version: RawObject) -> int:
-        """How many bytes an object's version has; raises ArtefactMissing."""
+        """Tell how many bytes an object's version has; raises ArtefactMissing."""
         with self._asking_for(version.key):
             return self.client.head_object(
                 Bucket=self.name, Key=version.key, VersionId=version.version_id
             )["ContentLength"]
 
     def newest(self, prefix: str, suffix: str) -> str:
-        """The key of the object written last; raises ArtefactMissing."""
+        """Find the key of the object written last; raises ArtefactMissing."""
         with self._asking_for(prefix):
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix
@@ -146,7 +146,7 @@ class Bucket:
         return max(found)[1]
 
     def current(self, key: str) -> RawObject:
-        """The current version of an object; raises ArtefactMissing."""
+        """Find the current version of an object; raises ArtefactMissing."""
         with self._asking_for(key):
             head = self.client.head_object(Bucket=self.name, Key=key)
             return RawObject(key=key, version_id=head["VersionId"])
@@ -219,5 +219,5 @@ def canonical_json(value: BaseModel | JsonValue) -> bytes:
     return (json.dumps(plain, sort_keys=True, indent=1) + "\n").encode()
 
 
-class _NotModified(Exception):  # noqa: N818 - no error: S3's 304
-    pass
+class _NotModified(Exception):
+    """When S3 answers 304; no error, and no caller sees it."""

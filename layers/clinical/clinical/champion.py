@@ -33,7 +33,7 @@ class ChampionFollower[Served]:
         self._next_look = float("-inf")
 
     def current(self) -> Served:
-        """What serves now, looked up at most every `serving.refresh_seconds`.
+        """Give what serves now, looked up at most every `serving.refresh_seconds`.
 
         A refresh that fails keeps what is loaded, and says so in the log and a metric.
         Raises ModelUnavailable while nothing could be loaded yet.
@@ -60,9 +60,7 @@ class ChampionFollower[Served]:
     def _refresh(self) -> None:
         try:
             registry = self._registry()
-            newer = (
-                registry.champion_after(self._pointer) if self._pointer else registry.champion()
-            )
+            newer = registry.champion_after(self._pointer) if self._pointer else registry.champion()
             if newer is None:
                 return
             self._served = self._load(newer.champion)

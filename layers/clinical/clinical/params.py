@@ -131,7 +131,7 @@ class Params(Frozen):
             )
         for name, allowed in kinds.items():
             if not isinstance(self.columns[name], allowed):
-                raise ValueError(
+                raise ValueError(  # noqa: TRY004 - what pydantic takes for a violation
                     f"schema.{name} is a {self.columns[name].type}, which its place in "
                     "features does not allow"
                 )
@@ -145,21 +145,21 @@ class Params(Frozen):
         return hashlib.sha256(self.model_dump_json(exclude={"serving"}).encode()).hexdigest()
 
     def whole_number(self, name: str) -> WholeNumber:
-        """The range of a whole_number column; raises ParamsInvalid where it is none."""
+        """Give the range of a whole_number column; raises ParamsInvalid where it is none."""
         column = self.columns[name]
         if not isinstance(column, WholeNumber):
             raise ParamsInvalid(f"params.yaml: schema.{name} must be a whole_number")
         return column
 
     def categories(self, name: str) -> tuple[str, ...]:
-        """The values of a category column; raises ParamsInvalid where it is none."""
+        """Give the values of a category column; raises ParamsInvalid where it is none."""
         column = self.columns[name]
         if not isinstance(column, Category):
             raise ParamsInvalid(f"params.yaml: schema.{name} must be a category")
         return column.values
 
     def levels(self, name: str) -> tuple[int, ...]:
-        """The values of a level column; raises ParamsInvalid where it is none."""
+        """Give the values of a level column; raises ParamsInvalid where it is none."""
         column = self.columns[name]
         if not isinstance(column, Level):
             raise ParamsInvalid(f"params.yaml: schema.{name} must be a level")
@@ -172,7 +172,8 @@ def parse_params(text: str) -> Params:
     Raises ParamsInvalid, which names every wrong key by its path.
     """
     try:
-        return Params.model_validate(yaml.load(text, Loader=_Loader))
+        decided = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        return Params.model_validate(decided)
     except yaml.YAMLError as error:
         raise ParamsInvalid(f"params.yaml is no YAML: {error}") from error
     except ValidationError as error:
@@ -185,7 +186,7 @@ def parse_params(text: str) -> Params:
 
 @cache
 def params() -> Params:
-    """The decisions that this code was deployed with."""
+    """Read the decisions that this code was deployed with."""
     return parse_params(PATH.read_text(encoding="utf-8"))
 
 

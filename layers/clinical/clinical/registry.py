@@ -1,9 +1,9 @@
 """The model registry: versions written once, and one pointer that moves by compare-and-swap.
 
-    models/<version>/<file>        named by what it holds: v- and the start of the model's SHA-256
-    models/<version>/lineage-<execution>.json
-    models/<version>/manifest.json written last: a version without it is not published
-    models/champion.json           the version that serves
+models/<version>/<file>        named by what it holds: v- and the start of the model's SHA-256
+models/<version>/lineage-<execution>.json
+models/<version>/manifest.json written last: a version without it is not published
+models/champion.json           the version that serves
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,9 @@ class Registry:
             stored = self.bucket.get_if_changed(CHAMPION_KEY, pointer.etag)
         except ArtefactMissing as error:
             raise ModelUnavailable(f"{CHAMPION_KEY} was deleted") from error
-        return stored and Pointer(Champion.model_validate_json(stored.body), stored.etag)
+        if stored is None:
+            return None
+        return Pointer(Champion.model_validate_json(stored.body), stored.etag)
 
     def publish(
         self, files: dict[str, bytes], lineage: bytes, execution: str, now: datetime
@@ -152,8 +154,7 @@ class Registry:
         except PreconditionFailed as error:
             if sha256(self.bucket.get(key).body) != artefact.sha256:
                 raise VersionConflict(
-                    f"{key} exists with other bytes and no manifest; "
-                    "delete its folder and retrain"
+                    f"{key} exists with other bytes and no manifest; delete its folder and retrain"
                 ) from error
         return artefact
 

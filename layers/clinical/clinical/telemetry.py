@@ -32,21 +32,19 @@ class Metric(StrEnum):
 
 @cache
 def logger() -> Logger:
-    """The function's logger; its service is POWERTOOLS_SERVICE_NAME."""
+    """Make the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
     return Logger()
 
 
 @cache
 def metrics() -> Metrics:
-    """The metrics of the invocation under way, flushed as one EMF line when it ends."""
+    """Collect the metrics of the invocation under way, flushed as one EMF line when it ends."""
     return Metrics(namespace=NAMESPACE)
 
 
 def count(metric: Metric, **properties: str) -> None:
     """Count one event that belongs to no request, as an EMF line of its own."""
-    with single_metric(
-        name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
-    ) as single:
+    with single_metric(name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as single:
         for name, value in properties.items():
             single.add_metadata(name, value)
 
@@ -63,18 +61,14 @@ def note(**properties: object) -> None:
         metrics().add_metadata(name, value)
 
 
-def record_request(
-    route: str, status: int, seconds: float, properties: dict[str, object]
-) -> None:
+def record_request(route: str, status: int, seconds: float, properties: dict[str, object]) -> None:
     """Add a request to the invocation's line.
 
     route: the template of the path, such as "POST /predict", never the path itself.
     properties: facts for later analysis: features, prediction, model version, kinds of errors.
     """
     line = metrics()
-    line.add_dimensions(
-        service=line.service, route=route, status_class=f"{status // 100}xx"
-    )
+    line.add_dimensions(service=line.service, route=route, status_class=f"{status // 100}xx")
     line.add_metric(Metric.REQUESTS, MetricUnit.Count, 1)
     line.add_metric(Metric.LATENCY, MetricUnit.Milliseconds, round(seconds * 1e3, 3))
     note(status=status, **properties)
@@ -93,7 +87,7 @@ def record_stage(
 
 
 def frames(error: BaseException) -> list[str]:
-    """Where an exception came from: file, line and function, without any value."""
+    """Tell where an exception came from: file, line and function, without any value."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)

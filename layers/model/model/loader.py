@@ -9,6 +9,7 @@ from clinical.contract import Violation
 from clinical.errors import ArtefactCorrupted
 from clinical.params import params
 from clinical.registry import COMBINATIONS_PROPERTY, Champion
+
 from model.scorer import Scorer
 
 type Combination = tuple[object, ...]

@@ -50,5 +50,5 @@ class Scorer:
 
 
 def as_improvement_score(score: float) -> float:
-    """What is served of a score: clamped to 0 to 10, two decimals."""
+    """Serve of a score what the API promises: clamped to 0 to 10, two decimals."""
     return round(min(max(score, LOWEST), HIGHEST), 2)

@@ -24,7 +24,7 @@ def test_bytes_that_are_not_those_recorded_are_refused(bucket: Bucket) -> None:
     written = artefacts.write("model.onnx", b"graph")
     bucket.put(written.key, b"another graph")
 
-    with pytest.raises(ArtefactCorrupted, match="runs/one/train/model.onnx"):
+    with pytest.raises(ArtefactCorrupted, match=r"runs/one/train/model\.onnx"):
         artefacts.read(written)
 
 
@@ -83,7 +83,8 @@ def test_the_newest_upload_is_the_one_written_last(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(403, StorageDenied), (500, StorageUnavailable), (503, StorageUnavailable)]
+    ("status", "expected"),
+    [(403, StorageDenied), (500, StorageUnavailable), (503, StorageUnavailable)],
 )
 def test_what_s3_refuses_is_said_in_this_systems_words(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch, status: int, expected: type[Exception]

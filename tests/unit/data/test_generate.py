@@ -1,14 +1,11 @@
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clinical.params import params
 
-sys.path.append(str(Path(__file__).parents[3] / "data"))
-
-from generate import CEILING_R2, ROWS, SEED, TREATMENTS, as_csv, patients
+from data.generate import CEILING_R2, ROWS, SEED, TREATMENTS, as_csv, patients
 
 
 def test_the_committed_sample_is_what_the_generator_makes(sample: Path) -> None:

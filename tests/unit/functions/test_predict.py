@@ -145,7 +145,8 @@ def test_json_that_is_no_object_breaks_the_contract(api: Api, body: str) -> None
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "{'Age': 1}", "Age=1", '{"Age": 1}}', "[" * 60_000, '{"Age": ' + "9" * 5000 + "}"]
+    "body",
+    ["", "{", "{'Age': 1}", "Age=1", '{"Age": 1}}', "[" * 60_000, '{"Age": ' + "9" * 5000 + "}"],
 )
 def test_a_body_that_is_no_json_is_refused(api: Api, body: str) -> None:
     answer = api("POST", "/predict", body, headers={"Content-Type": "application/json"})
@@ -174,9 +175,7 @@ def test_a_body_of_another_media_type_is_refused(api: Api, media_type: str) -> N
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
-def test_a_body_over_64_kb_is_refused(
-    api: Api, patient: dict[str, object], letter: str
-) -> None:
+def test_a_body_over_64_kb_is_refused(api: Api, patient: dict[str, object], letter: str) -> None:
     limit = params().serving.max_body_bytes
     assert limit == 64 * 1024
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stage
 from clinical import params as decisions
 from clinical.artefacts import Bucket
-
-import stage
 from stages.evaluate import evaluate
 from stages.extract_combinations import extract_combinations
 from stages.ingest import ingest
@@ -16,6 +15,7 @@ from stages.preprocess import preprocess
 from stages.promote import promote
 from stages.train import train
 from stages.validate import validate
+
 from tests.unit.conftest import Context, smaller
 
 type State = dict[str, Any]

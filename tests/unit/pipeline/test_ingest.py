@@ -2,12 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import stage
 from clinical.artefacts import Artefact, Artefacts, Bucket
 from clinical.errors import DatasetUnreadable
 from clinical.params import params
-
-import stage
 from stages.ingest import check_readable, ingest
+
 from tests.unit.conftest import Context
 
 BODY = b"Patient_ID,Age\nP0001,56\n"
@@ -29,7 +29,9 @@ def test_the_uploaded_version_is_copied_not_a_later_one(bucket: Bucket, upload: 
     assert Artefacts(bucket, "").read(Artefact(**came_to["dataset"])) == BODY
 
 
-@pytest.mark.parametrize("trigger", [{}, {"key": "raw/data.csv"}, {"key": "raw/data.csv", "version_id": ""}])
+@pytest.mark.parametrize(
+    "trigger", [{}, {"key": "raw/data.csv"}, {"key": "raw/data.csv", "version_id": ""}]
+)
 def test_without_a_version_the_current_one_is_taken(
     upload: Upload, trigger: dict[str, Any]
 ) -> None:

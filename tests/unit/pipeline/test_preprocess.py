@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from clinical.params import Params, params
-
 from stages.preprocess import filled, lower_medians, one_hot, read_table
 
 
@@ -30,13 +29,12 @@ def test_a_byte_order_mark_is_no_part_of_a_name(sample: Path) -> None:
 
 
 def test_categories_that_look_like_nothing_stay_what_they_are() -> None:
-    body = (
-        ",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n"
-    ).encode()
+    body = (",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n").encode()
 
     table = read_table(body, params())
 
-    assert table.loc[0, ["Condition", "Drug_Name", "Side_Effects"]].tolist() == ["None", "NA", "null"]
+    row = table.iloc[0].to_dict()
+    assert (row["Condition"], row["Drug_Name"], row["Side_Effects"]) == ("None", "NA", "null")
 
 
 def test_missing_cells_are_filled_with_a_whole_number_of_the_training_rows(
@@ -66,4 +64,6 @@ def test_categories_are_encoded_in_the_order_of_params_and_numbers_stay_whole(
     assert len(encoded) == sum(map(len, categories)) + 3
     assert encoded[:2].tolist() == [0, 1]  # Female, Male
     assert encoded[-3:].tolist() == [56, 50, 9]
-    assert np.flatnonzero(encoded[2:7]).tolist() == [params().categories("Condition").index("Infection")]
+    assert np.flatnonzero(encoded[2:7]).tolist() == [
+        params().categories("Condition").index("Infection")
+    ]

@@ -1,6 +1,5 @@
 """All stages, one after the other, on the real set and on the sample, with the real forest."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import stage
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-
 from stages.evaluate import compared, scored
 
-sys.path.append(str(Path(__file__).parents[3] / "data"))
+from data.generate import CEILING_R2
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -39,8 +38,6 @@ def test_on_the_real_data_the_scores_are_the_predecessors(
 def test_on_the_sample_the_model_comes_near_the_ceiling(
     upload: Upload, retrain: Retrain, sample: Path
 ) -> None:
-    from generate import CEILING_R2
-
     upload(sample.read_bytes())
 
     evaluated = retrain("sample")["evaluated"]
@@ -53,8 +50,6 @@ def test_on_the_sample_the_model_comes_near_the_ceiling(
 def test_training_twice_makes_the_same_bytes(
     upload: Upload, retrain: Retrain, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import stage
-
     upload(sample.read_bytes())
     first = retrain("one")
     monkeypatch.setattr(stage, "_code_digest", lambda source: f"changed {source}")

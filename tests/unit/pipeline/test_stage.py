@@ -3,12 +3,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import stage
 from clinical.artefacts import Bucket
 from clinical.errors import DatasetRejected
-
-import stage
+from clinical.params import params
 from stages.validate import validate
-from tests.unit.conftest import Context, emf_lines
+
+from tests.unit.conftest import NOW, emf_lines, smaller
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -46,9 +47,7 @@ def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
     }
 
 
-def test_other_data_is_computed_anew(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
-) -> None:
+def test_other_data_is_computed_anew(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> None:
     upload(sample_bytes)
     first = retrain("one")
     upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
@@ -85,7 +84,7 @@ def test_other_parameters_are_computed_anew(
 ) -> None:
     upload(sample_bytes)
     retrain("one")
-    other = stage.params().model_copy(update={"seed": 7})
+    other = params().model_copy(update={"seed": 7})
     monkeypatch.setattr(stage, "params", lambda: other)
 
     second = retrain("two")
@@ -116,7 +115,7 @@ def test_the_lineage_records_every_digest(
     recorded = lineage(bucket, "one")
 
     assert recorded["execution"] == "one"
-    assert recorded["params_sha256"] == stage.params().pipeline_digest
+    assert recorded["params_sha256"] == smaller(params(), trees=5).pipeline_digest
     ingested = recorded["stages"]["ingest"]["output"]
     assert ingested["source"] == {"key": "raw/data.csv", "version_id": version}
     for name, record in recorded["stages"].items():
@@ -128,7 +127,7 @@ def test_the_lineage_records_every_digest(
 def test_entries_of_parallel_stages_are_both_kept(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = stage.Run("one", stage.datetime.now(stage.UTC), bucket)
+    run = stage.Run("one", NOW, bucket)
     stage._trace(run, "first", {"fingerprint": "1"})
     read = bucket.get
 
@@ -184,5 +183,3 @@ def test_a_stage_leaves_one_line(
         "promote",
     ]
     assert [line["StageCacheHits"] for line in lines] == [[0], [1], [1], [1], [1], [1], [0]]
-
-

@@ -7,7 +7,6 @@ import pytest
 from clinical.params import params
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from stages.validate import FIRST_ROWS, Violation, judge
 
 HEADER = list(params().columns)
@@ -115,20 +114,60 @@ def test_a_missing_cell_may_be_allowed() -> None:
     assert judge(text, params()).violations != ()
 
 
+def rename_a_column(header: list[str], _: list[list[str]]) -> None:
+    header[1] = "age"
+
+
+def repeat_a_column(header: list[str], _: list[list[str]]) -> None:
+    header[1] = "Gender"
+
+
+def add_a_column(header: list[str], rows: list[list[str]]) -> None:
+    for line in (header, *rows):
+        line.append("Note")
+
+
+def drop_a_column(header: list[str], rows: list[list[str]]) -> None:
+    for line in (header, *rows):
+        line.pop()
+
+
+def reorder_columns(header: list[str], rows: list[list[str]]) -> None:
+    for line in (header, *rows):
+        line.insert(0, line.pop())
+
+
+def lengthen_the_first_row(_: list[str], rows: list[list[str]]) -> None:
+    rows[0].append("x")
+
+
+def lengthen_every_row(_: list[str], rows: list[list[str]]) -> None:
+    for row in rows:
+        row.append("x")
+
+
+def shorten_a_row(_: list[str], rows: list[list[str]]) -> None:
+    rows[5].pop()
+
+
+def keep_five_rows(_: list[str], rows: list[list[str]]) -> None:
+    del rows[5:]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda header, _: header.__setitem__(1, "age"), {("column_missing", "Age"), ("column_unexpected", None)}),
-        (lambda header, _: header.__setitem__(1, "Gender"), {("column_missing", "Age"), ("column_repeated", "Gender")}),
-        (lambda header, rows: (header.append("Note"), [row.append("x") for row in rows]), {("column_unexpected", None)}),
-        (lambda header, rows: [line.insert(0, line.pop()) for line in (header, *rows)], {("column_order", None)}),
-        (lambda header, rows: [line.pop() for line in (header, *rows)], {("column_missing", "Improvement_Score")}),
-        (lambda _, rows: rows[0].append("x"), {("row_width", None)}),
-        (lambda _, rows: rows[0].pop(), {("row_width", None)}),
-        (lambda _, rows: [row.append("x") for row in rows], {("row_width", None)}),
-        (lambda _, rows: rows.__delitem__(slice(5, None)), {("too_few_rows", None)}),
+        (rename_a_column, {("column_missing", "Age"), ("column_unexpected", None)}),
+        (repeat_a_column, {("column_missing", "Age"), ("column_repeated", "Gender")}),
+        (add_a_column, {("column_unexpected", None)}),
+        (drop_a_column, {("column_missing", "Improvement_Score")}),
+        (reorder_columns, {("column_order", None)}),
+        (lengthen_the_first_row, {("row_width", None)}),
+        (lengthen_every_row, {("row_width", None)}),
+        (shorten_a_row, {("row_width", None)}),
+        (keep_five_rows, {("too_few_rows", None)}),
     ],
-)  # fmt: skip
+)
 def test_a_table_of_another_shape_is_found(
     change: Callable[[list[str], list[list[str]]], object], expected: set[tuple[str, str | None]]
 ) -> None:

@@ -1,0 +1,287 @@
+"""Files that speak of each other say the same: template, state machine, code, events, README."""
+
+import importlib
+import inspect
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stage
+import yaml
+from clinical import api, errors
+from clinical.contract import Patient
+from clinical.params import params
+from pydantic import BaseModel
+
+from functions.openapi import document
+from tests.unit.conftest import load_function
+
+ROOT = Path(__file__).parent.parent.parent
+STAGES = sorted(
+    path.stem for path in (ROOT / "pipeline/stages").glob("*.py") if path.stem != "__init__"
+)
+
+
+class _Tolerant(yaml.SafeLoader):
+    """Reads CloudFormation's tags as {"!Tag": value}."""
+
+
+_Tolerant.add_multi_constructor(
+    "!",
+    lambda loader, tag, node: {
+        f"!{tag}": loader.construct_scalar(node)
+        if isinstance(node, yaml.ScalarNode)
+        else loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_mapping(node, deep=True)
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return yaml.load((ROOT / "template.yaml").read_text(), Loader=_Tolerant)  # noqa: S506
+
+
+@pytest.fixture(scope="module")
+def functions(template: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+@pytest.fixture(scope="module")
+def machine() -> dict[str, Any]:
+    machine: dict[str, Any] = json.loads((ROOT / "pipeline/retrain.asl.json").read_text())
+    return machine
+
+
+@pytest.fixture(scope="module")
+def states(machine: dict[str, Any]) -> dict[str, Any]:
+    """Every state, those of branches too."""
+
+    def of(scope: dict[str, Any]) -> dict[str, Any]:
+        found = dict(scope["States"])
+        for state in scope["States"].values():
+            for branch in state.get("Branches", []):
+                found |= of(branch)
+        return found
+
+    return of(machine)
+
+
+@pytest.fixture(scope="module")
+def tasks(states: dict[str, Any]) -> dict[str, Any]:
+    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def inputs_of(name: str) -> dict[str, type[BaseModel]]:
+    """The inputs of a stage, as its signature has them."""
+    function = getattr(importlib.import_module(f"stages.{name}"), name).__wrapped__
+    hints = {name: one.annotation for name, one in inspect.signature(function).parameters.items()}
+    return {name: kind for name, kind in hints.items() if kind not in stage._GIVEN}
+
+
+def test_every_stage_has_a_function_a_state_and_a_test(
+    functions: dict[str, Any], tasks: dict[str, Any]
+) -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests/unit/pipeline").glob("*.py"))
+    handlers = {properties["Handler"] for properties in functions.values()}
+
+    assert set(tasks) == {camel(name) for name in STAGES}
+    for name in STAGES:
+        assert f"stages.{name}.{name}" in handlers
+        assert f"{camel(name)}Function" in functions
+        assert f"stages.{name} import" in tests
+
+
+def test_every_handler_can_be_imported(functions: dict[str, Any]) -> None:
+    for properties in functions.values():
+        module, function = properties["Handler"].rsplit(".", 1)
+        if properties["CodeUri"] == "pipeline":
+            assert callable(getattr(importlib.import_module(module), function))
+        else:
+            loaded = load_function(Path(properties["CodeUri"]).name)
+            assert callable(getattr(loaded, function))
+
+
+def test_every_substitution_is_made(template: dict[str, Any]) -> None:
+    text = (ROOT / "pipeline/retrain.asl.json").read_text()
+    machine = template["Resources"]["RetrainStateMachine"]["Properties"]
+
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])
+
+
+def test_the_state_machine_may_invoke_every_stage_and_nothing_else(
+    template: dict[str, Any],
+) -> None:
+    machine = template["Resources"]["RetrainStateMachine"]["Properties"]
+    statements = {one["Sid"]: one for one in machine["Policies"][0]["Statement"]}
+
+    allowed = statements["InvokeTheStages"]["Resource"]
+    assert {one["!GetAtt"] for one in allowed} == {
+        one["!GetAtt"] for one in machine["DefinitionSubstitutions"].values()
+    }
+
+
+def test_every_state_says_why_it_is_there(states: dict[str, Any]) -> None:
+    for name, state in states.items():
+        assert state.get("Comment") or state["Type"] == "Pass", name
+
+
+def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(
+    tasks: dict[str, Any],
+) -> None:
+    for name, task in tasks.items():
+        assert task["TimeoutSeconds"] > 0, name
+        (retry,) = task["Retry"]
+        assert retry["JitterStrategy"] == "FULL", name
+        assert retry["BackoffRate"] > 1, name
+        assert retry["MaxAttempts"] > 0, name
+
+
+def test_a_function_gives_up_before_its_state_does(
+    tasks: dict[str, Any], functions: dict[str, Any]
+) -> None:
+    for name, task in tasks.items():
+        assert functions[f"{name}Function"]["Timeout"] < task["TimeoutSeconds"], name
+
+
+def test_every_error_that_is_matched_is_raised_by_somebody(tasks: dict[str, Any]) -> None:
+    matched = {
+        error
+        for task in tasks.values()
+        for rule in (*task.get("Retry", []), *task.get("Catch", []))
+        for error in rule["ErrorEquals"]
+    }
+
+    ours = {error for error in matched if not error.startswith(("Lambda.", "States."))}
+    assert ours
+    for error in ours:
+        assert issubclass(getattr(errors, error), errors.ClinicalError)
+
+
+def test_every_failure_has_the_name_of_the_error_that_leads_to_it(
+    tasks: dict[str, Any], states: dict[str, Any]
+) -> None:
+    for task in tasks.values():
+        for catch in task.get("Catch", []):
+            assert states[catch["Next"]]["Error"] in catch["ErrorEquals"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_state_hands_a_stage_what_its_signature_asks_for(
+    tasks: dict[str, Any], name: str
+) -> None:
+    payload = tasks[camel(name)]["Arguments"]["Payload"]
+
+    assert set(payload) == {"execution", *inputs_of(name)}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_event_of_every_stage_validates(name: str) -> None:
+    event = json.loads((ROOT / f"events/{name}.json").read_text())
+
+    assert set(event) == {"execution", *inputs_of(name)}
+    for parameter, kind in inputs_of(name).items():
+        kind.model_validate(event[parameter])
+
+
+def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
+    names = {path.stem for path in (ROOT / "events").glob("*.json")}
+
+    assert names == {*STAGES, "predict", "dropdown"}
+    assert len(names) == len(functions)
+
+
+def test_the_sample_patient_keeps_the_contract() -> None:
+    event = json.loads((ROOT / "events/predict.json").read_text())
+
+    Patient.model_validate_json(event["body"])
+
+
+def test_the_requests_fields_are_the_features_and_the_id() -> None:
+    features = params().features
+
+    assert set(Patient.model_fields) == {features.id, *features.names}
+
+
+def test_every_route_is_reached_through_the_gateway(functions: dict[str, Any]) -> None:
+    for name in ("predict", "dropdown"):
+        routes = load_function(name).app._static_routes
+        events = functions[f"{name.capitalize()}Function"]["Events"].values()
+        reached = {
+            (one["Properties"]["Method"].upper(), one["Properties"]["Path"]) for one in events
+        }
+
+        assert {(route.method, route.path) for route in routes} == {
+            (method, path) for method, path in reached if method != "OPTIONS"
+        }
+
+
+def test_the_served_documentation_is_what_the_routes_say() -> None:
+    served = (ROOT / "functions/predict/openapi.json").read_text()
+
+    assert served == document(), "run `make openapi`"
+
+
+def test_every_problem_of_the_api_has_one_status() -> None:
+    assert len(set(api._STATUS.values())) == len(api._STATUS)
+
+
+def test_the_template_leaves_nothing_of_the_environment_unset(
+    functions: dict[str, Any], template: dict[str, Any]
+) -> None:
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+
+    assert "ARTIFACTS_BUCKET" in shared
+    for name, properties in functions.items():
+        own = properties["Environment"]["Variables"]
+        assert "POWERTOOLS_SERVICE_NAME" in own, name
+        assert ("RAW_BUCKET" in own) == (name == "IngestFunction"), name
+        assert ("ALLOWED_ORIGINS" in own) == ("Events" in properties), name
+
+
+def test_the_local_deployment_gives_what_samconfig_gives(template: dict[str, Any]) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    given = shlex.split(config["default"]["deploy"]["parameters"]["parameter_overrides"])
+
+    assert {one.split("=")[0] for one in given} <= set(template["Parameters"])
+
+
+def test_no_requirements_name_an_index_and_all_are_pinned_by_hash() -> None:
+    files = [*ROOT.glob("layers/*/requirements.txt"), *ROOT.glob("local/*.txt")]
+
+    for file in (*files, ROOT / "requirements-dev.txt"):
+        text = file.read_text()
+        assert "://" not in text, file
+        for requirement in re.findall(r"^\S+==.*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL):
+            assert "--hash=sha256:" in requirement, (file, requirement)
+
+
+def test_layers_run_what_the_tests_run() -> None:
+    def pins(file: Path) -> set[str]:
+        return set(re.findall(r"^([a-z0-9-]+==\S+)", file.read_text(), re.MULTILINE))
+
+    tested = pins(ROOT / "requirements-dev.txt")
+    for file in ROOT.glob("layers/*/requirements.txt"):
+        assert pins(file) <= tested, file
+
+
+def test_the_readme_maps_every_room() -> None:
+    readme = (ROOT / "README.md").read_text()
+    ignored = (ROOT / ".gitignore").read_text()
+
+    for room in ROOT.iterdir():
+        if room.is_dir() and not room.name.startswith(".") and f"{room.name}/" not in ignored:
+            assert f"{room.name}/" in readme, room.name

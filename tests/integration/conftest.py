@@ -1,0 +1,140 @@
+"""The stack on a local cloud of the tests' own, brought up as a user brings it up."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import executions
+from local.cloud import Cloud
+from local.stack import Stack
+
+ROOT = Path(__file__).parent.parent.parent
+SERVED_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+def fetch(url: str, body: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
+    """Ask over HTTP, as any client does; an error status is an answer too."""
+    request = urllib.request.Request(
+        url, body, {name.replace("_", "-"): value for name, value in headers.items()}, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return Answer(response.status, dict(response.headers), response.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, dict(error.headers), error.read().decode())
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A local cloud, and the commands that `make` runs against it."""
+
+    home: Path
+    port: int
+
+    @property
+    def stack(self) -> Stack:
+        return Stack(Cloud(self.home, self.port))
+
+    def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run what a make target runs, and return what it printed."""
+        home_and_port = ("--home", str(self.home), "--port", str(self.port))
+        return subprocess.run(
+            [sys.executable, "-m", "local", command, *home_and_port],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def post(self, path: str, body: object, **headers: str) -> Answer:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content_Type": "application/json"} | headers
+        return fetch(f"{self.stack.outputs.api_url}{path}", raw, **headers)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return fetch(f"{self.stack.outputs.api_url}{path}", **headers)
+
+    def ended(self, arn: str) -> dict[str, Any]:
+        """Wait for an execution to end, and describe it."""
+        while True:
+            described = self.stack.stepfunctions.describe_execution(executionArn=arn)
+            if described["status"] != "RUNNING":
+                return dict(described)
+            time.sleep(0.2)
+
+    def retrain_on(self, path: Path) -> dict[str, Any]:
+        """Upload a data set, and describe how the execution that it started ended."""
+        return self.ended(executions.upload(self.stack, path))
+
+    def wait_until_served(self, version: str) -> None:
+        """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
+        deadline = time.monotonic() + SERVED_SECONDS
+        while self.get("/health").body["model_version"] != version:
+            assert time.monotonic() < deadline, f"{version} is not served"
+            time.sleep(0.5)
+
+    def artefact(self, key: str) -> Any:
+        stack = self.stack
+        found = stack.s3.get_object(Bucket=stack.outputs.artifacts_bucket, Key=key)
+        return json.loads(found["Body"].read())
+
+
+@pytest.fixture(scope="session")
+def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Laptop]]:
+    started: list[Laptop] = []
+
+    def start(name: str) -> Laptop:
+        laptop = Laptop(tmp_path_factory.mktemp(name), free_port())
+        started.append(laptop)
+        return laptop
+
+    yield start
+    for laptop in started:
+        Cloud(laptop.home, laptop.port).stop()
+
+
+@pytest.fixture(scope="session")
+def first_up(start_laptop: Callable[[str], Laptop]) -> tuple[Laptop, str]:
+    """A laptop after `make up`, and what that printed."""
+    laptop = start_laptop("laptop")
+    done = laptop.run("up")
+    assert done.returncode == 0, done.stdout
+    return laptop, done.stdout
+
+
+@pytest.fixture(scope="session")
+def laptop(first_up: tuple[Laptop, str]) -> Laptop:
+    return first_up[0]

@@ -1,0 +1,92 @@
+"""A canary in place of a patient's id, sent every way, is looked for everywhere."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Laptop
+
+CANARY = "CANARY-c0ffee-77"
+
+
+@pytest.fixture(scope="module")
+def sent(laptop: Laptop) -> list[int]:
+    """Send the canary as an id, as a value, as a key, and as a path; return the statuses."""
+    patient: dict[str, Any] = {
+        "Patient_ID": CANARY,
+        "Age": 56,
+        "Gender": "Male",
+        "Condition": "Infection",
+        "Drug_Name": "Ciprofloxacin",
+        "Dosage_mg": 50,
+        "Treatment_Duration_days": 9,
+        "Side_Effects": "Nausea",
+    }
+    bodies = [
+        patient,
+        patient | {"Age": 17},
+        patient | {"Age": CANARY},
+        patient | {CANARY: 1},
+        patient | {"Patient_ID": [CANARY]},
+        patient | {"Condition": CANARY},
+        patient | {"Side_Effects": "Cough"},
+        f'{{"Patient_ID": "{CANARY}", '.encode(),
+    ]
+    return [
+        *(laptop.post("/predict", body).status for body in bodies),
+        laptop.get(f"/predict/{CANARY}").status,
+        laptop.get(f"/health?patient={CANARY}").status,
+    ]
+
+
+def test_the_canary_was_really_sent(sent: list[int]) -> None:
+    assert sent == [200, 422, 422, 422, 422, 422, 422, 400, 404, 200]
+
+
+@pytest.mark.usefixtures("sent")
+def test_no_log_has_it(laptop: Laptop) -> None:
+    logs = laptop.stack._client("logs")
+    lines = [
+        event["message"]
+        for group in logs.describe_log_groups()["logGroups"]
+        for page in logs.get_paginator("filter_log_events").paginate(
+            logGroupName=group["logGroupName"]
+        )
+        for event in page["events"]
+    ]
+
+    assert any('"Predictions"' in line for line in lines), "the functions' lines are looked at"
+    assert any('"Improvement_Score"' in line for line in lines)
+    assert [line for line in lines if CANARY in line] == []
+    assert CANARY not in laptop.stack.cloud.log.read_text()
+
+
+@pytest.mark.usefixtures("sent")
+def test_no_stored_object_has_it(laptop: Laptop) -> None:
+    s3, outputs = laptop.stack.s3, laptop.stack.outputs
+    keys = [
+        entry["Key"]
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=outputs.artifacts_bucket)
+        for entry in page["Contents"]
+    ]
+
+    assert keys
+    for key in keys:
+        body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
+        assert CANARY.encode() not in body, key
+
+
+def test_no_patient_of_the_data_set_is_in_a_log_or_a_published_file(laptop: Laptop) -> None:
+    """The sample's ids stay in the upload and in the run's copy of it."""
+    s3, outputs = laptop.stack.s3, laptop.stack.outputs
+    for prefix in ("models/", "cache/"):
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=outputs.artifacts_bucket, Prefix=prefix
+        )
+        for key in [entry["Key"] for page in pages for entry in page["Contents"]]:
+            body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
+            assert b"S0042" not in body, key
+    logs = laptop.stack._client("logs")
+    for group in logs.describe_log_groups()["logGroups"]:
+        found = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern="S0042")
+        assert found["events"] == []

@@ -1,0 +1,142 @@
+"""The retrain state machine, started by uploads and by hand, on good data and on bad."""
+
+import csv
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import executions
+from tests.integration.conftest import Laptop
+
+
+def lineage(laptop: Laptop, execution: dict[str, Any]) -> dict[str, Any]:
+    name = execution["executionArn"].rsplit(":", 1)[-1]
+    found: dict[str, Any] = laptop.artefact(f"runs/{name}/lineage.json")
+    return found
+
+
+def test_the_real_data_ends_in_a_served_model(laptop: Laptop, real_data: Path) -> None:
+    done = laptop.run("retrain", DATA=str(real_data))
+
+    assert done.returncode == 0, done.stdout
+    assert "predicts no better than always answering the average" in done.stdout
+    champion = laptop.artefact("models/champion.json")
+    evaluation = laptop.artefact(champion["files"]["evaluation.json"]["key"])
+    assert evaluation["scores"]["rmse"] == pytest.approx(1.475, abs=0.05)
+    assert evaluation["parity"]["max_error"] <= 1e-4
+    laptop.wait_until_served(champion["version"])
+
+
+def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> None:
+    champion = laptop.artefact("models/champion.json")
+
+    ended = laptop.ended(executions.start(laptop.stack))
+
+    assert ended["status"] == "SUCCEEDED"
+    assert json.loads(ended["output"])["decision"] == "already_champion"
+    assert laptop.artefact("models/champion.json") == champion
+    stages = lineage(laptop, ended)["stages"]
+    assert [name for name in sorted(stages) if stages[name]["from_cache_of"] is None] == [
+        "ingest",
+        "promote",
+    ]
+
+
+def test_bad_data_is_rejected_with_all_of_it_in_one_report_and_the_champion_answers(
+    laptop: Laptop, sample: Path, tmp_path: Path, patient: dict[str, object]
+) -> None:
+    with sample.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    column = {name: number for number, name in enumerate(header)}
+    rows[0][column["Condition"]] = "Flu"
+    rows[1][column["Age"]] = "17"
+    rows[2][column["Improvement_Score"]] = "NaN"
+    rows[4][column["Patient_ID"]] = rows[3][column["Patient_ID"]]
+    for line in (header, *rows):
+        line.pop(column["Gender"])
+    bad = tmp_path / "bad.csv"
+    with bad.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+    ended = laptop.retrain_on(bad)
+
+    assert ended["status"] == "FAILED"
+    assert ended["error"] == "DatasetRejected"
+    cause = json.loads(ended["cause"])
+    assert {(one["rule"], one["column"]) for one in cause["violations"]} == {
+        ("column_missing", "Gender"),
+        ("unknown_value", "Condition"),
+        ("out_of_range", "Age"),
+        ("missing", "Improvement_Score"),
+        ("repeated", "Patient_ID"),
+    }
+    report = laptop.artefact(cause["report"]["key"])
+    assert report["violations"] == cause["violations"]
+    assert laptop.post("/predict", patient).status == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"Patient_ID,Age\n", b"\x89PNG\r\n\x1a\n", b'a,b\n"1,2\n'])
+def test_what_is_no_csv_ends_in_its_own_failure(
+    laptop: Laptop, tmp_path: Path, body: bytes
+) -> None:
+    file = tmp_path / "unreadable.csv"
+    file.write_bytes(body)
+
+    ended = laptop.retrain_on(file)
+
+    assert ended["status"] == "FAILED"
+    assert ended["error"] == "DatasetUnreadable"
+    assert "raw/unreadable.csv" in ended["cause"]
+
+
+def test_the_command_shows_a_rejection_and_fails(laptop: Laptop, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("Patient_ID,Age\nP0001,17\n")
+
+    done = laptop.run("retrain", DATA=str(bad))
+
+    assert done.returncode == 1
+    for shown in ("DatasetRejected", "out_of_range", "column_missing", "too_few_rows"):
+        assert shown in done.stdout
+    assert "P0001" not in done.stdout
+
+
+def test_a_good_upload_after_bad_ones_serves(laptop: Laptop, sample: Path) -> None:
+    ended = laptop.retrain_on(sample)
+
+    assert ended["status"] == "SUCCEEDED"
+    laptop.wait_until_served(json.loads(ended["output"])["version"])
+
+
+def test_only_a_csv_under_raw_starts_an_execution(laptop: Laptop) -> None:
+    stack = laptop.stack
+    before = set(executions._executions(stack))
+
+    for key in ("raw/notes.txt", "elsewhere/data.csv"):
+        stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=b"x")
+    time.sleep(2)
+
+    assert set(executions._executions(stack)) == before
+
+
+def test_two_uploads_at_once_leave_one_consistent_champion(
+    laptop: Laptop, sample: Path, tmp_path: Path
+) -> None:
+    lines = sample.read_bytes().splitlines(keepends=True)
+    files = []
+    for number in (1, 2):
+        file = tmp_path / f"part{number}.csv"
+        file.write_bytes(b"".join(lines[:-number]))
+        files.append(file)
+
+    arns = [executions.upload(laptop.stack, file) for file in files]
+    ended = [laptop.ended(arn) for arn in arns]
+
+    assert [one["status"] for one in ended] == ["SUCCEEDED", "SUCCEEDED"]
+    versions = {json.loads(one["output"])["version"] for one in ended}
+    champion = laptop.artefact("models/champion.json")
+    assert champion["version"] in versions
+    laptop.wait_until_served(champion["version"])

@@ -1,0 +1,84 @@
+"""What `make up` promises: everything started, one real prediction, and every address."""
+
+import json
+
+from local.stack import Outputs
+from tests.integration.conftest import Laptop, fetch
+
+
+def test_up_shows_each_state_the_prediction_and_every_address(
+    first_up: tuple[Laptop, str],
+) -> None:
+    laptop, printed = first_up
+
+    states = ("Ingest", "Validate", "Prepare", "Train", "Evaluate", "Gate", "Promote", "Served")
+    for shown in (*states, "was promoted", '"Improvement_Score"', '"disclaimer"', "Ready in"):
+        assert shown in printed
+    outputs = json.loads((laptop.home / "outputs.json").read_text())
+    assert set(outputs) == set(Outputs.model_fields)
+    for name in ("api_url", "site_url", "state_machine_arn", "raw_bucket", "artifacts_bucket"):
+        assert outputs[name] in printed
+
+
+def test_up_again_reuses_what_is_there(laptop: Laptop) -> None:
+    before = (laptop.home / "outputs.json").read_text()
+
+    again = laptop.run("up")
+
+    assert again.returncode == 0, again.stdout
+    for shown in ("was up", "was deployed", "is served", '"Improvement_Score"'):
+        assert shown in again.stdout
+    assert (laptop.home / "outputs.json").read_text() == before
+
+
+def test_predict_posts_the_sample_patient(laptop: Laptop) -> None:
+    done = laptop.run("predict")
+
+    assert done.returncode == 0, done.stdout
+    assert '"Patient_ID": "P0001"' in done.stdout
+    assert '"Improvement_Score"' in done.stdout
+
+
+def test_the_site_is_served_and_knows_the_api(laptop: Laptop) -> None:
+    outputs = laptop.stack.outputs
+
+    page = fetch(outputs.site_url)
+    config = fetch(outputs.site_url.replace("index.html", "config.json"))
+
+    assert page.status == 200
+    assert page.headers["Content-Type"] == "text/html"
+    assert config.body == {"api_url": outputs.api_url}
+
+
+def test_without_a_cloud_the_user_is_told_what_to_do(
+    start_laptop: object, tmp_path_factory: object
+) -> None:
+    nowhere = start_laptop("nowhere")  # type: ignore[operator]
+
+    for command in ("retrain", "predict"):
+        done = nowhere.run(command)
+        assert done.returncode == 1
+        assert "run `make up` first" in done.stdout
+        assert "Traceback" not in done.stdout
+
+
+def test_a_port_that_is_taken_is_said_so(laptop: Laptop, start_laptop: object) -> None:
+    other = start_laptop("other")  # type: ignore[operator]
+    squatter = Laptop(other.home, laptop.port)
+
+    done = squatter.run("up")
+
+    assert done.returncode == 1
+    assert f"port {laptop.port} answers" in done.stdout
+    assert "PORT=" in done.stdout
+
+
+def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
+    served = laptop.get("/health").body["model_version"]
+
+    assert laptop.run("down").stdout.strip() == "Stopped."
+    assert laptop.run("down").stdout.strip() == "It was not running."
+    again = laptop.run("up")
+
+    assert again.returncode == 0, again.stdout
+    assert laptop.get("/health").body["model_version"] == served
