@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PORT ?= 4566
 DATA ?=
+STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -67,6 +68,10 @@ bench: $(READY) ## Measure the handler, against what the predecessor did, and th
 .PHONY: build
 build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next
 	@sam build
+
+.PHONY: publish
+publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STACK=clinical-outcomes]
+	@$(PYTHON) -m local.site $(STACK)
 
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes

@@ -97,7 +97,8 @@ def clean(stack: Stack, console: Console) -> None:
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """Print what an execution came to; raises CloudFailed where it failed."""
     if not outcome.succeeded:
-        raise CloudFailed(f"{outcome.error or outcome.status}\n{_readable(outcome.cause)}")
+        show_rejection(outcome, console)
+        raise CloudFailed(f"{outcome.error or outcome.status}; the champion stays")
     scores = outcome.output["scores"]
     table = Table(title=_verdict(outcome), title_justify="left", title_style="bold")
     for heading in ("held-out rows", "RMSE", "MAE", "R²", "average's RMSE", "parity"):
@@ -116,6 +117,24 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
             "[bold yellow]This model predicts no better than always answering the average.[/]"
         )
     console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
+
+
+def show_rejection(outcome: Outcome, console: Console) -> None:
+    """Print why an execution failed: a data set's violations as a table, or the cause itself."""
+    try:
+        report = json.loads(outcome.cause)
+        violations = report["violations"]
+    except (ValueError, KeyError):
+        console.print(outcome.cause)
+        return
+    table = Table(title=f"{report['rows']} rows, {len(violations)} rules broken")
+    for heading in ("rule", "column", "count", "first rows (the header is row 1)"):
+        table.add_column(heading)
+    for one in violations:
+        rows = ", ".join(map(str, one["first_rows"]))
+        table.add_row(one["rule"], one["column"] or "", str(one["count"]), rows)
+    console.print(table)
+    console.print(f"The report is at {report['report']['key']} in the artefacts bucket.")
 
 
 def show_prediction(stack: Stack, console: Console) -> None:
@@ -185,13 +204,6 @@ def _verdict(outcome: Outcome) -> str:
             return f"{output['version']} serves already; nothing new was promoted"
         case _:
             return "The candidate was rejected; the champion stays"
-
-
-def _readable(cause: str) -> str:
-    try:
-        return json.dumps(json.loads(cause), indent=1)
-    except ValueError:
-        return cause
 
 
 def _done(console: Console, what: str, how: str, began: float) -> None:

@@ -1,8 +1,12 @@
-"""Start ministack with one thing put right: a failed Lambda's error is named as on AWS.
+"""Start ministack with two things put right, so that it answers as AWS does.
 
-On AWS `errorType` is the class of the exception, and the state machine catches by it. ministack
-answers `Runtime.HandlerError` for all of them. It runs in an environment of its own, which holds
-nothing of this project; its settings are environment variables, set by `local.cloud`.
+- On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
+  catches by it. ministack answers `Runtime.HandlerError` for all of them.
+- On AWS the gateway responses in an API's OpenAPI body take effect. ministack has gateway
+  responses, but reads them from its own API alone.
+
+It runs in an environment of its own, which holds nothing of this project; its settings are
+environment variables, set by `local.cloud`.
 """
 
 import threading
@@ -10,15 +14,17 @@ from typing import Any
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc
+from ministack.services import apigateway_v1, lambda_svc
 
 WORKER_ERROR = '{"status": "error", "error": str(e), "trace"'
 NAMED_ERROR = '{"status": "error", "error": str(e), "error_type": type(e).__name__, "trace"'
 UNNAMED = "Runtime.HandlerError"
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 _invocation = threading.local()
 _invoke = lambda_runtime.Worker.invoke
 _execute = lambda_svc._execute_function_warm  # noqa: SLF001
+_import_rest_api = apigateway_v1._import_rest_api  # noqa: SLF001
 
 
 def invoke_and_note(
@@ -48,6 +54,17 @@ def name_errors() -> None:
     lambda_svc._execute_function_warm = execute_and_name  # noqa: SLF001
 
 
+def import_with_gateway_responses(spec: dict[str, Any], *args: object) -> str:
+    """Import an API's body, and put the gateway responses that it asks for."""
+    api_id: str = _import_rest_api(spec, *args)
+    for kind, response in spec.get(GATEWAY_RESPONSES, {}).items():
+        status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)  # noqa: SLF001
+        if status >= 400:  # noqa: PLR2004
+            raise ValueError(f"the gateway response {kind} was refused: {body!r}")
+    return api_id
+
+
 if __name__ == "__main__":
     name_errors()
+    apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

@@ -1,8 +1,6 @@
 """Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
 
 import hashlib
-import json
-import mimetypes
 import platform
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
+from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed
 
 if TYPE_CHECKING:
@@ -63,16 +62,22 @@ class Stack:
             PYTHON_PLATFORM=python_platform(),
         )
 
-    def deploy(self) -> Outputs:
-        """Deploy the build, and write outputs.json into the cloud's home."""
+    def deploy(self, config: str = "default") -> Outputs:
+        """Deploy the build, and write outputs.json into the cloud's home.
+
+        config: the section of samconfig.toml to deploy by.
+        """
         self._sam(
             "deploy",
             "--config-file",
             ROOT / "samconfig.toml",
+            "--config-env",
+            config,
+            "--no-confirm-changeset",
             "--template-file",
             BUILD / "template.yaml",
             "--parameter-overrides",
-            f"{samconfig_overrides()} Architecture={architecture()}",
+            f"{samconfig_overrides(config)} Architecture={architecture()}",
         )
         outputs = self._describe()
         self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
@@ -115,36 +120,24 @@ class Stack:
         return client
 
     def publish_site(self) -> None:
-        """Upload the site's files, and config.json, which tells them where the API is."""
-        bucket = self.outputs.site_bucket
-        for file in sorted((ROOT / "site").iterdir()):
-            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            self.s3.put_object(
-                Bucket=bucket, Key=file.name, Body=file.read_bytes(), ContentType=kind
-            )
-        self.s3.put_object(
-            Bucket=bucket,
-            Key="config.json",
-            Body=json.dumps({"api_url": self.outputs.api_url}).encode(),
-            ContentType="application/json",
-            CacheControl="no-cache",
-        )
+        """Publish the site, and tell it where the API is."""
+        site.publish(self.s3, self.outputs.site_bucket, self.outputs.api_url)
 
     def _describe(self) -> Outputs:
         (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        site = said["SiteBucketName"]
+        site_bucket = said["SiteBucketName"]
         return Outputs(
             endpoint_url=self.cloud.endpoint_url,
             region=REGION,
             stack_name=STACK,
             # By path, not by host as on AWS: *.localhost resolves in browsers and curl alone.
             api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
-            site_url=f"{self.cloud.endpoint_url}/{site}/index.html",
+            site_url=f"{self.cloud.endpoint_url}/{site_bucket}/index.html",
             state_machine_arn=said["StateMachineArn"],
             raw_bucket=said["RawBucketName"],
             artifacts_bucket=said["ArtifactsBucketName"],
-            site_bucket=site,
+            site_bucket=site_bucket,
         )
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 - as boto3 has it
@@ -176,10 +169,10 @@ class Stack:
             raise CloudFailed(f"`sam {command}` failed:\n{done.stdout}")
 
 
-def samconfig_overrides() -> str:
-    """Read what samconfig.toml's default, the local deployment, overrides."""
+def samconfig_overrides(section: str) -> str:
+    """Read which of the template's parameters a section of samconfig.toml overrides."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    overrides: str = config["default"]["deploy"]["parameters"]["parameter_overrides"]
+    overrides: str = config[section]["deploy"]["parameters"].get("parameter_overrides", "")
     return overrides
 
 

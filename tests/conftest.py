@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# Powertools and the resolvers read them when the first module of ours is imported, which is before any fixture.
+# Powertools and the resolvers read them when they are imported, which is before any fixture.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
 os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 

@@ -82,10 +82,10 @@ class Laptop:
     def post(self, path: str, body: object, **headers: str) -> Answer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content_Type": "application/json"} | headers
-        return fetch(f"{self.stack.outputs.api_url}{path}", raw, **headers)
+        return fetch(f"{self.stack.outputs.api_url}{path}", raw, None, **headers)
 
     def get(self, path: str, **headers: str) -> Answer:
-        return fetch(f"{self.stack.outputs.api_url}{path}", **headers)
+        return fetch(f"{self.stack.outputs.api_url}{path}", None, None, **headers)
 
     def ended(self, arn: str) -> dict[str, Any]:
         """Wait for an execution to end, and describe it."""

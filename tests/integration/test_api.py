@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.conftest import Laptop
+from tests.integration.conftest import Laptop, fetch
 
 
 def test_a_patient_gets_a_score_of_the_champion(laptop: Laptop, patient: dict[str, object]) -> None:
@@ -90,8 +90,6 @@ def test_a_path_that_is_not_there_is_a_problem_from_the_gateway(laptop: Laptop) 
 
 @pytest.mark.parametrize("path", ["/predict", "/dropdown-values", "/health"])
 def test_browsers_may_ask_first(laptop: Laptop, path: str) -> None:
-    from tests.integration.conftest import fetch
-
     answer = fetch(
         f"{laptop.stack.outputs.api_url}{path}",
         method="OPTIONS",

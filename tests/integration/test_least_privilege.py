@@ -1,6 +1,8 @@
 """Everything works with the permissions in the template and no others."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,20 +12,22 @@ from botocore.exceptions import ClientError
 from local import executions
 from local.cloud import Cloud
 from local.stack import Stack
-from tests.integration.conftest import Laptop
+from tests.integration.conftest import ROOT, Laptop, fetch
 
 
 @pytest.fixture(scope="module")
 def strict(start_laptop: Callable[[str], Laptop], laptop: Laptop) -> Stack:
-    """A cloud that enforces IAM, as AWS does.
+    """A cloud that enforces IAM, as AWS does, deployed to as to AWS.
 
     The deny on requests without TLS goes, for a local cloud has none: what is tested here is
     what the roles allow.
     """
     home = start_laptop("strict")
     stack = Stack(Cloud(home.home, home.port, enforce_iam=True))
-    stack.cloud.start()
-    stack.deploy()
+    start = f"from pathlib import Path; from local.cloud import Cloud; {stack.cloud!r}.start()"
+    start = start.replace("PosixPath", "Path")
+    subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True)  # it outlives its starter
+    stack.deploy("prod")
     for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
         stack.s3.delete_bucket_policy(Bucket=bucket)
     return stack
@@ -44,28 +48,49 @@ def test_the_roles_allow_all_that_the_system_does(
     assert laptop.get("/dropdown-values").status == 200
 
 
-def test_a_role_that_may_not_read_is_refused(strict: Stack) -> None:
-    """The test above can fail: taking the permission away makes it so."""
-    lambdas, iam = strict._client("lambda"), strict._client("iam")
-    (dropdown,) = [
-        function
-        for function in lambdas.list_functions()["Functions"]
-        if "DropdownFunction" in function["FunctionName"]
-    ]
-    role = dropdown["Role"].rsplit("/", 1)[-1]
-    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    iam.delete_role_policy(RoleName=role, PolicyName=policy)
-    lambdas.update_function_configuration(
-        FunctionName=dropdown["FunctionName"], Description="start anew"
+def test_browsers_of_the_own_site_alone_may_call(strict: Stack) -> None:
+    laptop = Laptop(strict.cloud.home, strict.cloud.port)
+    (stack,) = strict._client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
+
+    for origin, allowed in ((outputs["SiteUrl"], outputs["SiteUrl"]), ("http://evil", None)):
+        answer = laptop.get("/health", Origin=origin)
+        assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_the_site_is_published_as_to_aws(strict: Stack) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "local.site", strict.outputs.stack_name],
+        cwd=ROOT,
+        env=strict.cloud.environment,
+        check=True,
     )
 
+    config = fetch(strict.outputs.site_url.replace("index.html", "config.json"))
+    assert config.body["api_url"].startswith("https://")
+    assert config.body["api_url"].endswith(".amazonaws.com/v1")
+
+
+def test_a_role_without_its_permissions_is_refused(strict: Stack) -> None:
+    """The test above can fail: with a permission taken away it would."""
+    lambdas, iam = strict._client("lambda"), strict._client("iam")
+    (ingest,) = [
+        function
+        for function in lambdas.list_functions()["Functions"]
+        if "IngestFunction" in function["FunctionName"]
+    ]
+    role = ingest["Role"].rsplit("/", 1)[-1]
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+
     laptop = Laptop(strict.cloud.home, strict.cloud.port)
-    assert laptop.get("/dropdown-values").status == 503
+    ended = laptop.ended(executions.start(strict))
+
+    assert ended["status"] == "FAILED"
+    assert ended["error"] == "StorageDenied"
 
 
 def test_the_public_may_read_the_site_and_nothing_else(strict: Stack) -> None:
-    from tests.integration.conftest import fetch
-
     strict.publish_site()
 
     assert fetch(strict.outputs.site_url).status == 200

@@ -25,6 +25,8 @@ from stages.preprocess import one_hot, read_table
 from stages.train import as_onnx, fitted
 from state import Combined
 
+from tests.pipeline import Context
+
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -49,16 +51,6 @@ def _log_to_current_stdout() -> None:
 @pytest.fixture(autouse=True)
 def _no_sockets() -> None:
     disable_socket(allow_unix_socket=True)
-
-
-@dataclass
-class Context:
-    """What Lambda tells a handler."""
-
-    aws_request_id: str = "11111111-2222-3333-4444-555555555555"
-    function_name: str = "function"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
 
 
 @pytest.fixture

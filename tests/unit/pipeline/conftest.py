@@ -2,23 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import stage
 from clinical import params as decisions
 from clinical.artefacts import Bucket
-from stages.evaluate import evaluate
-from stages.extract_combinations import extract_combinations
-from stages.ingest import ingest
-from stages.preprocess import preprocess
-from stages.promote import promote
-from stages.train import train
-from stages.validate import validate
 
-from tests.unit.conftest import Context, smaller
-
-type State = dict[str, Any]
+from tests import pipeline
+from tests.pipeline import State
+from tests.unit.conftest import smaller
 
 
 @pytest.fixture
@@ -39,29 +31,9 @@ def upload(bucket: Bucket) -> Callable[[bytes], str]:
 
 
 @pytest.fixture
-def retrain(bucket: Bucket) -> Callable[[str], State]:
+def retrain(bucket: Bucket) -> Callable[..., State]:
     """Run all stages in the order of the state machine, and return what each came to."""
-
-    def run(execution: str, trigger: State | None = None) -> State:
-        context = Context()
-        came_to: State = {}
-
-        def at(handler: Any, *inputs: str) -> State:
-            event = {"execution": execution, **{name: came_to[name] for name in inputs}}
-            answer: State = handler(event, context)
-            return answer
-
-        came_to["trigger"] = trigger or {}
-        came_to["ingested"] = at(ingest, "trigger")
-        came_to["validated"] = at(validate, "ingested")
-        came_to["combined"] = at(extract_combinations, "validated")
-        came_to["preprocessed"] = at(preprocess, "validated")
-        came_to["trained"] = at(train, "preprocessed", "combined")
-        came_to["evaluated"] = at(evaluate, "preprocessed", "trained")
-        came_to["promoted"] = at(promote, "combined", "trained", "evaluated")
-        return came_to
-
-    return run
+    return pipeline.retrain
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from clinical.errors import DatasetUnreadable
 from clinical.params import params
 from stages.ingest import check_readable, ingest
 
-from tests.unit.conftest import Context
+from tests.pipeline import Context
 
 BODY = b"Patient_ID,Age\nP0001,56\n"
 

@@ -1,0 +1,104 @@
+"""The request path, timed beside the predecessor's.
+
+The predecessor scores one row as a pandas DataFrame with
+scikit-learn; that is timed here on the same forest and the same patient.
+"""
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+os.environ |= {
+    "ARTIFACTS_BUCKET": "artifacts",
+    "RAW_BUCKET": "raw",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "POWERTOOLS_SERVICE_NAME": "bench",
+}
+
+import boto3
+import joblib
+import pandas as pd
+from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.params import params
+from moto import mock_aws
+
+from tests.pipeline import Context, retrain
+
+ROOT = Path(__file__).parent.parent
+RUNS = 3000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds that half, and all but one in a hundred, of the runs stayed under."""
+
+    p50: float
+    p99: float
+
+
+def timed(act: Callable[[], object], runs: int = RUNS) -> Timing:
+    """Time an act over many runs, after a few that do not count."""
+    for _ in range(50):
+        act()
+    took = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        act()
+        took.append((time.perf_counter() - began) * 1e3)
+    cuts = statistics.quantiles(took, n=100)
+    return Timing(p50=cuts[49], p99=cuts[98])
+
+
+@contextlib.contextmanager
+def trained() -> Iterator[tuple[Bucket, dict[str, dict[str, dict[str, str]]]]]:
+    """Train on the sample with the real forest, in moto's S3."""
+    with mock_aws(), contextlib.redirect_stdout(io.StringIO()):
+        s3 = boto3.client("s3")
+        for name in ("artifacts", "raw"):
+            s3.create_bucket(Bucket=name)
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        s3.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
+        yield Bucket(s3, "artifacts"), retrain("bench")
+
+
+def predict_function() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("app", ROOT / "functions/predict/app.py")
+    if spec is None or spec.loader is None:
+        raise ImportError("functions/predict/app.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def time_requests() -> dict[str, Timing]:
+    """Time a request through the handler, its scoring alone, and the predecessor's scoring."""
+    event = json.loads((ROOT / "events/predict.json").read_text())
+    patient = json.loads(event["body"])
+    row = {name: patient[name] for name in params().features.names}
+    with trained() as (bucket, came_to):
+        function = predict_function()
+        answer = function.handler(event, Context())
+        if answer["statusCode"] != 200:  # noqa: PLR2004
+            raise SystemExit(f"the handler answered {answer}")
+        scorer = function.follower.current().scorer
+        model = Artefact(**came_to["trained"]["model"])
+        forest = joblib.load(io.BytesIO(read_verified(bucket, model)))
+        return {
+            "handler: request to answer, metrics and log line included": timed(
+                lambda: function.handler(event, Context())
+            ),
+            "its scoring: ONNX Runtime": timed(lambda: scorer.predict([row])),
+            "the predecessor's scoring: scikit-learn and a DataFrame": timed(
+                lambda: forest.predict(pd.DataFrame([row])), runs=100
+            ),
+        }
