@@ -50,7 +50,8 @@ def test_the_roles_allow_all_that_the_system_does(
 
 def test_browsers_of_the_own_site_alone_may_call(strict: Stack) -> None:
     laptop = Laptop(strict.cloud.home, strict.cloud.port)
-    (stack,) = strict._client("cloudformation").describe_stacks()["Stacks"]
+    cloudformation = strict._client("cloudformation")
+    (stack,) = cloudformation.describe_stacks(StackName=strict.outputs.stack_name)["Stacks"]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
     for origin, allowed in ((outputs["SiteUrl"], outputs["SiteUrl"]), ("http://evil", None)):
