@@ -65,5 +65,8 @@ def as_onnx(model: Pipeline, combined: Combined, params: Params) -> bytes:
     ]
     graph = to_onnx(model, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
     set_model_props(graph, {COMBINATIONS_PROPERTY: combined.combinations.sha256})
+    # skl2onnx lists them in the order of a set, which changes from process to process: the same
+    # model would be another version.
+    graph.opset_import.sort(key=lambda opset: opset.domain)
     serialized: bytes = graph.SerializeToString()
     return serialized

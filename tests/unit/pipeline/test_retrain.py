@@ -1,5 +1,8 @@
 """All stages, one after the other, on the real set and on the sample, with the real forest."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import stage
-from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.artefacts import Artefact, Bucket, read_verified, sha256
 from clinical.params import params
+from clinical.registry import MODEL
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from stages.evaluate import compared, scored
 
 from data.generate import CEILING_R2
+from tests.unit.conftest import ROOT, Candidate
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -58,6 +63,28 @@ def test_training_twice_makes_the_same_bytes(
 
     assert second["trained"]["onnx"]["sha256"] == first["trained"]["onnx"]["sha256"]
     assert second["promoted"]["decision"] == "already_champion"
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, seed: str) -> None:
+    """Hashes of strings differ between processes, and with them the order of sets."""
+    script = (
+        "import hashlib, tests.unit.conftest as units\n"
+        "body = (units.ROOT / 'data/sample.csv').read_bytes()\n"
+        "made = units.candidate_on(body, units.smaller(units.params(), trees=5))\n"
+        "print(hashlib.sha256(made.files[units.MODEL]).hexdigest())\n"
+    )
+
+    other = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert other.stdout.strip() == sha256(candidate.files[MODEL])
 
 
 def test_the_joblib_model_answers_as_the_scores_say(
