@@ -4,13 +4,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PORT ?= 4566
+PORT ?=
 DATA ?=
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := $(PYTHON) -m local --port $(PORT)
+LOCAL := PORT="$(PORT)" DATA="$(DATA)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -24,11 +24,11 @@ help: ## List the targets
 
 .PHONY: up
 up: $(READY) ## Start everything, train, and make a prediction  [DATA=path.csv] [PORT=4566]
-	@DATA="$(DATA)" $(LOCAL) up
+	@$(LOCAL) up
 
 .PHONY: retrain
 retrain: $(READY) ## Run the retrain state machine and print the scores  [DATA=path.csv]
-	@DATA="$(DATA)" $(LOCAL) retrain
+	@$(LOCAL) retrain
 
 .PHONY: predict
 predict: $(READY) ## Post the sample patient to the deployed API

@@ -10,24 +10,32 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from local import executions
 from local.cloud import ROOT, Cloud, CloudFailed
 from local.executions import Outcome
-from local.stack import Stack
+from local.stack import Outputs, Stack
 
 SAMPLE = ROOT / "data" / "sample.csv"
 SERVED_SECONDS = 30
+DEFAULT_PORT = 4566
+
+
+class RetrainFailed(CloudFailed):
+    """When an execution ended in a failure; what served before it still does."""
 
 
 def main() -> int:
     """Run one command, and return its exit code; an expected failure is a sentence, no trace."""
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
-    stack = Stack(Cloud(home=arguments.home.resolve(), port=arguments.port))
+    home = arguments.home.resolve()
+    stack = Stack(Cloud(home, arguments.port or last_port(home)))
     try:
         match arguments.command:
             case "up":
@@ -69,7 +77,12 @@ def up(stack: Stack, data: Path | None, console: Console) -> None:
     if was_deployed and not fresh and is_healthy(stack):
         _done(console, "Model", "is served", began)
     else:
-        retrain(stack, fresh, console)
+        try:
+            retrain(stack, fresh, console)
+        except RetrainFailed as failed:
+            if not is_healthy(stack):
+                raise
+            console.print(f"[bold yellow]![/] {failed}")
     show_prediction(stack, console)
     show_places(stack, console)
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
@@ -95,10 +108,10 @@ def clean(stack: Stack, console: Console) -> None:
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
-    """Print what an execution came to; raises CloudFailed where it failed."""
+    """Print what an execution came to; raises RetrainFailed where it failed."""
     if not outcome.succeeded:
         show_rejection(outcome, console)
-        raise CloudFailed(f"{outcome.error or outcome.status}; the champion stays")
+        raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
     scores = outcome.output["scores"]
     table = Table(title=_verdict(outcome), title_justify="left", title_style="bold")
     for heading in ("held-out rows", "RMSE", "MAE", "R²", "average's RMSE", "parity"):
@@ -171,6 +184,15 @@ def is_healthy(stack: Stack) -> bool:
         return False
 
 
+def last_port(home: Path) -> int:
+    """Find the port that the last `up` took, so that PORT= has to be said once."""
+    try:
+        outputs = Outputs.model_validate_json((home / "outputs.json").read_text())
+    except (FileNotFoundError, ValidationError):
+        return DEFAULT_PORT
+    return urlsplit(outputs.endpoint_url).port or DEFAULT_PORT
+
+
 def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
     """Ask the API, which serves a new champion within `serving.refresh_seconds`."""
     request = urllib.request.Request(  # noqa: S310 - the local API
@@ -214,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=["up", "retrain", "predict", "down", "clean"])
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 4566))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser
 

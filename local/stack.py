@@ -102,19 +102,19 @@ class Stack:
     def outputs_file(self) -> Path:
         return self.cloud.home / "outputs.json"
 
-    @cached_property
+    @property
     def outputs(self) -> Outputs:
         """Where the deployed stack is; raises CloudFailed where nothing is deployed or up."""
         if not self.outputs_file.exists() or not self.cloud.is_up():
             raise CloudFailed("the local cloud is not up: run `make up` first")
         return Outputs.model_validate_json(self.outputs_file.read_text())
 
-    @property
+    @cached_property
     def s3(self) -> "S3Client":
         client: S3Client = self._client("s3")
         return client
 
-    @property
+    @cached_property
     def stepfunctions(self) -> "SFNClient":
         client: SFNClient = self._client("stepfunctions")
         return client

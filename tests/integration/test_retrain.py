@@ -104,6 +104,16 @@ def test_the_command_shows_a_rejection_and_fails(laptop: Laptop, tmp_path: Path)
     assert "P0001" not in done.stdout
 
 
+def test_up_after_a_bad_upload_says_so_and_serves_on(laptop: Laptop) -> None:
+    (laptop.home / "deployed.sha256").unlink()  # so that it retrains: the sources look changed
+
+    done = laptop.run("up")
+
+    assert done.returncode == 0, done.stdout
+    assert "DatasetRejected; the champion stays" in done.stdout
+    assert '"Improvement_Score"' in done.stdout
+
+
 def test_a_good_upload_after_bad_ones_serves(laptop: Laptop, sample: Path) -> None:
     ended = laptop.retrain_on(sample)
 

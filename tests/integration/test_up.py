@@ -1,9 +1,12 @@
 """What `make up` promises: everything started, one real prediction, and every address."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 
 from local.stack import Outputs
-from tests.integration.conftest import Laptop, fetch
+from tests.integration.conftest import ROOT, Laptop, fetch, free_port
 
 
 def test_up_shows_each_state_the_prediction_and_every_address(
@@ -51,9 +54,9 @@ def test_the_site_is_served_and_knows_the_api(laptop: Laptop) -> None:
 
 
 def test_without_a_cloud_the_user_is_told_what_to_do(
-    start_laptop: object, tmp_path_factory: object
+    start_laptop: Callable[[str], Laptop],
 ) -> None:
-    nowhere = start_laptop("nowhere")  # type: ignore[operator]
+    nowhere = start_laptop("nowhere")
 
     for command in ("retrain", "predict"):
         done = nowhere.run(command)
@@ -62,8 +65,10 @@ def test_without_a_cloud_the_user_is_told_what_to_do(
         assert "Traceback" not in done.stdout
 
 
-def test_a_port_that_is_taken_is_said_so(laptop: Laptop, start_laptop: object) -> None:
-    other = start_laptop("other")  # type: ignore[operator]
+def test_a_port_that_is_taken_is_said_so(
+    laptop: Laptop, start_laptop: Callable[[str], Laptop]
+) -> None:
+    other = start_laptop("other")
     squatter = Laptop(other.home, laptop.port)
 
     done = squatter.run("up")
@@ -82,3 +87,22 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
 
     assert again.returncode == 0, again.stdout
     assert laptop.get("/health").body["model_version"] == served
+
+
+def test_another_port_moves_the_cloud_and_has_to_be_said_once(laptop: Laptop) -> None:
+    served = laptop.get("/health").body["model_version"]
+    moved = Laptop(laptop.home, free_port())
+
+    up = moved.run("up")
+
+    assert up.returncode == 0, up.stdout
+    assert moved.get("/health").body["model_version"] == served
+    said_nothing = subprocess.run(
+        [sys.executable, "-m", "local", "predict", "--home", str(laptop.home)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"http://localhost:{moved.port}" in said_nothing.stdout
+    assert laptop.run("up").returncode == 0  # and back

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from clinical.artefacts import Artefact, Bucket, canonical_json, sha256
+from pydantic import ValidationError
+
+from clinical.artefacts import Artefact, Bucket, Stored, canonical_json, sha256
 from clinical.errors import (
+    ArtefactCorrupted,
     ArtefactMissing,
     ChampionMoved,
     ModelUnavailable,
@@ -74,22 +77,28 @@ class Registry:
         self.bucket = bucket
 
     def champion(self) -> Pointer | None:
-        """Read the pointer, or None where nothing was ever promoted."""
+        """Read the pointer, or None where nothing was ever promoted.
+
+        Raises ArtefactCorrupted where it is no pointer.
+        """
         try:
             stored = self.bucket.get(CHAMPION_KEY)
         except ArtefactMissing:
             return None
-        return Pointer(Champion.model_validate_json(stored.body), stored.etag)
+        return _pointer(stored)
 
     def champion_after(self, pointer: Pointer) -> Pointer | None:
-        """Read the pointer if it moved since; raises ModelUnavailable where it is gone."""
+        """Read the pointer if it moved since; raises ModelUnavailable where it is gone.
+
+        Raises ArtefactCorrupted where it is no pointer.
+        """
         try:
             stored = self.bucket.get_if_changed(CHAMPION_KEY, pointer.etag)
         except ArtefactMissing as error:
             raise ModelUnavailable(f"{CHAMPION_KEY} was deleted") from error
         if stored is None:
             return None
-        return Pointer(Champion.model_validate_json(stored.body), stored.etag)
+        return _pointer(stored)
 
     def publish(
         self, files: dict[str, bytes], lineage: bytes, execution: str, now: datetime
@@ -157,6 +166,13 @@ class Registry:
                     f"{key} exists with other bytes and no manifest; delete its folder and retrain"
                 ) from error
         return artefact
+
+
+def _pointer(stored: Stored) -> Pointer:
+    try:
+        return Pointer(Champion.model_validate_json(stored.body), stored.etag)
+    except ValidationError as error:
+        raise ArtefactCorrupted(f"{CHAMPION_KEY} does not name a version and its files") from error
 
 
 def _manifest_key(name: str) -> str:

@@ -4,8 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnxruntime
+from clinical.errors import ArtefactCorrupted
+from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 LOWEST, HIGHEST = 0.0, 10.0
+
+# What ONNX Runtime raises for a graph that it cannot open; they have no base of their own.
+UNREADABLE = (
+    ort.Fail,
+    ort.InvalidArgument,
+    ort.InvalidGraph,
+    ort.InvalidProtobuf,
+    ort.NotImplemented,
+    ort.RuntimeException,
+)
 
 type Row = Mapping[str, object]
 type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -15,7 +27,8 @@ class Scorer:
     """A loaded graph. Scoring takes tens of microseconds and touches nothing outside.
 
     onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features,
-    whole numbers as int64 and categories as strings, its output is (n, 1).
+    whole numbers as int64 and categories as strings, its output is (n, 1). Raises
+    ArtefactCorrupted for bytes that are no such graph.
     """
 
     def __init__(self, onnx: bytes) -> None:
@@ -23,9 +36,12 @@ class Scorer:
         # A Lambda has about one core, and one row is no work to share.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            onnx, options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                onnx, options, providers=["CPUExecutionProvider"]
+            )
+        except UNREADABLE as error:
+            raise ArtefactCorrupted(f"ONNX Runtime cannot open the model: {error}") from error
         self._inputs = {
             column.name: np.int64 if "int64" in column.type else np.object_
             for column in self._session.get_inputs()

@@ -5,7 +5,7 @@ from clinical.artefacts import Bucket
 from clinical.champion import UNLOADED_RETRY_SECONDS, ChampionFollower
 from clinical.errors import ModelUnavailable, StorageUnavailable
 from clinical.params import params
-from clinical.registry import Champion, Registry
+from clinical.registry import CHAMPION_KEY, MODEL, Champion, Registry
 from model.loader import Model, load
 
 from tests.unit.conftest import Candidate, emf_lines
@@ -139,3 +139,34 @@ def test_a_champion_with_other_combinations_than_it_was_made_with_is_refused(
 
     with pytest.raises(ModelUnavailable):
         follower.current()
+
+
+def test_a_pointer_that_is_none_keeps_the_loaded_model(
+    follower: ChampionFollower[Model],
+    bucket: Bucket,
+    clock: Clock,
+    candidate: Candidate,
+    promote: Promote,
+) -> None:
+    champion = promote(candidate)
+    follower.current()
+    bucket.put(CHAMPION_KEY, b'{"version": "v-')
+
+    clock.now += REFRESH
+
+    assert follower.current().version == champion.version
+
+
+def test_a_model_that_cannot_be_opened_keeps_the_loaded_one(
+    follower: ChampionFollower[Model],
+    clock: Clock,
+    candidate: Candidate,
+    promote: Promote,
+) -> None:
+    champion = promote(candidate)
+    follower.current()
+    promote(Candidate({**candidate.files, MODEL: b"no graph, but published as one"}))
+
+    clock.now += REFRESH
+
+    assert follower.current().version == champion.version

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from clinical.errors import ArtefactCorrupted
 from clinical.registry import MODEL
 from model.scorer import Scorer, as_improvement_score
 
@@ -28,6 +29,12 @@ def test_a_row_without_a_feature_is_an_error(scorer: Scorer, patient: dict[str, 
 
     with pytest.raises(KeyError, match="Age"):
         scorer.predict([patient])
+
+
+@pytest.mark.parametrize("onnx", [b"", b"junk", b"\x08\x0a"])
+def test_bytes_that_are_no_graph_are_refused(onnx: bytes) -> None:
+    with pytest.raises(ArtefactCorrupted, match="cannot open"):
+        Scorer(onnx)
 
 
 @pytest.mark.parametrize(
