@@ -1,9 +1,8 @@
-"""What the Makefile runs: `python -m local up | retrain | predict | down | clean`."""
+"""What the Makefile runs: `python -m local up | retrain | predict | down`."""
 
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
 import urllib.error
@@ -46,8 +45,6 @@ def main() -> int:
                 show_prediction(stack, console)
             case "down":
                 down(stack, console)
-            case "clean":
-                clean(stack, console)
     except CloudFailed as error:
         console.print(f"[bold red]✗[/] {error}")
         return 1
@@ -97,14 +94,6 @@ def retrain(stack: Stack, data: Path | None, console: Console) -> None:
 def down(stack: Stack, console: Console) -> None:
     stopped = stack.cloud.stop()
     console.print("Stopped." if stopped else "It was not running.")
-
-
-def clean(stack: Stack, console: Console) -> None:
-    """Stop the cloud, and forget its state, the builds and the environments."""
-    stack.cloud.stop()
-    for folder in (stack.cloud.home, ROOT / ".aws-sam"):
-        shutil.rmtree(folder, ignore_errors=True)
-    console.print("Forgotten.")
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
@@ -234,7 +223,7 @@ def _done(console: Console, what: str, how: str, began: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("command", choices=["up", "retrain", "predict", "down", "clean"])
+    parser.add_argument("command", choices=["up", "retrain", "predict", "down"])
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
     parser.add_argument("--home", type=Path, default=ROOT / ".local")

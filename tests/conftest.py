@@ -4,6 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run of CI: a failure there is one that anybody can repeat.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 # Powertools and the resolvers read them when they are imported, which is before any fixture.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"

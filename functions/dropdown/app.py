@@ -41,6 +41,7 @@ follower = ChampionFollower(lambda: Registry(bucket()), values_of)
 
 @app.get(
     "/dropdown-values",
+    tags=["Form"],
     summary="What a form can offer, and which values were recorded together",
     responses=api.answers(DropdownValues, 500, 503),
 )

@@ -38,6 +38,7 @@ follower = ChampionFollower(lambda: Registry(bucket()), model_of)
 
 @app.post(
     "/predict",
+    tags=["Prediction"],
     summary="Predict how well a patient will respond to a treatment",
     responses=api.answers(Prediction, 400, 413, 415, 422, 500, 503),
 )
@@ -81,7 +82,7 @@ def _unrecorded(body: dict[str, object]) -> tuple[Violation, ...]:
     return (wrong,) if wrong else ()
 
 
-@app.get("/health", summary="Whether a model is loaded, and which")
+@app.get("/health", tags=["System"], summary="Whether a model is loaded, and which")
 def health() -> Response[Health]:
     try:
         model = follower.current()
@@ -106,6 +107,8 @@ def openapi() -> Response[str]:
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[str]:
     """Serve Swagger UI whole, from the copy in Powertools: the page asks no third party."""
+    if app.current_event.query_string_parameters.get("format") == "json":  # its own link
+        return openapi()
     swagger = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
     page = generate_swagger_html(
         spec=OPENAPI.read_text().replace("</", "<\\/"),

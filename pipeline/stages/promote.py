@@ -28,7 +28,7 @@ def promote(  # noqa: PLR0913, PLR0917 - what it publishes, and where
             COMBINATIONS: artefacts.read(combined.combinations),
             "evaluation.json": artefacts.read(evaluated.report),
         },
-        run.lineage(),
+        run.lineage.read(),
         run.execution,
         run.now,
     )

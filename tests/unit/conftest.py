@@ -86,7 +86,7 @@ def bucket() -> Iterator[Bucket]:
         for name in ("artifacts", "raw"):
             client.create_bucket(Bucket=name)
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        of_the_run = stage._artefacts
+        of_the_run = stage.artefacts_bucket
         of_the_run.cache_clear()
         yield Bucket(client, "artifacts")
         of_the_run.cache_clear()

@@ -14,7 +14,7 @@ class Environment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     artifacts_bucket: str = Field(alias="ARTIFACTS_BUCKET", min_length=1)
-    raw_bucket: str | None = Field(alias="RAW_BUCKET", default=None)
+    raw_bucket: str = Field(alias="RAW_BUCKET", default="")  # where a stage reads uploads
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
 
 

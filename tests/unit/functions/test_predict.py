@@ -346,6 +346,8 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
     assert page.headers["Content-Type"] == "text/html"
     assert "<script src" not in page.text
     assert "<link" not in page.text
+    linked = api("GET", "/docs", queryStringParameters={"format": "json"})
+    assert linked.body == spec.body
 
 
 json_values = st.recursive(

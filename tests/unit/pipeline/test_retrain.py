@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cache
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import stage
 from clinical.artefacts import Artefact, Bucket, read_verified, sha256
 from clinical.params import params
 from clinical.registry import MODEL
@@ -57,7 +57,7 @@ def test_training_twice_makes_the_same_bytes(
 ) -> None:
     upload(sample.read_bytes())
     first = retrain("one")
-    monkeypatch.setattr(stage, "_code_digest", lambda source: f"changed {source}")
+    monkeypatch.setattr(cache, "code_digest", lambda source: f"changed {source}")
 
     second = retrain("two")
 

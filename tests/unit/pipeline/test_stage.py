@@ -2,11 +2,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import cache
 import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.errors import DatasetRejected
 from clinical.params import params
+from lineage import Entry, Lineage
 from stages.validate import validate
 
 from tests.unit.conftest import NOW, emf_lines, smaller
@@ -67,7 +69,7 @@ def test_other_code_is_computed_anew(
 ) -> None:
     upload(sample_bytes)
     retrain("one")
-    monkeypatch.setattr(stage, "_code_digest", lambda source: f"changed {source}")
+    monkeypatch.setattr(cache, "code_digest", lambda source: f"changed {source}")
 
     retrain("two")
 
@@ -127,20 +129,20 @@ def test_the_lineage_records_every_digest(
 def test_entries_of_parallel_stages_are_both_kept(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = stage.Run("one", NOW, bucket)
-    stage._trace(run, "first", {"fingerprint": "1"})
+    entry = Entry(fingerprint="", started_at=NOW, inputs={})
+    ours, others = Lineage(bucket, "one"), Lineage(bucket, "one")
+    ours.enter("first", entry, "")
     read = bucket.get
 
     def overtaken(key: str) -> Any:
         """Let another branch write between this one's read and write, once."""
         monkeypatch.setattr(bucket, "get", read)
         stored = read(key)
-        stage._trace(run, "other", {"fingerprint": "2"})
+        others.enter("other", entry, "")
         return stored
 
-    monkeypatch.setattr(stage, "_artefacts", lambda: bucket)
     monkeypatch.setattr(bucket, "get", overtaken)
-    stage._trace(run, "late", {"fingerprint": "3"})
+    ours.enter("late", entry, "")
 
     assert set(lineage(bucket, "one")["stages"]) == {"first", "other", "late"}
 

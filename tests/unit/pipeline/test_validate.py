@@ -231,7 +231,7 @@ def test_no_cell_breaks_the_judge_and_no_report_repeats_one(
 ) -> None:
     rows = good_rows()
     for number, column, value in changes:
-        rows[number][HEADER.index(column)] = f"⟪{value}"
+        rows[number][HEADER.index(column)] = f"⟪{number}|{value}"
 
     report = judge(text_of(HEADER, rows), params())
 

@@ -1,0 +1,95 @@
+"""The stage cache: equal inputs, parameters and code are answered with an earlier run's output."""
+
+import hashlib
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import clinical
+from clinical.artefacts import Artefact, Bucket, RawObject, canonical_json
+from clinical.errors import ArtefactMissing
+from clinical.params import Frozen, Params
+from pydantic import BaseModel
+
+
+class Answer(Frozen):
+    """An output, the files that it names, and the execution whose work it is."""
+
+    execution: str
+    output: dict[str, Any]
+    keys: tuple[str, ...]
+
+
+class Cache:
+    """The answers under `cache/` in the artefacts bucket."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    def recall(self, stage: str, fingerprint: str) -> Answer | None:
+        """Find an earlier answer, if there is one and the files that it names are still there."""
+        try:
+            stored = self.bucket.get(_key(stage, fingerprint))
+        except ArtefactMissing:
+            return None
+        answer = Answer.model_validate_json(stored.body)
+        return answer if all(self.bucket.exists(key) for key in answer.keys) else None
+
+    def remember(self, stage: str, fingerprint: str, execution: str, output: BaseModel) -> None:
+        """Keep an output for the next run with the same fingerprint."""
+        answer = Answer(
+            execution=execution,
+            output=output.model_dump(mode="json"),
+            keys=tuple(part.key for _, part in output if isinstance(part, Artefact)),
+        )
+        self.bucket.put(_key(stage, fingerprint), canonical_json(answer))
+
+
+def fingerprint(stage: str, source: str, inputs: dict[str, BaseModel], params: Params) -> str:
+    """Digest all that a stage's output depends on.
+
+    source: the path of the file that the stage is written in.
+    """
+    return hashlib.sha256(
+        canonical_json(
+            {
+                "stage": stage,
+                "inputs": {name: _content(value) for name, value in inputs.items()},
+                "params": params.pipeline_digest,
+                "code": code_digest(source),
+            }
+        )
+    ).hexdigest()
+
+
+@cache
+def code_digest(source: str) -> str:
+    """Digest a stage's own file, all code that stages share, and its libraries."""
+    here = Path(__file__).parent
+    shared = [*here.glob("*.py"), *Path(clinical.__path__[0]).glob("*.py")]
+    digest = hashlib.sha256()
+    for path in sorted([*shared, Path(source)], key=lambda path: path.name):
+        digest.update(path.name.encode() + path.read_bytes())
+    for installed in sorted(
+        f"{found.metadata['Name']}=={found.version}" for found in importlib.metadata.distributions()
+    ):
+        digest.update(installed.encode())
+    return digest.hexdigest()
+
+
+def _content(value: object) -> Any:  # noqa: ANN401 - JSON
+    """Take of an input what it is, not where it lies: the same bytes are the same input."""
+    match value:
+        case Artefact():
+            return value.sha256
+        case RawObject():
+            return None
+        case BaseModel():
+            return {field: _content(part) for field, part in value}
+        case _:
+            return value
+
+
+def _key(stage: str, fingerprint: str) -> str:
+    return f"cache/{stage}/{fingerprint}.json"
