@@ -18,7 +18,6 @@ from cache import Cache, fingerprint
 from clinical import telemetry
 from clinical.artefacts import Artefacts, Bucket, s3_client
 from clinical.environment import environment
-from clinical.errors import ClinicalError
 from clinical.params import Params, params
 from clinical.registry import Registry
 from lineage import Entry, Lineage
@@ -61,6 +60,7 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
         def compute(run: Run, inputs: dict[str, BaseModel]) -> Output:
             return function(**inputs, **{key: give(name, run) for key, give in given.items()})
 
+        @telemetry.logger().inject_lambda_context(clear_state=True)
         @telemetry.metrics().log_metrics(capture_cold_start_metric=True)
         @wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
                     }
                 )
                 return output.model_dump(mode="json")
-            except ClinicalError as error:
+            except Exception as error:
                 entry = entry.model_copy(update={"error": type(error).__name__})
                 telemetry.add(telemetry.Metric.STAGE_FAILURES, error=type(error).__name__)
                 raise

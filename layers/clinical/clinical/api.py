@@ -113,6 +113,7 @@ def lambda_handler(
     allowed = cors()
     routes = {f"{route.method} {route.path}" for route in app._static_routes}  # noqa: SLF001
 
+    @telemetry.logger().inject_lambda_context(clear_state=True)
     @telemetry.metrics().log_metrics(capture_cold_start_metric=True)
     def handle(event: Event, context: LambdaContext) -> dict[str, Any]:
         started = time.perf_counter()
@@ -130,7 +131,6 @@ def lambda_handler(
                 "A request failed.",
                 error=type(error).__name__,
                 frames=telemetry.frames(error),
-                request_id=context.aws_request_id,
             )
             response = _answer(_fault(context), event, allowed)
             facts["error"] = type(error).__name__
