@@ -15,7 +15,8 @@ LOCAL := PORT="$(PORT)" DATA="$(DATA)" $(PYTHON) -m local
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
-export UV_SYSTEM_CERTS := true # behind a company's proxy its certificate is the system's
+# Behind a company's proxy, the certificate to trust is the system's.
+export UV_SYSTEM_CERTS := true
 
 .PHONY: help
 help: ## List the targets
