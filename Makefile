@@ -6,11 +6,15 @@ SHELL := /bin/bash
 
 PORT ?=
 DATA ?=
+TUNE ?=
+VERSION ?=
+REASON ?=
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := PORT="$(PORT)" DATA="$(DATA)" $(PYTHON) -m local
+LOCAL := PORT="$(PORT)" DATA="$(DATA)" TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" \
+  $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -29,12 +33,20 @@ up: $(READY) ## Start everything, train, and make a prediction  [DATA=path.csv] 
 	@$(LOCAL) up
 
 .PHONY: retrain
-retrain: $(READY) ## Run the retrain state machine and print the scores  [DATA=path.csv]
+retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true]
 	@$(LOCAL) retrain
 
 .PHONY: predict
 predict: $(READY) ## Post the sample patient to the deployed API
 	@$(LOCAL) predict
+
+.PHONY: models
+models: $(READY) ## List the models, what they are worth, and who promoted them
+	@$(LOCAL) models
+
+.PHONY: rollback
+rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]
+	@$(LOCAL) rollback
 
 .PHONY: down
 down: ## Stop the local cloud; its state is kept

@@ -1,4 +1,4 @@
-"""What the Makefile runs: `python -m local up | retrain | predict | down`."""
+"""What the Makefile runs: `python -m local up | retrain | predict | models | rollback | down`."""
 
 import argparse
 import json
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from clinical.params import params
+from clinical.verdict import Verdict
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from local import executions
+from local import executions, models
 from local.cloud import ROOT, Cloud, CloudFailed
 from local.executions import Outcome
 from local.stack import Outputs, Stack
@@ -40,9 +42,13 @@ def main() -> int:
             case "up":
                 up(stack, arguments.data, console)
             case "retrain":
-                retrain(stack, arguments.data, console)
+                retrain(stack, arguments.data, console, tune=arguments.tune)
             case "predict":
                 show_prediction(stack, console)
+            case "models":
+                models.show(stack, console)
+            case "rollback":
+                rollback(stack, arguments.version, arguments.reason, console)
             case "down":
                 down(stack, console)
     except CloudFailed as error:
@@ -85,10 +91,33 @@ def up(stack: Stack, data: Path | None, console: Console) -> None:
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
 
 
-def retrain(stack: Stack, data: Path | None, console: Console) -> None:
-    """Start an execution, by uploading a data set or on the newest one, and follow it."""
-    arn = executions.upload(stack, data) if data else executions.start(stack)
+def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None = None) -> None:
+    """Start an execution, by uploading a data set or on the newest one, and follow it.
+
+    tune: the grid of params.yaml to choose hyperparameters from, "true" for its default.
+    """
+    if data and tune:
+        raise CloudFailed("an upload starts an untuned run: retrain with DATA= first, then tune")
+    if data:
+        arn = executions.upload(stack, data)
+    else:
+        asked = {"tune": tune if tune != "true" else True} if tune else {}
+        arn = executions.start(stack, {**asked, "who": models.operator()})
     show_outcome(executions.follow(stack, arn, console), console)
+
+
+def rollback(stack: Stack, version: str | None, reason: str | None, console: Console) -> None:
+    """Let a published version serve again, by default the one before the champion."""
+    asked = {
+        "promote": version or "previous",
+        "reason": reason or "Rolled back by hand.",
+        "who": models.operator(),
+    }
+    outcome = executions.follow(stack, executions.start(stack, asked), console)
+    if not outcome.succeeded:
+        raise CloudFailed(f"{outcome.error}: {outcome.cause}. The champion stays.")
+    console.print(f"[bold]{_decision(outcome)}[/]")
+    console.print(f"Warm functions serve it within {params().serving.refresh_seconds:g} s.")
 
 
 def down(stack: Stack, console: Console) -> None:
@@ -101,23 +130,8 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
     if not outcome.succeeded:
         show_rejection(outcome, console)
         raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
-    scores = outcome.output["scores"]
-    table = Table(title=_verdict(outcome), title_justify="left", title_style="bold")
-    for heading in ("held-out rows", "RMSE", "MAE", "R²", "average's RMSE", "parity"):
-        table.add_column(heading, justify="right")
-    table.add_row(
-        str(scores["rows"]),
-        f"{scores['rmse']:.4f}",
-        f"{scores['mae']:.4f}",
-        f"{scores['r2']:.4f}",
-        f"{scores['average_rmse']:.4f}",
-        f"{outcome.output['parity']['max_error']:.1e}",
-    )
-    console.print(table)
-    if scores["rmse"] >= scores["average_rmse"]:
-        console.print(
-            "[bold yellow]This model predicts no better than always answering the average.[/]"
-        )
+    console.print(f"[bold]{_decision(outcome)}[/]")
+    models.show_verdict(Verdict.model_validate(outcome.output["verdict"]), console)
     console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
 
 
@@ -204,13 +218,13 @@ def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
         time.sleep(0.5)
 
 
-def _verdict(outcome: Outcome) -> str:
+def _decision(outcome: Outcome) -> str:
     output = outcome.output
     match output["decision"]:
-        case "promoted":
-            return f"{output['version']} was promoted" + (
-                f", {output['previous']} before it" if output["previous"] else ""
-            )
+        case "promoted" | "promoted_with_warning":
+            warned = ", with a warning" if output["decision"] != "promoted" else ""
+            before = f"; {output['previous']} served before" if output["previous"] else ""
+            return f"{output['version']} was promoted{warned}{before}"
         case "already_champion":
             return f"{output['version']} serves already; nothing new was promoted"
         case _:
@@ -223,8 +237,13 @@ def _done(console: Console, what: str, how: str, began: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("command", choices=["up", "retrain", "predict", "down"])
+    parser.add_argument(
+        "command", choices=["up", "retrain", "predict", "models", "rollback", "down"]
+    )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
+    parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
+    parser.add_argument("--version", default=os.environ.get("VERSION") or None)
+    parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser

@@ -75,10 +75,10 @@ class Outcome:
         return self.status == "SUCCEEDED"
 
 
-def start(stack: Stack) -> str:
-    """Start an execution with {}, on the newest upload; returns its ARN."""
+def start(stack: Stack, asked: dict[str, Any] | None = None) -> str:
+    """Start an execution, with {} on the newest upload; returns its ARN."""
     return stack.stepfunctions.start_execution(
-        stateMachineArn=stack.outputs.state_machine_arn, input="{}"
+        stateMachineArn=stack.outputs.state_machine_arn, input=json.dumps(asked or {})
     )["executionArn"]
 
 

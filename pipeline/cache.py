@@ -87,6 +87,8 @@ def _content(value: object) -> Any:  # noqa: ANN401 - JSON
             return None
         case BaseModel():
             return {field: _content(part) for field, part in value}
+        case tuple():
+            return [_content(part) for part in value]
         case _:
             return value
 

@@ -3,7 +3,9 @@
 from typing import Literal
 
 from clinical.artefacts import Artefact, RawObject
-from clinical.params import Frozen
+from clinical.params import Frozen, Model
+from clinical.verdict import Verdict
+from pydantic import Field
 
 
 class Trigger(Frozen):
@@ -11,6 +13,12 @@ class Trigger(Frozen):
 
     key: str | None = None
     version_id: str | None = None
+
+
+class Asked(Frozen):
+    """What an execution was asked to tune: nothing, the default grid, or the grid of a name."""
+
+    tune: bool | str = False
 
 
 class Ingested(Frozen):
@@ -28,44 +36,112 @@ class Combined(Frozen):
     distinct: int
 
 
+class Target(Frozen):
+    """How the recorded scores of a data set lie, in points of the score."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
 class Preprocessed(Frozen):
+    """The rows split, those to train on named by digest, and the encoding fitted on them."""
+
     encoder: Artefact
     training: Artefact
+    training_rows: Artefact
     held_out: Artefact
+    rows: int
     imputed: dict[str, int]
+    target: Target
+
+
+class Listed(Frozen):
+    """The candidates of a grid, by its name in params.yaml."""
+
+    grid: str
+    candidates: tuple[Model, ...]
+
+
+class Candidate(Frozen):
+    hyperparameters: Model
+
+
+class CrossValidated(Frozen):
+    """A candidate's RMSE on each fold, and how many leaves its forests have: how complex it is."""
+
+    hyperparameters: Model
+    rmse: tuple[float, ...]
+    leaves: float
+
+
+class Failed(Frozen):
+    """A candidate that could not be cross-validated, and the error that it ended in."""
+
+    hyperparameters: Model
+    error: str
+
+
+class Tried(Frozen):
+    """What became of every candidate of a grid."""
+
+    grid: str
+    candidates: tuple[CrossValidated | Failed, ...]
+
+
+class Chosen(Frozen):
+    """The hyperparameters to train with: a tuning's, or those of params.yaml where it is empty."""
+
+    hyperparameters: Model | None = None
+    tuning: Artefact | None = None
+
+
+class CrossScores(Frozen):
+    """Scores of the training rows by models that were not fitted on them."""
+
+    folds: int
+    rmse: float
+    r2: float
 
 
 class Trained(Frozen):
     model: Artefact
     onnx: Artefact
+    reference: Artefact
     predictions: Artefact
     average: float
-
-
-class Scores(Frozen):
-    """On the held-out rows, in points of the score; `average_rmse` is the plain average's."""
-
-    rows: int
-    rmse: float
-    mae: float
-    r2: float
-    average_rmse: float
-
-
-class Parity(Frozen):
-    """The largest |ONNX - scikit-learn| over the held-out rows, and whether it is small enough."""
-
-    max_error: float
-    holds: bool
+    hyperparameters: Model
+    cross_validation: CrossScores
 
 
 class Evaluated(Frozen):
-    scores: Scores
-    parity: Parity
+    verdict: Verdict
     report: Artefact
 
 
+class Published(Frozen):
+    version: str
+    verdict: Verdict
+
+
+class Nominated(Frozen):
+    """A published version to promote, "previous" for the one before the champion.
+
+    over: the sequence of the champion that it was judged against, 0 for none; None where it is to
+    follow whatever serves now.
+    """
+
+    version: str = Field(min_length=1, max_length=64)
+    over: int | None = None
+    who: str = Field(min_length=1, max_length=200)
+    why: str = Field(min_length=1, max_length=2000)
+    verdict: Verdict | None = None
+
+
 class Promoted(Frozen):
+    decision: Literal["promoted", "promoted_with_warning", "already_champion"]
     version: str
     previous: str | None
-    decision: Literal["promoted", "already_champion"]
+    sequence: int
+    verdict: Verdict

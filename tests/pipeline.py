@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stages.choose import choose
+from stages.cross_validate import cross_validate
 from stages.evaluate import evaluate
 from stages.extract_combinations import extract_combinations
 from stages.ingest import ingest
+from stages.list_candidates import list_candidates
 from stages.preprocess import preprocess
 from stages.promote import promote
+from stages.publish import publish
 from stages.train import train
 from stages.validate import validate
 
@@ -25,9 +29,9 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
 
 
-def retrain(execution: str, trigger: State | None = None) -> State:
+def retrain(execution: str, trigger: State | None = None, tune: bool | str = False) -> State:
     """Run every stage by its handler, and return what each came to, under the state's names."""
-    came_to: State = {"trigger": trigger or {}}
+    came_to: State = {"trigger": trigger or {}, "asked": {"tune": tune}, "chosen": {}}
 
     def at(handler: Callable[..., State], *inputs: str) -> State:
         event = {"execution": execution, **{name: came_to[name] for name in inputs}}
@@ -37,7 +41,31 @@ def retrain(execution: str, trigger: State | None = None) -> State:
     came_to["validated"] = at(validate, "ingested")
     came_to["combined"] = at(extract_combinations, "validated")
     came_to["preprocessed"] = at(preprocess, "validated")
-    came_to["trained"] = at(train, "preprocessed", "combined")
+    if tune:
+        listed = at(list_candidates, "asked")
+        tried = []
+        for hyperparameters in listed["candidates"]:
+            came_to["candidate"] = {"hyperparameters": hyperparameters}
+            tried.append(at(cross_validate, "candidate", "preprocessed"))
+        came_to["tried"] = {"grid": listed["grid"], "candidates": tried}
+        came_to["chosen"] = at(choose, "tried")
+    came_to["trained"] = at(train, "validated", "preprocessed", "combined", "chosen")
     came_to["evaluated"] = at(evaluate, "preprocessed", "trained")
-    came_to["promoted"] = at(promote, "combined", "trained", "evaluated")
+    if came_to["evaluated"]["verdict"]["decision"] == "rejected":
+        return came_to
+    came_to["published"] = at(publish, "ingested", "preprocessed", "chosen", "trained", "evaluated")
+    came_to["nominated"] = nominated(came_to)
+    came_to["promoted"] = at(promote, "nominated")
     return came_to
+
+
+def nominated(came_to: State) -> State:
+    """What the state machine makes of a published candidate."""
+    verdict = came_to["evaluated"]["verdict"]
+    return {
+        "version": came_to["published"]["version"],
+        "over": verdict["champion"]["sequence"] if verdict["champion"] else 0,
+        "who": "the tests",
+        "why": " ".join(verdict["reasons"]),
+        "verdict": verdict,
+    }

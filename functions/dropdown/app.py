@@ -1,14 +1,14 @@
 """GET /dropdown-values: what a form can offer."""
 
-import json
 from functools import cache
 
 from clinical import api
-from clinical.artefacts import Bucket, read_verified, s3_client
+from clinical.artefacts import Bucket, s3_client
 from clinical.champion import ChampionFollower
 from clinical.contract import Combination, DropdownValues
 from clinical.environment import environment
 from clinical.params import params
+from clinical.reference import read_reference
 from clinical.registry import Champion, Registry
 
 app = api.resolver()
@@ -23,7 +23,7 @@ def values_of(champion: Champion) -> DropdownValues:
     """Give the contract's values, with the combinations that this champion's data recorded."""
     schema = params()
     age, duration = schema.whole_number("Age"), schema.whole_number("Treatment_Duration_days")
-    recorded = json.loads(read_verified(bucket(), champion.combinations))
+    reference = read_reference(bucket(), champion.reference)
     return DropdownValues(
         genders=schema.categories("Gender"),
         conditions=schema.categories("Condition"),
@@ -32,7 +32,9 @@ def values_of(champion: Champion) -> DropdownValues:
         dosages=schema.levels("Dosage_mg"),
         age_range=(age.min, age.max),
         duration_range=(duration.min, duration.max),
-        valid_combinations=tuple(Combination(**combination) for combination in recorded),
+        valid_combinations=tuple(
+            Combination.model_validate(recorded.values) for recorded in reference.combinations
+        ),
     )
 
 

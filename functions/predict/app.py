@@ -1,25 +1,40 @@
-"""POST /predict, GET /health, and the documentation of the whole API."""
+"""Predictions, the model card, health, and the documentation of the whole API."""
 
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 from clinical import api, telemetry
 from clinical.artefacts import Bucket, s3_client
+from clinical.card import ServedCard
 from clinical.champion import ChampionFollower
-from clinical.contract import Health, Patient, Prediction, Violation
+from clinical.contract import (
+    Batch,
+    BatchPrediction,
+    ExplainedPrediction,
+    Health,
+    Patient,
+    Prediction,
+    Problem,
+    ScoredPatient,
+    Violation,
+)
 from clinical.environment import environment
 from clinical.errors import ModelUnavailable, RequestInvalid
 from clinical.params import params
 from clinical.registry import Champion, Registry
-from model.loader import Model, load
-from model.scorer import as_improvement_score
+from model.loader import Model, Score, load
+from pydantic import ValidationError
 
 OPENAPI = Path(__file__).with_name("openapi.json")  # written by `make openapi`
+
+DECIMALS = 6  # of contributions: they still add up to the score
 
 app = api.resolver()
 
@@ -40,46 +55,132 @@ follower = ChampionFollower(lambda: Registry(bucket()), model_of)
     "/predict",
     tags=["Prediction"],
     summary="Predict how well a patient will respond to a treatment",
-    responses=api.answers(Prediction, 400, 413, 415, 422, 500, 503),
+    responses=api.answers(Prediction | ExplainedPrediction, 400, 413, 415, 422, 500, 503),
 )
-def predict(patient: Patient) -> Prediction:
+def predict(
+    patient: Patient,
+    explain: Annotated[bool, Query(description="Whether to add `contributions`")] = False,  # noqa: FBT002
+) -> Prediction | ExplainedPrediction:
     model = follower.current()
-    features = patient.model_dump(include=set(params().features.names))
+    features = features_of(patient)
     if wrong := model.unrecorded(features):
         raise RequestInvalid([wrong])
-    score = as_improvement_score(model.scorer.predict([features])[0])
+    (score,) = model.predict([features])
     telemetry.add(
         telemetry.Metric.PREDICTIONS,
         model_version=model.version,
-        Improvement_Score=score,
+        Improvement_Score=score.score,
         **features,
     )
-    return Prediction(
-        Patient_ID=patient.Patient_ID,
-        Improvement_Score=score,
+    prediction = Prediction(
+        **dict(scored(patient, score)),
         model_version=model.version,
+        skill=model.skill,
+        disclaimer=params().serving.disclaimer,
+    )
+    if not explain:
+        return prediction
+    explanation = model.explainer.explain(features)
+    return ExplainedPrediction(
+        **dict(prediction),
+        base_value=round(explanation.base_value, DECIMALS),
+        contributions={
+            name: round(value, DECIMALS) for name, value in explanation.contributions.items()
+        },
+    )
+
+
+@app.post(
+    "/predict/batch",
+    tags=["Prediction"],
+    summary="Predict for many patients at once; one that is wrong does not fail the others",
+    responses=api.answers(BatchPrediction, 400, 413, 415, 422, 500, 503),
+)
+def predict_batch(batch: Batch) -> BatchPrediction:
+    model = follower.current()
+    judged = [checked(number, row, model) for number, row in enumerate(batch.patients)]
+    patients = [one for one in judged if isinstance(one, Patient)]
+    rows = [features_of(patient) for patient in patients]
+    scores = iter(model.predict(rows) if rows else [])
+    predictions = tuple(
+        scored(one, next(scores)) if isinstance(one, Patient) else one for one in judged
+    )
+    telemetry.add(
+        telemetry.Metric.PREDICTIONS,
+        count=len(rows),
+        patients_refused=len(judged) - len(rows),
+        model_version=model.version,
+        Improvement_Score=[
+            one.Improvement_Score for one in predictions if isinstance(one, ScoredPatient)
+        ],
+        **{name: [row[name] for row in rows] for name in params().features.names},
+    )
+    return BatchPrediction(
+        predictions=predictions,
+        model_version=model.version,
+        skill=model.skill,
         disclaimer=params().serving.disclaimer,
     )
 
 
+def features_of(patient: Patient) -> dict[str, Any]:
+    return {name: getattr(patient, name) for name in params().features.names}
+
+
+def scored(patient: Patient, score: Score) -> ScoredPatient:
+    return ScoredPatient(
+        Patient_ID=patient.Patient_ID,
+        Improvement_Score=score.score,
+        interval=score.interval,
+        support=score.support,
+    )
+
+
+def checked(number: int, row: object, model: Model) -> Patient | Problem:
+    """Hold one row of a batch to the contract: the patient, or the problem with it."""
+    where = ("body", "patients", number)
+    try:
+        patient = Patient.model_validate(row)
+    except ValidationError as error:
+        wrong = api.violations(error, where)
+        return api.problem_of(RequestInvalid(wrong + combination_violations(row, wrong, where)))
+    if unrecorded := model.unrecorded(features_of(patient)):
+        return api.problem_of(RequestInvalid([unrecorded.model_copy(update={"loc": where})]))
+    return patient
+
+
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def invalid(error: RequestValidationError) -> None:
-    """Report the fields that are wrong and, where its own fields are right, the combination."""
     wrong = api.violations(error)
-    named = {one.loc[1] for one in wrong if len(one.loc) > 1}
-    body = app.current_event.json_body
+    raise RequestInvalid(
+        wrong + combination_violations(app.current_event.json_body, wrong, ("body",))
+    )
+
+
+def combination_violations(
+    row: object, wrong: tuple[Violation, ...], where: api.Location
+) -> tuple[Violation, ...]:
+    """Judge the combination of a row that has other fields wrong, if its own fields are right."""
     combination = set(params().features.combination)
-    if isinstance(body, dict) and not combination & named and combination <= set(body):
-        wrong += _unrecorded(body)
-    raise RequestInvalid(wrong)
-
-
-def _unrecorded(body: dict[str, object]) -> tuple[Violation, ...]:
+    named = {one.loc[len(where)] for one in wrong if len(one.loc) > len(where)}
+    if not isinstance(row, dict) or combination & named or not combination <= set(row):
+        return ()
     try:
-        wrong = follower.current().unrecorded(body)
+        unrecorded = follower.current().unrecorded(row)
     except ModelUnavailable:  # then the fields are all that can be judged
         return ()
-    return (wrong,) if wrong else ()
+    return (unrecorded.model_copy(update={"loc": where}),) if unrecorded else ()
+
+
+@app.get(
+    "/model",
+    tags=["Model"],
+    summary="The model card: what the model is, what it is worth, and how it came to serve",
+    responses=api.answers(ServedCard, 500, 503),
+)
+def model_card() -> Response[str]:
+    card = follower.current().card
+    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, card.model_dump_json())
 
 
 @app.get("/health", tags=["System"], summary="Whether a model is loaded, and which")
@@ -120,5 +221,9 @@ def docs() -> Response[str]:
     return Response(HTTPStatus.OK, content_types.TEXT_HTML, page)
 
 
-handler = api.lambda_handler(app, predictions=frozenset({"POST /predict"}))
+handler = api.lambda_handler(
+    app,
+    predictions=frozenset({"POST /predict", "POST /predict/batch"}),
+    body_limits={"POST /predict/batch": params().serving.max_batch_bytes},
+)
 follower.warm()

@@ -1,60 +1,90 @@
-"""Score the candidate on the held-out rows, with the very artefact that will serve."""
+"""Score the candidate on held-out rows, beside the plain average and the champion, and judge it."""
 
-import csv
-import io
 import json
+from collections.abc import Iterator
 
 import numpy as np
-from clinical.artefacts import Artefacts
+from bootstrap import Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
+from clinical import telemetry
+from clinical.artefacts import Artefacts, read_verified
+from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.params import Params
-from model.scorer import Row, Scorer
+from clinical.reference import Conformal, read_reference
+from clinical.registry import Champion, Registry
+from clinical.verdict import (
+    AgainstChampion,
+    Coverage,
+    Evaluation,
+    Figures,
+    Importance,
+    Parity,
+    Scores,
+    Subgroup,
+)
+from gate import coverage_tolerance, judged
+from model.interval import interval_around
+from model.scorer import Scorer
+from rows import Columns, read_rows, row_digests
 from stage import stage
-from state import Evaluated, Parity, Preprocessed, Scores, Trained
+from state import Evaluated, Preprocessed, Trained
+
+IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-@stage()
+@stage(cached=False)  # the champion is not among its inputs
 def evaluate(
-    preprocessed: Preprocessed, trained: Trained, artefacts: Artefacts, params: Params
+    preprocessed: Preprocessed,
+    trained: Trained,
+    artefacts: Artefacts,
+    registry: Registry,
+    params: Params,
 ) -> Evaluated:
-    """Score the ONNX model on the held-out rows, and hold it against scikit-learn's answers."""
-    rows, recorded = held_out_rows(artefacts.read(preprocessed.held_out), params)
-    predicted = Scorer(artefacts.read(trained.onnx)).predict(rows)
+    """Score the very graph that would serve, and let the gate decide on the figures."""
+    body = artefacts.read(preprocessed.held_out)
+    columns, recorded = read_rows(body, params)
+    scorer = Scorer(artefacts.read(trained.onnx))
+    reference = read_reference(artefacts.bucket, trained.reference)
+    predicted = scorer.score(columns)
     expected = np.array(json.loads(artefacts.read(trained.predictions)))
-    scores = scored(recorded, predicted, trained.average)
-    parity = compared(predicted, expected, params)
-    report = artefacts.write_json(
-        "evaluation.json", {"scores": scores.model_dump(), "parity": parity.model_dump()}
-    )
-    return Evaluated(scores=scores, parity=parity, report=report)
 
-
-def held_out_rows(body: bytes, params: Params) -> tuple[list[Row], Array]:
-    """Read held-out rows: features as the model takes them, and recorded scores (n,), 0 to 10."""
-    numeric = params.features.numeric
-    read = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
-    rows: list[Row] = [
-        {name: int(row[name]) if name in numeric else row[name] for name in params.features.names}
-        for row in read
-    ]
-    recorded: Array = np.array([float(row[params.features.target]) for row in read])
-    return rows, recorded
-
-
-def scored(recorded: Array, predicted: Array, average: float) -> Scores:
-    """Score predictions (n,) against recorded scores (n,), and the plain average beside them.
-
-    average: of the training rows' scores; R² is 1 - squared errors / squared deviations from the
-    held-out rows' own mean, as in scikit-learn, so the plain average's is at most 0.
-    """
-    errors = predicted - recorded
-    return Scores(
+    bootstrap = bootstrap_of(params)
+    errors, errors_of_average = predicted - recorded, trained.average - recorded
+    figures = Figures(
         rows=len(recorded),
-        rmse=_root_mean_square(errors),
-        mae=float(np.abs(errors).mean()),
-        r2=float(1 - (errors**2).sum() / ((recorded - recorded.mean()) ** 2).sum()),
-        average_rmse=_root_mean_square(recorded - average),
+        confidence=bootstrap.confidence,
+        candidate=scored(errors, recorded, bootstrap),
+        average=scored(errors_of_average, recorded, bootstrap),
+        skill=bootstrap.estimate(skill, errors, errors_of_average),
+        rmse_difference=bootstrap.estimate(rmse_difference, errors, errors_of_average),
+        parity=compared(predicted, expected, params),
+        coverage=covered(recorded, predicted, reference.interval, params),
+        champion=against_champion(
+            registry, row_digests(body), columns, recorded, errors, trained.average, params
+        ),
+    )
+    evaluation = Evaluation(
+        verdict=judged(figures, params.gate),
+        subgroups=tuple(subgroups(columns, errors, params)),
+        importances=tuple(importances(scorer, columns, recorded, params)),
+    )
+    telemetry.note(decision=evaluation.verdict.decision)
+    return Evaluated(
+        verdict=evaluation.verdict, report=artefacts.write_json("evaluation.json", evaluation)
+    )
+
+
+def bootstrap_of(params: Params) -> Bootstrap:
+    return Bootstrap(params.evaluation.resamples, params.evaluation.confidence, params.seed)
+
+
+def scored(errors: Array, recorded: Array, bootstrap: Bootstrap) -> Scores:
+    """Score errors (n,), prediction less recorded score, with the interval of each figure."""
+    return Scores(
+        rmse=bootstrap.estimate(rmse, errors),
+        mae=bootstrap.estimate(mae, errors),
+        r2=bootstrap.estimate(r2, errors, recorded),
     )
 
 
@@ -64,5 +94,132 @@ def compared(predicted: Array, expected: Array, params: Params) -> Parity:
     return Parity(max_error=largest, holds=largest <= params.gate.max_parity_error)
 
 
-def _root_mean_square(values: Array) -> float:
-    return float(np.sqrt((values**2).mean()))
+def covered(recorded: Array, predicted: Array, interval: Conformal, params: Params) -> Coverage:
+    """Count how many recorded scores (n,) lie within the intervals that would be served."""
+    low, high = interval_around(predicted, interval.half_width)
+    measured = float(((low <= recorded) & (recorded <= high)).mean())
+    tolerance = coverage_tolerance(interval.coverage, len(recorded), params.gate)
+    return Coverage(
+        target=interval.coverage,
+        measured=measured,
+        tolerance=tolerance,
+        holds=abs(measured - interval.coverage) <= tolerance,
+    )
+
+
+def against_champion(  # noqa: PLR0913, PLR0917 - two models, and the rows to compare them on
+    registry: Registry,
+    digests: list[str],
+    columns: Columns,
+    recorded: Array,
+    errors: Array,
+    average: float,
+    params: Params,
+) -> AgainstChampion | None:
+    """Score the champion on the held-out rows that it was not trained on.
+
+    A champion that cannot be read or scored is compared with nothing: it must not stand in the
+    way of its successor.
+    """
+    pointer = registry.champion()
+    if pointer is None:
+        return None
+    champion = pointer.champion
+    try:
+        unseen = rows_new_to(champion, registry, digests)
+        if unseen.sum() < params.gate.min_champion_rows:
+            return not_compared(champion, int(unseen.sum()))
+        scorer = Scorer(read_verified(registry.bucket, champion.model))
+        predicted = scorer.score({name: column[unseen] for name, column in columns.items()})
+    except (ArtefactCorrupted, ArtefactMissing, KeyError) as error:
+        telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
+        return not_compared(champion, 0)
+    bootstrap = bootstrap_of(params)
+    its_errors = predicted - recorded[unseen]
+    below_average = bootstrap.estimate(rmse_difference, its_errors, average - recorded[unseen])
+    return AgainstChampion(
+        version=champion.version,
+        sequence=champion.sequence,
+        rows=int(unseen.sum()),
+        scores=scored(its_errors, recorded[unseen], bootstrap),
+        rmse_difference=bootstrap.estimate(rmse_difference, errors[unseen], its_errors),
+        beats_average=below_average.high < 0,
+    )
+
+
+def rows_new_to(
+    champion: Champion, registry: Registry, digests: list[str]
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell which held-out rows a champion was not trained on: bool array (n,)."""
+    seen = set(json.loads(read_verified(registry.bucket, champion.training_rows)))
+    return np.array([digest not in seen for digest in digests])
+
+
+def not_compared(champion: Champion, rows: int) -> AgainstChampion:
+    return AgainstChampion(
+        version=champion.version,
+        sequence=champion.sequence,
+        rows=rows,
+        beats_average=champion.verdict.beats_average,
+    )
+
+
+def subgroups(columns: Columns, errors: Array, params: Params) -> Iterator[Subgroup]:
+    """Score the groups of each gender, age band and condition."""
+    bootstrap = bootstrap_of(params)
+    for feature, labels in {
+        "Gender": columns["Gender"],
+        "Age": age_bands(columns["Age"], params),
+        "Condition": columns["Condition"],
+    }.items():
+        for group in sorted(set(labels.tolist())):
+            within = errors[labels == group]
+            if len(within) < params.evaluation.min_subgroup_rows:
+                yield Subgroup(feature=feature, group=group, rows=len(within))
+                continue
+            yield Subgroup(
+                feature=feature,
+                group=group,
+                rows=len(within),
+                rmse=bootstrap.estimate(rmse, within),
+                mae=bootstrap.estimate(mae, within),
+                mean_error=bootstrap.estimate(mean, within),
+            )
+
+
+def age_bands(
+    ages: np.ndarray[tuple[int], np.dtype[np.int64 | np.object_]], params: Params
+) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """Name the band of each age (n,), such as "35-49"."""
+    starts = np.array(params.evaluation.age_bands)
+    ends = [*(starts[1:] - 1), params.whole_number("Age").max]
+    names = np.array([f"{start}-{end}" for start, end in zip(starts, ends, strict=True)], object)
+    bands: np.ndarray[tuple[int], np.dtype[np.object_]] = names[
+        np.searchsorted(starts, ages.astype(np.int64), side="right") - 1
+    ]
+    return bands
+
+
+def importances(
+    scorer: Scorer, columns: Columns, recorded: Array, params: Params
+) -> Iterator[Importance]:
+    """Measure how much RMSE grows when a feature says nothing: shuffled, the others as they are.
+
+    Source: Breiman, Random Forests, Machine Learning 45, 2001.
+    """
+    generator = np.random.default_rng(params.seed)
+    rows = generator.permutation(len(recorded))[:IMPORTANCE_ROWS]
+    columns = {name: column[rows] for name, column in columns.items()}
+    recorded = recorded[rows]
+    whole = rmse(scorer.score(columns) - recorded)
+    for name in params.features.names:
+        growth = [
+            float(
+                rmse(
+                    scorer.score({**columns, name: generator.permutation(columns[name])}) - recorded
+                )
+                - whole
+            )
+            for _ in range(params.evaluation.importance_repeats)
+        ]
+        yield Importance(feature=name, mean=float(np.mean(growth)), std=float(np.std(growth)))

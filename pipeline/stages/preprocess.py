@@ -6,11 +6,12 @@ import joblib
 import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params, WholeNumber
+from rows import row_digests
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 from stage import stage
-from state import Preprocessed, Validated
+from state import Preprocessed, Target, Validated
 
 
 @stage()
@@ -22,11 +23,15 @@ def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Pr
     )
     fills = lower_medians(training, params)
     encoder = one_hot(params).fit(filled(training, fills)[list(params.features.names)])
+    rows = as_csv(filled(training, fills))
     return Preprocessed(
         encoder=artefacts.write("encoder.joblib", dumped(encoder)),
-        training=artefacts.write("training.csv", as_csv(filled(training, fills))),
+        training=artefacts.write("training.csv", rows),
+        training_rows=artefacts.write_json("training_rows.json", [*sorted(row_digests(rows))]),
         held_out=artefacts.write("held_out.csv", as_csv(filled(held_out, fills))),
+        rows=len(table),
         imputed={name: int(table[name].isna().sum()) for name in fills},
+        target=described(table[params.features.target]),
     )
 
 
@@ -44,6 +49,15 @@ def read_table(body: bytes, params: Params) -> pd.DataFrame:
         },
         keep_default_na=False,
         na_values={name: ["", "NaN", "nan"] for name in features.numeric},
+    )
+
+
+def described(scores: "pd.Series[float]") -> Target:
+    return Target(
+        mean=float(scores.mean()),
+        std=float(scores.std()),
+        min=float(scores.min()),
+        max=float(scores.max()),
     )
 
 

@@ -1,39 +1,61 @@
-"""Publish the candidate as a version, and let it serve."""
+"""Let a published version serve: the candidate that passed the gate, or one named by hand."""
 
-from clinical.artefacts import Artefacts
-from clinical.registry import COMBINATIONS, MODEL, Registry
+from clinical.errors import ChampionMoved, VersionUnknown
+from clinical.registry import Pointer, Promotion, Registry
 from stage import Run, stage
-from state import Combined, Evaluated, Promoted, Trained
+from state import Nominated, Promoted
+
+PREVIOUS = "previous"
 
 
 @stage(cached=False)
-def promote(  # noqa: PLR0913, PLR0917 - what it publishes, and where
-    combined: Combined,
-    trained: Trained,
-    evaluated: Evaluated,
-    artefacts: Artefacts,
-    registry: Registry,
-    run: Run,
-) -> Promoted:
-    """Write the version once, then move the champion to it by compare-and-swap.
+def promote(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
+    """Move the champion to a version whose every file is whole, by compare-and-swap.
 
-    Raises ChampionMoved where another promotion came first; a retry then reads the pointer anew.
-    A crash between the two leaves the old champion serving, and the version for the next try.
+    Raises ChampionMoved where the champion is not the one that the nomination was judged against,
+    VersionUnknown, ArtefactMissing, ArtefactCorrupted.
     """
-    champion = registry.champion()
-    version = registry.publish(
-        {
-            MODEL: artefacts.read(trained.onnx),
-            "model.joblib": artefacts.read(trained.model),
-            COMBINATIONS: artefacts.read(combined.combinations),
-            "evaluation.json": artefacts.read(evaluated.report),
-        },
-        run.lineage.read(),
-        run.execution,
+    pointer = registry.champion()
+    champion = pointer.champion if pointer else None
+    name = previous_of(pointer) if nominated.version == PREVIOUS else nominated.version
+    if champion and champion.version == name:  # a retry comes here too
+        registry.enter(champion)
+        return Promoted(
+            decision="already_champion",
+            version=name,
+            previous=champion.previous,
+            sequence=champion.sequence,
+            verdict=nominated.verdict or champion.verdict,
+        )
+    sequence = champion.sequence if champion else 0
+    if nominated.over is not None and nominated.over != sequence:
+        raise ChampionMoved(
+            f"{name} was judged against promotion {nominated.over}; {sequence} serves by now"
+        )
+    version = registry.verified(name)
+    promoted = registry.promote(
+        version,
+        pointer,
+        Promotion(
+            who=nominated.who,
+            why=nominated.why,
+            execution=run.execution,
+            verdict=nominated.verdict,
+        ),
         run.now,
     )
-    previous = champion and champion.champion.version
-    if previous == version.version:
-        return Promoted(version=version.version, previous=previous, decision="already_champion")
-    registry.promote(version, champion, run.now)
-    return Promoted(version=version.version, previous=previous, decision="promoted")
+    verdict = nominated.verdict or version.verdict
+    return Promoted(
+        decision="promoted" if verdict.beats_average else "promoted_with_warning",
+        version=name,
+        previous=promoted.previous,
+        sequence=promoted.sequence,
+        verdict=verdict,
+    )
+
+
+def previous_of(pointer: Pointer | None) -> str:
+    """Name the version that served before the champion; raises VersionUnknown."""
+    if pointer is None or pointer.champion.previous is None:
+        raise VersionUnknown("no version served before the champion; name one to promote")
+    return pointer.champion.previous

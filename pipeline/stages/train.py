@@ -1,62 +1,156 @@
 """Fit the forest, and export the whole pipeline, encoding included, to one ONNX graph."""
 
 import io
+import math
+from collections import Counter
 
 import joblib
+import numpy as np
 import pandas as pd
-from clinical.artefacts import Artefacts
-from clinical.params import Params
-from clinical.registry import COMBINATIONS_PROPERTY
+from clinical.artefacts import Artefact, Artefacts
+from clinical.params import Model, Params
+from clinical.reference import Combination, Conformal, Reference
+from clinical.registry import REFERENCE_PROPERTY
 from onnx.helper import set_model_props
+from pydantic import TypeAdapter
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import Int64TensorType, StringTensorType
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from stage import stage
-from state import Combined, Preprocessed, Trained
+from state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
 
 from stages.preprocess import dumped
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
+WIDEST = 10.0  # the whole scale of the score
 
 type Target = pd.Series[float]
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @stage()
-def train(
-    preprocessed: Preprocessed, combined: Combined, artefacts: Artefacts, params: Params
+def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made of
+    validated: Validated,
+    preprocessed: Preprocessed,
+    combined: Combined,
+    chosen: Chosen,
+    artefacts: Artefacts,
+    params: Params,
 ) -> Trained:
-    """Write the model as scikit-learn and as ONNX, and what scikit-learn says of held-out rows."""
-    encoder: ColumnTransformer = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
+    """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
+    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.training)))
     held_out = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.held_out)))
-    features, target = list(params.features.names), params.features.target
-    model = fitted(encoder, training[features], training[target], params)
-    predictions: list[float] = model.predict(held_out[features]).tolist()
+    recorded = TypeAdapter(list[dict[str, str | int]]).validate_json(
+        artefacts.read(combined.combinations)
+    )
+    features, target = training[list(params.features.names)], training[params.features.target]
+    hyperparameters = chosen.hyperparameters or params.model
+
+    model = Pipeline([("encoder", encoder), ("forest", forest_of(hyperparameters, params))])
+    left_out = predicted_when_left_out(model, features, target, params)
+    model.fit(features, target)
+    reference = artefacts.write_json(
+        "reference.json",
+        Reference(
+            combinations=with_support(recorded, training, params),
+            interval=conformal(target.to_numpy() - left_out, params),
+            background=background(features, params),
+        ),
+    )
+    predictions: list[float] = model.predict(held_out[list(params.features.names)]).tolist()
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
-        onnx=artefacts.write("model.onnx", as_onnx(model, combined, params)),
+        onnx=artefacts.write(
+            "model.onnx", as_onnx(model, provenance(validated, reference, params), params)
+        ),
+        reference=reference,
         predictions=artefacts.write_json("predictions.json", [*predictions]),
-        average=float(training[target].mean()),
+        average=float(target.mean()),
+        hyperparameters=hyperparameters,
+        cross_validation=CrossScores(
+            folds=params.intervals.folds,
+            rmse=float(root_mean_squared_error(target, left_out)),
+            r2=float(r2_score(target, left_out)),
+        ),
     )
 
 
-def fitted(
-    encoder: ColumnTransformer, features: pd.DataFrame, target: Target, params: Params
-) -> Pipeline:
-    """Fit the forest of params.yaml on encoded training rows."""
-    forest = RandomForestRegressor(**params.model.model_dump(), random_state=params.seed)
-    forest.fit(encoder.transform(features), target)
-    return Pipeline([("encoder", encoder), ("forest", forest)])
+def forest_of(hyperparameters: Model, params: Params) -> RandomForestRegressor:
+    return RandomForestRegressor(**hyperparameters.model_dump(), random_state=params.seed)
 
 
-def as_onnx(model: Pipeline, combined: Combined, params: Params) -> bytes:
+def predicted_when_left_out(
+    model: Pipeline, features: pd.DataFrame, target: Target, params: Params
+) -> Array:
+    """Predict every training row (n,) by a model that was fitted on the other folds."""
+    folds = KFold(params.intervals.folds, shuffle=True, random_state=params.seed)
+    predicted: Array = cross_val_predict(model, features, target, cv=folds)
+    return predicted
+
+
+def conformal(residuals: Array, params: Params) -> Conformal:
+    """Make an interval of residuals (n,) of rows that were left out of the fit."""
+    return Conformal(
+        coverage=params.intervals.coverage,
+        half_width=interval_half_width(residuals, params.intervals.coverage),
+        residuals=len(residuals),
+        folds=params.intervals.folds,
+    )
+
+
+def interval_half_width(residuals: Array, coverage: float) -> float:
+    """Find how far around a score to go for a fraction of recorded scores to lie within.
+
+    It is the (n + 1) x coverage-th smallest residual (n,), rounded up; where that is more than
+    there are, the whole scale. Source: Vovk, Cross-conformal predictors, 2015; Lei et al.,
+    Distribution-Free Predictive Inference for Regression, 2018.
+    """
+    rank = math.ceil((len(residuals) + 1) * coverage)
+    if rank > len(residuals):
+        return WIDEST
+    return float(np.sort(np.abs(residuals))[rank - 1])
+
+
+def with_support(
+    recorded: list[dict[str, str | int]], training: pd.DataFrame, params: Params
+) -> tuple[Combination, ...]:
+    """Count in how many training rows each recorded combination is."""
+    columns = list(params.features.combination)
+    counted = Counter(training[columns].itertuples(index=False, name=None))
+    return tuple(
+        Combination(values=one, training_rows=counted[tuple(one[column] for column in columns)])
+        for one in recorded
+    )
+
+
+def background(features: pd.DataFrame, params: Params) -> tuple[dict[str, str | int], ...]:
+    """Draw the training rows that explanations compare with."""
+    rows = min(params.explanations.background_rows, len(features))
+    drawn = features.sample(rows, random_state=params.seed)
+    return tuple(
+        {str(name): value if isinstance(value, str) else int(value) for name, value in row.items()}
+        for row in drawn.to_dict("records")
+    )
+
+
+def provenance(validated: Validated, reference: Artefact, params: Params) -> dict[str, str]:
+    """Say what a graph was made of, so that whatever is not the same is not the same version."""
+    return {
+        "dataset_sha256": validated.dataset.sha256,
+        "params_sha256": params.pipeline_digest,
+        REFERENCE_PROPERTY: reference.sha256,
+    }
+
+
+def as_onnx(model: Pipeline, properties: dict[str, str], params: Params) -> bytes:
     """Export a fitted pipeline; its inputs are the raw features, (n, 1) each.
 
     Thresholds become float32, which holds the middle between two whole numbers exactly: the
-    graph takes the same branches as scikit-learn, as long as numbers stay whole. The graph carries
-    the digest of the combinations that are served with it, so that the two are one version.
+    graph takes the same branches as scikit-learn, as long as numbers stay whole.
     """
     numeric = params.features.numeric
     inputs = [
@@ -64,7 +158,7 @@ def as_onnx(model: Pipeline, combined: Combined, params: Params) -> bytes:
         for name in params.features.names
     ]
     graph = to_onnx(model, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
-    set_model_props(graph, {COMBINATIONS_PROPERTY: combined.combinations.sha256})
+    set_model_props(graph, properties)
     # skl2onnx lists them in the order of a set, which changes from process to process: the same
     # model would be another version.
     graph.opset_import.sort(key=lambda opset: opset.domain)

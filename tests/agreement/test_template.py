@@ -71,7 +71,7 @@ def states(machine: dict[str, Any]) -> dict[str, Any]:
     def of(scope: dict[str, Any]) -> dict[str, Any]:
         found = dict(scope["States"])
         for state in scope["States"].values():
-            for branch in state.get("Branches", []):
+            for branch in (*state.get("Branches", []), *_processor(state)):
                 found |= of(branch)
         return found
 
@@ -81,6 +81,10 @@ def states(machine: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def tasks(states: dict[str, Any]) -> dict[str, Any]:
     return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def _processor(state: dict[str, Any]) -> list[dict[str, Any]]:
+    return [state["ItemProcessor"]] if "ItemProcessor" in state else []
 
 
 def camel(name: str) -> str:

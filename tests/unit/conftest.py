@@ -15,20 +15,28 @@ import boto3
 import pytest
 import stage
 from clinical import artefacts, environment, telemetry
-from clinical.artefacts import Artefact, Bucket, sha256
+from clinical.artefacts import Bucket
 from clinical.params import Params, params
-from clinical.registry import COMBINATIONS, MODEL, Champion, Registry
+from clinical.registry import Champion, Promotion, Registry, Version
+from clinical.verdict import Verdict
 from moto import mock_aws
 from pytest_socket import disable_socket
-from stages.extract_combinations import valid_combinations
-from stages.preprocess import one_hot, read_table
-from stages.train import as_onnx, fitted
-from state import Combined
 
+from tests import pipeline
 from tests.pipeline import Context
 
 ROOT = Path(__file__).parent.parent.parent
+ENVIRONMENT = {
+    "ARTIFACTS_BUCKET": "artifacts",
+    "RAW_BUCKET": "raw",
+    "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+_OF_THE_RUN = stage.artefacts_bucket  # before any test puts another in its place
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PROMOTION = Promotion(who="the tests", why="to see it serve", execution="execution-1")
 
 
 class CurrentStdout:
@@ -61,35 +69,19 @@ def context() -> Context:
 @pytest.fixture(autouse=True)
 def _lambda_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The environment that the template gives, with credentials that reach nothing."""
-    for name, value in {
-        "ARTIFACTS_BUCKET": "artifacts",
-        "RAW_BUCKET": "raw",
-        "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
+    for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    environment.environment.cache_clear()
-    artefacts.s3_client.cache_clear()
+    _forget_the_cloud()
     yield
-    environment.environment.cache_clear()
-    artefacts.s3_client.cache_clear()
+    _forget_the_cloud()
 
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
     """The artefacts bucket, empty, and the raw bucket beside it, both versioned."""
     with mock_aws():
-        client = boto3.client("s3")
-        for name in ("artifacts", "raw"):
-            client.create_bucket(Bucket=name)
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        of_the_run = stage.artefacts_bucket
-        of_the_run.cache_clear()
-        yield Bucket(client, "artifacts")
-        of_the_run.cache_clear()
+        yield create_buckets()
 
 
 @pytest.fixture
@@ -99,25 +91,48 @@ def registry(bucket: Bucket) -> Registry:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A small real model on the sample, and the files that a version of it has."""
+    """A small real model on the sample, and what a version of it has."""
 
     files: dict[str, bytes]
-    lineage: bytes = b"{}\n"
+    findings: dict[str, bytes]
+    verdict: Verdict
 
 
 def candidate_on(body: bytes, decisions: Params) -> Candidate:
-    table = read_table(body, decisions)
-    features = table[list(decisions.features.names)]
-    combinations = artefacts.canonical_json(
-        [*valid_combinations(body.decode("utf-8-sig"), decisions)]
+    """Train in a cloud of its own, and take what was published."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        patch.setattr(stage, "params", lambda: decisions)
+        _forget_the_cloud()
+        bucket = create_buckets()
+        bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
+        version = Registry(bucket).version(pipeline.retrain("execution-1")["published"]["version"])
+        assert version is not None
+        read = {name: bucket.get(file.key).body for name, file in version.files.items()}
+        own = {name for name, file in version.files.items() if "/execution-1/" in file.key}
+    _forget_the_cloud()
+    return Candidate(
+        files={name: read[name] for name in read if name not in own},
+        findings={name: read[name] for name in own},
+        verdict=version.verdict,
     )
-    combined = Combined(
-        combinations=Artefact(key="combinations", sha256=sha256(combinations)), distinct=1
-    )
-    pipeline = fitted(
-        one_hot(decisions).fit(features), features, table[decisions.features.target], decisions
-    )
-    return Candidate({MODEL: as_onnx(pipeline, combined, decisions), COMBINATIONS: combinations})
+
+
+def create_buckets() -> Bucket:
+    """Create the artefacts bucket and the raw bucket, both versioned."""
+    client = boto3.client("s3")
+    for name in ("artifacts", "raw"):
+        client.create_bucket(Bucket=name)
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return Bucket(client, "artifacts")
+
+
+def _forget_the_cloud() -> None:
+    """Let the next test make its clients anew, in its own environment."""
+    environment.environment.cache_clear()
+    artefacts.s3_client.cache_clear()
+    _OF_THE_RUN.cache_clear()
 
 
 def smaller(decisions: Params, trees: int) -> Params:
@@ -139,12 +154,23 @@ def challenger() -> Candidate:
 
 
 @pytest.fixture
-def promote(registry: Registry) -> Callable[[Candidate], Champion]:
+def publish(registry: Registry) -> Callable[[Candidate], Version]:
+    def publish_candidate(candidate: Candidate) -> Version:
+        return registry.publish(
+            candidate.files, candidate.findings, candidate.verdict, "execution-1", NOW
+        )
+
+    return publish_candidate
+
+
+@pytest.fixture
+def promote(
+    registry: Registry, publish: Callable[[Candidate], Version]
+) -> Callable[[Candidate], Champion]:
     """Publish a candidate and let it serve."""
 
     def publish_and_promote(candidate: Candidate) -> Champion:
-        version = registry.publish(candidate.files, candidate.lineage, "execution-1", NOW)
-        return registry.promote(version, registry.champion(), NOW)
+        return registry.promote(publish(candidate), registry.champion(), PROMOTION, NOW)
 
     return publish_and_promote
 

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType, UnionType
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig
@@ -18,7 +19,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from clinical import telemetry
 from clinical.contract import Problem, Violation
@@ -35,6 +36,7 @@ from clinical.errors import (
 from clinical.params import params
 
 type Event = dict[str, Any]
+type Location = tuple[str | int, ...]
 type Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 
 PROBLEM_JSON = "application/problem+json"
@@ -71,7 +73,7 @@ def resolver() -> APIGatewayRestResolver:
     return app
 
 
-def answers(model: type[BaseModel], *problems: int) -> dict[int, OpenAPIResponse]:
+def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, OpenAPIResponse]:
     """Document what a route answers: its model, and the problems that it may have."""
     documented: dict[int, OpenAPIResponse] = {
         HTTPStatus.OK: {
@@ -95,20 +97,28 @@ def cors() -> CORSConfig:
     return CORSConfig(allow_origin=origins[0], extra_origins=origins[1:], max_age=600)
 
 
-def violations(error: RequestValidationError) -> tuple[Violation, ...]:
-    """Take from Powertools' error where and what, and leave the input behind."""
+def violations(
+    error: RequestValidationError | ValidationError, where: Location = ()
+) -> tuple[Violation, ...]:
+    """Take from a validation's error where and what, and leave the input behind.
+
+    where: what the locations in the error are within.
+    """
     return tuple(
-        Violation(loc=tuple(wrong["loc"]), msg=wrong["msg"], type=wrong["type"])
+        Violation(loc=(*where, *wrong["loc"]), msg=wrong["msg"], type=wrong["type"])
         for wrong in error.errors()
     )
 
 
 def lambda_handler(
-    app: APIGatewayRestResolver, predictions: frozenset[str] = frozenset()
+    app: APIGatewayRestResolver,
+    predictions: frozenset[str] = frozenset(),
+    body_limits: Mapping[str, int] = MappingProxyType({}),
 ) -> Handler:
     """Put the border around an app: body checks, problems, one line of telemetry a request.
 
     predictions: the routes, such as "POST /predict", whose faults count as prediction errors.
+    body_limits: bytes by route, where they are not `serving.max_body_bytes`.
     """
     allowed = cors()
     routes = {f"{route.method} {route.path}" for route in app._static_routes}  # noqa: SLF001
@@ -121,7 +131,7 @@ def lambda_handler(
         facts: dict[str, object] = {"request_id": context.aws_request_id}
         try:
             if event.get("httpMethod") == "POST":
-                check_body(event)
+                check_body(event, body_limits.get(route, params().serving.max_body_bytes))
             response = app.resolve(event, context)
         except tuple(_STATUS) as error:
             response = _answer(problem_of(error), event, allowed)
@@ -148,17 +158,16 @@ def lambda_handler(
     return handler
 
 
-def check_body(event: Event) -> None:
+def check_body(event: Event, limit: int) -> None:
     """Refuse a body that is no JSON of a size worth reading.
 
-    Raises MediaTypeUnsupported, BodyTooLarge, BodyUnreadable. Whether the JSON keeps to the
-    contract is for validation to say.
+    limit: in bytes. Raises MediaTypeUnsupported, BodyTooLarge, BodyUnreadable. Whether the JSON
+    keeps to the contract is for validation to say.
     """
     media_type = _header(event, "content-type").split(";")[0].strip().lower()
     if media_type not in {"", "application/json"}:
         raise MediaTypeUnsupported("Send the body as application/json.")
     body = event.get("body") or ""
-    limit = params().serving.max_body_bytes
     if len(body) > limit * 4 / 3 + 4 if event.get("isBase64Encoded") else len(body) > limit:
         raise BodyTooLarge(f"The body is larger than {limit:,} bytes.")
     try:

@@ -24,6 +24,7 @@ from clinical.params import Frozen
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 class Artefact(Frozen):
@@ -129,27 +130,34 @@ class Bucket:
 
     def newest(self, prefix: str, suffix: str) -> str:
         """Find the key of the object written last; raises ArtefactMissing."""
-        with self._asking_for(prefix):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.name, Prefix=prefix
-            )
-            found = [
-                (entry["LastModified"], entry["Key"])
-                for page in pages
-                for entry in page.get("Contents", [])
-                if entry["Key"].endswith(suffix)
-            ]
+        found = [(entry["LastModified"], entry["Key"]) for entry in self._listed(prefix, suffix)]
         if not found:
             raise ArtefactMissing(
                 f"s3://{self.name}/{prefix} holds no object that ends in {suffix}"
             )
         return max(found)[1]
 
+    def keys(self, prefix: str, suffix: str) -> list[str]:
+        """List the keys that start and end so, in their order."""
+        return [entry["Key"] for entry in self._listed(prefix, suffix)]
+
     def current(self, key: str) -> RawObject:
         """Find the current version of an object; raises ArtefactMissing."""
         with self._asking_for(key):
             head = self.client.head_object(Bucket=self.name, Key=key)
             return RawObject(key=key, version_id=head["VersionId"])
+
+    def _listed(self, prefix: str, suffix: str) -> list["ObjectTypeDef"]:
+        with self._asking_for(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            return [
+                entry
+                for page in pages
+                for entry in page.get("Contents", [])
+                if entry["Key"].endswith(suffix)
+            ]
 
     def _put(self, key: str, body: bytes, **conditions: Unpack[_Conditions]) -> str:
         with self._asking_for(key):

@@ -4,7 +4,7 @@ Unlike the rest of the code this module reads params.yaml when it is imported: a
 schema is what a cold start must know before its first request.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -92,13 +92,61 @@ class Patient(Request):
     Side_Effects: Annotated[str, _OneOf("Side_Effects"), Field(examples=["Nausea"])]
 
 
-class Prediction(Response):
+class Batch(Request):
+    """Patients to score at once; each is held to the contract by itself."""
+
+    patients: Annotated[
+        list[Any],
+        Field(min_length=1, max_length=_PARAMS.serving.max_batch_rows),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/Patient"},
+                "minItems": 1,
+                "maxItems": _PARAMS.serving.max_batch_rows,
+            }
+        ),
+    ]
+
+
+class PredictionInterval(Response):
+    """Where the recorded score of such a patient is expected, so sure; 0 to 10, two decimals."""
+
+    low: float
+    high: float
+    coverage: Annotated[float, Field(description="How often such intervals hold the score")]
+
+
+class Skill(Response):
+    """What the model is worth on held-out rows, against always answering the average."""
+
+    r2: float
+    beats_average: bool
+
+
+class ScoredPatient(Response):
     Patient_ID: str
     Improvement_Score: Annotated[
         float, Field(ge=0, le=10, description="Expected improvement, 0 to 10, two decimals")
     ]
+    interval: PredictionInterval
+    support: Annotated[
+        int,
+        Field(description="Training rows with this condition, drug, dosage and side effect"),
+    ]
+
+
+class Prediction(ScoredPatient):
     model_version: str
+    skill: Skill
     disclaimer: str
+
+
+class ExplainedPrediction(Prediction):
+    """With what each feature adds to the score, beginning at the mean of the background rows."""
+
+    base_value: float
+    contributions: dict[str, float]
 
 
 class Health(Response):
@@ -145,3 +193,12 @@ class Problem(Response):
     status: int
     detail: str
     errors: tuple[Violation, ...] = ()
+
+
+class BatchPrediction(Response):
+    """One entry for each patient, in their order: a score, or the problem with that patient."""
+
+    predictions: tuple[ScoredPatient | Problem, ...]
+    model_version: str
+    skill: Skill
+    disclaimer: str

@@ -51,8 +51,16 @@ class VersionConflict(ClinicalError):
     """When a model version is already published with other bytes."""
 
 
+class VersionUnknown(ClinicalError):
+    """When the registry holds no version of that name."""
+
+
 class ChampionMoved(ClinicalError):
-    """When another promotion moved the champion first; reading it again can help."""
+    """When another promotion moved the champion first; judging against it anew can help."""
+
+
+class TuningFailed(ClinicalError):
+    """When more candidates of a grid failed than params.yaml tolerates, or it has no such grid."""
 
 
 class ModelUnavailable(ClinicalError):

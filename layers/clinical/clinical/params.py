@@ -1,6 +1,7 @@
 """`params.yaml`, read once into frozen models; the single source of every decision."""
 
 import hashlib
+import itertools
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -94,13 +95,65 @@ class Model(Frozen):
     min_samples_leaf: int = Field(ge=1)
 
 
+class Intervals(Frozen):
+    coverage: float = Field(gt=0, lt=1)
+    folds: int = Field(ge=2)
+
+
+class Explanations(Frozen):
+    background_rows: int = Field(ge=1)
+
+
+class Grid(Frozen):
+    """Values to try of each hyperparameter of `Model`."""
+
+    n_estimators: tuple[int, ...] = Field(min_length=1)
+    max_depth: tuple[int | None, ...] = Field(min_length=1)
+    min_samples_split: tuple[int, ...] = Field(min_length=1)
+    min_samples_leaf: tuple[int, ...] = Field(min_length=1)
+
+    def candidates(self) -> tuple[Model, ...]:
+        """List every combination of the values."""
+        values = dict(self)
+        return tuple(
+            Model(**dict(zip(values, one, strict=True)))
+            for one in itertools.product(*values.values())
+        )
+
+
+class Tuning(Frozen):
+    grid: str
+    folds: int = Field(ge=2)
+    tolerated_failures: float = Field(ge=0, lt=1)
+    grids: dict[str, Grid]
+
+    @model_validator(mode="after")
+    def _its_grid_is_there(self) -> Self:
+        if self.grid not in self.grids:
+            raise ValueError(f"grid names {self.grid}, grids has {', '.join(self.grids)}")
+        return self
+
+
+class Evaluation(Frozen):
+    confidence: float = Field(gt=0, lt=1)
+    resamples: int = Field(ge=100)
+    age_bands: tuple[int, ...] = Field(min_length=1)
+    min_subgroup_rows: int = Field(ge=2)
+    importance_repeats: int = Field(ge=1)
+
+
 class Gate(Frozen):
     max_parity_error: float = Field(ge=0)
+    coverage_tolerance: float = Field(gt=0, lt=1)
+    without_skill: Literal["rejected", "promoted_with_warning"]
+    min_champion_rows: int = Field(ge=2)
 
 
 class Serving(Frozen):
     refresh_seconds: float = Field(gt=0)
     max_body_bytes: int = Field(ge=1)
+    max_batch_rows: int = Field(ge=1)
+    max_batch_bytes: int = Field(ge=1)
     disclaimer: str = Field(min_length=1)
 
 
@@ -113,6 +166,10 @@ class Params(Frozen):
     dataset: Dataset
     features: Features
     model: Model
+    intervals: Intervals
+    explanations: Explanations
+    tuning: Tuning
+    evaluation: Evaluation
     gate: Gate
     serving: Serving
 

@@ -1,18 +1,20 @@
 """The model registry: versions written once, and one pointer that moves by compare-and-swap.
 
-models/<version>/<file>        named by what it holds: v- and the start of the model's SHA-256
-models/<version>/lineage-<execution>.json
-models/<version>/manifest.json written last: a version without it is not published
-models/champion.json           the version that serves
+models/<version>/<file>               v- and the start of the model's SHA-256
+models/<version>/<execution>/<file>   what the execution that made it found out about it
+models/<version>/manifest.json        written last: a version without it is not published
+models/champion.json                  the version that serves, who promoted it, and why
+models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from clinical.artefacts import Artefact, Bucket, Stored, canonical_json, sha256
+from clinical.artefacts import Artefact, Bucket, Stored, canonical_json, read_verified, sha256
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -20,21 +22,25 @@ from clinical.errors import (
     ModelUnavailable,
     PreconditionFailed,
     VersionConflict,
+    VersionUnknown,
 )
 from clinical.params import Frozen
+from clinical.verdict import Verdict
 
 MODEL = "model.onnx"
-COMBINATIONS = "valid_combinations.json"
-COMBINATIONS_PROPERTY = "valid_combinations_sha256"  # in the model: the two are one version
+REFERENCE = "reference.json"
+TRAINING_ROWS = "training_rows.json"
+CARD = "card.json"
+REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
 CHAMPION_KEY = "models/champion.json"
 
 
 class Version(Frozen):
-    """A published model: its files with their digests, and the execution that made it."""
+    """A published model: its files with their digests, its verdict, and what made it."""
 
     version: str
     files: dict[str, Artefact]
-    lineage: Artefact
+    verdict: Verdict
     execution: str
     published_at: datetime
 
@@ -43,18 +49,49 @@ class Version(Frozen):
         return self.files[MODEL]
 
     @property
-    def combinations(self) -> Artefact:
-        return self.files[COMBINATIONS]
+    def reference(self) -> Artefact:
+        return self.files[REFERENCE]
+
+    @property
+    def training_rows(self) -> Artefact:
+        return self.files[TRAINING_ROWS]
+
+    @property
+    def card(self) -> Artefact:
+        return self.files[CARD]
+
+
+class Promotion(Frozen):
+    """Who had a version promoted, and why, and by which execution of the state machine.
+
+    verdict: the version's, as that execution judged it; None where it only named the version.
+    """
+
+    who: str = Field(min_length=1, max_length=200)
+    why: str = Field(min_length=1, max_length=2000)
+    execution: str
+    verdict: Verdict | None = None
 
 
 class Champion(Version):
-    """The version that serves, and since when."""
+    """The version that serves: the how-manieth promotion it was, over which version."""
 
+    sequence: int = Field(ge=1)
     promoted_at: datetime
+    promotion: Promotion
+    previous: str | None
 
     @classmethod
-    def of(cls, version: Version, promoted_at: datetime) -> Self:
-        return cls(**dict(version), promoted_at=promoted_at)
+    def of(
+        cls, version: Version, promotion: Promotion, over: Self | None, promoted_at: datetime
+    ) -> Self:
+        return cls(
+            **dict(version),
+            sequence=over.sequence + 1 if over else 1,
+            promoted_at=promoted_at,
+            promotion=promotion,
+            previous=over.version if over else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -101,13 +138,18 @@ class Registry:
         return _pointer(stored)
 
     def publish(
-        self, files: dict[str, bytes], lineage: bytes, execution: str, now: datetime
+        self,
+        files: dict[str, bytes],
+        findings: dict[str, bytes],
+        verdict: Verdict,
+        execution: str,
+        now: datetime,
     ) -> Version:
         """Write a version once, its manifest last, so that what is listed is whole.
 
-        files: bytes by name, among them model.onnx and valid_combinations.json.
-        lineage: how this execution came to the model; it is the execution's own, so a retry may
-        write it again.
+        files: bytes by name, among them model.onnx; they are the version.
+        findings: bytes by name, among them card.json; they are this execution's, so a retry may
+        write them again.
         Publishing the same model again answers with what is there.
         Raises VersionConflict where a file of this version exists with other bytes.
         """
@@ -116,12 +158,17 @@ class Registry:
             if published.model.sha256 != sha256(files[MODEL]):
                 raise VersionConflict(f"{name} is the start of two models' digests")
             return published
-        lineage_key = f"models/{name}/lineage-{execution}.json"
-        self.bucket.put(lineage_key, lineage)
+        folder = f"models/{name}"
         version = Version(
             version=name,
-            lineage=Artefact(key=lineage_key, sha256=sha256(lineage)),
-            files={file: self._write_once(f"models/{name}/{file}", files[file]) for file in files},
+            files={
+                **{file: self._write_once(f"{folder}/{file}", files[file]) for file in files},
+                **{
+                    file: self._write(f"{folder}/{execution}/{file}", findings[file])
+                    for file in findings
+                },
+            },
+            verdict=verdict,
             execution=execution,
             published_at=now,
         )
@@ -132,29 +179,73 @@ class Registry:
         return version
 
     def version(self, name: str) -> Version | None:
-        """Read a published version's manifest, or None where there is none."""
+        """Read a published version's manifest, or None where there is none.
+
+        Raises ArtefactCorrupted where it is no manifest.
+        """
         try:
-            return Version.model_validate_json(self.bucket.get(_manifest_key(name)).body)
+            body = self.bucket.get(_manifest_key(name)).body
         except ArtefactMissing:
             return None
+        try:
+            return Version.model_validate_json(body)
+        except ValidationError as error:
+            raise ArtefactCorrupted(f"{_manifest_key(name)} is no manifest of this code") from error
 
-    def promote(self, version: Version, over: Pointer | None, now: datetime) -> Champion:
+    def versions(self) -> Iterator[Version]:
+        """Read every published version's manifest, the newest first."""
+        names = {key.split("/")[1] for key in self.bucket.keys("models/v-", "/manifest.json")}
+        published = [version for name in names if (version := self.version(name))]
+        yield from sorted(published, key=lambda version: version.published_at, reverse=True)
+
+    def verified(self, name: str) -> Version:
+        """Read a published version, and check the digest of every file of it.
+
+        Raises VersionUnknown, ArtefactMissing, ArtefactCorrupted.
+        """
+        version = self.version(name)
+        if version is None:
+            raise VersionUnknown(f"the registry holds no version {name}; `make models` lists them")
+        for file in version.files.values():
+            read_verified(self.bucket, file)
+        return version
+
+    def promote(
+        self, version: Version, over: Pointer | None, promotion: Promotion, now: datetime
+    ) -> Champion:
         """Let a version serve, if the pointer is still where the caller saw it.
 
+        The pointer is the ledger's last entry. It is entered before it is moved over, and after
+        it was moved, so that a crash in between loses none.
         Raises ChampionMoved where another promotion came first.
         """
-        champion = Champion.of(version, now)
+        champion = Champion.of(version, promotion, over.champion if over else None, now)
         body = canonical_json(champion)
         try:
             if over is None:
                 self.bucket.put_new(CHAMPION_KEY, body)
             else:
+                self.enter(over.champion)
                 self.bucket.put_over(CHAMPION_KEY, body, over.etag)
         except PreconditionFailed as error:
             raise ChampionMoved(
                 f"{version.version} was not promoted: another promotion came first"
             ) from error
+        self.enter(champion)
         return champion
+
+    def enter(self, champion: Champion) -> None:
+        """Enter a promotion into the ledger, unless it is there."""
+        try:
+            self.bucket.put_new(_ledger_key(champion.sequence), canonical_json(champion))
+        except PreconditionFailed:
+            return
+
+    def ledger(self, champion: Champion, entries: int) -> Iterator[Champion]:
+        """Read the last promotions, up to so many, from the champion's backwards."""
+        yield champion
+        for sequence in range(champion.sequence - 1, max(0, champion.sequence - entries), -1):
+            yield _champion(_ledger_key(sequence), self.bucket.get(_ledger_key(sequence)))
 
     def _write_once(self, key: str, body: bytes) -> Artefact:
         artefact = Artefact(key=key, sha256=sha256(body))
@@ -167,13 +258,28 @@ class Registry:
                 ) from error
         return artefact
 
+    def _write(self, key: str, body: bytes) -> Artefact:
+        self.bucket.put(key, body)
+        return Artefact(key=key, sha256=sha256(body))
+
 
 def _pointer(stored: Stored) -> Pointer:
+    return Pointer(_champion(CHAMPION_KEY, stored), stored.etag)
+
+
+def _champion(key: str, stored: Stored) -> Champion:
     try:
-        return Pointer(Champion.model_validate_json(stored.body), stored.etag)
+        return Champion.model_validate_json(stored.body)
     except ValidationError as error:
-        raise ArtefactCorrupted(f"{CHAMPION_KEY} does not name a version and its files") from error
+        raise ArtefactCorrupted(
+            f"{key} is no promotion as this code writes it; restore an earlier version of the "
+            "object or, where there is none, delete it and retrain"
+        ) from error
 
 
 def _manifest_key(name: str) -> str:
     return f"models/{name}/manifest.json"
+
+
+def _ledger_key(sequence: int) -> str:
+    return f"models/ledger/{sequence:06}.json"

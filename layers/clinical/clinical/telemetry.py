@@ -7,6 +7,7 @@ and an exception is logged by its type and its frames, never by its message.
 import traceback
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
@@ -49,9 +50,9 @@ def count(metric: Metric, **properties: str) -> None:
             single.add_metadata(name, value)
 
 
-def add(metric: Metric, **properties: object) -> None:
-    """Add one to a count of the invocation's line, and facts that belong to it."""
-    metrics().add_metric(metric, MetricUnit.Count, 1)
+def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
+    """Add to a count of the invocation's line, and facts that belong to it."""
+    metrics().add_metric(metric, MetricUnit.Count, count)
     note(**properties)
 
 

@@ -20,6 +20,7 @@ UNREADABLE = (
 )
 
 type Row = Mapping[str, object]
+type Columns = Mapping[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
@@ -57,10 +58,24 @@ class Scorer:
 
         rows: mappings that hold every feature; raises KeyError for one that is missing.
         """
-        feed = {
-            name: np.array([[row[name]] for row in rows], dtype=kind)
-            for name, kind in self._inputs.items()
-        }
+        return self._run(
+            {
+                name: np.array([row[name] for row in rows], dtype=kind)
+                for name, kind in self._inputs.items()
+            }
+        )
+
+    def score(self, columns: Columns) -> Scores:
+        """Score rows given as columns (n,) of features: float array (n,), not clamped.
+
+        Raises KeyError for a feature that is missing.
+        """
+        return self._run(
+            {name: columns[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
+        )
+
+    def _run(self, columns: Columns) -> Scores:
+        feed = {name: column.reshape(-1, 1) for name, column in columns.items()}
         (scores,) = self._session.run(None, feed)
         return scores.reshape(-1).astype(np.float64)  # type: ignore[no-any-return]
 

@@ -1,0 +1,142 @@
+"""The model card: what a version is, what it is for, and what it is worth.
+
+Source of its parts: Mitchell et al., Model Cards for Model Reporting, 2019.
+"""
+
+from datetime import datetime
+
+from pydantic import ConfigDict
+
+from clinical.params import Frozen, Model
+from clinical.reference import Conformal
+from clinical.registry import Champion
+from clinical.verdict import Importance, Subgroup, Verdict
+
+
+class Part(Frozen):
+    """Built when a card is asked for: a cold start has no time for it."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Overview(Part):
+    name: str
+    predicts: str
+    algorithm: str
+    intended_use: str
+    limits: tuple[str, ...]
+
+
+class Data(Part):
+    """The data set, by the SHA-256 of its file, and how its scores lie, 0 to 10.
+
+    imputed: missing cells that were filled, by column.
+    """
+
+    sha256: str
+    rows: int
+    training_rows: int
+    held_out_rows: int
+    score_mean: float
+    score_std: float
+    score_min: float
+    score_max: float
+    imputed: dict[str, int]
+    combinations: int
+    combinations_in_one_training_row: int
+
+
+class TuningCandidate(Part):
+    """A candidate with the mean RMSE of its folds, or the error that it failed with."""
+
+    hyperparameters: Model
+    rmse: float | None = None
+    standard_error: float | None = None
+    leaves: float | None = None
+    best: bool = False
+    chosen: bool = False
+    error: str | None = None
+
+
+class Tuning(Part):
+    """Every candidate tried, and the RMSE under which the one with the fewest leaves was chosen."""
+
+    grid: str
+    limit: float
+    candidates: tuple[TuningCandidate, ...]
+
+
+class Training(Part):
+    """How it was fitted, and its scores on training rows that were left out of the fit."""
+
+    hyperparameters: Model
+    seed: int
+    cross_validation_folds: int
+    cross_validation_rmse: float
+    cross_validation_r2: float
+    tuning: Tuning | None = None
+
+
+class StageRun(Part):
+    """What a stage wrote, by SHA-256, and the execution whose work it is where it was cached."""
+
+    fingerprint: str
+    from_cache_of: str | None
+    wrote: dict[str, str]
+
+
+class Lineage(Part):
+    execution: str
+    params_sha256: str
+    stages: dict[str, StageRun]
+
+
+class Card(Part):
+    """What is known of a version when it is published."""
+
+    model_version: str
+    overview: Overview
+    data: Data
+    training: Training
+    interval: Conformal
+    verdict: Verdict
+    subgroups: tuple[Subgroup, ...]
+    importances: tuple[Importance, ...]
+    lineage: Lineage
+
+
+class LedgerEntry(Part):
+    """A promotion: which it was, of what, by whom, and why."""
+
+    sequence: int
+    model_version: str
+    previous: str | None
+    promoted_at: datetime
+    who: str
+    why: str
+    execution: str
+    model_sha256: str
+    r2: float
+    beats_average: bool
+
+    @classmethod
+    def of(cls, champion: Champion) -> "LedgerEntry":
+        verdict = champion.promotion.verdict or champion.verdict
+        return cls(
+            sequence=champion.sequence,
+            model_version=champion.version,
+            previous=champion.previous,
+            promoted_at=champion.promoted_at,
+            who=champion.promotion.who,
+            why=champion.promotion.why,
+            execution=champion.promotion.execution,
+            model_sha256=champion.model.sha256,
+            r2=verdict.candidate.r2.value,
+            beats_average=verdict.beats_average,
+        )
+
+
+class ServedCard(Card):
+    """The card of the version that serves, with the last promotions, the newest first."""
+
+    ledger: tuple[LedgerEntry, ...]

@@ -1,0 +1,118 @@
+"""What a candidate is worth: its figures on held-out rows, and what the gate made of them.
+
+Every figure is in points of the score, 0 to 10, unless its name says otherwise.
+"""
+
+from typing import Literal
+
+from clinical.params import Frozen
+
+type Decision = Literal["promoted", "promoted_with_warning", "rejected"]
+
+
+class Estimate(Frozen):
+    """A figure on the held-out rows, and the bootstrap interval around it."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Scores(Frozen):
+    """`r2` is 1 - squared errors / squared deviations from the rows' own mean."""
+
+    rmse: Estimate
+    mae: Estimate
+    r2: Estimate
+
+
+class Parity(Frozen):
+    """The largest |ONNX - scikit-learn| over the held-out rows, and whether it is small enough."""
+
+    max_error: float
+    holds: bool
+
+
+class Coverage(Frozen):
+    """Which fraction of held-out scores their intervals held, and whether it is as promised."""
+
+    target: float
+    measured: float
+    tolerance: float
+    holds: bool
+
+
+class AgainstChampion(Frozen):
+    """The champion on the held-out rows that it was not trained on either.
+
+    sequence: which promotion it was that made it the champion.
+    scores, rmse_difference: None where those rows are too few to compare anything.
+    rmse_difference: the candidate's RMSE less the champion's, on the same rows.
+    beats_average: on those rows or, where they are too few, on its own when it was evaluated.
+    """
+
+    version: str
+    sequence: int
+    rows: int
+    scores: Scores | None = None
+    rmse_difference: Estimate | None = None
+    beats_average: bool
+
+
+class Figures(Frozen):
+    """What the gate decides on.
+
+    skill: 1 - RMSE / RMSE of the plain average.
+    rmse_difference: the candidate's RMSE less the plain average's; below 0 is better.
+    """
+
+    rows: int
+    confidence: float
+    candidate: Scores
+    average: Scores
+    skill: Estimate
+    rmse_difference: Estimate
+    parity: Parity
+    coverage: Coverage
+    champion: AgainstChampion | None = None
+
+
+class Verdict(Figures):
+    """What the gate decided and why, in sentences.
+
+    beats_average: whether the whole interval of `rmse_difference` is below 0.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    beats_average: bool
+
+
+class Subgroup(Frozen):
+    """Errors within a group of the held-out rows; no figures where it is too small for any.
+
+    mean_error: prediction less recorded score, so above 0 is too hopeful.
+    """
+
+    feature: str
+    group: str
+    rows: int
+    rmse: Estimate | None = None
+    mae: Estimate | None = None
+    mean_error: Estimate | None = None
+
+
+class Importance(Frozen):
+    """How much RMSE grows when a feature is shuffled: mean and standard deviation of repeats."""
+
+    feature: str
+    mean: float
+    std: float
+
+
+class Evaluation(Frozen):
+    """All that was found out about a candidate on the held-out rows."""
+
+    verdict: Verdict
+    subgroups: tuple[Subgroup, ...]
+    importances: tuple[Importance, ...]

@@ -1,0 +1,94 @@
+"""Show the registry on the terminal: versions, verdicts, and the ledger of promotions."""
+
+import getpass
+import platform
+
+from clinical.artefacts import Bucket
+from clinical.registry import Registry
+from clinical.verdict import Estimate, Verdict
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from local.stack import Stack
+
+SHOWN_PROMOTIONS = 10
+
+
+def operator() -> str:
+    """Name who is at this keyboard, for the ledger."""
+    return f"{getpass.getuser()}@{platform.node()}"
+
+
+def show_verdict(verdict: Verdict, console: Console) -> None:
+    """Print what a model is worth, in figures and in words."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column(f"{verdict.rows:,} held-out rows\n{verdict.confidence:.0%} intervals")
+    for heading in ("RMSE", "MAE", "R²"):
+        table.add_column(heading)
+    rows = {"the candidate": verdict.candidate, "the plain average": verdict.average}
+    if verdict.champion and verdict.champion.scores:
+        rows[f"{verdict.champion.version}, on {verdict.champion.rows} of them"] = (
+            verdict.champion.scores
+        )
+    for name, scores in rows.items():
+        table.add_row(name, _shown(scores.rmse), _shown(scores.mae), _shown(scores.r2))
+    console.print(table)
+    for reason in verdict.reasons:
+        console.print(f"• {reason}")
+    if not verdict.beats_average:
+        console.print(
+            "[bold yellow]This model predicts no better than always answering the average.[/]"
+        )
+
+
+def show(stack: Stack, console: Console) -> None:
+    """Print every published version, and the last promotions."""
+    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    pointer = registry.champion()
+    if pointer is None:
+        console.print("No model was promoted yet; `make retrain` trains one.")
+        return
+    champion = pointer.champion
+    table = Table(title="Models", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for heading in ("version", "published (UTC)", "verdict", "RMSE", "R²", "skill", "alias"):
+        table.add_column(heading)
+    versions = list(registry.versions())
+    for version in versions:
+        verdict = version.verdict
+        table.add_row(
+            version.version,
+            f"{version.published_at:%Y-%m-%d %H:%M}",
+            verdict.decision.replace("_", " "),
+            f"{verdict.candidate.rmse.value:.3f}",
+            f"{verdict.candidate.r2.value:.3f}",
+            f"{verdict.skill.value:.3f}",
+            alias(version.version, champion.version, versions[0].version),
+        )
+    console.print(table)
+    ledger = Table(
+        title="Last promotions", title_justify="left", title_style="bold", box=SIMPLE_HEAD
+    )
+    for heading in ("", "when (UTC)", "version", "who"):
+        ledger.add_column(heading, no_wrap=True)
+    ledger.add_column("why", overflow="fold")
+    for entry in registry.ledger(champion, SHOWN_PROMOTIONS):
+        ledger.add_row(
+            str(entry.sequence),
+            f"{entry.promoted_at:%Y-%m-%d %H:%M}",
+            entry.version,
+            entry.promotion.who,
+            entry.promotion.why,
+        )
+    console.print(ledger)
+
+
+def alias(version: str, champion: str, newest: str) -> str:
+    """Name what a version is: the one that serves, or the newest, which does not."""
+    if version == champion:
+        return "champion"
+    return "challenger" if version == newest else ""
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f}\n[dim]{estimate.low:.3f} to {estimate.high:.3f}[/]"

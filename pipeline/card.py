@@ -1,0 +1,245 @@
+"""Write a version's model card, as data and as Markdown."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from clinical.card import (
+    Card,
+    Data,
+    Lineage,
+    Overview,
+    StageRun,
+    Training,
+    Tuning,
+    TuningCandidate,
+)
+from clinical.params import Params
+from clinical.reference import Reference
+from clinical.verdict import Estimate, Evaluation, Verdict
+from state import Ingested, Preprocessed, Trained
+
+INTENDED_USE = (
+    "Research on recorded treatments: to compare what the data say, and how sure it is. "
+    "It is no diagnosis and no treatment advice."
+)
+LIMITS = (
+    "It learned from recorded data, and repeats whatever bias they were recorded with.",
+    "It knows no causes: that a drug's patients improved does not mean that the drug did it.",
+    "Contributions tell what the model does with a feature, not what that does to a patient.",
+    "An interval holds on average over all patients, and may hold less often in a subgroup.",
+)
+
+
+def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
+    version: str,
+    ingested: Ingested,
+    preprocessed: Preprocessed,
+    trained: Trained,
+    evaluation: Evaluation,
+    reference: Reference,
+    tuning: bytes | None,
+    lineage: bytes,
+    params: Params,
+) -> Card:
+    """Gather what the stages found out about a version."""
+    verdict, target = evaluation.verdict, preprocessed.target
+    support = [combination.training_rows for combination in reference.combinations]
+    return Card(
+        model_version=version,
+        overview=Overview(
+            name="Clinical outcomes",
+            predicts=f"{params.features.target}, 0 to 10, from {', '.join(params.features.names)}",
+            algorithm="RandomForestRegressor of scikit-learn, served as ONNX",
+            intended_use=INTENDED_USE,
+            limits=(*_limits(verdict, support, params), *LIMITS),
+        ),
+        data=Data(
+            sha256=ingested.dataset.sha256,
+            rows=preprocessed.rows,
+            training_rows=preprocessed.rows - verdict.rows,
+            held_out_rows=verdict.rows,
+            score_mean=target.mean,
+            score_std=target.std,
+            score_min=target.min,
+            score_max=target.max,
+            imputed=preprocessed.imputed,
+            combinations=len(support),
+            combinations_in_one_training_row=support.count(1),
+        ),
+        training=Training(
+            hyperparameters=trained.hyperparameters,
+            seed=params.seed,
+            cross_validation_folds=trained.cross_validation.folds,
+            cross_validation_rmse=trained.cross_validation.rmse,
+            cross_validation_r2=trained.cross_validation.r2,
+            tuning=Tuning.model_validate_json(tuning) if tuning else None,
+        ),
+        interval=reference.interval,
+        verdict=verdict,
+        subgroups=evaluation.subgroups,
+        importances=evaluation.importances,
+        lineage=_lineage(json.loads(lineage)),
+    )
+
+
+def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[str]:
+    if not verdict.beats_average:
+        yield "It does not beat the plain average: its scores tell patients apart by chance."
+    age = params.whole_number("Age")
+    duration = params.whole_number("Treatment_Duration_days")
+    yield (
+        f"It knows ages {age.min} to {age.max}, durations of {duration.min} to {duration.max} "
+        f"days, and {len(support)} recorded treatments, {support.count(0) + support.count(1)} of "
+        "which it was trained on at most once."
+    )
+
+
+def _lineage(lineage: dict[str, Any]) -> Lineage:
+    return Lineage(
+        execution=lineage["execution"],
+        params_sha256=lineage["params_sha256"],
+        stages={
+            name: StageRun(
+                fingerprint=entry["fingerprint"],
+                from_cache_of=entry["from_cache_of"],
+                wrote={
+                    field: part["sha256"]
+                    for field, part in (entry["output"] or {}).items()
+                    if isinstance(part, dict) and "sha256" in part
+                },
+            )
+            for name, entry in lineage["stages"].items()
+        },
+    )
+
+
+def markdown(card: Card) -> str:
+    """Write a card for people to read."""
+    return "\n".join(_lines(card)) + "\n"
+
+
+def _lines(card: Card) -> Iterator[str]:
+    overview, data, training, verdict = card.overview, card.data, card.training, card.verdict
+    yield f"# {overview.name}: {card.model_version}\n"
+    yield f"Predicts {overview.predicts}. {overview.algorithm}.\n"
+    yield f"## What it is worth: {verdict.decision.replace('_', ' ')}\n"
+    yield from (f"- {reason}" for reason in verdict.reasons)
+    yield f"\n{verdict.rows:,} held-out rows, {verdict.confidence:.0%} bootstrap intervals:\n"
+    columns = [("this model", verdict.candidate), ("the plain average", verdict.average)]
+    if verdict.champion and verdict.champion.scores:
+        columns.append(
+            (
+                f"{verdict.champion.version} on {verdict.champion.rows} of them",
+                verdict.champion.scores,
+            )
+        )
+    yield from _table(
+        ("", "RMSE", "MAE", "R²"),
+        ((name, _shown(one.rmse), _shown(one.mae), _shown(one.r2)) for name, one in columns),
+    )
+    yield f"\nSkill, 1 - RMSE / RMSE of the plain average: {_shown(verdict.skill)}.\n"
+    yield (
+        f"An interval of {card.interval.coverage:.0%} is the score ± "
+        f"{card.interval.half_width:.2f}, from {card.interval.residuals:,} residuals of "
+        f"{card.interval.folds}-fold cross-validation.\n"
+    )
+    yield "## Intended use and limits\n"
+    yield f"{overview.intended_use}\n"
+    yield from (f"- {limit}" for limit in overview.limits)
+    yield "\n## Errors by subgroup\n"
+    yield from _table(
+        ("feature", "group", "rows", "RMSE", "MAE", "mean error"),
+        (
+            (one.feature, one.group, one.rows, *map(_shown, (one.rmse, one.mae, one.mean_error)))
+            for one in card.subgroups
+        ),
+    )
+    yield "\n## Permutation importances\n"
+    yield "How much RMSE grows when the feature is shuffled.\n"
+    yield from _table(
+        ("feature", "mean", "standard deviation"),
+        (
+            (one.feature, f"{one.mean:.4f}", f"{one.std:.4f}")
+            for one in sorted(card.importances, key=lambda one: -one.mean)
+        ),
+    )
+    yield "\n## Data\n"
+    yield (
+        f"{data.rows:,} rows, {data.training_rows:,} to train on and {data.held_out_rows:,} held "
+        f"out. Scores from {data.score_min:g} to {data.score_max:g}, mean {data.score_mean:.2f}, "
+        f"standard deviation {data.score_std:.2f}. {data.combinations} recorded treatments, "
+        f"{data.combinations_in_one_training_row} of them in one training row. SHA-256 "
+        f"`{data.sha256}`.\n"
+    )
+    yield from (f"- {count} missing cells of {name} were filled." for name, count in _filled(data))
+    yield "## Training\n"
+    yield f"Seed {training.seed}, {_named(training.hyperparameters.model_dump())}.\n"
+    yield (
+        f"{training.cross_validation_folds}-fold cross-validation on the training rows: RMSE "
+        f"{training.cross_validation_rmse:.3f}, R² {training.cross_validation_r2:.3f}.\n"
+    )
+    if training.tuning:
+        yield from _tuning(training.tuning)
+    yield "## Lineage\n"
+    yield (
+        f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`.\n"
+    )
+    yield from _table(
+        ("stage", "wrote", "SHA-256"),
+        (
+            (name, field, f"`{sha256[:16]}`")
+            for name, stage in card.lineage.stages.items()
+            for field, sha256 in stage.wrote.items()
+        ),
+    )
+
+
+def _tuning(tuning: Tuning) -> Iterator[str]:
+    yield (
+        f"Chosen from the grid `{tuning.grid}`: the fewest leaves with an RMSE of at most "
+        f"{tuning.limit:.4f}, one standard error over the best.\n"
+    )
+    yield from _table(
+        ("candidate", "RMSE", "standard error", "leaves", ""),
+        (
+            (
+                _named(one.hyperparameters.model_dump()),
+                *(
+                    (one.error, "", "")
+                    if one.error
+                    else (f"{one.rmse:.4f}", f"{one.standard_error:.4f}", f"{one.leaves:,.0f}")
+                ),
+                _mark(one),
+            )
+            for one in tuning.candidates
+        ),
+    )
+    yield ""
+
+
+def _mark(candidate: TuningCandidate) -> str:
+    marks = {"best": candidate.best, "chosen": candidate.chosen}
+    return ", ".join(name for name, holds in marks.items() if holds)
+
+
+def _filled(data: Data) -> list[tuple[str, int]]:
+    return [(name, count) for name, count in data.imputed.items() if count]
+
+
+def _named(values: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _shown(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "too few rows"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    heading = tuple(heading)
+    yield f"| {' | '.join(heading)} |"
+    yield f"|{'---|' * len(heading)}"
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"

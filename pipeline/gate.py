@@ -1,0 +1,103 @@
+"""Decide whether a candidate may serve, and say why in sentences."""
+
+from math import sqrt
+from statistics import NormalDist
+
+from clinical.params import Gate
+from clinical.verdict import AgainstChampion, Coverage, Decision, Figures, Verdict
+
+CHANCE = NormalDist().inv_cdf(0.99)  # a correct interval is off by more in 2 of 100 runs
+
+
+def coverage_tolerance(target: float, rows: int, gate: Gate) -> float:
+    """How far measured coverage may be off: what params.yaml says, or more where rows are few.
+
+    The latter is the normal bound of a binomial fraction, which is 0.05 for 0.9 of 200 rows.
+    """
+    return max(gate.coverage_tolerance, CHANCE * sqrt(target * (1 - target) / rows))
+
+
+def judged(figures: Figures, gate: Gate) -> Verdict:
+    """Decide on figures; the decision follows from the first reason that stands against it."""
+    beats_average = figures.rmse_difference.high < 0
+    decision: Decision
+    if not (figures.parity.holds and figures.coverage.holds) or _is_worse(figures.champion):
+        decision = "rejected"
+    elif beats_average:
+        decision = "promoted"
+    elif figures.champion and figures.champion.beats_average:
+        decision = "rejected"
+    else:
+        decision = gate.without_skill
+    return Verdict(
+        **dict(figures),
+        decision=decision,
+        beats_average=beats_average,
+        reasons=(
+            _of_average(figures, beats=beats_average),
+            *_of_champion(figures, decision, beats=beats_average),
+            _of_coverage(figures.coverage, figures.rows),
+            _of_parity(figures, gate),
+        ),
+    )
+
+
+def _is_worse(champion: AgainstChampion | None) -> bool:
+    return bool(champion and champion.rmse_difference and champion.rmse_difference.low > 0)
+
+
+def _of_average(figures: Figures, *, beats: bool) -> str:
+    difference = figures.rmse_difference
+    return (
+        f"It {'beats' if beats else 'does not beat'} the plain average: on {figures.rows:,} "
+        f"held-out rows its RMSE is {figures.candidate.rmse.value:.3f}, the average's "
+        f"{figures.average.rmse.value:.3f}, a difference of {difference.value:+.3f} "
+        f"({figures.confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f}; "
+        "below 0 is better)."
+    )
+
+
+def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[str]:
+    champion = figures.champion
+    if champion is None:
+        return ["There is no champion to compare it with."]
+    difference = champion.rmse_difference
+    if difference is None:
+        return [_not_compared(champion)]
+    if difference.low > 0:
+        compared = "is significantly worse than"
+    elif difference.high < 0:
+        compared = "is significantly better than"
+    else:
+        compared = "cannot be told from"
+    of_difference = (
+        f"It {compared} the champion {champion.version}: on the {champion.rows:,} held-out rows "
+        f"that are new to both, its RMSE differs by {difference.value:+.3f} "
+        f"({figures.confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f})."
+    )
+    if decision == "rejected" and champion.beats_average and not beats:
+        return [of_difference, "The champion does beat the plain average, so it stays."]
+    return [of_difference]
+
+
+def _not_compared(champion: AgainstChampion) -> str:
+    return (
+        f"It was not compared with the champion {champion.version}: of the held-out rows, "
+        f"{champion.rows} are new to both and can be scored by both, which is too few."
+    )
+
+
+def _of_coverage(coverage: Coverage, rows: int) -> str:
+    return (
+        f"Its {coverage.target:.0%} intervals held {coverage.measured:.1%} of {rows:,} recorded "
+        f"scores, {'within' if coverage.holds else 'outside'} the {100 * coverage.tolerance:.1f} "
+        "points allowed."
+    )
+
+
+def _of_parity(figures: Figures, gate: Gate) -> str:
+    return (
+        f"ONNX answers {'as' if figures.parity.holds else 'otherwise than'} scikit-learn does: "
+        f"the largest difference is {figures.parity.max_error:.1e}, allowed are "
+        f"{gate.max_parity_error:.0e} points."
+    )

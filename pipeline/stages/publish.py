@@ -1,0 +1,61 @@
+"""Write a candidate that was evaluated into the registry, with the card that says what it is."""
+
+from card import card_of, markdown
+from clinical.artefacts import Artefacts, canonical_json
+from clinical.params import Params
+from clinical.reference import Reference
+from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, version_name
+from clinical.verdict import Evaluation
+from stage import Run, stage
+from state import Chosen, Evaluated, Ingested, Preprocessed, Published, Trained
+
+
+@stage(cached=False)
+def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and where it goes
+    ingested: Ingested,
+    preprocessed: Preprocessed,
+    chosen: Chosen,
+    trained: Trained,
+    evaluated: Evaluated,
+    artefacts: Artefacts,
+    registry: Registry,
+    run: Run,
+    params: Params,
+) -> Published:
+    """Write the version once; whether it serves is for `promote` to say.
+
+    A crash in between leaves the old champion serving, and the version for the next try.
+    """
+    onnx = artefacts.read(trained.onnx)
+    lineage = run.lineage.read()
+    evaluation = artefacts.read(evaluated.report)
+    reference = artefacts.read(trained.reference)
+    card = card_of(
+        version_name(onnx),
+        ingested,
+        preprocessed,
+        trained,
+        Evaluation.model_validate_json(evaluation),
+        Reference.model_validate_json(reference),
+        artefacts.read(chosen.tuning) if chosen.tuning else None,
+        lineage,
+        params,
+    )
+    version = registry.publish(
+        {
+            MODEL: onnx,
+            "model.joblib": artefacts.read(trained.model),
+            REFERENCE: reference,
+            TRAINING_ROWS: artefacts.read(preprocessed.training_rows),
+        },
+        {
+            "evaluation.json": evaluation,
+            "lineage.json": lineage,
+            CARD: canonical_json(card),
+            "card.md": markdown(card).encode(),
+        },
+        evaluated.verdict,
+        run.execution,
+        run.now,
+    )
+    return Published(version=version.version, verdict=evaluated.verdict)
