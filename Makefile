@@ -71,11 +71,15 @@ lint: $(READY) ## Check style, format and the template
 
 .PHONY: typecheck
 typecheck: $(READY) ## Check types, strictly
-	@mypy layers functions pipeline local data bench tests
+	@mypy layers functions pipeline local data events bench tests
 
 .PHONY: bench
 bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build
 	@$(PYTHON) -m bench
+
+.PHONY: bench-rollback
+bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
+	@$(PYTHON) -m bench.rollback
 
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
@@ -90,6 +94,10 @@ publish: $(READY) ## Publish the site to the deployed stack in your AWS account 
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes
 	@$(PYTHON) functions/openapi.py
+
+.PHONY: events
+events: $(READY) ## Write the stages' events/*.json from a run on the sample
+	@$(PYTHON) -m events.generate
 
 .PHONY: sample
 sample: $(READY) ## Write data/sample.csv, synthetic patients with a known signal

@@ -16,23 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-os.environ |= {
-    "ARTIFACTS_BUCKET": "artifacts",
-    "RAW_BUCKET": "raw",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "POWERTOOLS_SERVICE_NAME": "bench",
-}
+os.environ["POWERTOOLS_SERVICE_NAME"] = "bench"
 
-import boto3
 import joblib
 import pandas as pd
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from moto import mock_aws
 
-from tests.pipeline import Context, retrain
+from tests.pipeline import ENVIRONMENT, Context, create_buckets, retrain
+
+os.environ |= ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
 RUNS = 3000
@@ -63,12 +57,9 @@ def timed(act: Callable[[], object], runs: int = RUNS) -> Timing:
 def trained() -> Iterator[tuple[Bucket, dict[str, dict[str, dict[str, str]]]]]:
     """Train on the sample with the real forest, in moto's S3."""
     with mock_aws(), contextlib.redirect_stdout(io.StringIO()):
-        s3 = boto3.client("s3")
-        for name in ("artifacts", "raw"):
-            s3.create_bucket(Bucket=name)
-            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        s3.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
-        yield Bucket(s3, "artifacts"), retrain("bench")
+        bucket = create_buckets()
+        bucket.client.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
+        yield bucket, retrain("bench")
 
 
 def predict_function() -> ModuleType:
@@ -81,15 +72,24 @@ def predict_function() -> ModuleType:
 
 
 def time_requests() -> dict[str, Timing]:
-    """Time a request through the handler, its scoring alone, and the predecessor's scoring."""
+    """Time requests through the handler, scoring alone, and the predecessor's scoring."""
     event = json.loads((ROOT / "events/predict.json").read_text())
     patient = json.loads(event["body"])
     row = {name: patient[name] for name in params().features.names}
+    explained = {**event, "queryStringParameters": {"explain": "true"}}
+    patients = [patient] * params().serving.max_batch_rows
+    batch = {
+        **event,
+        "path": "/predict/batch",
+        "resource": "/predict/batch",
+        "body": json.dumps({"patients": patients}),
+    }
     with trained() as (bucket, came_to):
         function = predict_function()
-        answer = function.handler(event, Context())
-        if answer["statusCode"] != 200:  # noqa: PLR2004
-            raise SystemExit(f"the handler answered {answer}")
+        for asked in (event, explained, batch):
+            answer = function.handler(asked, Context())
+            if answer["statusCode"] != 200:  # noqa: PLR2004
+                raise SystemExit(f"the handler answered {answer}")
         scorer = function.follower.current().scorer
         model = Artefact(**came_to["trained"]["model"])
         forest = joblib.load(io.BytesIO(read_verified(bucket, model)))
@@ -98,6 +98,12 @@ def time_requests() -> dict[str, Timing]:
                 lambda: function.handler(event, Context())
             ),
             "its scoring: ONNX Runtime": timed(lambda: scorer.predict([row])),
+            "handler with ?explain=true: 128 coalitions by 64 rows": timed(
+                lambda: function.handler(explained, Context()), runs=200
+            ),
+            f"handler with a batch of {len(patients):,} patients": timed(
+                lambda: function.handler(batch, Context()), runs=50
+            ),
             "the predecessor's scoring: scikit-learn and a DataFrame": timed(
                 lambda: forest.predict(pd.DataFrame([row])), runs=100
             ),

@@ -8,6 +8,7 @@ from clinical.registry import Registry
 from clinical.verdict import Estimate, Verdict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from local.stack import Stack
@@ -38,7 +39,8 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         console.print(f"• {reason}")
     if not verdict.beats_average:
         console.print(
-            "[bold yellow]This model predicts no better than always answering the average.[/]"
+            "[bold yellow]This model does not beat always answering the average: do not read "
+            "differences between its scores as differences between patients.[/]"
         )
 
 
@@ -66,21 +68,12 @@ def show(stack: Stack, console: Console) -> None:
             alias(version.version, champion.version, versions[0].version),
         )
     console.print(table)
-    ledger = Table(
-        title="Last promotions", title_justify="left", title_style="bold", box=SIMPLE_HEAD
-    )
-    for heading in ("", "when (UTC)", "version", "who"):
-        ledger.add_column(heading, no_wrap=True)
-    ledger.add_column("why", overflow="fold")
+    console.print("[bold]Last promotions[/]")
     for entry in registry.ledger(champion, SHOWN_PROMOTIONS):
-        ledger.add_row(
-            str(entry.sequence),
-            f"{entry.promoted_at:%Y-%m-%d %H:%M}",
-            entry.version,
-            entry.promotion.who,
-            entry.promotion.why,
+        console.print(
+            f"  {entry.sequence:>4}  {entry.promoted_at:%Y-%m-%d %H:%M}  [bold]{entry.version}[/]  "
+            f"{escape(entry.promotion.who)}\n        {escape(entry.promotion.why)}"
         )
-    console.print(ledger)
 
 
 def alias(version: str, champion: str, newest: str) -> str:

@@ -85,7 +85,10 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
 
 def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[str]:
     if not verdict.beats_average:
-        yield "It does not beat the plain average: its scores tell patients apart by chance."
+        yield (
+            "It does not beat the plain average: do not read differences between its scores as "
+            "differences between patients."
+        )
     age = params.whole_number("Age")
     duration = params.whole_number("Treatment_Duration_days")
     yield (

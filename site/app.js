@@ -10,6 +10,8 @@ const BANDS = [
 // Each of these offers only what was recorded together with the choices before it.
 const COMBINATION = ["Condition", "Drug_Name", "Dosage_mg", "Side_Effects"];
 const NUMBERS = ["Age", "Dosage_mg", "Treatment_Duration_days"];
+const WORTHLESS =
+  "This model does not beat always answering the average. Do not read differences between its scores as differences between patients.";
 const PATIENCE_MS = 30_000; // API Gateway itself gives up after 29 s
 
 const byId = (id) => document.getElementById(id);
@@ -187,6 +189,9 @@ function show(prediction, patient) {
   const band = BANDS.find(({ under }) => score < under).name;
   byId("score").textContent = score.toFixed(2);
   byId("band").textContent = `${band} improvement expected`;
+  byId("interval").textContent = spread(prediction);
+  byId("warning").hidden = prediction.skill.beats_average;
+  byId("warning").textContent = WORTHLESS;
   byId("described").textContent = describe({ ...patient, Patient_ID: prediction.Patient_ID });
   byId("disclaimer").textContent = prediction.disclaimer;
   byId("model-version").textContent = prediction.model_version;
@@ -198,6 +203,16 @@ function show(prediction, patient) {
 function showResult(shown) {
   byId("result").hidden = !shown;
   byId("no-result").hidden = shown;
+}
+
+/** Say how sure the score is, and on how many patients of this treatment it rests. */
+function spread({ interval, support }) {
+  const patients = support === 1 ? "1 patient" : `${support} patients`;
+  return (
+    `${Math.round(100 * interval.coverage)} of 100 such intervals hold the score: ` +
+    `${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}. ` +
+    `The model was trained on ${patients} with this very treatment and side effect.`
+  );
 }
 
 /** Say what was asked: the form may be edited while the score stands beside it. */

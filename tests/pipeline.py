@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+from clinical.artefacts import Bucket
 from stages.choose import choose
 from stages.cross_validate import cross_validate
 from stages.evaluate import evaluate
@@ -16,6 +18,16 @@ from stages.publish import publish
 from stages.train import train
 from stages.validate import validate
 
+# What the template tells the functions, with credentials that reach nothing.
+ENVIRONMENT = {
+    "ARTIFACTS_BUCKET": "artifacts",
+    "RAW_BUCKET": "raw",
+    "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
 type State = dict[str, Any]
 
 
@@ -27,6 +39,15 @@ class Context:
     function_name: str = "function"
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
+
+
+def create_buckets() -> Bucket:
+    """Create the artefacts bucket and the raw bucket, both versioned, in moto's S3."""
+    client = boto3.client("s3")
+    for name in ("artifacts", "raw"):
+        client.create_bucket(Bucket=name)
+        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return Bucket(client, "artifacts")
 
 
 def retrain(execution: str, trigger: State | None = None, tune: bool | str = False) -> State:
@@ -66,6 +87,6 @@ def nominated(came_to: State) -> State:
         "version": came_to["published"]["version"],
         "over": verdict["champion"]["sequence"] if verdict["champion"] else 0,
         "who": "the tests",
-        "why": " ".join(verdict["reasons"]),
+        "why": verdict["reasons"][0],
         "verdict": verdict,
     }

@@ -1,19 +1,16 @@
 """Score one candidate of a grid on training rows, each by a forest that was not fitted on it."""
 
 import io
+from statistics import fmean
 
 import joblib
-import numpy as np
 import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from sklearn.model_selection import KFold
-from sklearn.model_selection import cross_validate as cross_validated
-from sklearn.pipeline import Pipeline
+from forest import folds, forest_of
+from sklearn.metrics import root_mean_squared_error
 from stage import stage
 from state import Candidate, CrossValidated, Preprocessed
-
-from stages.train import forest_of
 
 
 @stage()
@@ -23,22 +20,17 @@ def cross_validate(
     """Fit a forest for each fold, of which every candidate gets the same."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.training)))
-    found = cross_validated(
-        Pipeline([("encoder", encoder), ("forest", forest_of(candidate.hyperparameters, params))]),
-        training[list(params.features.names)],
-        training[params.features.target],
-        cv=KFold(params.tuning.folds, shuffle=True, random_state=params.seed),
-        scoring="neg_root_mean_squared_error",
-        return_estimator=True,
-        error_score="raise",
-    )
+    features = encoder.transform(training[list(params.features.names)])
+    target = training[params.features.target].to_numpy()
+    errors, leaves = [], []
+    # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which
+    # the largest have gigabytes.
+    for fitted_on, left_out in folds(params.tuning.folds, params).split(features):
+        forest = forest_of(candidate.hyperparameters, params)
+        forest.fit(features[fitted_on], target[fitted_on])
+        predicted = forest.predict(features[left_out])
+        errors.append(float(root_mean_squared_error(target[left_out], predicted)))
+        leaves.append(sum(tree.get_n_leaves() for tree in forest.estimators_))
     return CrossValidated(
-        hyperparameters=candidate.hyperparameters,
-        rmse=tuple(float(-score) for score in found["test_score"]),
-        leaves=float(np.mean([leaves(fitted["forest"]) for fitted in found["estimator"]])),
+        hyperparameters=candidate.hyperparameters, rmse=tuple(errors), leaves=fmean(leaves)
     )
-
-
-def leaves(forest: object) -> int:
-    """Count the leaves of all trees of a fitted forest."""
-    return sum(tree.get_n_leaves() for tree in forest.estimators_)  # type: ignore[attr-defined]

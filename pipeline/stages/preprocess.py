@@ -2,10 +2,10 @@
 
 import io
 
-import joblib
 import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params, WholeNumber
+from forest import dumped
 from rows import row_digests
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import train_test_split
@@ -89,12 +89,6 @@ def one_hot(params: Params) -> ColumnTransformer:
             ("numbers", "passthrough", list(params.features.numeric)),
         ]
     )
-
-
-def dumped(fitted: object) -> bytes:
-    buffer = io.BytesIO()
-    joblib.dump(fitted, buffer)
-    return buffer.getvalue()
 
 
 def as_csv(table: pd.DataFrame) -> bytes:

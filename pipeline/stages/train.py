@@ -8,21 +8,19 @@ import joblib
 import numpy as np
 import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
-from clinical.params import Model, Params
+from clinical.params import Params
 from clinical.reference import Combination, Conformal, Reference
 from clinical.registry import REFERENCE_PROPERTY
+from forest import dumped, folds, forest_of
 from onnx.helper import set_model_props
 from pydantic import TypeAdapter
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import Int64TensorType, StringTensorType
-from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score, root_mean_squared_error
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from stage import stage
 from state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
-
-from stages.preprocess import dumped
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
 WIDEST = 10.0  # the whole scale of the score
@@ -79,16 +77,13 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     )
 
 
-def forest_of(hyperparameters: Model, params: Params) -> RandomForestRegressor:
-    return RandomForestRegressor(**hyperparameters.model_dump(), random_state=params.seed)
-
-
 def predicted_when_left_out(
     model: Pipeline, features: pd.DataFrame, target: Target, params: Params
 ) -> Array:
     """Predict every training row (n,) by a model that was fitted on the other folds."""
-    folds = KFold(params.intervals.folds, shuffle=True, random_state=params.seed)
-    predicted: Array = cross_val_predict(model, features, target, cv=folds)
+    predicted: Array = cross_val_predict(
+        model, features, target, cv=folds(params.intervals.folds, params)
+    )
     return predicted
 
 

@@ -106,6 +106,18 @@ class Laptop:
             assert time.monotonic() < deadline, f"{version} is not served"
             time.sleep(0.5)
 
+    def logged(self) -> list[str]:
+        """Every line in the functions' and the state machine's logs."""
+        logs = self.stack._client("logs")
+        return [
+            event["message"]
+            for group in logs.describe_log_groups()["logGroups"]
+            for page in logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group["logGroupName"]
+            )
+            for event in page["events"]
+        ]
+
     def artefact(self, key: str) -> Any:
         stack = self.stack
         found = stack.s3.get_object(Bucket=stack.outputs.artifacts_bucket, Key=key)

@@ -14,6 +14,29 @@ def test_a_patient_gets_a_score_of_the_champion(laptop: Laptop, patient: dict[st
     assert 0 <= answer.body["Improvement_Score"] <= 10
     assert answer.body["model_version"] == champion["version"]
     assert answer.body["disclaimer"]
+    interval = answer.body["interval"]
+    assert interval["low"] < answer.body["Improvement_Score"] < interval["high"]
+    assert answer.body["support"] > 0
+    assert answer.body["skill"]["beats_average"] is champion["verdict"]["beats_average"]
+
+
+def test_a_score_can_be_explained(laptop: Laptop, patient: dict[str, object]) -> None:
+    answer = laptop.post("/predict?explain=true", patient).body
+
+    explained = answer["base_value"] + sum(answer["contributions"].values())
+    assert explained == pytest.approx(answer["Improvement_Score"], abs=0.0051)
+
+
+def test_a_batch_is_scored_as_its_patients_are(laptop: Laptop, patient: dict[str, object]) -> None:
+    wrong = patient | {"Age": 17}
+
+    answer = laptop.post("/predict/batch", {"patients": [patient, wrong, patient]}).body
+
+    first, problem, last = answer["predictions"]
+    alone = laptop.post("/predict", patient).body
+    assert first == last == {name: alone[name] for name in first}
+    assert problem["status"] == 422
+    assert problem["errors"][0]["loc"] == ["body", "patients", 1, "Age"]
 
 
 def test_health_names_the_version(laptop: Laptop) -> None:
@@ -41,7 +64,13 @@ def test_the_documentation_is_served(laptop: Laptop) -> None:
     spec = laptop.get("/openapi.json")
     page = laptop.get("/docs")
 
-    assert set(spec.body["paths"]) == {"/predict", "/health", "/dropdown-values"}
+    assert set(spec.body["paths"]) == {
+        "/predict",
+        "/predict/batch",
+        "/model",
+        "/health",
+        "/dropdown-values",
+    }
     assert page.headers["Content-Type"] == "text/html"
     assert "swagger" in page.text.lower()
 
@@ -88,7 +117,9 @@ def test_a_path_that_is_not_there_is_a_problem_from_the_gateway(laptop: Laptop) 
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-@pytest.mark.parametrize("path", ["/predict", "/dropdown-values", "/health"])
+@pytest.mark.parametrize(
+    "path", ["/predict", "/predict/batch", "/model", "/dropdown-values", "/health"]
+)
 def test_browsers_may_ask_first(laptop: Laptop, path: str) -> None:
     answer = fetch(
         f"{laptop.stack.outputs.api_url}{path}",

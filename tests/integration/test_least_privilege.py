@@ -40,11 +40,16 @@ def test_the_roles_allow_all_that_the_system_does(
 
     first = laptop.ended(executions.upload(strict, sample))
     again = laptop.ended(executions.start(strict))
+    tuned = laptop.ended(executions.start(strict, {"tune": True}))
+    back = laptop.ended(executions.start(strict, {"promote": "previous"}))
 
     assert first["status"] == "SUCCEEDED", first
     assert json.loads(again["output"])["decision"] == "already_champion"
+    assert json.loads(tuned["output"])["decision"] == "promoted", tuned
+    assert json.loads(back["output"])["version"] == json.loads(first["output"])["version"]
     laptop.wait_until_served(json.loads(first["output"])["version"])
     assert laptop.post("/predict", patient).status == 200
+    assert laptop.get("/model").status == 200
     assert laptop.get("/dropdown-values").status == 200
 
 

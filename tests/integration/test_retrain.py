@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clinical.params import params
 
 from local import executions
 from tests.integration.conftest import Laptop
@@ -22,12 +23,26 @@ def test_the_real_data_ends_in_a_served_model(laptop: Laptop, real_data: Path) -
     done = laptop.run("retrain", DATA=str(real_data))
 
     assert done.returncode == 0, done.stdout
-    assert "predicts no better than always answering the average" in done.stdout
+    assert "does not beat always answering the average" in done.stdout
+    assert "It does not beat the plain average" in done.stdout
     champion = laptop.artefact("models/champion.json")
-    evaluation = laptop.artefact(champion["files"]["evaluation.json"]["key"])
-    assert evaluation["scores"]["rmse"] == pytest.approx(1.475, abs=0.05)
-    assert evaluation["parity"]["max_error"] <= 1e-4
+    verdict = champion["verdict"]
+    assert verdict["decision"] == "promoted_with_warning"
+    assert verdict["candidate"]["rmse"]["value"] == pytest.approx(1.475, abs=0.05)
+    assert verdict["rmse_difference"]["low"] < 0 < verdict["rmse_difference"]["high"]
+    assert verdict["parity"]["max_error"] <= 1e-4
     laptop.wait_until_served(champion["version"])
+
+
+def test_no_client_can_miss_what_the_model_is_worth(
+    laptop: Laptop, patient: dict[str, object]
+) -> None:
+    skill = laptop.post("/predict", patient).body["skill"]
+    card = laptop.get("/model").body
+
+    assert skill["beats_average"] is False
+    assert skill["r2"] < 0
+    assert card["overview"]["limits"][0].startswith("It does not beat the plain average")
 
 
 def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> None:
@@ -40,8 +55,10 @@ def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> N
     assert laptop.artefact("models/champion.json") == champion
     stages = lineage(laptop, ended)["stages"]
     assert [name for name in sorted(stages) if stages[name]["from_cache_of"] is None] == [
+        "evaluate",
         "ingest",
         "promote",
+        "publish",
     ]
 
 
@@ -150,3 +167,22 @@ def test_two_uploads_at_once_leave_one_consistent_champion(
     champion = laptop.artefact("models/champion.json")
     assert champion["version"] in versions
     laptop.wait_until_served(champion["version"])
+
+
+def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
+    laptop: Laptop, sample: Path, tmp_path: Path
+) -> None:
+    few = tmp_path / "few.csv"
+    few.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:401]))
+    laptop.retrain_on(few)
+
+    ended = laptop.ended(executions.start(laptop.stack, {"tune": True}))
+
+    assert ended["status"] == "SUCCEEDED", ended
+    stages = lineage(laptop, ended)["stages"]
+    report = laptop.artefact(stages["choose"]["output"]["tuning"]["key"])
+    chosen = [one for one in report["candidates"] if one["chosen"]]
+    assert len(report["candidates"]) == len(params().tuning.grids["small"].candidates())
+    assert [one["hyperparameters"] for one in chosen] == [
+        stages["train"]["output"]["hyperparameters"]
+    ]

@@ -14,7 +14,7 @@ def test_up_shows_each_state_the_prediction_and_every_address(
 ) -> None:
     laptop, printed = first_up
 
-    states = ("Ingest", "Validate", "Prepare", "Train", "Evaluate", "Gate", "Promote", "Served")
+    states = ("Ingest", "Validate", "Prepare", "Train", "Evaluate", "Publish", "Promote", "Served")
     for shown in (*states, "was promoted", '"Improvement_Score"', '"disclaimer"', "Ready in"):
         assert shown in printed
     outputs = json.loads((laptop.home / "outputs.json").read_text())
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_said_so(
 
 
 def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
-    served = laptop.get("/health").body["model_version"]
+    served = laptop.artefact("models/champion.json")["version"]
 
     assert laptop.run("down").stdout.strip() == "Stopped."
     assert laptop.run("down").stdout.strip() == "It was not running."
@@ -90,7 +90,7 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
 
 
 def test_another_port_moves_the_cloud_and_has_to_be_said_once(laptop: Laptop) -> None:
-    served = laptop.get("/health").body["model_version"]
+    served = laptop.artefact("models/champion.json")["version"]
     moved = Laptop(laptop.home, free_port())
 
     up = moved.run("up")

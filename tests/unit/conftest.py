@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 import stage
 from clinical import artefacts, environment, telemetry
@@ -23,17 +22,9 @@ from moto import mock_aws
 from pytest_socket import disable_socket
 
 from tests import pipeline
-from tests.pipeline import Context
+from tests.pipeline import ENVIRONMENT, Context, create_buckets
 
 ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = {
-    "ARTIFACTS_BUCKET": "artifacts",
-    "RAW_BUCKET": "raw",
-    "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-}
 _OF_THE_RUN = stage.artefacts_bucket  # before any test puts another in its place
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PROMOTION = Promotion(who="the tests", why="to see it serve", execution="execution-1")
@@ -117,15 +108,6 @@ def candidate_on(body: bytes, decisions: Params) -> Candidate:
         findings={name: read[name] for name in own},
         verdict=version.verdict,
     )
-
-
-def create_buckets() -> Bucket:
-    """Create the artefacts bucket and the raw bucket, both versioned."""
-    client = boto3.client("s3")
-    for name in ("artifacts", "raw"):
-        client.create_bucket(Bucket=name)
-        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return Bucket(client, "artifacts")
 
 
 def _forget_the_cloud() -> None:

@@ -1,0 +1,59 @@
+"""`make bench-rollback`: from the command to the first answer by the other version.
+
+It needs the local cloud with two versions published, and moves the champion there and back.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+from clinical.params import params
+from rich.console import Console
+
+from local.__main__ import last_port
+from local.cloud import ROOT, Cloud
+from local.stack import Stack
+
+TIMES = 6  # an even number: the champion is in the end what it was
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 60
+
+
+def served(stack: Stack) -> str:
+    with urllib.request.urlopen(f"{stack.outputs.api_url}/health", timeout=30) as response:  # noqa: S310
+        version: str = json.load(response)["model_version"]
+        return version
+
+
+def rolled_back(stack: Stack) -> float:
+    """Roll back as a user does, and return the seconds until another version answers."""
+    before = served(stack)
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", "rollback"], cwd=ROOT, stdout=subprocess.DEVNULL
+    ):
+        while served(stack) == before:
+            if time.monotonic() - began > PATIENCE_SECONDS:
+                raise SystemExit("the rollback is not served; are two versions published?")
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - began
+
+
+def main() -> None:
+    """Measure and print, beside `serving.refresh_seconds`, which is most of it."""
+    home = ROOT / ".local"
+    stack = Stack(Cloud(home, last_port(home)))
+    took = [rolled_back(stack) for _ in range(TIMES)]
+    refresh = params().serving.refresh_seconds
+    Console().print(
+        f"{TIMES} rollbacks, from the command to the first answer: median "
+        f"{statistics.median(took):.1f} s, longest {max(took):.1f} s; "
+        f"serving.refresh_seconds is {refresh:g} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Write the event of every stage, as the state machine sends it: `make events`.
+
+They are of an execution named `sample` on data/sample.csv. Training is the same everywhere, so
+their digests are those of any such execution.
+"""
+
+import contextlib
+import importlib
+import inspect
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import stage
+from moto import mock_aws
+from pydantic import BaseModel
+
+from tests.pipeline import ENVIRONMENT, create_buckets, retrain
+
+os.environ |= ENVIRONMENT | {"POWERTOOLS_SERVICE_NAME": "events"}
+
+HERE = Path(__file__).parent
+STAGES = HERE.parent / "pipeline/stages"
+EXECUTION = "sample"
+OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
+
+
+def stages() -> list[str]:
+    """Name every stage, in the order of the alphabet."""
+    return sorted(path.stem for path in STAGES.glob("*.py") if path.stem != "__init__")
+
+
+def inputs_of(name: str) -> dict[str, type[BaseModel]]:
+    """Read a stage's inputs and their types from its signature."""
+    function = getattr(importlib.import_module(f"stages.{name}"), name).__wrapped__
+    hints = {name: one.annotation for name, one in inspect.signature(function).parameters.items()}
+    return {name: kind for name, kind in hints.items() if kind not in stage._GIVEN}  # noqa: SLF001
+
+
+def events() -> dict[str, dict[str, Any]]:
+    """Run all stages in moto's S3, and give each one's event by its name."""
+    with mock_aws(), contextlib.redirect_stdout(io.StringIO()):
+        bucket = create_buckets()
+        bucket.client.upload_file(str(HERE.parent / "data/sample.csv"), "raw", "raw/sample.csv")
+        came_to = retrain(EXECUTION)
+        tuned = retrain(EXECUTION, tune=True)
+    came_to["ingested"]["source"]["version_id"] = "a version of it"  # S3's own, never the same
+    came_to |= {name: tuned[name] for name in OF_TUNING}
+    return {
+        name: {"execution": EXECUTION, **{one: came_to[one] for one in inputs_of(name)}}
+        for name in stages()
+    }
+
+
+if __name__ == "__main__":
+    for name, event in events().items():
+        text = json.dumps(event, indent=2) + "\n"
+        (HERE / f"{name}.json").write_text(text, encoding="utf-8")
