@@ -209,8 +209,8 @@ function showResult(shown) {
 function spread({ interval, support }) {
   const patients = support === 1 ? "1 patient" : `${support} patients`;
   return (
-    `${Math.round(100 * interval.coverage)} of 100 such intervals hold the score: ` +
-    `${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}. ` +
+    `Between ${interval.low.toFixed(2)} and ${interval.high.toFixed(2)}: ` +
+    `${Math.round(100 * interval.coverage)} of 100 such intervals hold the recorded score. ` +
     `The model was trained on ${patients} with this very treatment and side effect.`
   );
 }
