@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from clinical.artefacts import Bucket
 from clinical.champion import UNLOADED_RETRY_SECONDS, ChampionFollower
 from clinical.errors import ModelUnavailable, StorageUnavailable
 from clinical.params import params
-from clinical.registry import CHAMPION_KEY, MODEL, Champion, Registry
+from clinical.registry import CHAMPION_KEY, MODEL, REFERENCE, Champion, Registry
 from model.loader import Model, load
 
 from tests.unit.conftest import Candidate, emf_lines
@@ -128,14 +129,15 @@ def test_a_corrupted_model_is_refused_and_the_loaded_one_keeps_serving(
     assert any("ArtefactsRefused" in line for line in emf_lines(capsys.readouterr().out))
 
 
-def test_a_champion_with_other_combinations_than_it_was_made_with_is_refused(
+def test_a_champion_with_another_reference_than_it_was_made_with_is_refused(
     follower: ChampionFollower[Model],
     registry: Registry,
     candidate: Candidate,
     promote: Promote,
 ) -> None:
-    other = Candidate({**candidate.files, "valid_combinations.json": b"[]\n"})
-    promote(other)
+    other = candidate.files[REFERENCE].replace(b'"coverage": 0.9', b'"coverage": 0.8')
+    assert other != candidate.files[REFERENCE]
+    promote(replace(candidate, files={**candidate.files, REFERENCE: other}))
 
     with pytest.raises(ModelUnavailable):
         follower.current()
@@ -165,7 +167,8 @@ def test_a_model_that_cannot_be_opened_keeps_the_loaded_one(
 ) -> None:
     champion = promote(candidate)
     follower.current()
-    promote(Candidate({**candidate.files, MODEL: b"no graph, but published as one"}))
+    no_graph = b"no graph, but published as one"
+    promote(replace(candidate, files={**candidate.files, MODEL: no_graph}))
 
     clock.now += REFRESH
 

@@ -4,14 +4,15 @@ import string
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from clinical.artefacts import Bucket
 from clinical.params import params
-from clinical.registry import Champion
+from clinical.registry import REFERENCE, Champion
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.conftest import Api, Candidate, emf_lines
+from tests.unit.conftest import PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
 
@@ -32,7 +33,15 @@ def test_a_patient_gets_a_score(api: Api, patient: dict[str, object]) -> None:
     answer = api("POST", "/predict", patient)
 
     assert answer.status == 200
-    assert set(answer.body) == {"Patient_ID", "Improvement_Score", "model_version", "disclaimer"}
+    assert set(answer.body) == {
+        "Patient_ID",
+        "Improvement_Score",
+        "interval",
+        "support",
+        "model_version",
+        "skill",
+        "disclaimer",
+    }
     assert answer.body["Patient_ID"] == patient["Patient_ID"]
     assert 0 <= answer.body["Improvement_Score"] <= 10
     assert round(answer.body["Improvement_Score"], 2) == answer.body["Improvement_Score"]
@@ -48,7 +57,7 @@ def test_a_score_is_clamped_and_rounded(
     served: float,
 ) -> None:
     model = api.module.follower.current()
-    monkeypatch.setattr(model.scorer, "predict", lambda _: [raw])
+    monkeypatch.setattr(model.scorer, "predict", lambda _: np.array([raw]))
 
     assert api("POST", "/predict", patient).body["Improvement_Score"] == served
 
@@ -341,7 +350,13 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
     spec = api("GET", "/openapi.json")
     page = api("GET", "/docs")
 
-    assert set(spec.body["paths"]) == {"/predict", "/health", "/dropdown-values"}
+    assert set(spec.body["paths"]) == {
+        "/predict",
+        "/predict/batch",
+        "/model",
+        "/health",
+        "/dropdown-values",
+    }
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html"
     assert "<script src" not in page.text
@@ -389,3 +404,207 @@ def test_no_bytes_are_ever_a_fault(api: Api, body: bytes, media_type: str) -> No
     )
 
     assert answer.status in {400, 415, 422}
+
+
+def reference_of(candidate: Candidate) -> dict[str, Any]:
+    reference: dict[str, Any] = json.loads(candidate.files[REFERENCE])
+    return reference
+
+
+def explained(api: Api, patient: dict[str, object], value: str) -> Answer:
+    return api("POST", "/predict", patient, queryStringParameters={"explain": value})
+
+
+def test_a_score_comes_with_its_interval_support_and_skill(
+    api: Api, patient: dict[str, object], candidate: Candidate
+) -> None:
+    body = api("POST", "/predict", patient).body
+
+    reference = reference_of(candidate)
+    half_width = reference["interval"]["half_width"]
+    assert body["interval"]["coverage"] == 0.9
+    assert body["interval"]["low"] == pytest.approx(
+        max(0, body["Improvement_Score"] - half_width), abs=0.02
+    )
+    assert body["interval"]["high"] == pytest.approx(
+        min(10, body["Improvement_Score"] + half_width), abs=0.02
+    )
+    (recorded,) = [
+        one["training_rows"]
+        for one in reference["combinations"]
+        if all(patient[name] == value for name, value in one["values"].items())
+    ]
+    assert body["support"] == recorded > 0
+    assert body["skill"] == {
+        "r2": round(candidate.verdict.candidate.r2.value, 4),
+        "beats_average": candidate.verdict.beats_average,
+    }
+
+
+def test_a_score_is_explained_when_asked_for(api: Api, patient: dict[str, object]) -> None:
+    body = explained(api, patient, "true").body
+
+    assert set(body["contributions"]) == set(params().features.names)
+    added_up = body["base_value"] + sum(body["contributions"].values())
+    assert added_up == pytest.approx(body["Improvement_Score"], abs=0.005 + 1e-4)
+
+
+def test_a_score_is_not_explained_otherwise(api: Api, patient: dict[str, object]) -> None:
+    for answer in (api("POST", "/predict", patient), explained(api, patient, "false")):
+        assert "contributions" not in answer.body
+
+
+def test_explaining_perhaps_is_refused(api: Api, patient: dict[str, object]) -> None:
+    answer = explained(api, patient, "perhaps")
+
+    assert answer.status == 422
+    assert fields(answer) == {"explain"}
+
+
+def batch(api: Api, patients: object) -> Answer:
+    return api("POST", "/predict/batch", {"patients": patients})
+
+
+def test_a_batch_answers_each_patient_in_order_as_alone(
+    api: Api, patient: dict[str, object]
+) -> None:
+    patients = [patient | {"Patient_ID": f"P{age}", "Age": age} for age in (20, 50, 79)]
+
+    answer = batch(api, patients)
+
+    alone = [api("POST", "/predict", one).body for one in patients]
+    assert answer.status == 200
+    assert answer.body["predictions"] == [
+        {name: one[name] for name in ("Patient_ID", "Improvement_Score", "interval", "support")}
+        for one in alone
+    ]
+    for shared in ("model_version", "skill", "disclaimer"):
+        assert answer.body[shared] == alone[0][shared]
+
+
+def test_wrong_rows_have_their_own_problems_and_fail_no_other(
+    api: Api, patient: dict[str, object]
+) -> None:
+    wrong: list[object] = [
+        patient | {"Age": 17},
+        7,
+        None,
+        patient | {"Weight": 70},
+        patient | {"Side_Effects": "Cough"},
+        patient | {"Age": 17, "Side_Effects": "Cough"},
+    ]
+
+    first, *problems, last = batch(api, [patient, *wrong, patient]).body["predictions"]
+
+    assert first == last
+    assert "Improvement_Score" in first
+    assert [one["status"] for one in problems] == [422] * len(wrong)
+    named = [[(tuple(error["loc"]), error["type"]) for error in one["errors"]] for one in problems]
+    assert named == [
+        [(("body", "patients", 1, "Age"), "greater_than_equal")],
+        [(("body", "patients", 2), "model_type")],
+        [(("body", "patients", 3), "model_type")],
+        [(("body", "patients", 4, "Weight"), "extra_forbidden")],
+        [(("body", "patients", 5), "unrecorded_combination")],
+        [
+            (("body", "patients", 6, "Age"), "greater_than_equal"),
+            (("body", "patients", 6), "unrecorded_combination"),
+        ],
+    ]
+
+
+def test_a_batch_of_wrong_rows_alone_is_answered_too(api: Api) -> None:
+    answer = batch(api, [{}, []])
+
+    assert answer.status == 200
+    assert [one["status"] for one in answer.body["predictions"]] == [422, 422]
+
+
+@pytest.mark.parametrize(
+    ("patients", "kind"), [([], "too_short"), ([0] * 1001, "too_long"), (None, "list_type")]
+)
+def test_a_batch_has_1_to_1000_patients(api: Api, patients: object, kind: str) -> None:
+    answer = batch(api, patients)
+
+    assert answer.status == 422
+    assert [error["type"] for error in answer.body["errors"]] == [kind]
+
+
+def test_1000_patients_are_scored_in_one_call(
+    api: Api, patient: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = api.module.follower.current().scorer
+    predict, calls = scorer.predict, []
+    monkeypatch.setattr(scorer, "predict", lambda rows: calls.append(len(rows)) or predict(rows))
+
+    answer = batch(api, [patient] * 1000)
+
+    assert len(answer.body["predictions"]) == 1000
+    assert calls == [1000]
+
+
+def test_a_batch_may_be_larger_than_a_single_patient(api: Api, patient: dict[str, object]) -> None:
+    larger = [patient] * (params().serving.max_body_bytes // len(json.dumps(patient)) + 1)
+    largest = "[" + " " * params().serving.max_batch_bytes + "]"
+
+    assert batch(api, larger).status == 200
+    assert api("POST", "/predict", {"patients": larger}).status == 413
+    assert api("POST", "/predict/batch", largest).status == 413
+
+
+def test_a_batch_leaves_one_line_without_an_id(
+    api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    canary = "CANARY-77"
+    rows = [
+        patient | {"Patient_ID": canary},
+        patient | {"Patient_ID": canary, "Age": 60},
+        patient | {"Patient_ID": canary, "Age": 17},
+        patient | {canary: 1},
+        canary,
+    ]
+    capsys.readouterr()
+
+    answer = batch(api, rows)
+
+    printed = capsys.readouterr().out
+    (line,) = [line for line in emf_lines(printed) if "Predictions" in line]
+    assert answer.status == 200
+    assert line["Predictions"] == [2.0]
+    assert line["patients_refused"] == 3
+    assert line["Age"] == [56, 60]
+    assert line["Improvement_Score"] == [
+        one["Improvement_Score"] for one in answer.body["predictions"][:2]
+    ]
+    assert canary not in printed
+
+
+def test_the_card_tells_what_the_model_is_worth(api: Api, candidate: Candidate) -> None:
+    answer = api("GET", "/model")
+
+    assert answer.status == 200
+    verdict = candidate.verdict.model_dump(mode="json")
+    assert answer.body["verdict"] == verdict
+    assert answer.body["model_version"] == api("GET", "/health").body["model_version"]
+    assert {one["feature"] for one in answer.body["importances"]} == set(params().features.names)
+    (entry,) = answer.body["ledger"]
+    assert (entry["sequence"], entry["who"], entry["why"]) == (1, PROMOTION.who, PROMOTION.why)
+
+
+def test_the_card_is_of_the_champion_that_serves(
+    predict_api: Api, candidate: Candidate, challenger: Candidate, promote: Promote
+) -> None:
+    promote(candidate)
+    first = predict_api("GET", "/model").body
+    champion = promote(challenger)
+    predict_api.module.follower._next_look = float("-inf")  # as after refresh_seconds
+
+    second = predict_api("GET", "/model").body
+
+    assert second["model_version"] == champion.version != first["model_version"]
+    assert [entry["sequence"] for entry in second["ledger"]] == [2, 1]
+
+
+def test_without_a_champion_there_is_no_card(predict_api: Api) -> None:
+    assert predict_api("GET", "/model").status == 503
+    assert batch(predict_api, [{}]).status == 503
