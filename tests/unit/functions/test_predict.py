@@ -534,8 +534,14 @@ def test_1000_patients_are_scored_in_one_call(
     api: Api, patient: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scorer = api.module.follower.current().scorer
-    predict, calls = scorer.predict, []
-    monkeypatch.setattr(scorer, "predict", lambda rows: calls.append(len(rows)) or predict(rows))
+    predict = scorer.predict
+    calls: list[int] = []
+
+    def counted(rows: list[object]) -> object:
+        calls.append(len(rows))
+        return predict(rows)
+
+    monkeypatch.setattr(scorer, "predict", counted)
 
     answer = batch(api, [patient] * 1000)
 

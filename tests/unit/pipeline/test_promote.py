@@ -2,8 +2,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clinical.errors import ChampionMoved
+from clinical.errors import ArtefactCorrupted, ChampionMoved, VersionUnknown
 from clinical.registry import Registry
+from stages.promote import promote
+
+from tests.pipeline import Context
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -23,12 +26,16 @@ def test_the_published_version_has_all_that_made_it(
     assert set(version.files) == {
         "model.onnx",
         "model.joblib",
-        "valid_combinations.json",
+        "reference.json",
+        "training_rows.json",
         "evaluation.json",
+        "lineage.json",
+        "card.json",
+        "card.md",
     }
     assert version.model.sha256 == came_to["trained"]["onnx"]["sha256"]
     assert version.execution == "one"
-    assert registry.bucket.exists(version.lineage.key)
+    assert version.verdict.model_dump(mode="json") == came_to["evaluated"]["verdict"]
 
 
 def test_a_crash_between_publishing_and_promoting_changes_nothing_that_serves(
@@ -81,3 +88,81 @@ def test_a_promotion_that_comes_second_is_refused_and_a_retry_reads_the_pointer_
 
     assert retried["decision"] == "promoted"
     assert retried["previous"] == won
+
+
+def nominated(version: str, over: int | None = None) -> dict[str, Any]:
+    return {"version": version, "over": over, "who": "ada", "why": "It is hers."}
+
+
+def promoted(version: str, over: int | None = None) -> dict[str, Any]:
+    event = {"execution": "by-hand", "nominated": nominated(version, over)}
+    handler: Callable[..., dict[str, Any]] = promote
+    return handler(event, Context())
+
+
+@pytest.fixture
+def two_versions(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> list[str]:
+    """Two published versions, the second of which serves."""
+    upload(sample_bytes)
+    first = retrain("one")["promoted"]["version"]
+    upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
+    return [first, retrain("two")["promoted"]["version"]]
+
+
+def test_the_one_before_can_be_asked_for_by_that_name(
+    registry: Registry, two_versions: list[str]
+) -> None:
+    back = promoted("previous")
+    forth = promoted("previous")
+
+    assert [back["version"], forth["version"]] == two_versions
+    pointer = registry.champion()
+    assert pointer is not None
+    assert pointer.champion.sequence == 4
+    assert pointer.champion.promotion.who == "ada"
+    assert pointer.champion.promotion.why == "It is hers."
+
+
+def test_before_a_second_promotion_there_is_no_previous(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    with pytest.raises(VersionUnknown, match="name one to promote"):
+        promoted("previous")
+    upload(sample_bytes)
+    retrain("one")
+    with pytest.raises(VersionUnknown, match="name one to promote"):
+        promoted("previous")
+
+
+def test_a_retry_of_a_promotion_that_was_made_finds_it_made(two_versions: list[str]) -> None:
+    first = promoted(two_versions[0], over=2)
+
+    again = promoted(two_versions[0], over=2)
+
+    assert first["decision"] == "promoted"
+    assert again["decision"] == "already_champion"
+    assert again["sequence"] == first["sequence"] == 3
+
+
+def test_a_candidate_judged_against_another_champion_is_refused(two_versions: list[str]) -> None:
+    with pytest.raises(ChampionMoved, match="was judged against promotion 1; 2 serves by now"):
+        promoted(two_versions[0], over=1)
+
+
+def test_a_version_with_a_corrupted_file_is_refused(
+    registry: Registry, two_versions: list[str]
+) -> None:
+    registry.bucket.put(f"models/{two_versions[0]}/model.joblib", b"not it")
+
+    with pytest.raises(ArtefactCorrupted, match=r"model\.joblib"):
+        promoted(two_versions[0])
+
+    pointer = registry.champion()
+    assert pointer is not None
+    assert pointer.champion.version == two_versions[1]
+
+
+def test_a_version_that_nobody_published_is_refused(two_versions: list[str]) -> None:
+    assert two_versions
+    with pytest.raises(VersionUnknown, match="v-00000000"):
+        promoted("v-00000000")

@@ -9,14 +9,12 @@ from typing import Any
 
 import cache
 import joblib
-import numpy as np
 import pandas as pd
 import pytest
 from clinical.artefacts import Artefact, Bucket, read_verified, sha256
 from clinical.params import params
 from clinical.registry import MODEL
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
-from stages.evaluate import compared, scored
 
 from data.generate import CEILING_R2
 from tests.unit.conftest import ROOT, Candidate
@@ -25,31 +23,40 @@ type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
 
-def test_on_the_real_data_the_scores_are_the_predecessors(
+def test_on_the_real_data_the_verdict_says_that_the_average_is_not_beaten(
     upload: Upload, retrain: Retrain, real_data: Path
 ) -> None:
     upload(real_data.read_bytes())
 
-    evaluated = retrain("real")["evaluated"]
+    came_to = retrain("real")
 
-    assert evaluated["scores"]["rows"] == 200
-    assert evaluated["scores"]["rmse"] == pytest.approx(1.475, abs=0.05)
-    assert evaluated["scores"]["r2"] < 0
-    assert evaluated["scores"]["rmse"] > evaluated["scores"]["average_rmse"]
-    assert evaluated["parity"]["holds"]
-    assert evaluated["parity"]["max_error"] <= 1e-4
+    verdict = came_to["evaluated"]["verdict"]
+    difference = verdict["rmse_difference"]
+    assert verdict["rows"] == 200
+    assert verdict["candidate"]["rmse"]["value"] == pytest.approx(1.475, abs=0.05)
+    assert verdict["candidate"]["r2"]["value"] < 0
+    assert verdict["beats_average"] is False
+    assert "does not beat the plain average" in verdict["reasons"][0]
+    assert f"{difference['low']:+.3f} to {difference['high']:+.3f}" in verdict["reasons"][0]
+    assert verdict["decision"] == "promoted_with_warning"
+    assert verdict["parity"]["max_error"] <= 1e-4
+    assert verdict["coverage"]["holds"]
+    assert came_to["promoted"]["decision"] == "promoted_with_warning"
 
 
-def test_on_the_sample_the_model_comes_near_the_ceiling(
+def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
     upload: Upload, retrain: Retrain, sample: Path
 ) -> None:
     upload(sample.read_bytes())
 
-    evaluated = retrain("sample")["evaluated"]
+    verdict = retrain("sample")["evaluated"]["verdict"]
 
-    assert CEILING_R2 - 0.1 < evaluated["scores"]["r2"] < CEILING_R2 + 0.1
-    assert evaluated["scores"]["rmse"] < evaluated["scores"]["average_rmse"]
-    assert evaluated["parity"]["holds"]
+    assert CEILING_R2 - 0.1 < verdict["candidate"]["r2"]["value"] < CEILING_R2 + 0.1
+    assert verdict["rmse_difference"]["high"] < 0
+    assert verdict["beats_average"] is True
+    assert verdict["reasons"][0].startswith("It beats the plain average")
+    assert verdict["decision"] == "promoted"
+    assert verdict["parity"]["holds"]
 
 
 def test_training_twice_makes_the_same_bytes(
@@ -72,7 +79,7 @@ def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, 
         "import hashlib, tests.unit.conftest as units\n"
         "body = (units.ROOT / 'data/sample.csv').read_bytes()\n"
         "made = units.candidate_on(body, units.smaller(units.params(), trees=5))\n"
-        "print(hashlib.sha256(made.files[units.MODEL]).hexdigest())\n"
+        "print(hashlib.sha256(made.files['model.onnx']).hexdigest())\n"
     )
 
     other = subprocess.run(
@@ -81,10 +88,11 @@ def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, 
         env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
 
-    assert other.stdout.strip() == sha256(candidate.files[MODEL])
+    assert other.returncode == 0, other.stderr
+    assert other.stdout.strip().splitlines()[-1] == sha256(candidate.files[MODEL])
 
 
 def test_the_joblib_model_answers_as_the_scores_say(
@@ -102,27 +110,9 @@ def test_the_joblib_model_answers_as_the_scores_say(
     held_out = pd.read_csv(read(came_to["preprocessed"]["held_out"]))
     predicted = model.predict(held_out[list(params().features.names)])
 
-    scores = came_to["evaluated"]["scores"]
+    verdict = came_to["evaluated"]["verdict"]["candidate"]
+    scores = {name: estimate["value"] for name, estimate in verdict.items()}
     recorded = held_out["Improvement_Score"]
     assert scores["rmse"] == pytest.approx(root_mean_squared_error(recorded, predicted), abs=1e-5)
     assert scores["mae"] == pytest.approx(mean_absolute_error(recorded, predicted), abs=1e-5)
     assert scores["r2"] == pytest.approx(r2_score(recorded, predicted), abs=1e-5)
-
-
-def test_scores_are_those_of_the_textbook() -> None:
-    scores = scored(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 5.0]), average=1.0)
-
-    assert scores.rmse == pytest.approx((4 / 3) ** 0.5)
-    assert scores.mae == pytest.approx(2 / 3)
-    assert scores.r2 == pytest.approx(1 - 4 / 2)
-    assert scores.average_rmse == pytest.approx((5 / 3) ** 0.5)
-
-
-@pytest.mark.parametrize(("error", "holds"), [(0.0, True), (1e-4, True), (1.1e-4, False)])
-def test_parity_holds_up_to_what_the_gate_allows(error: float, holds: bool) -> None:
-    exact = np.array([0.0, 0.0])
-
-    parity = compared(exact + np.array([0.0, error]), exact, params())
-
-    assert parity.holds is holds
-    assert parity.max_error == error

@@ -1,0 +1,91 @@
+from math import sqrt
+
+import bootstrap as module
+import numpy as np
+import pytest
+from bootstrap import Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+BOOTSTRAP = Bootstrap(resamples=2000, confidence=0.95, seed=42)
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    recorded, predicted = np.array([1.0, 2.0, 3.0, 7.0]), np.array([1.5, 2.0, 5.0, 6.0])
+    errors = predicted - recorded
+
+    assert rmse(errors) == pytest.approx(root_mean_squared_error(recorded, predicted))
+    assert mae(errors) == pytest.approx(mean_absolute_error(recorded, predicted))
+    assert r2(errors, recorded) == pytest.approx(r2_score(recorded, predicted))
+
+
+@pytest.mark.parametrize("errors", [np.zeros(3), np.ones(3)])
+def test_scores_that_are_all_equal_have_an_r2_as_in_scikit_learn(
+    errors: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> None:
+    recorded = np.full(3, 5.0)
+
+    assert r2(errors, recorded) == r2_score(recorded, recorded + errors)
+
+
+def test_skill_is_0_for_the_average_and_1_without_an_error() -> None:
+    average = np.array([1.0, -1.0])
+
+    assert skill(average, average) == 0
+    assert skill(np.zeros(2), average) == 1
+    assert skill(2 * average, average) == -1
+
+
+def test_a_model_is_no_better_than_itself_however_rows_are_drawn() -> None:
+    errors = np.random.default_rng(1).normal(size=200)
+
+    difference = BOOTSTRAP.estimate(rmse_difference, errors, errors)
+
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_the_same_seed_draws_the_same_interval() -> None:
+    values = np.random.default_rng(1).normal(size=50)
+
+    assert BOOTSTRAP.estimate(mean, values) == BOOTSTRAP.estimate(mean, values)
+    assert BOOTSTRAP.estimate(mean, values) != Bootstrap(2000, 0.95, 43).estimate(mean, values)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_theory() -> None:
+    values = np.random.default_rng(1).normal(size=1000)
+    theory = 1.96 * values.std() / sqrt(len(values))
+
+    found = BOOTSTRAP.estimate(mean, values)
+
+    assert found.value == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - theory, abs=0.1 * theory)
+    assert found.high == pytest.approx(values.mean() + theory, abs=0.1 * theory)
+
+
+def test_intervals_of_as_many_data_sets_hold_the_truth_as_they_promise() -> None:
+    """Of 300 intervals of 95 %, a correct method misses between 4 and 30: 99.9 % of binomials.
+
+    The percentile interval of 100 rows is known to be a little too narrow.
+    """
+    draws = np.random.default_rng(1)
+    missed = 0
+    for _ in range(300):
+        found = Bootstrap(500, 0.95, 42).estimate(mean, draws.normal(size=100))
+        missed += not found.low <= 0 <= found.high
+
+    assert 4 <= missed <= 30
+
+
+def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(1).normal(size=100)
+    whole = BOOTSTRAP.estimate(mean, values)
+    seen: list[int] = []
+
+    def watched(drawn: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> object:
+        seen.append(drawn.size)
+        return mean(drawn)
+
+    monkeypatch.setattr(module, "DRAWN_AT_ONCE", 1000)
+    in_parts = BOOTSTRAP.estimate(watched, values)  # type: ignore[arg-type]
+
+    assert in_parts == whole
+    assert max(seen) == 1000

@@ -1,0 +1,130 @@
+from typing import Any
+
+import pytest
+from clinical.params import Gate, params
+from clinical.verdict import AgainstChampion, Coverage, Estimate, Figures, Parity, Scores, Verdict
+from gate import coverage_tolerance, judged
+from hypothesis import given
+from hypothesis import strategies as st
+
+GATE = params().gate
+ANY = Estimate(value=1, low=0.9, high=1.1)
+SCORES = Scores(rmse=ANY, mae=ANY, r2=ANY)
+BETTER = Estimate(value=-0.5, low=-0.6, high=-0.4)
+ABOUT_EQUAL = Estimate(value=0.01, low=-0.03, high=0.05)
+WORSE = Estimate(value=0.5, low=0.4, high=0.6)
+
+
+def champion(difference: Estimate | None = ABOUT_EQUAL, *, beats: bool = False) -> AgainstChampion:
+    return AgainstChampion(
+        version="v-11111111",
+        sequence=3,
+        rows=200,
+        scores=SCORES,
+        rmse_difference=difference,
+        beats_average=beats,
+    )
+
+
+def figures(**other: Any) -> Figures:
+    parity = Parity(max_error=1e-6, holds=other.pop("parity", True))
+    coverage = Coverage(
+        target=0.9, measured=0.91, tolerance=0.05, holds=other.pop("coverage", True)
+    )
+    return Figures(
+        **{
+            "rows": 200,
+            "confidence": 0.95,
+            "candidate": SCORES,
+            "average": SCORES,
+            "skill": ANY,
+            "rmse_difference": BETTER,
+            "parity": parity,
+            "coverage": coverage,
+            **other,
+        }
+    )
+
+
+def decided(gate: Gate = GATE, **other: Any) -> Verdict:
+    return judged(figures(**other), gate)
+
+
+def test_a_candidate_that_beats_the_average_is_promoted() -> None:
+    verdict = decided()
+
+    assert verdict.decision == "promoted"
+    assert verdict.beats_average
+    assert verdict.reasons[0].startswith("It beats the plain average")
+
+
+@pytest.mark.parametrize("difference", [ABOUT_EQUAL, WORSE])
+@pytest.mark.parametrize("policy", ["promoted_with_warning", "rejected"])
+def test_one_that_does_not_is_what_params_say(difference: Estimate, policy: str) -> None:
+    gate = GATE.model_copy(update={"without_skill": policy})
+
+    verdict = decided(gate, rmse_difference=difference)
+
+    assert verdict.decision == policy
+    assert not verdict.beats_average
+    assert "does not beat the plain average" in verdict.reasons[0]
+    assert f"{difference.low:+.3f} to {difference.high:+.3f}" in verdict.reasons[0]
+
+
+def test_one_that_does_not_beat_the_average_leaves_a_champion_that_does() -> None:
+    verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(beats=True))
+
+    assert verdict.decision == "rejected"
+    assert "so it stays" in verdict.reasons[2]
+
+
+def test_one_that_does_not_beat_the_average_follows_a_champion_that_does_not_either() -> None:
+    assert decided(rmse_difference=ABOUT_EQUAL, champion=champion()).decision == (
+        "promoted_with_warning"
+    )
+
+
+def test_significantly_worse_than_the_champion_is_rejected_even_if_it_beats_the_average() -> None:
+    verdict = decided(champion=champion(WORSE, beats=True))
+
+    assert verdict.decision == "rejected"
+    assert "is significantly worse than the champion v-11111111" in verdict.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"),
+    [
+        (BETTER, "is significantly better than"),
+        (ABOUT_EQUAL, "cannot be told from"),
+        (None, "was not compared with"),
+    ],
+)
+def test_what_is_not_worse_than_the_champion_is_promoted(
+    difference: Estimate | None, said: str
+) -> None:
+    verdict = decided(champion=champion(difference, beats=True))
+
+    assert verdict.decision == "promoted"
+    assert said in verdict.reasons[1]
+
+
+@given(
+    parity=st.booleans(),
+    coverage=st.booleans(),
+    rmse_difference=st.sampled_from([BETTER, ABOUT_EQUAL, WORSE]),
+    champion=st.sampled_from([None, champion(), champion(beats=True), champion(WORSE)]),
+)
+def test_whatever_else_holds_parity_and_coverage_must(**other: Any) -> None:
+    verdict = decided(**other)
+
+    if not (other["parity"] and other["coverage"]):
+        assert verdict.decision == "rejected"
+    assert ("ONNX answers as" in verdict.reasons[-1]) is other["parity"]
+    assert ("within" in verdict.reasons[-2]) is other["coverage"]
+    assert all(reason.endswith(".") for reason in verdict.reasons)
+
+
+def test_coverage_may_be_off_by_5_points_of_200_rows_and_by_more_of_fewer() -> None:
+    assert coverage_tolerance(0.9, 200, GATE) == 0.05
+    assert coverage_tolerance(0.9, 20_000, GATE) == 0.05
+    assert coverage_tolerance(0.9, 50, GATE) == pytest.approx(0.0987, abs=1e-4)

@@ -1,0 +1,108 @@
+import io
+import json
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import stage
+from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.params import params
+from clinical.registry import REFERENCE_PROPERTY
+from hypothesis import given
+from hypothesis import strategies as st
+from stages.train import conformal, interval_half_width, with_support
+
+from tests.unit.conftest import smaller
+
+type Retrain = Callable[[str], dict[str, Any]]
+type Upload = Callable[[bytes], str]
+
+
+@given(
+    st.lists(st.floats(-10, 10), min_size=10, max_size=200),
+    st.floats(0.5, 0.9),
+)
+def test_an_interval_holds_as_many_residuals_as_it_promises(
+    residuals: list[float], coverage: float
+) -> None:
+    half_width = interval_half_width(np.array(residuals), coverage)
+
+    held = sum(abs(residual) <= half_width for residual in residuals)
+    assert held >= min(len(residuals), ceil((len(residuals) + 1) * coverage))
+
+
+def test_too_few_residuals_promise_nothing_but_the_whole_scale() -> None:
+    assert interval_half_width(np.array([0.1] * 8), 0.9) == 10
+    assert interval_half_width(np.array([0.1] * 9), 0.9) == 0.1
+
+
+def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
+    residuals = np.arange(1.0, 20.0)  # 19 of them
+
+    assert conformal(residuals, params()).half_width == ceil(20 * 0.9)
+
+
+def test_support_counts_training_rows() -> None:
+    columns = params().features.combination
+    one: dict[str, str | int] = dict(
+        zip(columns, ("Infection", "Ciprofloxacin", 50, "Nausea"), strict=True)
+    )
+    other: dict[str, str | int] = {**one, "Dosage_mg": 850}
+    training = pd.DataFrame([one, one, one])
+
+    found = with_support([one, other], training, params())
+
+    assert [combination.training_rows for combination in found] == [3, 0]
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_the_graph_says_what_it_was_made_of(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    decisions = smaller(params(), trees=5)  # as the fixture has it
+
+    came_to = retrain("one")
+
+    graph = onnx.load_from_string(read_verified(bucket, Artefact(**came_to["trained"]["onnx"])))
+    assert {one.key: one.value for one in graph.metadata_props} == {
+        "dataset_sha256": came_to["validated"]["dataset"]["sha256"],
+        "params_sha256": decisions.pipeline_digest,
+        REFERENCE_PROPERTY: came_to["trained"]["reference"]["sha256"],
+    }
+
+
+def test_other_decisions_make_another_version(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(sample_bytes)
+    decisions = smaller(params(), trees=5)
+    names = []
+    for coverage in (0.9, 0.8):
+        intervals = decisions.intervals.model_copy(update={"coverage": coverage})
+        other = decisions.model_copy(update={"intervals": intervals})
+        monkeypatch.setattr(stage, "params", lambda other=other: other)
+        names.append(retrain(f"coverage-{coverage}")["published"]["version"])
+
+    assert len(set(names)) == 2
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_explanations_compare_with_training_rows(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    came_to = retrain("one")
+
+    def read(artefact: dict[str, str]) -> bytes:
+        return read_verified(bucket, Artefact(**artefact))
+
+    background = json.loads(read(came_to["trained"]["reference"]))["background"]
+    training = pd.read_csv(io.BytesIO(read(came_to["preprocessed"]["training"])))
+    recorded = training[list(params().features.names)].to_dict("records")
+    assert len(background) == params().explanations.background_rows
+    assert all(row in recorded for row in background)
