@@ -51,7 +51,7 @@ def test_support_counts_training_rows() -> None:
     one: dict[str, str | int] = dict(
         zip(columns, ("Infection", "Ciprofloxacin", 50, "Nausea"), strict=True)
     )
-    other: dict[str, str | int] = {**one, "Dosage_mg": 850}
+    other = {**one, "Dosage_mg": 850}
     training = pd.DataFrame([one, one, one])
 
     found = with_support([one, other], training, params())
