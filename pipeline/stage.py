@@ -18,6 +18,7 @@ from cache import Cache, fingerprint
 from clinical import telemetry
 from clinical.artefacts import Artefacts, Bucket, s3_client
 from clinical.environment import environment
+from clinical.errors import ArtefactCorrupted
 from clinical.params import Params, params
 from clinical.registry import Registry
 from lineage import Entry, Lineage
@@ -92,6 +93,8 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
             except Exception as error:
                 entry = entry.model_copy(update={"error": type(error).__name__})
                 telemetry.add(telemetry.Metric.STAGE_FAILURES, error=type(error).__name__)
+                if isinstance(error, ArtefactCorrupted):
+                    telemetry.add(telemetry.Metric.ARTEFACTS_REFUSED)
                 raise
             finally:
                 run.lineage.enter(name, entry, params().pipeline_digest)

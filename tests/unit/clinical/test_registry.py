@@ -1,6 +1,9 @@
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Lock
+from typing import Any
 
 import pytest
 from clinical.artefacts import Bucket
@@ -15,7 +18,10 @@ from clinical.errors import (
 from clinical.registry import (
     CHAMPION_KEY,
     MODEL,
+    REFERENCE,
+    TRAINING_ROWS,
     Champion,
+    Pointer,
     Promotion,
     Registry,
     Version,
@@ -48,15 +54,50 @@ def test_publishing_the_same_model_again_changes_nothing(
     assert bucket.get(f"models/{name}/manifest.json") == manifest
 
 
-def test_a_version_without_its_manifest_is_not_published(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+def crash_on_writing(key: str, patch: pytest.MonkeyPatch) -> None:
+    """Let the process die just before an object is written that was not there."""
+    put_new = Bucket.put_new
+
+    def dying(bucket: Bucket, new: str, body: bytes) -> str:
+        if new == key:
+            raise SystemExit
+        return put_new(bucket, new, body)
+
+    patch.setattr(Bucket, "put_new", dying)
+
+
+@pytest.mark.parametrize("file", [MODEL, REFERENCE, TRAINING_ROWS, "manifest.json"])
+def test_a_crash_before_the_manifest_publishes_nothing_and_the_next_run_can(
+    registry: Registry, candidate: Candidate, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     name = version_name(candidate.files[MODEL])
-    bucket.put(f"models/{name}/{MODEL}", candidate.files[MODEL])  # as a crash leaves it
-
+    with monkeypatch.context() as crash:
+        crash_on_writing(f"models/{name}/{file}", crash)
+        with pytest.raises(SystemExit):
+            publish(registry, candidate, execution="one")
     assert registry.version(name) is None
-    assert publish(registry, candidate).version == name
-    assert registry.version(name) is not None
+    assert list(registry.versions()) == []
+
+    version = publish(registry, candidate, execution="two")
+
+    assert version.execution == "two"
+    assert registry.verified(name) == version
+
+
+def test_findings_are_the_executions_that_published(
+    registry: Registry, bucket: Bucket, candidate: Candidate
+) -> None:
+    version = publish(registry, candidate, execution="one")
+
+    folder = f"models/{version.version}"
+    assert {name: file.key for name, file in version.files.items()} == {
+        **{name: f"{folder}/{name}" for name in candidate.files},
+        **{name: f"{folder}/one/{name}" for name in candidate.findings},
+    }
+    assert {name: bucket.get(file.key).body for name, file in version.files.items()} == {
+        **candidate.files,
+        **candidate.findings,
+    }
 
 
 def test_other_bytes_under_a_versions_name_are_refused(
@@ -136,30 +177,51 @@ def ledger_keys(bucket: Bucket) -> list[str]:
     return bucket.keys("models/ledger/", ".json")
 
 
+def entered(bucket: Bucket) -> list[Champion]:
+    """What the ledger holds, the oldest first."""
+    return [Champion.model_validate_json(bucket.get(key).body) for key in ledger_keys(bucket)]
+
+
 def test_every_promotion_is_entered_with_who_why_and_what(
-    registry: Registry, candidate: Candidate, challenger: Candidate
+    registry: Registry, bucket: Bucket, candidate: Candidate, challenger: Candidate
 ) -> None:
     first, second = publish(registry, candidate), publish(registry, challenger)
+    later = NOW + timedelta(days=1)
     reason = Promotion(who="ada", why="It is better.", execution="two", verdict=second.verdict)
 
     registry.promote(first, registry.champion(), PROMOTION, NOW)
-    champion = registry.promote(second, registry.champion(), reason, NOW)
+    champion = registry.promote(second, registry.champion(), reason, later)
 
-    newest, oldest = registry.ledger(champion, entries=10)
+    oldest, newest = entered(bucket)
+    assert newest == champion
     assert (newest.sequence, newest.version, newest.previous) == (2, second.version, first.version)
-    assert newest.promotion == reason
-    assert newest.files == second.files
+    assert (newest.promotion, newest.promoted_at) == (reason, later)
+    assert (newest.files, newest.verdict) == (second.files, second.verdict)
     assert (oldest.sequence, oldest.version, oldest.previous) == (1, first.version, None)
+    assert (oldest.promotion, oldest.promoted_at) == (PROMOTION, NOW)
+    assert (oldest.files, oldest.verdict) == (first.files, first.verdict)
 
 
-def test_the_ledger_tells_as_many_promotions_as_asked_for(
-    registry: Registry, candidate: Candidate, challenger: Candidate
+@pytest.mark.parametrize(
+    ("entries", "told"), [(1, [5]), (3, [5, 4, 3]), (5, [5, 4, 3, 2, 1]), (9, [5, 4, 3, 2, 1])]
+)
+def test_the_ledger_tells_the_newest_first_and_at_most_so_many(
+    registry: Registry,
+    candidate: Candidate,
+    challenger: Candidate,
+    entries: int,
+    told: list[int],
 ) -> None:
     versions = [publish(registry, candidate), publish(registry, challenger)]
     for number in range(5):
         champion = registry.promote(versions[number % 2], registry.champion(), PROMOTION, NOW)
 
-    assert [entry.sequence for entry in registry.ledger(champion, entries=3)] == [5, 4, 3]
+    ledger = list(registry.ledger(champion, entries))
+
+    assert [entry.sequence for entry in ledger] == told
+    assert [entry.version for entry in ledger] == [
+        versions[(sequence - 1) % 2].version for sequence in told
+    ]
 
 
 def test_an_entry_is_never_written_again(
@@ -175,78 +237,116 @@ def test_an_entry_is_never_written_again(
     registry.enter(champion.model_copy(update={"previous": "v-00000000"}))
 
     assert bucket.get(key) == written
+    versions = bucket.client.list_object_versions(Bucket=bucket.name, Prefix=key)["Versions"]
+    assert len(versions) == 1
 
 
-def test_a_crash_before_the_entry_loses_none(
+@pytest.mark.parametrize("crashed", [1, 2, 3])
+def test_a_crash_between_pointer_and_ledger_loses_no_entry(
+    registry: Registry,
+    bucket: Bucket,
+    candidate: Candidate,
+    challenger: Candidate,
+    monkeypatch: pytest.MonkeyPatch,
+    crashed: int,
+) -> None:
+    versions = [publish(registry, candidate), publish(registry, challenger)]
+    for number in range(crashed - 1):
+        registry.promote(versions[number % 2], registry.champion(), PROMOTION, NOW)
+    before = entered(bucket)
+    with monkeypatch.context() as crash:
+        crash_on_writing(f"models/ledger/{crashed:06}.json", crash)
+        with pytest.raises(SystemExit):
+            registry.promote(versions[0], registry.champion(), PROMOTION, NOW)
+    pointer = registry.champion()
+    assert pointer is not None
+    assert pointer.champion.sequence == crashed
+    assert entered(bucket) == before
+
+    champion = registry.promote(versions[1], pointer, PROMOTION, NOW)
+
+    assert entered(bucket) == [*before, pointer.champion, champion]
+    assert list(registry.ledger(champion, crashed + 1)) == entered(bucket)[::-1]
+
+
+def test_an_entry_that_is_missing_is_said_so(
+    registry: Registry, bucket: Bucket, candidate: Candidate, challenger: Candidate
+) -> None:
+    versions = [publish(registry, candidate), publish(registry, challenger)]
+    for version in versions:
+        champion = registry.promote(version, registry.champion(), PROMOTION, NOW)
+    bucket.client.delete_object(Bucket=bucket.name, Key="models/ledger/000001.json")
+
+    with pytest.raises(ArtefactMissing, match=r"ledger/000001\.json"):
+        list(registry.ledger(champion, entries=2))
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Let threads interrupt each other wherever they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("switching_often")
+def test_of_promotions_in_parallel_one_wins_each_round(
     registry: Registry,
     bucket: Bucket,
     candidate: Candidate,
     challenger: Candidate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, second = publish(registry, candidate), publish(registry, challenger)
-    with monkeypatch.context() as crash:
-        crash.setattr(Registry, "enter", lambda *_: (_ for _ in ()).throw(SystemExit))
-        with pytest.raises(SystemExit):
-            registry.promote(first, registry.champion(), PROMOTION, NOW)
-    assert ledger_keys(bucket) == []
-
-    champion = registry.promote(second, registry.champion(), PROMOTION, NOW)
-
-    assert [entry.version for entry in registry.ledger(champion, 10)] == [
-        second.version,
-        first.version,
-    ]
-    assert ledger_keys(bucket) == ["models/ledger/000001.json", "models/ledger/000002.json"]
-
-
-def test_of_promotions_in_parallel_one_wins_each_round(
-    registry: Registry, bucket: Bucket, candidate: Candidate, challenger: Candidate
-) -> None:
     versions = [publish(registry, candidate), publish(registry, challenger)]
-    for number in range(10):
-        seen_by_both = registry.champion()
-        together = Barrier(2)
-        moved: list[str] = []
+    # S3 judges a condition and writes at once; moto does one after the other.
+    put_object, alone = bucket.client.put_object, Lock()
 
-        def promote(
-            version: Version,
-            together: Barrier = together,
-            moved: list[str] = moved,
-            seen: object = seen_by_both,
-        ) -> None:
-            together.wait()
-            try:
-                registry.promote(version, seen, PROMOTION, NOW)  # type: ignore[arg-type]
-            except ChampionMoved:
-                return
-            moved.append(version.version)
+    def put_at_once(**request: Any) -> Any:
+        with alone:
+            return put_object(**request)
 
-        threads = [Thread(target=promote, args=(version,)) for version in versions]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    monkeypatch.setattr(bucket.client, "put_object", put_at_once)
+    winners: list[Champion] = []
 
-        pointer = registry.champion()
-        assert pointer is not None
-        assert moved == [pointer.champion.version]
-        assert len(ledger_keys(bucket)) == number + 1
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        for _ in range(50):
+            seen_by_both, together = registry.champion(), Barrier(2)
+
+            def promote(
+                version: Version,
+                seen: Pointer | None = seen_by_both,
+                together: Barrier = together,
+            ) -> Champion | None:
+                together.wait(timeout=10)
+                try:
+                    return registry.promote(version, seen, PROMOTION, NOW)
+                except ChampionMoved:
+                    return None
+
+            won = [champion for champion in threads.map(promote, versions) if champion]
+            pointer = registry.champion()
+            assert pointer is not None
+            assert won == [pointer.champion]
+            winners += won
+
+    assert entered(bucket) == winners
 
 
-def test_versions_are_listed_the_newest_first(
-    registry: Registry, candidate: Candidate, challenger: Candidate
-) -> None:
-    older = publish(registry, candidate)
-    newer = registry.publish(
-        challenger.files,
-        challenger.findings,
-        challenger.verdict,
-        "two",
-        NOW + timedelta(minutes=1),
-    )
+def test_versions_are_listed_the_newest_first(registry: Registry, candidate: Candidate) -> None:
+    ages = [3, 1, 4, 2, 0]
+    published = {
+        age: registry.publish(
+            {MODEL: f"a model {age} days old".encode()},
+            {},
+            candidate.verdict,
+            "one",
+            NOW - timedelta(days=age),
+        )
+        for age in ages
+    }
 
-    assert list(registry.versions()) == [newer, older]
+    assert list(registry.versions()) == [published[age] for age in sorted(ages)]
 
 
 def test_a_version_is_verified_file_by_file(
@@ -276,3 +376,13 @@ def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Buc
 
     with pytest.raises(ArtefactCorrupted, match="restore an earlier version"):
         registry.champion()
+
+
+def test_a_manifest_of_other_code_is_said_so(
+    registry: Registry, bucket: Bucket, candidate: Candidate
+) -> None:
+    name = publish(registry, candidate).version
+    bucket.put(f"models/{name}/manifest.json", b"{}")
+
+    with pytest.raises(ArtefactCorrupted, match="is no manifest of this code"):
+        registry.verified(name)

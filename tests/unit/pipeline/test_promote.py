@@ -7,6 +7,7 @@ from clinical.registry import Registry
 from stages.promote import promote
 
 from tests.pipeline import Context
+from tests.unit.conftest import emf_lines
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -149,8 +150,8 @@ def test_a_candidate_judged_against_another_champion_is_refused(two_versions: li
         promoted(two_versions[0], over=1)
 
 
-def test_a_version_with_a_corrupted_file_is_refused(
-    registry: Registry, two_versions: list[str]
+def test_a_version_with_a_corrupted_file_is_refused_and_counted(
+    registry: Registry, two_versions: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry.bucket.put(f"models/{two_versions[0]}/model.joblib", b"not it")
 
@@ -160,6 +161,7 @@ def test_a_version_with_a_corrupted_file_is_refused(
     pointer = registry.champion()
     assert pointer is not None
     assert pointer.champion.version == two_versions[1]
+    assert any("ArtefactsRefused" in line for line in emf_lines(capsys.readouterr().out))
 
 
 def test_a_version_that_nobody_published_is_refused(two_versions: list[str]) -> None:
