@@ -116,6 +116,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) --group training -c requirements-dev.txt -o layers/training/requirements.txt \
 	  $(addprefix --no-emit-package ,$(CLINICAL))
 	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
+	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

@@ -22,11 +22,8 @@ import joblib
 import pandas as pd
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
-from moto import mock_aws
 
-from tests.pipeline import ENVIRONMENT, Context, create_buckets, retrain
-
-os.environ |= ENVIRONMENT
+from tests.pipeline import Context, own_cloud, retrain
 
 ROOT = Path(__file__).parent.parent
 RUNS = 3000
@@ -56,8 +53,7 @@ def timed(act: Callable[[], object], runs: int = RUNS) -> Timing:
 @contextlib.contextmanager
 def trained() -> Iterator[tuple[Bucket, dict[str, dict[str, dict[str, str]]]]]:
     """Train on the sample with the real forest, in moto's S3."""
-    with mock_aws(), contextlib.redirect_stdout(io.StringIO()):
-        bucket = create_buckets()
+    with own_cloud() as bucket, contextlib.redirect_stdout(io.StringIO()):
         bucket.client.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
         yield bucket, retrain("bench")
 

@@ -9,17 +9,13 @@ import importlib
 import inspect
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import stage
-from moto import mock_aws
 from pydantic import BaseModel
 
-from tests.pipeline import ENVIRONMENT, create_buckets, retrain
-
-os.environ |= ENVIRONMENT | {"POWERTOOLS_SERVICE_NAME": "events"}
+from tests.pipeline import own_cloud, retrain
 
 HERE = Path(__file__).parent
 STAGES = HERE.parent / "pipeline/stages"
@@ -41,8 +37,7 @@ def inputs_of(name: str) -> dict[str, type[BaseModel]]:
 
 def events() -> dict[str, dict[str, Any]]:
     """Run all stages in moto's S3, and give each one's event by its name."""
-    with mock_aws(), contextlib.redirect_stdout(io.StringIO()):
-        bucket = create_buckets()
+    with own_cloud() as bucket, contextlib.redirect_stdout(io.StringIO()):
         bucket.client.upload_file(str(HERE.parent / "data/sample.csv"), "raw", "raw/sample.csv")
         came_to = retrain(EXECUTION)
         tuned = retrain(EXECUTION, tune=True)

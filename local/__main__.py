@@ -25,6 +25,7 @@ from local.stack import Outputs, Stack
 SAMPLE = ROOT / "data" / "sample.csv"
 SERVED_SECONDS = 30
 DEFAULT_PORT = 4566
+OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
 class RetrainFailed(CloudFailed):
@@ -86,6 +87,8 @@ def up(stack: Stack, data: Path | None, console: Console) -> None:
             if not is_healthy(stack):
                 raise
             console.print(f"[bold yellow]![/] {failed}")
+        if fresh == SAMPLE:
+            executions.start(stack, name=OF_THE_EVENTS)
     show_prediction(stack, console)
     show_places(stack, console)
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")

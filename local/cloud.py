@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -131,6 +132,7 @@ class Cloud:
             "S3_DATA_DIR": str(self.home / "s3"),
             "AUTH": str(self.enforce_iam).lower(),
             "LOG_LEVEL": "WARNING",
+            **bridge(),
         }
 
     @property
@@ -144,6 +146,17 @@ class Cloud:
         except (FileNotFoundError, ValueError):
             return None
         return pid if _runs(pid) else None
+
+
+def bridge() -> dict[str, str]:
+    """Find the address at which containers see this machine, where Docker has a bridge.
+
+    Where Docker runs in a machine of its own, on macOS and Windows, it leads to loopback by itself.
+    """
+    for address in psutil.net_if_addrs().get("docker0", []):
+        if address.family == socket.AF_INET:
+            return {"BRIDGE_ADDRESS": address.address}
+    return {}
 
 
 def install(folder: Path) -> Path:

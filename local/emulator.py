@@ -1,17 +1,24 @@
-"""Start ministack with two things put right, so that it answers as AWS does.
+"""Start ministack, reachable for containers too, with two things put right.
 
 - On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
   catches by it. ministack answers `Runtime.HandlerError` for all of them.
 - On AWS the gateway responses in an API's OpenAPI body take effect. ministack has gateway
   responses, but reads them from its own API alone.
 
+Besides loopback it listens on Docker's bridge where there is one: `sam local` runs functions in
+containers, which reach no loopback but their own. The socket is bound to the bridge's device, so
+that nothing which comes by another one, from the network say, is answered.
+
 It runs in an environment of its own, which holds nothing of this project; its settings are
 environment variables, set by `local.cloud`.
 """
 
+import os
+import socket
 import threading
 from typing import Any
 
+from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, lambda_svc
@@ -21,6 +28,9 @@ NAMED_ERROR = '{"status": "error", "error": str(e), "error_type": type(e).__name
 UNNAMED = "Runtime.HandlerError"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
+BRIDGE = "docker0"
+
+_create_sockets = Config.create_sockets
 _invocation = threading.local()
 _invoke = lambda_runtime.Worker.invoke
 _execute = lambda_svc._execute_function_warm  # noqa: SLF001
@@ -64,7 +74,21 @@ def import_with_gateway_responses(spec: dict[str, Any], *args: object) -> str:
     return api_id
 
 
+def create_sockets_with_bridge(config: Config) -> Sockets:
+    """Listen where ministack says, and on the bridge."""
+    sockets: Sockets = _create_sockets(config)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, BRIDGE.encode())
+    listening.bind((os.environ["BRIDGE_ADDRESS"], int(os.environ["GATEWAY_PORT"])))
+    listening.setblocking(False)  # noqa: FBT003 - the name is the method's
+    sockets.insecure_sockets.append(listening)
+    return sockets
+
+
 if __name__ == "__main__":
+    if "BRIDGE_ADDRESS" in os.environ:
+        Config.create_sockets = create_sockets_with_bridge
     name_errors()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

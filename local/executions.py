@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from rich.console import Console
 from rich.live import Live
@@ -75,10 +76,15 @@ class Outcome:
         return self.status == "SUCCEEDED"
 
 
-def start(stack: Stack, asked: dict[str, Any] | None = None) -> str:
-    """Start an execution, with {} on the newest upload; returns its ARN."""
+def start(stack: Stack, asked: dict[str, Any] | None = None, name: str | None = None) -> str:
+    """Start an execution, with {} on the newest upload; returns its ARN.
+
+    name: of the execution, which must be new; one that is random where none is given.
+    """
     return stack.stepfunctions.start_execution(
-        stateMachineArn=stack.outputs.state_machine_arn, input=json.dumps(asked or {})
+        stateMachineArn=stack.outputs.state_machine_arn,
+        name=name or str(uuid4()),
+        input=json.dumps(asked or {}),
     )["executionArn"]
 
 

@@ -14,11 +14,10 @@ from pydantic import BaseModel
 
 
 class Answer(Frozen):
-    """An output, the files that it names, and the execution whose work it is."""
+    """An output, and the execution whose work it is."""
 
     execution: str
     output: dict[str, Any]
-    keys: tuple[str, ...]
 
 
 class Cache:
@@ -27,23 +26,37 @@ class Cache:
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
-    def recall(self, stage: str, fingerprint: str) -> Answer | None:
-        """Find an earlier answer, if there is one and the files that it names are still there."""
+    def recall(self, stage: str, fingerprint: str, execution: str) -> Answer | None:
+        """Find an earlier answer, if there is one and the files that it names are still there.
+
+        The files are copied into this run's folder, so that every run is whole by itself: what an
+        old run wrote can be deleted with it.
+        """
         try:
             stored = self.bucket.get(_key(stage, fingerprint))
+            answer = Answer.model_validate_json(stored.body)
+            output = {
+                field: self._copied(part, execution) if _is_artefact(part) else part
+                for field, part in answer.output.items()
+            }
         except ArtefactMissing:
             return None
-        answer = Answer.model_validate_json(stored.body)
-        return answer if all(self.bucket.exists(key) for key in answer.keys) else None
+        return answer.model_copy(update={"output": output})
 
     def remember(self, stage: str, fingerprint: str, execution: str, output: BaseModel) -> None:
         """Keep an output for the next run with the same fingerprint."""
         answer = Answer(
             execution=execution,
             output=output.model_dump(mode="json"),
-            keys=tuple(part.key for _, part in output if isinstance(part, Artefact)),
         )
         self.bucket.put(_key(stage, fingerprint), canonical_json(answer))
+
+    def _copied(self, artefact: dict[str, str], execution: str) -> dict[str, str]:
+        *_, stage, name = artefact["key"].split("/")
+        key = f"runs/{execution}/{stage}/{name}"
+        if key != artefact["key"]:
+            self.bucket.copy(artefact["key"], key)
+        return {**artefact, "key": key}
 
 
 def fingerprint(stage: str, source: str, inputs: dict[str, BaseModel], params: Params) -> str:
@@ -91,6 +104,10 @@ def _content(value: object) -> Any:  # noqa: ANN401 - JSON
             return [_content(part) for part in value]
         case _:
             return value
+
+
+def _is_artefact(part: object) -> bool:
+    return isinstance(part, dict) and set(part) == set(Artefact.model_fields)
 
 
 def _key(stage: str, fingerprint: str) -> str:

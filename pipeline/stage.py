@@ -75,7 +75,7 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
                 started_at=run.now,
                 inputs={key: value.model_dump() for key, value in inputs.items()},
             )
-            answer = Cache(bucket).recall(name, digest) if cached else None
+            answer = Cache(bucket).recall(name, digest, execution) if cached else None
             try:
                 if answer:
                     output = output_type.model_validate(answer.output)

@@ -1,11 +1,17 @@
 """The stages one after the other in this process, in the order of the state machine."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import boto3
+import stage
+from clinical import artefacts, environment
 from clinical.artefacts import Bucket
+from moto import mock_aws
 from stages.choose import choose
 from stages.cross_validate import cross_validate
 from stages.evaluate import evaluate
@@ -28,6 +34,8 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 
+_ARTEFACTS_BUCKET = stage.artefacts_bucket  # before any test puts another in its place
+
 type State = dict[str, Any]
 
 
@@ -41,13 +49,27 @@ class Context:
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:function"
 
 
-def create_buckets() -> Bucket:
-    """Create the artefacts bucket and the raw bucket, both versioned, in moto's S3."""
-    client = boto3.client("s3")
-    for name in ("artifacts", "raw"):
-        client.create_bucket(Bucket=name)
-        client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return Bucket(client, "artifacts")
+@contextmanager
+def own_cloud() -> Iterator[Bucket]:
+    """Give the artefacts bucket of an S3 in this process, with the environment that goes with it.
+
+    The raw bucket is beside it, both are versioned and empty.
+    """
+    with mock.patch.dict(os.environ, ENVIRONMENT), mock_aws():
+        _forget_clients()
+        client = boto3.client("s3")
+        for name in ("artifacts", "raw"):
+            client.create_bucket(Bucket=name)
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        yield Bucket(client, "artifacts")
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    """Let whoever comes next make its clients in its own environment."""
+    environment.environment.cache_clear()
+    artefacts.s3_client.cache_clear()
+    _ARTEFACTS_BUCKET.cache_clear()
 
 
 def retrain(execution: str, trigger: State | None = None, tune: bool | str = False) -> State:

@@ -14,7 +14,7 @@ from clinical import api, errors
 from clinical.contract import Patient
 from clinical.params import params
 
-from events.generate import inputs_of, stages
+from events.generate import events, inputs_of, stages
 from functions.openapi import document
 from tests.unit.conftest import load_function
 
@@ -204,8 +204,22 @@ def test_the_event_of_every_stage_validates(name: str) -> None:
         kind.model_validate(event[parameter])
 
 
+def test_the_events_name_what_this_code_makes_of_the_sample() -> None:
+    """Stale digests would be refused by the stages that `sam local invoke` runs."""
+    made = events()
+
+    for name in STAGES:
+        written = json.loads((ROOT / f"events/{name}.json").read_text())
+        for artefact in ("onnx", "reference"):
+            assert _digest(written, artefact) == _digest(made[name], artefact), "run `make events`"
+
+
+def _digest(event: dict[str, Any], artefact: str) -> object:
+    return event.get("trained", {}).get(artefact)
+
+
 def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
-    names = {path.stem for path in (ROOT / "events").glob("*.json")}
+    names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env"}
 
     assert names == {*STAGES, "predict", "dropdown"}
     assert len(names) == len(functions)

@@ -90,13 +90,15 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
 
 
 def test_another_port_moves_the_cloud_and_has_to_be_said_once(laptop: Laptop) -> None:
-    served = laptop.artefact("models/champion.json")["version"]
+    promotions = laptop.artefact("models/champion.json")["sequence"]
     moved = Laptop(laptop.home, free_port())
 
     up = moved.run("up")
 
     assert up.returncode == 0, up.stdout
-    assert moved.get("/health").body["model_version"] == served
+    champion = moved.artefact("models/champion.json")
+    assert champion["sequence"] >= promotions  # its state moved too
+    assert moved.get("/health").body["model_version"] == champion["version"]
     said_nothing = subprocess.run(
         [sys.executable, "-m", "local", "predict", "--home", str(laptop.home)],
         cwd=ROOT,

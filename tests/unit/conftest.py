@@ -13,19 +13,17 @@ from typing import Any
 
 import pytest
 import stage
-from clinical import artefacts, environment, telemetry
+from clinical import telemetry
 from clinical.artefacts import Bucket
 from clinical.params import Params, params
 from clinical.registry import Champion, Promotion, Registry, Version
 from clinical.verdict import Verdict
-from moto import mock_aws
 from pytest_socket import disable_socket
 
 from tests import pipeline
-from tests.pipeline import ENVIRONMENT, Context, create_buckets
+from tests.pipeline import ENVIRONMENT, Context, own_cloud
 
 ROOT = Path(__file__).parent.parent.parent
-_OF_THE_RUN = stage.artefacts_bucket  # before any test puts another in its place
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PROMOTION = Promotion(who="the tests", why="to see it serve", execution="execution-1")
 
@@ -58,21 +56,18 @@ def context() -> Context:
 
 
 @pytest.fixture(autouse=True)
-def _lambda_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment that the template gives, with credentials that reach nothing."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    _forget_the_cloud()
-    yield
-    _forget_the_cloud()
 
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
     """The artefacts bucket, empty, and the raw bucket beside it, both versioned."""
-    with mock_aws():
-        yield create_buckets()
+    with own_cloud() as empty:
+        yield empty
 
 
 @pytest.fixture
@@ -91,30 +86,18 @@ class Candidate:
 
 def candidate_on(body: bytes, decisions: Params) -> Candidate:
     """Train in a cloud of its own, and take what was published."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
+    with pytest.MonkeyPatch.context() as patch, own_cloud() as bucket:
         patch.setattr(stage, "params", lambda: decisions)
-        _forget_the_cloud()
-        bucket = create_buckets()
         bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
         version = Registry(bucket).version(pipeline.retrain("execution-1")["published"]["version"])
         assert version is not None
         read = {name: bucket.get(file.key).body for name, file in version.files.items()}
         own = {name for name, file in version.files.items() if "/execution-1/" in file.key}
-    _forget_the_cloud()
     return Candidate(
         files={name: read[name] for name in read if name not in own},
         findings={name: read[name] for name in own},
         verdict=version.verdict,
     )
-
-
-def _forget_the_cloud() -> None:
-    """Let the next test make its clients anew, in its own environment."""
-    environment.environment.cache_clear()
-    artefacts.s3_client.cache_clear()
-    _OF_THE_RUN.cache_clear()
 
 
 def smaller(decisions: Params, trees: int) -> Params:

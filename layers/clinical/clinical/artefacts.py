@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from clinical.params import Frozen
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, ObjectTypeDef
 
 
 class Artefact(Frozen):
@@ -113,13 +114,11 @@ class Bucket:
         """Write over an object that must still have this ETag; raises PreconditionFailed."""
         return self._put(key, body, IfMatch=etag)
 
-    def exists(self, key: str) -> bool:
-        try:
-            with self._asking_for(key):
-                self.client.head_object(Bucket=self.name, Key=key)
-        except ArtefactMissing:
-            return False
-        return True
+    def copy(self, key: str, to: str) -> None:
+        """Copy an object within the bucket, over whatever was there; raises ArtefactMissing."""
+        with self._asking_for(key):
+            source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
+            self.client.copy_object(Bucket=self.name, CopySource=source, Key=to)
 
     def size(self, version: RawObject) -> int:
         """Tell how many bytes an object's version has; raises ArtefactMissing."""
@@ -185,7 +184,7 @@ class Bucket:
             raise StorageUnavailable(f"S3 answered {status} for {where}") from error
         except BotoCoreError as error:
             raise StorageUnavailable(
-                f"S3 could not be reached for {where}: {type(error).__name__}"
+                f"S3 could not be reached for {where}: {type(error).__name__}{_what_to_start()}"
             ) from error
 
 
@@ -225,6 +224,12 @@ def canonical_json(value: BaseModel | JsonValue) -> bytes:
     """Write JSON that is the same for the same value: sorted keys, and a digest worth keeping."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return (json.dumps(plain, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _what_to_start() -> str:
+    """Tell who runs this on a laptop what is missing there."""
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL")
+    return f"; is the local cloud up at {elsewhere}? `make up` starts it" if elsewhere else ""
 
 
 class _NotModified(Exception):

@@ -40,7 +40,16 @@ def test_the_same_value_is_the_same_json_whatever_its_order(bucket: Bucket) -> N
 def test_a_missing_object_is_named(bucket: Bucket) -> None:
     with pytest.raises(ArtefactMissing, match="s3://artifacts/nowhere"):
         bucket.get("nowhere")
-    assert not bucket.exists("nowhere")
+    with pytest.raises(ArtefactMissing, match="s3://artifacts/nowhere"):
+        bucket.copy("nowhere", "somewhere")
+
+
+def test_a_copy_is_the_same_bytes(bucket: Bucket) -> None:
+    bucket.put("one", b"body")
+
+    bucket.copy("one", "other")
+
+    assert bucket.get("other").body == b"body"
 
 
 def test_a_new_object_is_written_once(bucket: Bucket) -> None:

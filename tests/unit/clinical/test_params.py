@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 from clinical.errors import ParamsInvalid
@@ -68,6 +70,41 @@ def test_features_must_be_columns_of_a_fitting_type() -> None:
         parse_params(changed("features.numeric", ["Age", "Weight"]))
     with pytest.raises(ParamsInvalid, match=r"schema\.Gender is a whole_number"):
         parse_params(changed("schema.Gender", {"type": "whole_number", "min": 0, "max": 1}))
+
+
+def test_the_default_grid_must_be_one_of_the_grids() -> None:
+    with pytest.raises(ParamsInvalid, match=r"tuning: .*grid names huge, grids has small, full"):
+        parse_params(changed("tuning.grid", "huge"))
+
+
+def test_a_grid_is_every_combination_of_its_values() -> None:
+    grid = params().tuning.grids["full"]
+
+    candidates = grid.candidates()
+
+    assert len(candidates) == len({one.model_dump_json() for one in candidates}) == 108
+    assert candidates[0].model_dump() == {
+        "n_estimators": 100,
+        "max_depth": 10,
+        "min_samples_split": 2,
+        "min_samples_leaf": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("gate.without_skill", "promoted"),
+        ("intervals.coverage", 1),
+        ("intervals.folds", 1),
+        ("tuning.tolerated_failures", 1),
+        ("tuning.grids.small.n_estimators", []),
+        ("evaluation.confidence", 95),
+    ],
+)
+def test_a_decision_that_makes_no_sense_is_refused_by_its_path(path: str, value: object) -> None:
+    with pytest.raises(ParamsInvalid, match=re.escape(path)):
+        parse_params(changed(path, value))
 
 
 def test_params_cannot_be_changed() -> None:

@@ -6,7 +6,7 @@ from threading import Barrier, Lock
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket
+from clinical.artefacts import Artefact, Bucket, sha256
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -16,6 +16,7 @@ from clinical.errors import (
     VersionUnknown,
 )
 from clinical.registry import (
+    CARD,
     CHAMPION_KEY,
     MODEL,
     REFERENCE,
@@ -84,20 +85,18 @@ def test_a_crash_before_the_manifest_publishes_nothing_and_the_next_run_can(
     assert registry.verified(name) == version
 
 
-def test_findings_are_the_executions_that_published(
+def test_a_versions_files_and_its_executions_findings_lie_apart(
     registry: Registry, bucket: Bucket, candidate: Candidate
 ) -> None:
-    version = publish(registry, candidate, execution="one")
+    files, findings = {MODEL: b"a model"}, {CARD: b"a card"}
+
+    version = registry.publish(files, findings, candidate.verdict, "one", NOW)
 
     folder = f"models/{version.version}"
-    assert {name: file.key for name, file in version.files.items()} == {
-        **{name: f"{folder}/{name}" for name in candidate.files},
-        **{name: f"{folder}/one/{name}" for name in candidate.findings},
-    }
-    assert {name: bucket.get(file.key).body for name, file in version.files.items()} == {
-        **candidate.files,
-        **candidate.findings,
-    }
+    assert version.model == Artefact(key=f"{folder}/model.onnx", sha256=sha256(b"a model"))
+    assert version.card == Artefact(key=f"{folder}/one/card.json", sha256=sha256(b"a card"))
+    assert bucket.get(version.model.key).body == b"a model"
+    assert bucket.get(version.card.key).body == b"a card"
 
 
 def test_other_bytes_under_a_versions_name_are_refused(

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 from clinical.artefacts import Bucket
 from clinical.params import params
-from clinical.registry import REFERENCE, Champion
+from clinical.registry import CARD, MODEL, REFERENCE, Champion
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from model.interval import interval_around
+from model.scorer import Columns, Scorer, Scores
 
 from tests.unit.conftest import PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
+
+FEATURES = params().features.names
 
 
 @pytest.fixture
@@ -412,7 +416,13 @@ def reference_of(candidate: Candidate) -> dict[str, Any]:
 
 
 def explained(api: Api, patient: dict[str, object], value: str) -> Answer:
-    return api("POST", "/predict", patient, queryStringParameters={"explain": value})
+    return api(
+        "POST",
+        "/predict",
+        patient,
+        queryStringParameters={"explain": value},
+        multiValueQueryStringParameters={"explain": [value]},
+    )
 
 
 def test_a_score_comes_with_its_interval_support_and_skill(
@@ -421,14 +431,10 @@ def test_a_score_comes_with_its_interval_support_and_skill(
     body = api("POST", "/predict", patient).body
 
     reference = reference_of(candidate)
-    half_width = reference["interval"]["half_width"]
-    assert body["interval"]["coverage"] == 0.9
-    assert body["interval"]["low"] == pytest.approx(
-        max(0, body["Improvement_Score"] - half_width), abs=0.02
-    )
-    assert body["interval"]["high"] == pytest.approx(
-        min(10, body["Improvement_Score"] + half_width), abs=0.02
-    )
+    (score,) = Scorer(candidate.files[MODEL]).predict([patient])
+    (low,), (high,) = interval_around(np.array([score]), reference["interval"]["half_width"])
+    assert body["interval"] == {"low": low, "high": high, "coverage": 0.9}
+    assert low < body["Improvement_Score"] < high
     (recorded,) = [
         one["training_rows"]
         for one in reference["combinations"]
@@ -449,16 +455,43 @@ def test_a_score_is_explained_when_asked_for(api: Api, patient: dict[str, object
     assert added_up == pytest.approx(body["Improvement_Score"], abs=0.005 + 1e-4)
 
 
+def test_an_explanation_only_adds_to_the_answer(api: Api, patient: dict[str, object]) -> None:
+    plain = api("POST", "/predict", patient).body
+
+    body = explained(api, patient, "true").body
+
+    assert body == {
+        **plain,
+        "base_value": body["base_value"],
+        "contributions": body["contributions"],
+    }
+
+
 def test_a_score_is_not_explained_otherwise(api: Api, patient: dict[str, object]) -> None:
     for answer in (api("POST", "/predict", patient), explained(api, patient, "false")):
-        assert "contributions" not in answer.body
+        assert answer.status == 200
+        assert {"base_value", "contributions"}.isdisjoint(answer.body)
 
 
-def test_explaining_perhaps_is_refused(api: Api, patient: dict[str, object]) -> None:
-    answer = explained(api, patient, "perhaps")
+@pytest.mark.parametrize("value", ["maybe", "", "2"])
+def test_explaining_maybe_is_refused(api: Api, patient: dict[str, object], value: str) -> None:
+    answer = explained(api, patient, value)
 
     assert answer.status == 422
     assert fields(answer) == {"explain"}
+    assert answer.body["detail"].startswith("explain: ")
+
+
+def test_explaining_maybe_is_named_beside_all_else_that_is_wrong(
+    api: Api, patient: dict[str, object]
+) -> None:
+    answer = explained(api, patient | {"Age": 17, "Side_Effects": "Cough"}, "maybe")
+
+    assert [(tuple(error["loc"]), error["type"]) for error in answer.body["errors"]] == [
+        (("query", "explain"), "bool_parsing"),
+        (("body", "Age"), "greater_than_equal"),
+        (("body",), "unrecorded_combination"),
+    ]
 
 
 def batch(api: Api, patients: object) -> Answer:
@@ -492,6 +525,8 @@ def test_wrong_rows_have_their_own_problems_and_fail_no_other(
         patient | {"Weight": 70},
         patient | {"Side_Effects": "Cough"},
         patient | {"Age": 17, "Side_Effects": "Cough"},
+        patient | {"Age": 17, "Side_Effects": "Hiccups"},
+        [patient],
     ]
 
     first, *problems, last = batch(api, [patient, *wrong, patient]).body["predictions"]
@@ -510,14 +545,43 @@ def test_wrong_rows_have_their_own_problems_and_fail_no_other(
             (("body", "patients", 6, "Age"), "greater_than_equal"),
             (("body", "patients", 6), "unrecorded_combination"),
         ],
+        [
+            (("body", "patients", 7, "Age"), "greater_than_equal"),
+            (("body", "patients", 7, "Side_Effects"), "literal_error"),
+        ],
+        [(("body", "patients", 8), "model_type")],
     ]
 
 
-def test_a_batch_of_wrong_rows_alone_is_answered_too(api: Api) -> None:
+def test_a_batch_of_wrong_rows_alone_is_answered_too(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = batch(api, [{}, []])
 
     assert answer.status == 200
-    assert [one["status"] for one in answer.body["predictions"]] == [422, 422]
+    first, second = answer.body["predictions"]
+    assert (first["title"], second["title"]) == ("Unprocessable Content",) * 2
+    assert {error["loc"][-1] for error in first["errors"]} == {"Patient_ID", *FEATURES}
+    (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Predictions" in line]
+    assert (line["Predictions"], line["patients_refused"], line["Age"]) == ([0.0], 2, [])
+
+
+def test_a_problem_within_a_batch_is_the_one_that_predict_would_answer(
+    api: Api, patient: dict[str, object]
+) -> None:
+    wrong = patient | {"Age": 17, "Weight": 70, "Side_Effects": "Cough"}
+
+    (within,) = batch(api, [wrong]).body["predictions"]
+
+    alone = api("POST", "/predict", wrong).body
+    assert [(one["loc"][3:], one["msg"], one["type"]) for one in within["errors"]] == [
+        (one["loc"][1:], one["msg"], one["type"]) for one in alone["errors"]
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, [], None, "patients", {"patients": [{}], "Weight": 70}])
+def test_what_is_no_batch_is_refused(api: Api, body: object) -> None:
+    assert api("POST", "/predict/batch", json.dumps(body)).status == 422
 
 
 @pytest.mark.parametrize(
@@ -533,15 +597,14 @@ def test_a_batch_has_1_to_1000_patients(api: Api, patients: object, kind: str) -
 def test_1000_patients_are_scored_in_one_call(
     api: Api, patient: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scorer = api.module.follower.current().scorer
-    predict = scorer.predict
-    calls: list[int] = []
+    scorer: Scorer = api.module.follower.current().scorer
+    run, calls = scorer._run, list[int]()
 
-    def counted(rows: list[object]) -> object:
-        calls.append(len(rows))
-        return predict(rows)
+    def counted(columns: Columns) -> Scores:
+        calls.append(len(columns["Age"]))
+        return run(columns)
 
-    monkeypatch.setattr(scorer, "predict", counted)
+    monkeypatch.setattr(scorer, "_run", counted)
 
     answer = batch(api, [patient] * 1000)
 
@@ -555,44 +618,102 @@ def test_a_batch_may_be_larger_than_a_single_patient(api: Api, patient: dict[str
 
     assert batch(api, larger).status == 200
     assert api("POST", "/predict", {"patients": larger}).status == 413
-    assert api("POST", "/predict/batch", largest).status == 413
+    too_large = api("POST", "/predict/batch", largest)
+    assert too_large.status == 413
+    assert "1,048,576 bytes" in too_large.body["detail"]
 
 
-def test_a_batch_leaves_one_line_without_an_id(
+def test_a_batch_leaves_one_line_with_metrics_and_features(
     api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    canary = "CANARY-77"
-    rows = [
-        patient | {"Patient_ID": canary},
-        patient | {"Patient_ID": canary, "Age": 60},
-        patient | {"Patient_ID": canary, "Age": 17},
-        patient | {canary: 1},
-        canary,
-    ]
+    rows = [patient, patient | {"Age": 17}, patient | {"Age": 60}, None]
+    batch(api, rows)
     capsys.readouterr()
 
     answer = batch(api, rows)
 
-    printed = capsys.readouterr().out
-    (line,) = [line for line in emf_lines(printed) if "Predictions" in line]
-    assert answer.status == 200
+    (text,) = capsys.readouterr().out.splitlines()
+    line = json.loads(text)
+    assert line["route"] == "POST /predict/batch"
     assert line["Predictions"] == [2.0]
-    assert line["patients_refused"] == 3
-    assert line["Age"] == [56, 60]
-    assert line["Improvement_Score"] == [
-        one["Improvement_Score"] for one in answer.body["predictions"][:2]
-    ]
-    assert canary not in printed
+    assert line["patients_refused"] == 2
+    assert line["model_version"] == answer.body["model_version"]
+    assert {name: line[name] for name in FEATURES} == {
+        **{name: [patient[name]] * 2 for name in FEATURES},
+        "Age": [56, 60],
+    }
+    predictions = answer.body["predictions"]
+    assert line["Improvement_Score"] == [predictions[n]["Improvement_Score"] for n in (0, 2)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"Age": 17},
+        {CANARY: 1},
+        {"Patient_ID": [CANARY]},
+        {"Side_Effects": "Cough"},
+        {"Condition": CANARY},
+        {"Dosage_mg": {CANARY: CANARY}},
+    ],
+)
+def test_no_patient_id_of_a_batch_is_ever_logged(
+    api: Api,
+    patient: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, object],
+) -> None:
+    row = patient | {"Patient_ID": CANARY} | change
+    assert batch(api, [row, CANARY, [CANARY], {CANARY: row}]).status == 200
+    assert batch(api, {CANARY: row}).status == 422
+    assert api("POST", "/predict/batch", {"patients": [row], CANARY: row}).status == 422
+    assert api("POST", "/predict/batch", [row]).status == 422
+    api.module.follower.current().scorer._inputs = {CANARY: object}
+    assert batch(api, [patient | {"Patient_ID": CANARY}]).status == 500
+
+    captured = capsys.readouterr()
+    assert CANARY not in captured.out
+    assert CANARY not in captured.err
+
+
+def test_a_batch_that_breaks_counts_as_a_prediction_error(
+    api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.module.follower.current().scorer._inputs = {"Weight": object}
+
+    answer = batch(api, [patient])
+
+    assert answer.status == 500
+    assert any("PredictionErrors" in line for line in emf_lines(capsys.readouterr().out))
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rows=st.lists(st.dictionaries(keys, json_values, max_size=9) | json_values, max_size=5))
+def test_no_row_of_a_batch_is_ever_a_fault(
+    api: Api, patient: dict[str, object], rows: list[object]
+) -> None:
+    answer = batch(api, [patient, *rows])
+
+    assert answer.status == 200
+    first, *others = answer.body["predictions"]
+    assert first["Patient_ID"] == patient["Patient_ID"]
+    assert [one["status"] for one in others] == [422] * len(rows)
 
 
 def test_the_card_tells_what_the_model_is_worth(api: Api, candidate: Candidate) -> None:
     answer = api("GET", "/model")
 
     assert answer.status == 200
-    verdict = candidate.verdict.model_dump(mode="json")
-    assert answer.body["verdict"] == verdict
+    published = json.loads(candidate.findings[CARD])
+    assert {name: answer.body[name] for name in published} == published
+    assert answer.body["verdict"] == candidate.verdict.model_dump(mode="json")
     assert answer.body["model_version"] == api("GET", "/health").body["model_version"]
-    assert {one["feature"] for one in answer.body["importances"]} == set(params().features.names)
+    assert {one["feature"] for one in answer.body["importances"]} == set(FEATURES)
     (entry,) = answer.body["ledger"]
     assert (entry["sequence"], entry["who"], entry["why"]) == (1, PROMOTION.who, PROMOTION.why)
 
@@ -600,17 +721,33 @@ def test_the_card_tells_what_the_model_is_worth(api: Api, candidate: Candidate) 
 def test_the_card_is_of_the_champion_that_serves(
     predict_api: Api, candidate: Candidate, challenger: Candidate, promote: Promote
 ) -> None:
-    promote(candidate)
-    first = predict_api("GET", "/model").body
-    champion = promote(challenger)
+    first = promote(candidate)
+    assert predict_api("GET", "/model").body["model_version"] == first.version
+    second = promote(challenger)
+
+    still = predict_api("GET", "/model").body
     predict_api.module.follower._next_look = float("-inf")  # as after refresh_seconds
+    now = predict_api("GET", "/model").body
 
-    second = predict_api("GET", "/model").body
-
-    assert second["model_version"] == champion.version != first["model_version"]
-    assert [entry["sequence"] for entry in second["ledger"]] == [2, 1]
+    assert still["model_version"] == first.version
+    assert [entry["model_version"] for entry in still["ledger"]] == [first.version]
+    assert now["model_version"] == second.version != first.version
+    assert [(entry["sequence"], entry["model_version"]) for entry in now["ledger"]] == [
+        (2, second.version),
+        (1, first.version),
+    ]
 
 
 def test_without_a_champion_there_is_no_card(predict_api: Api) -> None:
-    assert predict_api("GET", "/model").status == 503
-    assert batch(predict_api, [{}]).status == 503
+    answer = predict_api("GET", "/model")
+
+    assert answer.status == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "retrain" in answer.body["detail"]
+
+
+def test_without_a_champion_no_batch_is_answered(
+    predict_api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert batch(predict_api, [patient]).status == 503
+    assert any("PredictionErrors" in line for line in emf_lines(capsys.readouterr().out))

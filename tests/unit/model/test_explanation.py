@@ -32,13 +32,13 @@ def background(candidate: Candidate) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def rows(sample: Path) -> list[Row]:
-    """Ten patients of the sample."""
+    """Forty patients of the sample."""
     with sample.open(newline="") as file:
         recorded = list(csv.DictReader(file))
     numeric = params().features.numeric
     return [
         {name: int(row[name]) if name in numeric else row[name] for name in FEATURES}
-        for row in random.Random(7).sample(recorded, 10)  # noqa: S311 - which patients is no secret
+        for row in random.Random(7).sample(recorded, 40)  # noqa: S311 - which patients is no secret
     ]
 
 
@@ -109,17 +109,17 @@ def test_a_single_feature_that_differs_contributes_all(
     assert list(contributions.values()) == pytest.approx([0.0] * 6, abs=1e-12)
 
 
-def test_an_explanation_is_one_call_of_the_model(
+def test_an_explanation_is_one_call_of_onnx_runtime(
     scorer: Scorer, background: list[Row], rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    score = scorer.score
+    run = scorer._run
 
     def counted(columns: Columns) -> Scores:
         calls.append(len(columns["Age"]))
-        return score(columns)
+        return run(columns)
 
-    monkeypatch.setattr(scorer, "score", counted)
+    monkeypatch.setattr(scorer, "_run", counted)
 
     Explainer(scorer, background, FEATURES).explain(rows[0])
 
@@ -127,13 +127,65 @@ def test_an_explanation_is_one_call_of_the_model(
     assert scored < 2 ** len(FEATURES) * len(background)  # what is equal is scored once
 
 
+class KnownModel(Scorer):
+    """2a + bc, for whatever d: a model that can be explained by hand."""
+
+    def __init__(self) -> None:
+        """Need no graph."""
+
+    def score(self, columns: Columns) -> Scores:
+        a, b, c = (columns[name].astype(np.float64) for name in "abc")
+        scores: Scores = 2 * a + b * c
+        return scores
+
+
+NOTHING: Row = {"a": 0, "b": 0, "c": 0, "d": 0}
+SOME: Row = {"a": 1, "b": 1, "c": 0, "d": 5}
+ALL: Row = {"a": 1, "b": 1, "c": 1, "d": 1}
+
+
+@pytest.mark.parametrize(
+    ("background", "base_value", "contributions"),
+    [
+        # b and c are worth 1 only together, so each gets half; d is ignored.
+        ([NOTHING], 0, {"a": 2, "b": 0.5, "c": 0.5, "d": 0}),
+        # a and b are as they were; c makes the product.
+        ([SOME], 2, {"a": 0, "b": 0, "c": 1, "d": 0}),
+        # Against two rows: the mean of both.
+        ([NOTHING, SOME], 1, {"a": 1, "b": 0.25, "c": 0.75, "d": 0}),
+    ],
+)
+def test_a_known_model_is_explained_as_by_hand(
+    background: list[Row], base_value: float, contributions: dict[str, float]
+) -> None:
+    explanation = Explainer(KnownModel(), background, "abcd").explain(ALL)
+
+    assert explanation.base_value == base_value
+    assert explanation.contributions == pytest.approx(contributions, abs=1e-12)
+
+
+def test_contributions_are_in_the_order_of_the_features() -> None:
+    explanation = Explainer(KnownModel(), [NOTHING], "dcba").explain(ALL)
+
+    assert list(explanation.contributions) == ["d", "c", "b", "a"]
+    assert explanation.contributions["a"] == pytest.approx(2)
+
+
 def test_the_weights_of_two_features_are_the_textbooks() -> None:
-    nothing, first, second, both = range(4)
+    # The coalitions: of nobody, of the first, of the second, of both.
+    assert shapley_weights(2).tolist() == [
+        [-0.5, 0.5, -0.5, 0.5],
+        [-0.5, -0.5, 0.5, 0.5],
+    ]
 
-    weights = shapley_weights(2)
 
-    for one, other, row in ((first, second, weights[0]), (second, first, weights[1])):
-        assert row[one] == 0.5
-        assert row[nothing] == -0.5
-        assert row[both] == 0.5
-        assert row[other] == -0.5
+@pytest.mark.parametrize("features", [1, 3, 7])
+def test_weights_share_out_all_that_the_features_add_and_nothing_else(features: int) -> None:
+    everybody = 2**features - 1
+
+    weights = shapley_weights(features)
+
+    shared_out = np.zeros(2**features)
+    shared_out[0], shared_out[everybody] = -1, 1
+    assert weights.sum(axis=0) == pytest.approx(shared_out, abs=1e-12)
+    assert weights.sum(axis=1) == pytest.approx(np.zeros(features), abs=1e-12)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.interval import interval_around
@@ -18,17 +19,31 @@ def test_an_interval_ends_where_the_scale_does() -> None:
     assert high.tolist() == [2.5, 10.0]
 
 
-def test_ends_are_rounded_outwards() -> None:
-    low, high = interval_around(np.array([5.0]), 1.0049)
+def test_a_score_off_the_scale_has_an_interval_on_it() -> None:
+    low, high = interval_around(np.array([-3.0, 13.0]), 2.0)
 
-    assert (low[0], high[0]) == (3.99, 6.01)
+    assert low.tolist() == [0.0, 10.0]
+    assert high.tolist() == [0.0, 10.0]
 
 
-@given(st.floats(0, 10), st.floats(0, 10))
-def test_every_interval_holds_its_score_and_stays_on_the_scale(
+@pytest.mark.parametrize(
+    ("half_width", "ends"),
+    [(1.0001, (3.99, 6.01)), (1.0049, (3.99, 6.01)), (1.0099, (3.99, 6.01)), (1.25, (3.75, 6.25))],
+)
+def test_ends_are_rounded_outwards(half_width: float, ends: tuple[float, float]) -> None:
+    low, high = interval_around(np.array([5.0]), half_width)
+
+    assert (low[0], high[0]) == ends
+
+
+# ONNX Runtime's scores are float32.
+@given(st.floats(0, 10, width=32), st.floats(0, 10))
+def test_every_interval_holds_its_score_and_all_that_was_measured(
     score: float, half_width: float
 ) -> None:
-    low, high = interval_around(np.array([score]), half_width)
+    (low,), (high,) = interval_around(np.array([score]), half_width)
 
-    assert 0 <= low[0] <= score <= high[0] <= 10
-    assert high[0] - low[0] <= 2 * half_width + 0.02 + 1e-9
+    assert 0 <= low <= score <= high <= 10
+    assert low <= max(0, score - half_width) + 1e-9
+    assert high >= min(10, score + half_width) - 1e-9
+    assert high - low <= 2 * half_width + 0.02 + 1e-9

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stage
 from clinical import params as decisions
@@ -39,3 +40,12 @@ def retrain(bucket: Bucket) -> Callable[..., State]:
 @pytest.fixture
 def sample_bytes(sample: Path) -> bytes:
     return sample.read_bytes()
+
+
+def without_signal(body: bytes) -> bytes:
+    """The same patients with each other's scores: there is nothing to learn."""
+    header, *lines = body.decode().splitlines()
+    cells = [line.split(",") for line in lines]
+    scores = np.random.default_rng(1).permutation([row[-1] for row in cells])
+    mixed = [",".join([*row[:-1], score]) for row, score in zip(cells, scores, strict=True)]
+    return "\n".join([header, *mixed, ""]).encode()

@@ -4,13 +4,30 @@ import bootstrap as module
 import numpy as np
 import pytest
 from bootstrap import Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 BOOTSTRAP = Bootstrap(resamples=2000, confidence=0.95, seed=42)
+SCORE = st.integers(0, 100)  # tenths of a point
 
 
 def test_figures_are_those_of_scikit_learn() -> None:
     recorded, predicted = np.array([1.0, 2.0, 3.0, 7.0]), np.array([1.5, 2.0, 5.0, 6.0])
+    errors = predicted - recorded
+
+    assert rmse(errors) == pytest.approx(root_mean_squared_error(recorded, predicted))
+    assert mae(errors) == pytest.approx(mean_absolute_error(recorded, predicted))
+    assert r2(errors, recorded) == pytest.approx(r2_score(recorded, predicted))
+
+
+@given(
+    st.lists(st.tuples(SCORE, SCORE), min_size=2, max_size=50).filter(
+        lambda rows: len({recorded for recorded, _ in rows}) > 1
+    )
+)
+def test_figures_of_whatever_rows_are_those_of_scikit_learn(rows: list[tuple[int, int]]) -> None:
+    recorded, predicted = np.array(rows).T / 10
     errors = predicted - recorded
 
     assert rmse(errors) == pytest.approx(root_mean_squared_error(recorded, predicted))
@@ -27,6 +44,19 @@ def test_scores_that_are_all_equal_have_an_r2_as_in_scikit_learn(
     assert r2(errors, recorded) == r2_score(recorded, recorded + errors)
 
 
+@pytest.mark.parametrize(("error", "expected"), [(0.0, 1), (1.0, 0)])
+def test_scores_that_are_all_equal_have_intervals_that_are_numbers(
+    error: float, expected: float
+) -> None:
+    errors, recorded = np.full(20, error), np.full(20, 5.0)
+
+    found = BOOTSTRAP.estimate(r2, errors, recorded)
+    of_skill = BOOTSTRAP.estimate(skill, errors, np.zeros(20))
+
+    assert (found.value, found.low, found.high) == (expected, expected, expected)
+    assert (of_skill.value, of_skill.low, of_skill.high) == (expected, expected, expected)
+
+
 def test_skill_is_0_for_the_average_and_1_without_an_error() -> None:
     average = np.array([1.0, -1.0])
 
@@ -41,6 +71,23 @@ def test_a_model_is_no_better_than_itself_however_rows_are_drawn() -> None:
     difference = BOOTSTRAP.estimate(rmse_difference, errors, errors)
 
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_columns_are_drawn_by_the_same_rows() -> None:
+    """Were they drawn apart, a model that is always 0.1 closer would be so only on average."""
+    errors = np.random.default_rng(1).uniform(1, 2, size=200)
+
+    difference = BOOTSTRAP.estimate(lambda one, other: mean(one - other), errors - 0.1, errors)
+
+    assert difference.low == pytest.approx(difference.high) == pytest.approx(-0.1)
+
+
+def test_more_confidence_takes_a_wider_interval() -> None:
+    values = np.random.default_rng(1).normal(size=100)
+
+    narrow, wide = (Bootstrap(2000, level, 42).estimate(mean, values) for level in (0.5, 0.99))
+
+    assert wide.low < narrow.low < narrow.value < narrow.high < wide.high
 
 
 def test_the_same_seed_draws_the_same_interval() -> None:

@@ -6,6 +6,9 @@ from card import markdown
 from clinical.artefacts import Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
+from clinical.verdict import Subgroup
+
+from tests.unit.pipeline.conftest import without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -16,8 +19,12 @@ type Upload = Callable[[bytes], str]
 @pytest.fixture
 def card(bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes) -> Card:
     upload(sample_bytes)
-    version = retrain("one")["published"]["version"]
-    return Card.model_validate_json(bucket.get(f"models/{version}/one/card.json").body)
+    return card_of(bucket, "one", retrain("one"))
+
+
+def card_of(bucket: Bucket, execution: str, came_to: dict[str, Any]) -> Card:
+    version = came_to["published"]["version"]
+    return Card.model_validate_json(bucket.get(f"models/{version}/{execution}/card.json").body)
 
 
 def test_a_card_says_what_the_model_was_made_of(card: Card) -> None:
@@ -37,10 +44,63 @@ def test_the_card_is_readable_as_markdown(card: Card) -> None:
         assert f"- {reason}" in text
     for group in card.subgroups:
         assert f"| {group.feature} | {group.group} | {group.rows} |" in text
-    for name in params().features.names:
-        assert f"| {name} | " in text
+    assert [one.feature for one in card.importances] == [*params().features.names]
+    for one in card.importances:
+        assert f"| {one.feature} | {one.mean:.4f} | {one.std:.4f} |" in text
     assert card.data.sha256 in text
     assert "does not beat" not in text
+
+
+def test_a_card_warns_where_the_average_is_not_beaten(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(without_signal(sample_bytes))
+
+    card = card_of(bucket, "one", retrain("one"))
+
+    warning = (
+        "It does not beat the plain average: do not read differences between its scores as "
+        "differences between patients."
+    )
+    assert card.verdict.decision == "promoted_with_warning"
+    assert card.overview.limits[0] == warning
+    assert f"- {warning}\n" in markdown(card)
+    assert "## What it is worth: promoted with warning\n" in markdown(card)
+
+
+def test_a_card_has_the_champions_scores_beside_the_candidates(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes, card: Card
+) -> None:
+    lines = sample_bytes.splitlines(keepends=True)
+    upload(b"".join(lines[:-1]))
+
+    second = card_of(bucket, "two", retrain("two"))
+
+    champion = second.verdict.champion
+    assert champion is not None
+    assert champion.scores is not None
+    rmse = champion.scores.rmse
+    row = f"| {card.model_version} on {champion.rows} of them | {rmse.value:.3f} ({rmse.low:.3f} to"
+    assert row in markdown(second)
+
+
+def test_a_group_without_figures_and_cells_that_were_filled_are_told(card: Card) -> None:
+    data = card.data.model_copy(update={"imputed": {"Age": 3, "Treatment_Duration_days": 0}})
+    few = Subgroup(feature="Age", group="65-79", rows=9)
+
+    text = markdown(card.model_copy(update={"data": data, "subgroups": (few,)}))
+
+    assert "| Age | 65-79 | 9 | too few rows | too few rows | too few rows |" in text
+    assert "- 3 missing cells of Age were filled." in text
+    assert "Treatment_Duration_days were filled" not in text
+
+
+def test_the_most_important_feature_is_named_first(card: Card) -> None:
+    told = markdown(card).split("## Permutation importances")[1].split("## ")[0]
+
+    first = told.splitlines()[6]
+
+    assert first.startswith("| Condition | ")
 
 
 def test_the_same_card_is_beside_it_in_the_registry(card: Card, bucket: Bucket) -> None:

@@ -1,9 +1,19 @@
+import io
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import pytest
 import stage
+from clinical.artefacts import Bucket
 from clinical.params import Params, params
+from forest import forest_of
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import Pipeline
+from stages.cross_validate import cross_validate
+from stages.preprocess import one_hot
+
+from tests.pipeline import Context
 
 type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -35,6 +45,35 @@ def test_tuning_takes_what_predicts_and_says_so_in_the_card(
     assert max(forest["rmse"]) < min(stump["rmse"])
     assert came_to["trained"]["hyperparameters"] == forest["hyperparameters"]
     assert came_to["chosen"]["hyperparameters"]["max_depth"] == 10
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_scores_are_those_of_scikit_learns_own_cross_validation(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    preprocessed = retrain("one")["preprocessed"]
+    training = pd.read_csv(io.BytesIO(bucket.get(preprocessed["training"]["key"]).body))
+    hyperparameters = params().model.model_copy(update={"n_estimators": 3})
+    handler: Callable[..., dict[str, Any]] = cross_validate
+    event = {
+        "execution": "one",
+        "candidate": {"hyperparameters": hyperparameters.model_dump()},
+        "preprocessed": preprocessed,
+    }
+
+    found = handler(event, Context())
+
+    expected = cross_val_score(
+        Pipeline(
+            [("encoder", one_hot(params())), ("forest", forest_of(hyperparameters, params()))]
+        ),
+        training[list(params().features.names)],
+        training[params().features.target],
+        scoring="neg_root_mean_squared_error",
+        cv=KFold(params().tuning.folds, shuffle=True, random_state=params().seed),
+    )
+    assert found["rmse"] == pytest.approx((-expected).tolist())
 
 
 def test_every_candidate_gets_the_same_folds(

@@ -1,30 +1,45 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import stage
 from clinical.artefacts import Bucket
-from clinical.params import params
-from clinical.registry import MODEL
+from clinical.params import Params, params
+from clinical.reference import Conformal
+from clinical.registry import MODEL, TRAINING_ROWS
+from model.scorer import Columns
 from rows import row_digests
-from stages.evaluate import age_bands, compared, subgroups
+from stages.evaluate import age_bands, compared, covered, evaluate, importances, subgroups
 
 from data.generate import as_csv, patients
+from tests.pipeline import Context
+from tests.unit.pipeline.conftest import without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
+type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
-def without_signal(body: bytes) -> bytes:
-    """The same patients with each other's scores: there is nothing to learn."""
-    header, *lines = body.decode().splitlines()
-    cells = [line.split(",") for line in lines]
-    scores = np.random.default_rng(1).permutation([row[-1] for row in cells])
-    mixed = [",".join([*row[:-1], score]) for row, score in zip(cells, scores, strict=True)]
-    return "\n".join([header, *mixed, ""]).encode()
+def stumps(decisions: Params) -> Params:
+    """The same decisions with a forest of roots alone, which can only answer the average."""
+    roots = decisions.model.model_copy(update={"n_estimators": 5, "min_samples_leaf": 10_000})
+    return decisions.model_copy(update={"model": roots})
+
+
+def evaluated_again(came_to: dict[str, Any], min_champion_rows: int) -> dict[str, Any]:
+    """The verdict on a candidate beside the champion of now, had params.yaml said otherwise."""
+    gate = params().gate.model_copy(update={"min_champion_rows": min_champion_rows})
+    handler: Callable[..., dict[str, Any]] = evaluate
+    inputs = {name: came_to[name] for name in ("preprocessed", "trained")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "params", lambda: params().model_copy(update={"gate": gate}))
+        verdict: dict[str, Any] = handler({"execution": "again", **inputs}, Context())["verdict"]
+    return verdict
 
 
 def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
@@ -54,19 +69,43 @@ def test_a_champion_that_saw_nearly_all_of_them_is_not_compared(
     retrain("one")
     upload(b"".join(lines[:121]))
 
-    champion = retrain("two")["evaluated"]["verdict"]["champion"]
+    verdict = retrain("two")["evaluated"]["verdict"]
 
+    champion = verdict["champion"]
     assert champion["rows"] < params().gate.min_champion_rows
     assert champion["scores"] is champion["rmse_difference"] is None
     assert champion["beats_average"] is True  # as it was judged itself
+    assert verdict["reasons"][1] == (
+        f"It was not compared with the champion {champion['version']}: of the held-out rows, "
+        f"{champion['rows']} are new to both and can be scored by both, which is too few."
+    )
 
 
+def test_as_many_rows_as_params_ask_for_are_enough_to_compare(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    upload(as_csv(patients(150, seed=7)).encode())
+    second = retrain("two")
+    upload(sample_bytes)
+    retrain("three")  # the first model serves again, which saw none of those rows
+
+    enough = evaluated_again(second, min_champion_rows=30)
+    too_few = evaluated_again(second, min_champion_rows=31)
+
+    assert enough["champion"]["rows"] == too_few["champion"]["rows"] == 30
+    assert enough["champion"]["scores"] is not None
+    assert too_few["champion"]["scores"] is None
+
+
+@pytest.mark.parametrize("file", [MODEL, TRAINING_ROWS])
 def test_a_champion_that_is_corrupted_does_not_stand_in_the_way(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket, file: str
 ) -> None:
     upload(sample_bytes)
     served = retrain("one")["promoted"]["version"]
-    bucket.put(f"models/{served}/{MODEL}", b"no model")
+    bucket.put(f"models/{served}/{file}", b"nothing of the kind")
     upload(as_csv(patients(500, seed=7)).encode())
 
     verdict = retrain("two")["evaluated"]["verdict"]
@@ -89,6 +128,42 @@ def test_what_has_no_skill_here_gives_way_with_a_warning_and_without_when_there_
     assert retrain("three")["evaluated"]["verdict"]["decision"] == "promoted"
 
 
+def test_a_champion_of_other_data_has_no_skill_on_the_real_set(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, real_data: Path
+) -> None:
+    upload(sample_bytes)
+    served = retrain("sample")["promoted"]["version"]
+    upload(real_data.read_bytes())
+
+    verdict = retrain("real")["evaluated"]["verdict"]
+
+    champion = verdict["champion"]
+    assert (champion["version"], champion["rows"]) == (served, 200)
+    assert champion["scores"]["r2"]["value"] < 0
+    assert champion["beats_average"] is False
+    assert verdict["decision"] == "promoted_with_warning"
+
+
+def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(sample_bytes)
+    served = retrain("one")["promoted"]["version"]
+    monkeypatch.setattr(stage, "params", lambda: stumps(params()))
+    upload(as_csv(patients(1000, seed=7)).encode())
+
+    came_to = retrain("two")
+
+    verdict = came_to["evaluated"]["verdict"]
+    assert verdict["beats_average"] is False
+    assert verdict["champion"]["version"] == served
+    assert verdict["champion"]["beats_average"] is True
+    assert verdict["champion"]["rmse_difference"]["low"] > 0
+    assert verdict["decision"] == "rejected"
+    assert "The champion does beat the plain average, so it stays." in verdict["reasons"]
+    assert "published" not in came_to
+
+
 def test_every_held_out_row_is_in_one_group_of_each_feature(
     upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
 ) -> None:
@@ -109,12 +184,14 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
         "Condition": np.array(["Infection"] * 19, object),
     }
 
-    groups = {one.group: one for one in subgroups(columns, np.ones(19), params())}
+    groups = {one.group: one for one in subgroups(columns, np.full(19, -2.0), params())}
 
-    assert groups["Male"].rows == 9
-    assert groups["Male"].rmse is None
-    assert groups["Female"].rmse is not None
-    assert groups["Female"].rmse.value == 1
+    male, female = groups["Male"], groups["Female"]
+    assert (male.rows, male.rmse, male.mae, male.mean_error) == (9, None, None, None)
+    assert female.rmse is not None
+    assert female.mae is not None
+    assert female.mean_error is not None
+    assert (female.rmse.value, female.mae.value, female.mean_error.value) == (2, 2, -2)
 
 
 def test_age_bands_start_where_params_say() -> None:
@@ -136,6 +213,43 @@ def test_what_the_sample_is_made_of_is_what_is_important(
     assert max(found, key=lambda name: found[name]) == "Condition"
     for nothing in ("Age", "Gender", "Side_Effects"):
         assert abs(found[nothing]) < 0.1 * found["Condition"]
+
+
+def test_a_feature_that_a_model_ignores_has_no_importance() -> None:
+    class Aged:
+        def score(self, columns: Columns) -> Scores:
+            return columns["Age"].astype(np.float64)
+
+    ages = np.arange(18, 80)
+    columns = {name: ages if name == "Age" else np.arange(62) for name in params().features.names}
+    recorded = ages.astype(np.float64)
+
+    found = list(importances(Aged(), columns, recorded, params()))  # type: ignore[arg-type]
+
+    assert [one.feature for one in found] == [*params().features.names]
+    for one in found:
+        if one.feature == "Age":
+            assert one.mean > 0
+            assert one.std > 0
+        else:
+            assert (one.mean, one.std) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("held", "holds"), [(169, False), (171, True), (180, True), (190, True), (191, False)]
+)
+def test_coverage_is_off_where_intervals_hold_too_few_scores_or_too_many(
+    held: int, holds: bool
+) -> None:
+    interval = Conformal(coverage=0.9, half_width=1, residuals=800, folds=5)
+    recorded = np.array([6.0] * held + [6.5] * (200 - held))  # at the upper end, and outside
+
+    coverage = covered(recorded, np.full(200, 5.0), interval, params())
+
+    assert coverage.measured == held / 200
+    assert coverage.target == 0.9
+    assert coverage.tolerance == 0.05
+    assert coverage.holds is holds
 
 
 @pytest.mark.parametrize(("error", "holds"), [(0.0, True), (1e-4, True), (1.1e-4, False)])

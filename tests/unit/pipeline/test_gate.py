@@ -84,11 +84,33 @@ def test_one_that_does_not_beat_the_average_follows_a_champion_that_does_not_eit
     )
 
 
+@pytest.mark.parametrize("high", [-0.001, 0.0])
+def test_only_an_interval_that_is_whole_below_0_beats_the_average(high: float) -> None:
+    verdict = decided(rmse_difference=Estimate(value=-0.1, low=-0.2, high=high))
+
+    assert verdict.beats_average is (high < 0)
+
+
+@pytest.mark.parametrize("low", [0.0, 0.001])
+def test_only_an_interval_that_is_whole_above_0_is_worse_than_the_champion(low: float) -> None:
+    verdict = decided(champion=champion(Estimate(value=0.1, low=low, high=0.2)))
+
+    assert (verdict.decision == "rejected") is (low > 0)
+    assert ("is significantly worse than" in verdict.reasons[1]) is (low > 0)
+
+
+def test_one_that_does_not_leaves_a_champion_that_did_and_cannot_be_compared() -> None:
+    verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(None, beats=True))
+
+    assert verdict.decision == "rejected"
+
+
 def test_significantly_worse_than_the_champion_is_rejected_even_if_it_beats_the_average() -> None:
     verdict = decided(champion=champion(WORSE, beats=True))
 
     assert verdict.decision == "rejected"
     assert "is significantly worse than the champion v-11111111" in verdict.reasons[1]
+    assert "stays" not in "".join(verdict.reasons)  # it is not for its own want of skill
 
 
 @pytest.mark.parametrize(
@@ -122,6 +144,40 @@ def test_whatever_else_holds_parity_and_coverage_must(**other: Any) -> None:
     assert ("ONNX answers as" in verdict.reasons[-1]) is other["parity"]
     assert ("within" in verdict.reasons[-2]) is other["coverage"]
     assert all(reason.endswith(".") for reason in verdict.reasons)
+
+
+def test_reasons_are_sentences_with_their_figures() -> None:
+    verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(BETTER, beats=True))
+
+    average, compared, stays, coverage, parity = verdict.reasons
+    assert average == (
+        "It does not beat the plain average: on 200 held-out rows its RMSE is 1.000, the average's "
+        "1.000, a difference of +0.010 (95% interval -0.030 to +0.050; below 0 is better)."
+    )
+    assert compared == (
+        "It is significantly better than the champion v-11111111: on the 200 held-out rows that "
+        "are new to both, its RMSE differs by -0.500 (95% interval -0.600 to -0.400)."
+    )
+    assert stays == "The champion does beat the plain average, so it stays."
+    assert coverage == (
+        "Its 90% intervals held 91.0% of 200 recorded scores, within the 5.0 points allowed."
+    )
+    assert parity == (
+        "ONNX answers as scikit-learn does: the largest difference is 1.0e-06, allowed are 1e-04 "
+        "points."
+    )
+
+
+def test_without_a_champion_that_is_said() -> None:
+    assert decided().reasons[1] == "There is no champion to compare it with."
+
+
+@given(rows=st.integers(1, 10_000), more=st.integers(1, 10_000))
+def test_the_fewer_rows_the_more_coverage_may_be_off(rows: int, more: int) -> None:
+    few, many = (coverage_tolerance(0.9, one, GATE) for one in (rows, rows + more))
+
+    assert few >= many >= GATE.coverage_tolerance
+    assert few > many or few == GATE.coverage_tolerance
 
 
 def test_coverage_may_be_off_by_5_points_of_200_rows_and_by_more_of_fewer() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from clinical.errors import ArtefactCorrupted, ChampionMoved, VersionUnknown
-from clinical.registry import Registry
+from clinical.registry import Champion, Registry
 from stages.promote import promote
 
 from tests.pipeline import Context
@@ -13,30 +13,6 @@ pytestmark = pytest.mark.usefixtures("few_trees")
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
-
-
-def test_the_published_version_has_all_that_made_it(
-    registry: Registry, upload: Upload, retrain: Retrain, sample_bytes: bytes
-) -> None:
-    upload(sample_bytes)
-
-    came_to = retrain("one")
-
-    version = registry.version(came_to["promoted"]["version"])
-    assert version is not None
-    assert set(version.files) == {
-        "model.onnx",
-        "model.joblib",
-        "reference.json",
-        "training_rows.json",
-        "evaluation.json",
-        "lineage.json",
-        "card.json",
-        "card.md",
-    }
-    assert version.model.sha256 == came_to["trained"]["onnx"]["sha256"]
-    assert version.execution == "one"
-    assert version.verdict.model_dump(mode="json") == came_to["evaluated"]["verdict"]
 
 
 def test_a_crash_between_publishing_and_promoting_changes_nothing_that_serves(
@@ -101,6 +77,10 @@ def promoted(version: str, over: int | None = None) -> dict[str, Any]:
     return handler(event, Context())
 
 
+def ledger_keys(registry: Registry) -> list[str]:
+    return registry.bucket.keys("models/ledger/", ".json")
+
+
 @pytest.fixture
 def two_versions(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> list[str]:
     """Two published versions, the second of which serves."""
@@ -143,6 +123,54 @@ def test_a_retry_of_a_promotion_that_was_made_finds_it_made(two_versions: list[s
     assert first["decision"] == "promoted"
     assert again["decision"] == "already_champion"
     assert again["sequence"] == first["sequence"] == 3
+
+
+def test_a_retry_enters_a_promotion_that_a_crash_left_out_of_the_ledger(
+    registry: Registry, two_versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter = Registry.enter
+
+    def crashing(registry: Registry, champion: Champion) -> None:
+        if champion.sequence == 3:
+            raise SystemExit
+        enter(registry, champion)
+
+    with monkeypatch.context() as crash:
+        crash.setattr(Registry, "enter", crashing)
+        with pytest.raises(SystemExit):
+            promoted(two_versions[0], over=2)
+    assert len(ledger_keys(registry)) == 2
+
+    again = promoted(two_versions[0], over=2)
+
+    assert (again["decision"], again["sequence"]) == ("already_champion", 3)
+    assert len(ledger_keys(registry)) == 3
+
+
+def test_the_ledger_says_who_had_each_version_promoted_and_why(
+    registry: Registry, two_versions: list[str]
+) -> None:
+    promoted(two_versions[0])
+
+    pointer = registry.champion()
+    assert pointer is not None
+    entries = list(registry.ledger(pointer.champion, entries=10))
+    assert [(one.sequence, one.version) for one in entries] == [
+        (3, two_versions[0]),
+        (2, two_versions[1]),
+        (1, two_versions[0]),
+    ]
+    assert [one.promotion.who for one in entries] == ["ada", "the tests", "the tests"]
+    assert [one.promotion.execution for one in entries] == ["by-hand", "two", "one"]
+    assert entries[0].promotion.why == "It is hers."
+    assert entries[1].promotion.why.startswith("It beats the plain average")
+
+
+def test_whatever_serves_is_followed_where_nothing_was_judged(two_versions: list[str]) -> None:
+    came_to = promoted(two_versions[0], over=None)
+
+    assert came_to["decision"] == "promoted"
+    assert came_to["previous"] == two_versions[1]
 
 
 def test_a_candidate_judged_against_another_champion_is_refused(two_versions: list[str]) -> None:

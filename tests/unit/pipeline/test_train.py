@@ -12,9 +12,12 @@ import stage
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from clinical.registry import REFERENCE_PROPERTY
+from forest import folds
 from hypothesis import given
 from hypothesis import strategies as st
-from stages.train import conformal, interval_half_width, with_support
+from sklearn.dummy import DummyRegressor
+from sklearn.pipeline import Pipeline
+from stages.train import conformal, interval_half_width, predicted_when_left_out, with_support
 
 from tests.unit.conftest import smaller
 
@@ -44,6 +47,20 @@ def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
     residuals = np.arange(1.0, 20.0)  # 19 of them
 
     assert conformal(residuals, params()).half_width == ceil(20 * 0.9)
+
+
+def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
+    """The average of the other folds, which is what a model that knows nothing else answers."""
+    features = pd.DataFrame({"any": range(10)})
+    target = pd.Series([float(2**row) for row in range(10)])  # no two folds have the same sum
+
+    predicted = predicted_when_left_out(
+        Pipeline([("forest", DummyRegressor())]), features, target, params()
+    )
+
+    for _, left_out in folds(params().intervals.folds, params()).split(features):
+        expected = (target.sum() - target[left_out].sum()) / (10 - len(left_out))
+        assert predicted[left_out].tolist() == [expected] * len(left_out)
 
 
 def test_support_counts_training_rows() -> None:
@@ -106,3 +123,16 @@ def test_explanations_compare_with_training_rows(
     recorded = training[list(params().features.names)].to_dict("records")
     assert len(background) == params().explanations.background_rows
     assert all(row in recorded for row in background)
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_the_plain_average_is_that_of_the_training_rows(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    came_to = retrain("one")
+
+    training = pd.read_csv(io.BytesIO(bucket.get(came_to["preprocessed"]["training"]["key"]).body))
+
+    assert came_to["trained"]["average"] == pytest.approx(training["Improvement_Score"].mean())
+    assert len(training) == 800

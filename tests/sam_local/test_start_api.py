@@ -1,0 +1,92 @@
+"""The API from real Lambda containers answers as the deployed one does."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Laptop, free_port
+from tests.sam_local.conftest import Containers, LocalApi, SamLocal
+
+SERVED_SECONDS = 90
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/dropdown-values", "/model", "/openapi.json", "/docs"]
+)
+def test_what_is_read_is_the_same(api: LocalApi, laptop: Laptop, path: str) -> None:
+    local, deployed = api.get(path), laptop.get(path)
+
+    assert local.status == deployed.status == 200
+    assert local.text == deployed.text
+    assert local.headers["Content-Type"] == deployed.headers["Content-Type"]
+
+
+def bodies(patient: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("/predict", patient),
+        ("/predict?explain=true", patient),
+        ("/predict/batch", {"patients": [patient, patient | {"Age": 17}, None]}),
+        ("/predict", patient | {"Age": 17, "Gender": "male", "Weight": 70}),
+        ("/predict", patient | {"Side_Effects": "Cough"}),
+        ("/predict", {}),
+        ("/predict", None),
+        ("/predict/batch", {"patients": []}),
+    ]
+
+
+def test_what_is_asked_is_answered_the_same(
+    api: LocalApi, laptop: Laptop, patient: dict[str, object]
+) -> None:
+    for path, body in bodies(patient):
+        local, deployed = api.post(path, body), laptop.post(path, body)
+
+        assert (local.status, local.text) == (deployed.status, deployed.text), path
+        assert local.status in {200, 422}
+
+
+def test_the_runtime_reports_how_long_and_how_much(
+    api: LocalApi, patient: dict[str, object]
+) -> None:
+    api.post("/predict", patient)
+
+    reports = re.findall(
+        r"REPORT RequestId: .*?Duration: ([\d.]+) ms.*?Max Memory Used: (\d+) MB",
+        api.log.read_text(),
+    )
+    assert reports
+    assert min(float(duration) for duration, _ in reports) < 1000
+    assert "Init Duration" in api.log.read_text()
+
+
+def test_a_retrain_swaps_the_model_in_the_running_container(
+    api: LocalApi, laptop: Laptop, sample: Path, tmp_path: Path, containers: Containers
+) -> None:
+    before = api.get("/health").body["model_version"]
+    running = containers()
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:-7]))
+
+    assert laptop.retrain_on(fewer)["status"] == "SUCCEEDED"
+
+    champion = laptop.artefact("models/champion.json")["version"]
+    assert champion != before
+    deadline = time.monotonic() + SERVED_SECONDS
+    while api.get("/health").body["model_version"] != champion:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert containers() == running
+
+
+def test_without_the_local_cloud_it_answers_503_and_the_log_says_what_to_start(
+    sam_local: SamLocal, patient: dict[str, object]
+) -> None:
+    with sam_local.start_api(free_port()) as nowhere:
+        answer = nowhere.post("/predict", patient)
+
+        assert answer.status == 503
+        assert answer.body["detail"].startswith("no model is loaded")
+        assert nowhere.get("/health").body["status"] == "unhealthy"
+        assert "`make up` starts it" in nowhere.log.read_text()

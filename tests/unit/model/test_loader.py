@@ -1,0 +1,230 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Never
+
+import numpy as np
+import pytest
+from clinical.artefacts import Bucket
+from clinical.errors import ArtefactCorrupted, ArtefactMissing
+from clinical.params import params
+from clinical.registry import CARD, MODEL, REFERENCE, Champion, Promotion, Registry, Version
+from clinical.verdict import Estimate, Verdict
+from model import loader
+from model.loader import LEDGER_ENTRIES, Model, load
+from model.scorer import Columns, Scores
+
+from tests.unit.conftest import NOW, PROMOTION, Candidate
+
+type Promote = Callable[[Candidate], Champion]
+
+
+@pytest.fixture
+def champion(candidate: Candidate, promote: Promote) -> Champion:
+    return promote(candidate)
+
+
+@pytest.fixture
+def model(bucket: Bucket, champion: Champion) -> Model:
+    return load(bucket, champion)
+
+
+@pytest.fixture
+def features(patient: dict[str, object]) -> dict[str, Any]:
+    return {name: patient[name] for name in params().features.names}
+
+
+def test_a_champion_scores_rows_with_interval_and_support(
+    model: Model, features: dict[str, Any]
+) -> None:
+    older = features | {"Age": 79}
+
+    first, second = model.predict([features, older])
+
+    raw = model.scorer.predict([features, older])
+    assert [first.score, second.score] == [round(score, 2) for score in raw.tolist()]
+    half_width = model.reference.interval.half_width
+    for one, score in ((first, raw[0]), (second, raw[1])):
+        assert one.interval.low == pytest.approx(score - half_width, abs=0.01)
+        assert one.interval.high == pytest.approx(score + half_width, abs=0.01)
+        assert one.interval.coverage == model.reference.interval.coverage
+    (recorded,) = [
+        combination.training_rows
+        for combination in model.reference.combinations
+        if combination.values.items() <= features.items()
+    ]
+    assert first.support == second.support == recorded > 0
+
+
+def test_all_rows_are_one_call_of_onnx_runtime(
+    model: Model, features: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    run = model.scorer._run
+
+    def counted(columns: Columns) -> Scores:
+        calls.append(len(columns["Age"]))
+        return run(columns)
+
+    monkeypatch.setattr(model.scorer, "_run", counted)
+
+    model.predict([features] * 3)
+
+    assert calls == [3]
+
+
+def test_what_was_recorded_together_may_be_asked_for(
+    model: Model, features: dict[str, Any]
+) -> None:
+    assert model.unrecorded(features) is None
+
+
+def test_what_was_never_recorded_together_is_said_so(
+    model: Model, features: dict[str, Any]
+) -> None:
+    violation = model.unrecorded(features | {"Side_Effects": "Cough"})
+
+    assert violation is not None
+    assert violation.loc == ("body",)
+    assert violation.type == "unrecorded_combination"
+    assert violation.msg.startswith("Condition, Drug_Name, Dosage_mg and Side_Effects were never")
+
+
+def test_scores_are_explained_against_the_references_background(
+    model: Model, features: dict[str, Any]
+) -> None:
+    explanation = model.explainer.explain(features)
+
+    background = model.scorer.predict(model.reference.background)
+    assert len(background) == params().explanations.background_rows
+    assert explanation.base_value == pytest.approx(np.mean(background), abs=1e-9)
+    assert tuple(explanation.contributions) == params().features.names
+
+
+def with_r2(verdict: Verdict, r2: float) -> Verdict:
+    estimate = Estimate(value=r2, low=r2, high=r2)
+    return verdict.model_copy(
+        update={"candidate": verdict.candidate.model_copy(update={"r2": estimate})}
+    )
+
+
+@pytest.mark.parametrize("beats_average", [True, False])
+def test_its_skill_is_the_verdicts(
+    bucket: Bucket, candidate: Candidate, promote: Promote, beats_average: bool
+) -> None:
+    judged = with_r2(candidate.verdict, 0.123456).model_copy(
+        update={"beats_average": beats_average}
+    )
+
+    skill = load(bucket, promote(replace(candidate, verdict=judged))).skill
+
+    assert skill.r2 == 0.1235
+    assert skill.beats_average is beats_average
+
+
+def never_open(_: bytes) -> Never:
+    pytest.fail("bytes were opened whose digest was not checked")
+
+
+def test_bytes_with_another_digest_are_not_even_opened(
+    bucket: Bucket, champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put(champion.model.key, b"not the model")
+    monkeypatch.setattr(loader, "Scorer", never_open)
+
+    with pytest.raises(ArtefactCorrupted, match=champion.model.key):
+        load(bucket, champion)
+
+
+def test_a_reference_with_another_digest_is_refused(bucket: Bucket, champion: Champion) -> None:
+    bucket.put(champion.reference.key, bucket.get(champion.reference.key).body + b" ")
+
+    with pytest.raises(ArtefactCorrupted, match=champion.reference.key):
+        load(bucket, champion)
+
+
+@pytest.mark.parametrize("file", [MODEL, REFERENCE])
+def test_a_champion_with_a_file_missing_is_refused(
+    bucket: Bucket, champion: Champion, file: str
+) -> None:
+    bucket.client.delete_object(Bucket=bucket.name, Key=champion.files[file].key)
+
+    with pytest.raises(ArtefactMissing, match=champion.files[file].key):
+        load(bucket, champion)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (b"{}", "is no reference of this code"),
+        (b'{"combinations": ', "is no reference of this code"),
+        (None, "was not made with its reference"),
+    ],
+)
+def test_a_champion_published_with_another_reference_is_refused(
+    bucket: Bucket, candidate: Candidate, promote: Promote, other: bytes | None, reason: str
+) -> None:
+    reference = other or candidate.files[REFERENCE] + b" "  # as good, but not the one
+    champion = promote(replace(candidate, files={**candidate.files, REFERENCE: reference}))
+
+    with pytest.raises(ArtefactCorrupted, match=reason):
+        load(bucket, champion)
+
+
+def test_its_card_is_the_published_one_with_the_ledger(
+    model: Model, champion: Champion, candidate: Candidate
+) -> None:
+    card = model.card
+
+    assert card.model_version == champion.version
+    assert card.verdict == candidate.verdict
+    assert card.interval == model.reference.interval
+    (entry,) = card.ledger
+    assert entry.model_version == champion.version
+    assert entry.model_sha256 == champion.model.sha256
+    assert (entry.who, entry.why) == (PROMOTION.who, PROMOTION.why)
+
+
+def test_its_card_is_read_once(
+    model: Model, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = model.card
+    monkeypatch.setattr(bucket, "client", None)
+
+    assert model.card == first
+
+
+def test_its_card_tells_the_last_promotions_only(
+    bucket: Bucket, registry: Registry, candidate: Candidate, publish: Callable[..., Version]
+) -> None:
+    version = publish(candidate)
+    for _ in range(LEDGER_ENTRIES + 2):
+        champion = registry.promote(version, registry.champion(), PROMOTION, NOW)
+
+    ledger = load(bucket, champion).card.ledger
+
+    assert [entry.sequence for entry in ledger] == list(range(LEDGER_ENTRIES + 2, 2, -1))
+
+
+@pytest.mark.parametrize(("judged", "told"), [(0.25, 0.25), (None, 0.5)])
+def test_an_entry_tells_what_its_execution_found_or_else_the_version(
+    bucket: Bucket,
+    registry: Registry,
+    candidate: Candidate,
+    publish: Callable[..., Version],
+    judged: float | None,
+    told: float,
+) -> None:
+    version = publish(replace(candidate, verdict=with_r2(candidate.verdict, 0.5)))
+    verdict = None if judged is None else with_r2(candidate.verdict, judged)
+    promotion = Promotion(who="ada", why="It is hers.", execution="two", verdict=verdict)
+
+    (entry,) = load(bucket, registry.promote(version, None, promotion, NOW)).card.ledger
+
+    assert entry.r2 == told
+
+
+def test_a_card_with_other_bytes_is_refused(model: Model, bucket: Bucket) -> None:
+    bucket.put(model.champion.files[CARD].key, b"{}")
+
+    with pytest.raises(ArtefactCorrupted, match=model.champion.card.key):
+        _ = model.card

@@ -1,0 +1,126 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stage
+from clinical.artefacts import Bucket, read_verified
+from clinical.card import Card
+from clinical.params import params
+from clinical.registry import TRAINING_ROWS, Registry, Version
+from rows import row_digests
+from stages.publish import publish
+
+from tests.pipeline import Context
+from tests.unit.conftest import smaller
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+
+type Retrain = Callable[..., dict[str, Any]]
+type Upload = Callable[[bytes], str]
+
+OF_THE_VERSION = {"model.onnx", "model.joblib", "reference.json", TRAINING_ROWS}
+OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md"}
+
+
+@pytest.fixture
+def came_to(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> dict[str, Any]:
+    upload(sample_bytes)
+    return retrain("one")
+
+
+def published(registry: Registry, came_to: dict[str, Any]) -> Version:
+    version = registry.version(came_to["published"]["version"])
+    assert version is not None
+    return version
+
+
+def test_the_published_version_has_all_that_made_it(
+    registry: Registry, came_to: dict[str, Any]
+) -> None:
+    version = published(registry, came_to)
+
+    folder = f"models/{version.version}"
+    assert {name: file.key for name, file in version.files.items()} == {
+        **{name: f"{folder}/{name}" for name in OF_THE_VERSION},
+        **{name: f"{folder}/one/{name}" for name in OF_THE_EXECUTION},
+    }
+    assert registry.verified(version.version) == version
+    assert version.model.sha256 == came_to["trained"]["onnx"]["sha256"]
+    assert version.reference.sha256 == came_to["trained"]["reference"]["sha256"]
+    assert version.execution == "one"
+    assert version.verdict.model_dump(mode="json") == came_to["evaluated"]["verdict"]
+
+
+def test_a_version_names_the_rows_that_it_was_trained_on(
+    registry: Registry, bucket: Bucket, came_to: dict[str, Any]
+) -> None:
+    named = json.loads(read_verified(bucket, published(registry, came_to).training_rows))
+
+    training, held_out = (
+        row_digests(bucket.get(came_to["preprocessed"][part]["key"]).body)
+        for part in ("training", "held_out")
+    )
+    assert named == sorted(training)
+    assert set(named).isdisjoint(held_out)
+
+
+def test_publishing_promotes_nothing(registry: Registry, came_to: dict[str, Any]) -> None:
+    before = registry.champion()
+    handler: Callable[..., dict[str, Any]] = publish
+    inputs = ("ingested", "preprocessed", "chosen", "trained", "evaluated")
+    event = {"execution": "one", **{name: came_to[name] for name in inputs}}
+
+    again = handler(event, Context())
+
+    assert again == came_to["published"]
+    assert registry.champion() == before
+
+
+def test_another_execution_that_made_the_same_model_publishes_nothing_new(
+    registry: Registry, retrain: Retrain, came_to: dict[str, Any], bucket: Bucket
+) -> None:
+    first = published(registry, came_to)
+    before = bucket.keys(f"models/{first.version}/", "")
+
+    second = retrain("two")
+
+    assert second["published"]["version"] == first.version
+    assert published(registry, second) == first
+    assert bucket.keys(f"models/{first.version}/", "") == before
+
+
+def test_a_tuned_version_has_its_tuning_in_its_card(
+    registry: Registry,
+    bucket: Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = smaller(params(), trees=5)
+    grid = small.tuning.grids["small"].model_copy(
+        update={"n_estimators": (2,), "max_depth": (1, 2), "min_samples_leaf": (2,)}
+    )
+    tuning = small.tuning.model_copy(update={"grids": {"small": grid}})
+    decisions = small.model_copy(update={"tuning": tuning})
+    monkeypatch.setattr(stage, "params", lambda: decisions)
+    upload(sample_bytes)
+
+    came_to = retrain("tuned", tune=True)
+
+    card = Card.model_validate_json(read_verified(bucket, published(registry, came_to).card))
+    assert card.training.tuning is not None
+    assert len(card.training.tuning.candidates) == 2
+    (taken,) = [one for one in card.training.tuning.candidates if one.chosen]
+    assert taken.hyperparameters == card.training.hyperparameters
+    assert taken.hyperparameters.n_estimators == 2
+
+
+def test_without_a_tuning_the_card_has_none(
+    registry: Registry, bucket: Bucket, came_to: dict[str, Any]
+) -> None:
+    card = Card.model_validate_json(read_verified(bucket, published(registry, came_to).card))
+
+    assert card.training.tuning is None
+    assert card.training.hyperparameters == smaller(params(), trees=5).model
