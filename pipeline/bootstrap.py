@@ -14,6 +14,7 @@ from clinical.verdict import Estimate
 type Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 type Indices = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
+DECIMALS = 6  # of a figure: what comes after them depends on the machine
 DRAWN_AT_ONCE = 4_000_000  # row numbers in memory: 32 MB, whatever the data set's size
 
 
@@ -39,7 +40,8 @@ class Bootstrap:
         )
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail])
-        return Estimate(value=float(statistic(*columns)), low=float(low), high=float(high))
+        value, low, high = (round(float(one), DECIMALS) for one in (statistic(*columns), low, high))
+        return Estimate(value=value, low=low, high=high)
 
     def _draws(self, rows: int) -> Iterator[Indices]:
         generator = np.random.default_rng(self.seed)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-from bootstrap import Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
+from bootstrap import DECIMALS, Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
 from clinical import telemetry
 from clinical.artefacts import Artefacts, read_verified
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
@@ -222,4 +222,8 @@ def importances(
             )
             for _ in range(params.evaluation.importance_repeats)
         ]
-        yield Importance(feature=name, mean=float(np.mean(growth)), std=float(np.std(growth)))
+        yield Importance(
+            feature=name,
+            mean=round(float(np.mean(growth)), DECIMALS),
+            std=round(float(np.std(growth)), DECIMALS),
+        )
