@@ -143,7 +143,9 @@ def checked(number: int, row: object, model: Model) -> Patient | Problem:
         patient = Patient.model_validate(row)
     except ValidationError as error:
         wrong = api.violations(error, where)
-        return api.problem_of(RequestInvalid(wrong + combination_violations(row, wrong, where)))
+        return api.problem_of(
+            RequestInvalid(wrong + combination_violations(row, wrong, where, model))
+        )
     if unrecorded := model.unrecorded(features_of(patient)):
         return api.problem_of(RequestInvalid([unrecorded.model_copy(update={"loc": where})]))
     return patient
@@ -152,23 +154,23 @@ def checked(number: int, row: object, model: Model) -> Patient | Problem:
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def invalid(error: RequestValidationError) -> None:
     wrong = api.violations(error)
-    raise RequestInvalid(
-        wrong + combination_violations(app.current_event.json_body, wrong, ("body",))
-    )
+    try:
+        model = follower.current()
+    except ModelUnavailable:  # then the fields are all that can be judged
+        raise RequestInvalid(wrong) from error
+    body = app.current_event.json_body
+    raise RequestInvalid(wrong + combination_violations(body, wrong, ("body",), model))
 
 
 def combination_violations(
-    row: object, wrong: tuple[Violation, ...], where: api.Location
+    row: object, wrong: tuple[Violation, ...], where: api.Location, model: Model
 ) -> tuple[Violation, ...]:
     """Judge the combination of a row that has other fields wrong, if its own fields are right."""
     combination = set(params().features.combination)
     named = {one.loc[len(where)] for one in wrong if len(one.loc) > len(where)}
     if not isinstance(row, dict) or combination & named or not combination <= set(row):
         return ()
-    try:
-        unrecorded = follower.current().unrecorded(row)
-    except ModelUnavailable:  # then the fields are all that can be judged
-        return ()
+    unrecorded = model.unrecorded(row)
     return (unrecorded.model_copy(update={"loc": where}),) if unrecorded else ()
 
 

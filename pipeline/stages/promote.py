@@ -17,7 +17,11 @@ def promote(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
     """
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
-    name = previous_of(pointer) if nominated.version == PREVIOUS else nominated.version
+    name = nominated.version
+    if name == PREVIOUS:
+        # A retry must not take its own promotion back.
+        made = champion and champion.promotion.execution == run.execution
+        name = champion.version if champion and made else previous_of(pointer)
     if champion and champion.version == name:  # a retry comes here too
         registry.enter(champion)
         return Promoted(

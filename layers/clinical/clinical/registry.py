@@ -83,11 +83,17 @@ class Champion(Version):
 
     @classmethod
     def of(
-        cls, version: Version, promotion: Promotion, over: Self | None, promoted_at: datetime
+        cls,
+        version: Version,
+        promotion: Promotion,
+        over: Self | None,
+        promoted_at: datetime,
+        entered: int,
     ) -> Self:
+        """Make a version the champion; entered: the sequence of the ledger's last entry, or 0."""
         return cls(
             **dict(version),
-            sequence=over.sequence + 1 if over else 1,
+            sequence=max(entered, over.sequence if over else 0) + 1,
             promoted_at=promoted_at,
             promotion=promotion,
             previous=over.version if over else None,
@@ -216,10 +222,13 @@ class Registry:
         """Let a version serve, if the pointer is still where the caller saw it.
 
         The pointer is the ledger's last entry. It is entered before it is moved over, and after
-        it was moved, so that a crash in between loses none.
+        it was moved, so that a crash in between loses none. Promotions are numbered on from the
+        ledger, so that none is lost either after the pointer was deleted or restored by hand.
         Raises ChampionMoved where another promotion came first.
         """
-        champion = Champion.of(version, promotion, over.champion if over else None, now)
+        champion = Champion.of(
+            version, promotion, over.champion if over else None, now, self._last_entered()
+        )
         body = canonical_json(champion)
         try:
             if over is None:
@@ -228,9 +237,12 @@ class Registry:
                 self.enter(over.champion)
                 self.bucket.put_over(CHAMPION_KEY, body, over.etag)
         except PreconditionFailed as error:
-            raise ChampionMoved(
-                f"{version.version} was not promoted: another promotion came first"
-            ) from error
+            there = self.champion()
+            # S3's client asks again where an answer was lost: then the first request moved it.
+            if there is None or there.champion != champion:
+                raise ChampionMoved(
+                    f"{version.version} was not promoted: another promotion came first"
+                ) from error
         self.enter(champion)
         return champion
 
@@ -246,6 +258,10 @@ class Registry:
         yield champion
         for sequence in range(champion.sequence - 1, max(0, champion.sequence - entries), -1):
             yield _champion(_ledger_key(sequence), self.bucket.get(_ledger_key(sequence)))
+
+    def _last_entered(self) -> int:
+        keys = self.bucket.keys("models/ledger/", ".json")
+        return int(keys[-1].removeprefix("models/ledger/").removesuffix(".json")) if keys else 0
 
     def _write_once(self, key: str, body: bytes) -> Artefact:
         artefact = Artefact(key=key, sha256=sha256(body))

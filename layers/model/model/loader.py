@@ -11,6 +11,7 @@ from clinical.errors import ArtefactCorrupted
 from clinical.params import params
 from clinical.reference import Conformal, Reference, read_reference
 from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
+from pydantic import ValidationError
 
 from model.explanation import Explainer
 from model.interval import interval_around
@@ -56,7 +57,11 @@ class Model:
     @cached_property
     def card(self) -> ServedCard:
         """Read its card, and the last promotions; raises ArtefactMissing, ArtefactCorrupted."""
-        card = Card.model_validate_json(read_verified(self.bucket, self.champion.card))
+        body = read_verified(self.bucket, self.champion.card)
+        try:
+            card = Card.model_validate_json(body)
+        except ValidationError as error:
+            raise ArtefactCorrupted(f"{self.champion.card.key} is no card of this code") from error
         promotions = Registry(self.bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
 

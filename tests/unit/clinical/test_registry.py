@@ -385,3 +385,54 @@ def test_a_manifest_of_other_code_is_said_so(
 
     with pytest.raises(ArtefactCorrupted, match="is no manifest of this code"):
         registry.verified(name)
+
+
+def test_after_the_pointer_was_deleted_the_ledger_is_numbered_on(
+    registry: Registry,
+    bucket: Bucket,
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Callable[[Candidate], Champion],
+) -> None:
+    promotions = [promote(candidate), promote(challenger)]
+    bucket.client.delete_object(Bucket=bucket.name, Key=CHAMPION_KEY)
+
+    promotions.append(promote(candidate))
+
+    assert [one.sequence for one in promotions] == [1, 2, 3]
+    assert entered(bucket) == promotions
+
+
+def test_after_the_pointer_was_restored_by_hand_no_promotion_is_lost(
+    registry: Registry,
+    bucket: Bucket,
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Callable[[Candidate], Champion],
+) -> None:
+    promotions = [promote(candidate)]
+    older = bucket.get(CHAMPION_KEY).body
+    promotions.append(promote(challenger))
+    bucket.put(CHAMPION_KEY, older)
+
+    promotions.append(promote(challenger))
+
+    assert entered(bucket) == promotions
+
+
+def test_a_lost_answer_is_no_lost_race(
+    registry: Registry, bucket: Bucket, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 writes, its answer is lost, and botocore asks again: that is refused."""
+    version = publish(registry, candidate)
+    put = bucket.client.put_object
+
+    def twice(**request: Any) -> object:
+        put(**request)
+        return put(**request)
+
+    monkeypatch.setattr(bucket.client, "put_object", twice)
+
+    champion = registry.promote(version, None, PROMOTION, NOW)
+
+    assert entered(bucket) == [champion]

@@ -11,7 +11,7 @@ from clinical.params import Params, params
 from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS
 from model.scorer import Columns
-from rows import row_digests
+from rows import read_rows, row_digests
 from stages.evaluate import age_bands, compared, covered, evaluate, importances, subgroups
 
 from data.generate import as_csv, patients
@@ -175,6 +175,25 @@ def test_every_held_out_row_is_in_one_group_of_each_feature(
     for feature in ("Gender", "Age", "Condition"):
         assert sum(one["rows"] for one in groups if one["feature"] == feature) == 200
     assert all(one["rmse"]["low"] <= one["rmse"]["value"] <= one["rmse"]["high"] for one in groups)
+
+
+def test_a_mean_error_above_0_is_too_hopeful(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+) -> None:
+    upload(sample_bytes)
+    came_to = retrain("one")
+
+    report = json.loads(bucket.get(came_to["evaluated"]["report"]["key"]).body)
+
+    predicted = json.loads(bucket.get(came_to["trained"]["predictions"]["key"]).body)
+    held_out = bucket.get(came_to["preprocessed"]["held_out"]["key"]).body
+    _, recorded = read_rows(held_out, params())
+    found = sum(
+        one["rows"] * one["mean_error"]["value"]
+        for one in report["subgroups"]
+        if one["feature"] == "Gender"
+    )
+    assert found == pytest.approx(sum(predicted) - recorded.sum(), abs=1e-3)
 
 
 def test_a_group_of_few_rows_gets_no_figures() -> None:

@@ -2,7 +2,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clinical.errors import ArtefactCorrupted, ChampionMoved, VersionUnknown
+from clinical.artefacts import Bucket
+from clinical.errors import (
+    ArtefactCorrupted,
+    ChampionMoved,
+    StorageUnavailable,
+    VersionUnknown,
+)
 from clinical.registry import Champion, Registry
 from stages.promote import promote
 
@@ -71,8 +77,8 @@ def nominated(version: str, over: int | None = None) -> dict[str, Any]:
     return {"version": version, "over": over, "who": "ada", "why": "It is hers."}
 
 
-def promoted(version: str, over: int | None = None) -> dict[str, Any]:
-    event = {"execution": "by-hand", "nominated": nominated(version, over)}
+def promoted(version: str, over: int | None = None, execution: str = "by-hand") -> dict[str, Any]:
+    event = {"execution": execution, "nominated": nominated(version, over)}
     handler: Callable[..., dict[str, Any]] = promote
     return handler(event, Context())
 
@@ -94,7 +100,7 @@ def test_the_one_before_can_be_asked_for_by_that_name(
     registry: Registry, two_versions: list[str]
 ) -> None:
     back = promoted("previous")
-    forth = promoted("previous")
+    forth = promoted("previous", execution="by-hand-again")
 
     assert [back["version"], forth["version"]] == two_versions
     pointer = registry.champion()
@@ -164,6 +170,8 @@ def test_the_ledger_says_who_had_each_version_promoted_and_why(
     assert [one.promotion.execution for one in entries] == ["by-hand", "two", "one"]
     assert entries[0].promotion.why == "It is hers."
     assert entries[1].promotion.why.startswith("It beats the plain average")
+    assert entries[0].promotion.verdict is None  # nothing was judged
+    assert entries[1].promotion.verdict == entries[1].verdict
 
 
 def test_whatever_serves_is_followed_where_nothing_was_judged(two_versions: list[str]) -> None:
@@ -196,3 +204,26 @@ def test_a_version_that_nobody_published_is_refused(two_versions: list[str]) -> 
     assert two_versions
     with pytest.raises(VersionUnknown, match="v-00000000"):
         promoted("v-00000000")
+
+
+def test_a_rollback_to_the_previous_that_is_retried_is_made_once(
+    registry: Registry, two_versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pointer moves, the ledger cannot be written, and the state machine tries again."""
+    put_new = Bucket.put_new
+
+    def down(bucket: Bucket, key: str, body: bytes) -> str:
+        if key == "models/ledger/000003.json":
+            raise StorageUnavailable("S3 answered 503")
+        return put_new(bucket, key, body)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(Bucket, "put_new", down)
+        with pytest.raises(StorageUnavailable):
+            promoted("previous")
+
+    assert promoted("previous")["version"] == two_versions[0]
+    pointer = registry.champion()
+    assert pointer is not None
+    assert pointer.champion.version == two_versions[0]
+    assert len(registry.bucket.keys("models/ledger/", ".json")) == 3

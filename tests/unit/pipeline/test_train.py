@@ -11,6 +11,7 @@ import pytest
 import stage
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
+from clinical.reference import read_reference
 from clinical.registry import REFERENCE_PROPERTY
 from forest import folds
 from hypothesis import given
@@ -135,4 +136,17 @@ def test_the_plain_average_is_that_of_the_training_rows(
     training = pd.read_csv(io.BytesIO(bucket.get(came_to["preprocessed"]["training"]["key"]).body))
 
     assert came_to["trained"]["average"] == pytest.approx(training["Improvement_Score"].mean())
-    assert len(training) == 800
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_the_interval_is_made_of_a_residual_of_every_training_row(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+
+    trained = retrain("one")["trained"]
+
+    interval = read_reference(bucket, Artefact(**trained["reference"])).interval
+    assert (interval.coverage, interval.residuals, interval.folds) == (0.9, 800, 5)
+    # Errors of a normal distribution lie within 1.645 of their RMSE in 90 of 100 cases.
+    assert interval.half_width == pytest.approx(1.645 * trained["cross_validation"]["rmse"], rel=0.1)
