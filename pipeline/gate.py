@@ -61,23 +61,27 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     champion = figures.champion
     if champion is None:
         return ["There is no champion to compare it with."]
+    compared = _compared(champion, figures.confidence)
+    if decision == "rejected" and champion.beats_average and not beats:
+        return [compared, "The champion does beat the plain average, so it stays."]
+    return [compared]
+
+
+def _compared(champion: AgainstChampion, confidence: float) -> str:
     difference = champion.rmse_difference
     if difference is None:
-        return [_not_compared(champion)]
+        return _not_compared(champion)
     if difference.low > 0:
         compared = "is significantly worse than"
     elif difference.high < 0:
         compared = "is significantly better than"
     else:
         compared = "cannot be told from"
-    of_difference = (
+    return (
         f"It {compared} the champion {champion.version}: on the {champion.rows:,} held-out rows "
         f"that are new to both, its RMSE differs by {difference.value:+.3f} "
-        f"({figures.confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f})."
+        f"({confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f})."
     )
-    if decision == "rejected" and champion.beats_average and not beats:
-        return [of_difference, "The champion does beat the plain average, so it stays."]
-    return [of_difference]
 
 
 def _not_compared(champion: AgainstChampion) -> str:

@@ -4,10 +4,9 @@ import io
 from statistics import fmean
 
 import joblib
-import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from forest import folds, forest_of
+from forest import folds, forest_of, read_table
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
 from state import Candidate, CrossValidated, Preprocessed
@@ -19,7 +18,7 @@ def cross_validate(
 ) -> CrossValidated:
     """Fit a forest for each fold, of which every candidate gets the same."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
-    training = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.training)))
+    training = read_table(artefacts.read(preprocessed.training), params)
     features = encoder.transform(training[list(params.features.names)])
     target = training[params.features.target].to_numpy()
     errors, leaves = [], []

@@ -23,7 +23,7 @@ from clinical.verdict import (
 )
 from gate import coverage_tolerance, judged
 from model.interval import interval_around
-from model.scorer import Scorer
+from model.scorer import UNREADABLE, Scorer
 from rows import Columns, read_rows, row_digests
 from stage import stage
 from state import Evaluated, Preprocessed, Trained
@@ -103,7 +103,8 @@ def covered(recorded: Array, predicted: Array, interval: Conformal, params: Para
         target=interval.coverage,
         measured=measured,
         tolerance=tolerance,
-        holds=abs(measured - interval.coverage) <= tolerance,
+        # 0.9 - 0.85 is 0.05 and a little more in binary.
+        holds=round(abs(measured - interval.coverage), 9) <= tolerance,
     )
 
 
@@ -128,12 +129,15 @@ def against_champion(  # noqa: PLR0913, PLR0917 - two models, and the rows to co
     try:
         unseen = rows_new_to(champion, registry, digests)
         if unseen.sum() < params.gate.min_champion_rows:
-            return not_compared(champion, int(unseen.sum()))
+            return not_compared(
+                champion, int(unseen.sum()), beats_average=champion.verdict.beats_average
+            )
         scorer = Scorer(read_verified(registry.bucket, champion.model))
         predicted = scorer.score({name: column[unseen] for name, column in columns.items()})
-    except (ArtefactCorrupted, ArtefactMissing, KeyError) as error:
+    except (ArtefactCorrupted, ArtefactMissing, KeyError, ValueError, *UNREADABLE) as error:
+        # ONNX Runtime fails too where the contract has a category by now that the champion lacks.
         telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
-        return not_compared(champion, 0)
+        return not_compared(champion, 0, beats_average=False)
     bootstrap = bootstrap_of(params)
     its_errors = predicted - recorded[unseen]
     below_average = bootstrap.estimate(rmse_difference, its_errors, average - recorded[unseen])
@@ -155,12 +159,12 @@ def rows_new_to(
     return np.array([digest not in seen for digest in digests])
 
 
-def not_compared(champion: Champion, rows: int) -> AgainstChampion:
+def not_compared(champion: Champion, rows: int, *, beats_average: bool) -> AgainstChampion:
     return AgainstChampion(
         version=champion.version,
         sequence=champion.sequence,
         rows=rows,
-        beats_average=champion.verdict.beats_average,
+        beats_average=beats_average,
     )
 
 

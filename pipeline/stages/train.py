@@ -11,7 +11,7 @@ from clinical.artefacts import Artefact, Artefacts
 from clinical.params import Params
 from clinical.reference import Combination, Conformal, Reference
 from clinical.registry import REFERENCE_PROPERTY
-from forest import dumped, folds, forest_of
+from forest import dumped, folds, forest_of, read_table
 from onnx.helper import set_model_props
 from pydantic import TypeAdapter
 from skl2onnx import to_onnx
@@ -40,8 +40,8 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
 ) -> Trained:
     """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
-    training = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.training)))
-    held_out = pd.read_csv(io.BytesIO(artefacts.read(preprocessed.held_out)))
+    training = read_table(artefacts.read(preprocessed.training), params)
+    held_out = read_table(artefacts.read(preprocessed.held_out), params)
     recorded = TypeAdapter(list[dict[str, str | int]]).validate_json(
         artefacts.read(combined.combinations)
     )

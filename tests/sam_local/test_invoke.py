@@ -1,5 +1,8 @@
 """`sam local invoke` works for every function with its event."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from events.generate import stages
@@ -8,12 +11,28 @@ from tests.sam_local.conftest import SamLocal
 
 
 @pytest.mark.parametrize("name", [*stages(), "predict", "dropdown"])
-def test_a_function_takes_its_event(sam_local: SamLocal, laptop: Laptop, name: str) -> None:
+def test_a_function_takes_its_event(
+    sam_local: SamLocal, laptop: Laptop, name: str, tmp_path: Path
+) -> None:
     function = "".join(part.capitalize() for part in name.split("_")) + "Function"
 
-    answer, log = sam_local.invoke(function, ROOT / f"events/{name}.json", laptop.port)
+    event = ROOT / f"events/{name}.json"
+    if name == "publish":
+        event = with_this_model(event, laptop, tmp_path)
+
+    answer, log = sam_local.invoke(function, event, laptop.port)
 
     assert isinstance(answer, dict)
     assert "errorType" not in answer, answer
     assert answer.get("statusCode", 200) == 200
     assert "REPORT RequestId" in log
+
+
+def with_this_model(event: Path, laptop: Laptop, folder: Path) -> Path:
+    """Name this cloud's model.joblib: scikit-learn pickles padding, which is never the same."""
+    changed = json.loads(event.read_text())
+    lineage = laptop.artefact(f"runs/{changed['execution']}/lineage.json")
+    changed["trained"]["model"] = lineage["stages"]["train"]["output"]["model"]
+    file = folder / event.name
+    file.write_text(json.dumps(changed))
+    return file

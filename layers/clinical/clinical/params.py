@@ -196,6 +196,15 @@ class Params(Frozen):
             raise ValueError("features.combination must name features")
         return self
 
+    @model_validator(mode="after")
+    def _age_bands_hold_every_age(self) -> Self:
+        starts, ages = self.evaluation.age_bands, self.columns.get("Age")
+        if list(starts) != sorted(set(starts)):
+            raise ValueError("evaluation.age_bands must rise")
+        if isinstance(ages, WholeNumber) and (starts[0] > ages.min or starts[-1] > ages.max):
+            raise ValueError("evaluation.age_bands must hold every age of schema.Age")
+        return self
+
     @property
     def pipeline_digest(self) -> str:
         """The SHA-256 of all that can change a trained model, which serving cannot."""

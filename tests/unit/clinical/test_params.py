@@ -119,3 +119,4 @@ def test_serving_does_not_count_as_a_decision_of_the_pipeline() -> None:
 
     assert digest(changed("serving.refresh_seconds", 99)) == params().pipeline_digest
     assert digest(changed("seed", 43)) != params().pipeline_digest
+    assert digest(changed("gate.min_champion_rows", 31)) != params().pipeline_digest

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 from card import markdown
-from clinical.artefacts import Bucket
+from clinical.artefacts import Artefact, Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
+from clinical.reference import read_reference
 from clinical.verdict import Subgroup
 
 from tests.unit.pipeline.conftest import without_signal
@@ -66,6 +67,23 @@ def test_a_card_warns_where_the_average_is_not_beaten(
     assert card.overview.limits[0] == warning
     assert f"- {warning}\n" in markdown(card)
     assert "## What it is worth: promoted with warning\n" in markdown(card)
+
+
+def test_a_card_says_of_how_many_treatments_it_knows_next_to_nothing(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    came_to = retrain("one")
+
+    card = card_of(bucket, "one", came_to)
+
+    reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
+    support = [one.training_rows for one in reference.combinations]
+    rare = sum(rows <= 1 for rows in support)
+    assert 0 in support  # else it could not be told from those in one row alone
+    assert card.data.combinations_in_one_training_row == support.count(1) < rare
+    (said,) = [limit for limit in card.overview.limits if "recorded treatments" in limit]
+    assert f"225 recorded treatments, {rare} of which it was trained on at most once." in said
 
 
 def test_a_card_has_the_champions_scores_beside_the_candidates(

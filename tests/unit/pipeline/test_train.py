@@ -149,4 +149,6 @@ def test_the_interval_is_made_of_a_residual_of_every_training_row(
     interval = read_reference(bucket, Artefact(**trained["reference"])).interval
     assert (interval.coverage, interval.residuals, interval.folds) == (0.9, 800, 5)
     # Errors of a normal distribution lie within 1.645 of their RMSE in 90 of 100 cases.
-    assert interval.half_width == pytest.approx(1.645 * trained["cross_validation"]["rmse"], rel=0.1)
+    assert interval.half_width == pytest.approx(
+        1.645 * trained["cross_validation"]["rmse"], rel=0.1
+    )
