@@ -60,7 +60,7 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: $(READY) ## Run every test: units, and the deployed stack on a local cloud of its own
+test: $(READY) ## Run every test: units, the deployed stack on a local cloud of its own, Lambda containers
 	@$(PYTHON) -m pytest
 
 .PHONY: lint
