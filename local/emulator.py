@@ -1,9 +1,11 @@
-"""Start ministack, reachable for containers too, with two things put right.
+"""Start ministack, reachable for containers too, with three things put right.
 
 - On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
   catches by it. ministack answers `Runtime.HandlerError` for all of them.
 - On AWS the gateway responses in an API's OpenAPI body take effect. ministack has gateway
   responses, but reads them from its own API alone.
+- On AWS the SAM transform sees the values of the template's parameters, where what it makes depends
+  on them. ministack hands it none.
 
 Besides loopback it listens on Docker's bridge where there is one: `sam local` runs functions in
 containers, which reach no loopback but their own. The socket is bound to the bridge's device, so
@@ -22,6 +24,8 @@ from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, lambda_svc
+from ministack.services.cloudformation import changesets, engine, handlers
+from samtranslator.translator import transform as sam
 
 WORKER_ERROR = '{"status": "error", "error": str(e), "trace"'
 NAMED_ERROR = '{"status": "error", "error": str(e), "error_type": type(e).__name__, "trace"'
@@ -35,6 +39,9 @@ _invocation = threading.local()
 _invoke = lambda_runtime.Worker.invoke
 _execute = lambda_svc._execute_function_warm  # noqa: SLF001
 _import_rest_api = apigateway_v1._import_rest_api  # noqa: SLF001
+_apply_transforms = engine._apply_transforms  # noqa: SLF001
+_sam_transform = sam.transform
+_parameters = threading.local()
 
 
 def invoke_and_note(
@@ -74,6 +81,31 @@ def import_with_gateway_responses(spec: dict[str, Any], *args: object) -> str:
     return api_id
 
 
+def apply_transforms_and_note(
+    template: dict[str, Any],
+    provided: list[dict[str, str]] | None = None,
+    previous: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Apply a template's transforms, and keep its parameters' values for SAM's."""
+    _parameters.values = engine._transform_parameters(template, provided, previous)  # noqa: SLF001
+    applied: dict[str, Any] = _apply_transforms(template, provided, previous)
+    return applied
+
+
+def transform_with_parameters(
+    template: dict[str, Any], _: dict[str, str], *arguments: object
+) -> dict[str, Any]:
+    transformed: dict[str, Any] = _sam_transform(template, _parameters.values, *arguments)
+    return transformed
+
+
+def hand_parameters_to_sam() -> None:
+    """Let SAM's transform see the values that a deployment gives."""
+    for module in (changesets, handlers):
+        module._apply_transforms = apply_transforms_and_note  # noqa: SLF001
+    sam.transform = transform_with_parameters
+
+
 def create_sockets_with_bridge(config: Config) -> Sockets:
     """Listen where ministack says, and on the bridge."""
     sockets: Sockets = _create_sockets(config)
@@ -90,5 +122,6 @@ if __name__ == "__main__":
     if "BRIDGE_ADDRESS" in os.environ:
         Config.create_sockets = create_sockets_with_bridge
     name_errors()
+    hand_parameters_to_sam()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

@@ -32,7 +32,7 @@ def main(stack_name: str) -> None:
     """Publish to a stack in the account and region of the shell's AWS credentials."""
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    publish(boto3.client("s3"), outputs["SiteBucketName"], outputs["ApiUrl"])
+    publish(boto3.client("s3"), outputs["SiteBucketName"], outputs["SiteApiUrl"])
     print(outputs["SiteUrl"])  # noqa: T201
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -62,11 +63,13 @@ class Stack:
             PYTHON_PLATFORM=python_platform(),
         )
 
-    def deploy(self, config: str = "default") -> Outputs:
+    def deploy(self, config: str = "default", **parameters: str) -> Outputs:
         """Deploy the build, and write outputs.json into the cloud's home.
 
         config: the section of samconfig.toml to deploy by.
+        parameters: of the template, over those of that section.
         """
+        given = {**samconfig_overrides(config), "Architecture": architecture(), **parameters}
         self._sam(
             "deploy",
             "--config-file",
@@ -77,7 +80,7 @@ class Stack:
             "--template-file",
             BUILD / "template.yaml",
             "--parameter-overrides",
-            f"{samconfig_overrides(config)} Architecture={architecture()}",
+            " ".join(f"{name}={value}" for name, value in given.items()),
         )
         outputs = self._describe()
         self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
@@ -169,11 +172,11 @@ class Stack:
             raise CloudFailed(f"`sam {command}` failed:\n{done.stdout}")
 
 
-def samconfig_overrides(section: str) -> str:
+def samconfig_overrides(section: str) -> dict[str, str]:
     """Read which of the template's parameters a section of samconfig.toml overrides."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     overrides: str = config[section]["deploy"]["parameters"].get("parameter_overrides", "")
-    return overrides
+    return dict(given.split("=", 1) for given in shlex.split(overrides))
 
 
 def source_digest() -> str:

@@ -21,6 +21,7 @@ from local.stack import Stack
 
 ROOT = Path(__file__).parent.parent.parent
 SERVED_SECONDS = 60
+NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
 
 
 def free_port() -> int:
@@ -78,6 +79,14 @@ class Laptop:
             timeout=600,
             check=False,
         )
+
+    def start_cloud(self, *, enforce_iam: bool = False) -> Stack:
+        """Start the local cloud alone, with nothing deployed, in a process that it outlives."""
+        cloud = Cloud(self.home, self.port, enforce_iam=enforce_iam)
+        start = f"from pathlib import Path; from local.cloud import Cloud; {cloud!r}.start()"
+        start = start.replace("PosixPath", "Path")
+        subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True)
+        return Stack(cloud)
 
     def post(self, path: str, body: object, **headers: str) -> Answer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

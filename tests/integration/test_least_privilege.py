@@ -10,9 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import executions
-from local.cloud import Cloud
 from local.stack import Stack
-from tests.integration.conftest import ROOT, Laptop, fetch
+from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +21,9 @@ def strict(start_laptop: Callable[[str], Laptop], laptop: Laptop) -> Stack:
     The deny on requests without TLS goes, for a local cloud has none: what is tested here is
     what the roles allow.
     """
-    home = start_laptop("strict")
-    stack = Stack(Cloud(home.home, home.port, enforce_iam=True))
-    start = f"from pathlib import Path; from local.cloud import Cloud; {stack.cloud!r}.start()"
-    start = start.replace("PosixPath", "Path")
-    subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True)  # it outlives its starter
-    stack.deploy("prod")
+    assert laptop  # whose build it deploys
+    stack = start_laptop("strict").start_cloud(enforce_iam=True)
+    stack.deploy("prod", **NOT_HERE, CloudFront="false")
     for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
         stack.s3.delete_bucket_policy(Bucket=bucket)
     return stack

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from snapshot_restore_py import register_after_restore
+
 from clinical import telemetry
 from clinical.environment import in_lambda
 from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
@@ -49,9 +51,21 @@ class ChampionFollower[Served]:
         return self._served
 
     def warm(self) -> None:
-        """Load the champion while the environment starts, without failing the start."""
+        """Load the champion while the environment starts, without failing the start.
+
+        With SnapStart it started when the function was deployed, and what it loaded then may have
+        been replaced since: restored, it looks again before its first request.
+        """
         if not in_lambda():
             return
+        self._load_without_fail()
+        register_after_restore(self._look_again)
+
+    def _look_again(self) -> None:
+        self._next_look = float("-inf")
+        self._load_without_fail()
+
+    def _load_without_fail(self) -> None:
         try:
             self.current()
         except ModelUnavailable:

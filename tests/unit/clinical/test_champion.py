@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import snapshot_restore_py
 from clinical.artefacts import Bucket
 from clinical.champion import UNLOADED_RETRY_SECONDS, ChampionFollower
 from clinical.errors import ModelUnavailable, StorageUnavailable
@@ -69,6 +70,36 @@ def test_a_newer_champion_is_served_within_the_refresh_time_and_not_before(
     assert follower.current().version == first.version
     clock.now += 0.1
     assert follower.current().version == second.version
+
+
+def test_a_function_restored_from_a_snapshot_looks_again_before_its_first_request(
+    follower: ChampionFollower[Model],
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Promote,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "predict")
+    monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", [])
+    promote(candidate)
+    follower.warm()
+    newer = promote(challenger)  # after the snapshot; the clock stands still in it
+
+    for hook, arguments, named in snapshot_restore_py.get_after_restore():
+        hook(*arguments, **named)
+
+    assert follower.current().version == newer.version
+
+
+def test_a_start_without_a_champion_is_no_failure(
+    follower: ChampionFollower[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "predict")
+
+    follower.warm()
+
+    with pytest.raises(ModelUnavailable):
+        follower.current()
 
 
 def test_the_warm_path_asks_s3_nothing(
