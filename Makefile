@@ -73,6 +73,10 @@ lint: $(READY) ## Check style, format and the template
 typecheck: $(READY) ## Check types, strictly
 	@mypy layers functions pipeline local data events bench tests
 
+.PHONY: release-check
+release-check: $(READY) ## Check all that a release rests on; .local/release-check.xml is its JUnit report
+	@$(PYTHON) -m pytest tests/release -v -ra --junitxml=.local/release-check.xml
+
 .PHONY: bench
 bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build
 	@$(PYTHON) -m bench
@@ -117,6 +121,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	  $(addprefix --no-emit-package ,$(CLINICAL))
 	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
+	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

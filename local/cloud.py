@@ -82,7 +82,7 @@ class Cloud:
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
-        python = install(ROOT / ".local" / "ministack")
+        python = install(ROOT / ".local" / "ministack", ROOT / "local" / "requirements.txt")
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [python, ROOT / "local" / "emulator.py"],
@@ -159,9 +159,8 @@ def bridge() -> dict[str, str]:
     return {}
 
 
-def install(folder: Path) -> Path:
-    """Make the cloud's own environment, if it is not as local/requirements.txt has it."""
-    requirements = ROOT / "local" / "requirements.txt"
+def install(folder: Path, requirements: Path) -> Path:
+    """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"
     if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():

@@ -1,0 +1,152 @@
+"""`make release-check`: all that a release rests on, a step a test.
+
+A step passes, fails, or is skipped with its reason; the exit code is pytest's.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from clinical.contract import DropdownValues, Health, Prediction
+
+from bench.sizes import LAMBDA_LIMIT, function_sizes
+from local.stack import BUILD
+from tests.integration.conftest import ROOT, Laptop
+from tests.release.conftest import Run, Say
+from tests.sam_local import conftest as sam_local
+from tests.sam_local import engine
+
+LARGEST_FILE = 1_000_000  # bytes
+SHIPPED = sorted(ROOT.glob("layers/*/requirements.txt"))
+PINNED = sorted([*SHIPPED, *ROOT.glob("local/*.txt"), ROOT / "requirements-dev.txt"])
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_the_repository_is_whole_and_holds_all_that_is_here(run: Run) -> None:
+    checked = run("git", "fsck", "--full", "--no-dangling")
+    changed = run("git", "status", "--porcelain").stdout
+    tracked = [ROOT / name for name in run("git", "ls-files").stdout.splitlines()]
+
+    assert checked.returncode == 0, checked.stderr
+    assert changed == "", "commit or stash these first"
+    assert [path for path in tracked if not path.exists()] == []  # links that lead nowhere too
+    assert [path for path in tracked if path.stat().st_size > LARGEST_FILE] == []
+
+
+def test_the_template_is_valid(run: Run) -> None:
+    checked = run("sam", "validate", "--lint", AWS_DEFAULT_REGION="us-east-1")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_template_has_no_weakness_that_checkov_knows(run: Run, say: Say, tools: Path) -> None:
+    def counted(*options: str) -> dict[str, int]:
+        asked = ("--file", "template.yaml", *options, "--quiet", "--output", "json")
+        done = run(tools / "checkov", *asked, LOG_LEVEL="CRITICAL")
+        found: dict[str, int] = json.loads(done.stdout)["summary"]
+        return found
+
+    ours = counted("--config-file", ".checkov.yaml")
+    bare = counted("--framework", "cloudformation")
+
+    say("passed", ours["passed"])
+    say("failed", ours["failed"])
+    say("suppressed beside the resource", ours["skipped"])
+    say("suppressed in .checkov.yaml", bare["failed"] - ours["failed"])
+    assert ours["passed"] > 0
+    assert ours["failed"] == 0
+    assert ours["parsing_errors"] == 0
+
+
+def test_template_state_machine_params_and_events_agree(run: Run) -> None:
+    checked = run(sys.executable, "-m", "pytest", "-q", "tests/agreement")
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_the_pipeline_makes_a_model_that_serves_on_a_local_cloud(
+    first_up: tuple[Laptop, str], say: Say
+) -> None:
+    laptop, printed = first_up
+    champion = laptop.artefact("models/champion.json")
+
+    say("champion", champion["version"])
+    assert "was promoted" in printed
+    assert laptop.get("/health").body["model_version"] == champion["version"]
+
+
+def test_every_function_with_its_layers_fits_into_lambda(laptop: Laptop, say: Say) -> None:
+    assert laptop  # whose start built them
+    sizes = function_sizes(BUILD)
+
+    largest = next(iter(sizes))
+    say("largest", f"{largest}, {sizes[largest] / 1e6:.0f} of {LAMBDA_LIMIT / 1e6:.0f} MB")
+    assert sizes[largest] < LAMBDA_LIMIT
+
+
+def test_the_api_tells_its_health(laptop: Laptop) -> None:
+    answer = laptop.get("/health")
+
+    assert answer.status == 200
+    assert Health.model_validate_json(answer.text).model_loaded
+
+
+def test_the_api_predicts(laptop: Laptop, patient: dict[str, object]) -> None:
+    answer = laptop.post("/predict", patient)
+
+    assert answer.status == 200
+    prediction = Prediction.model_validate_json(answer.text)
+    assert prediction.interval.low <= prediction.Improvement_Score <= prediction.interval.high
+
+
+def test_the_api_tells_what_a_form_can_offer(laptop: Laptop) -> None:
+    answer = laptop.get("/dropdown-values")
+
+    assert answer.status == 200
+    assert DropdownValues.model_validate_json(answer.text).valid_combinations
+
+
+def test_lambda_containers_answer_as_the_deployed_api_does(run: Run) -> None:
+    if not (engine.answers() or engine.can_be_started()):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sam_local.MISSING)
+
+    checked = run(sys.executable, "-m", "pytest", "-q", "tests/sam_local/test_start_api.py")
+
+    assert checked.returncode == 0, checked.stdout
+    assert "skipped" not in checked.stdout.splitlines()[-1], checked.stdout
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=named)
+def test_what_a_layer_ships_has_the_hashes_that_are_pinned(
+    run: Run, file: Path, tmp_path: Path
+) -> None:
+    hashed = ("--no-cache", "--require-hashes", "--no-deps", "--target", tmp_path)
+    installed = run("uv", "pip", "install", *hashed, "--requirements", file)
+
+    assert installed.returncode == 0, installed.stderr
+
+
+@pytest.mark.parametrize("file", PINNED, ids=named)
+def test_no_vulnerability_is_known_in(run: Run, say: Say, tools: Path, file: Path) -> None:
+    pinned = ("--disable-pip", "--no-deps", "--require-hashes", "--requirement", file)
+    done = run(tools / "pip-audit", *pinned, "--format", "json")
+
+    if not done.stdout:
+        pytest.skip(f"no advisory service answers: {done.stderr.strip().splitlines()[-1]}")
+    audited = json.loads(done.stdout)["dependencies"]
+    vulnerable = [
+        f"{one['name']} {one['version']}: {known['id']}"
+        for one in audited
+        for known in one.get("vulns", [])
+    ]
+    unknown = [one["name"] for one in audited if "skip_reason" in one]
+    assert vulnerable == []
+    if len(unknown) == len(audited):
+        pytest.skip(f"the advisory service knows none of {len(audited)}: is it a mirror?")
+    assert unknown == []
+    say("audited", len(audited))
