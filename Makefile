@@ -81,6 +81,10 @@ release-check: $(READY) ## Check all that a release rests on; .local/release-che
 bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build
 	@$(PYTHON) -m bench
 
+.PHONY: bench-start
+bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
+	@$(PYTHON) -m bench.start
+
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.openapi.swagger_ui import generate_swagger_html
 from clinical import api, telemetry
 from clinical.artefacts import Bucket, s3_client
 from clinical.card import ServedCard
@@ -210,10 +209,13 @@ def openapi() -> Response[str]:
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[str]:
     """Serve Swagger UI whole, from the copy in Powertools: the page asks no third party."""
+    # Imported here: a start would pay 80 ms for it, and no prediction needs it.
+    from aws_lambda_powertools.event_handler.openapi import swagger_ui  # noqa: PLC0415
+
     if app.current_event.query_string_parameters.get("format") == "json":  # its own link
         return openapi()
     swagger = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
-    page = generate_swagger_html(
+    page = swagger_ui.generate_swagger_html(
         spec=OPENAPI.read_text().replace("</", "<\\/"),
         swagger_js=(swagger / "swagger-ui-bundle.min.js").read_text(encoding="utf-8"),
         swagger_css=(swagger / "swagger-ui.min.css").read_text(encoding="utf-8"),

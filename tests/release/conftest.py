@@ -21,12 +21,14 @@ type Say = Callable[[str, object], None]
 
 @pytest.fixture
 def run() -> Run:
-    """Run a command from the root of the project; over the time limit, it is a failure."""
+    """Run a command, by default in the project's root; over the time limit, it is a failure."""
 
-    def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *command: str | Path, folder: Path = ROOT, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
