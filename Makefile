@@ -9,6 +9,7 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
+METRICS ?= 60
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -84,6 +85,10 @@ bench: $(READY) ## Measure the handler, against what the predecessor did, and th
 .PHONY: bench-start
 bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
 	@$(PYTHON) -m bench.start
+
+.PHONY: cost
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=60]
+	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back

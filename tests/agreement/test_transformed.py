@@ -1,0 +1,118 @@
+"""What AWS's own SAM transform makes of the template, by the parameters that change it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+ROOT = Path(__file__).parent.parent.parent
+SERVICES = {"StepFunctions": "states", "CertificateManager": "acm"}  # where a prefix differs
+LOCAL = ("CodeUri", "ContentUri", "DefinitionUri")
+
+
+class _NoManagedPolicies:
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
+    """Transform the template, as CloudFormation does; gives its resources.
+
+    changed: the resource whose files were uploaded anew.
+    """
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    for name, resource in template["Resources"].items():
+        for place in set(LOCAL) & set(resource.get("Properties", {})):
+            uploaded = "anew" if name == changed else "before"
+            resource["Properties"][place] = f"s3://bucket/{uploaded}"
+    values = {
+        name: str(parameter.get("Default", ""))
+        for name, parameter in template["Parameters"].items()
+    }
+    made: dict[str, Any] = transform(template, values | parameters, _NoManagedPolicies())
+    resources: dict[str, Any] = made["Resources"]
+    return resources
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+
+
+def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
+
+
+def test_the_deployer_may_use_every_service_that_the_stack_is_made_of() -> None:
+    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    allowed = {
+        action.split(":")[0]
+        for statement in policy["Statement"]
+        for action in _listed(statement["Action"])
+    }
+
+    resources = transformed(CanaryDeployment="true", ApiKeyRequired="true", CloudFront="true")
+
+    services = {one["Type"].split("::")[1] for one in resources.values()}
+    assert {SERVICES.get(service, service.lower()) for service in services} <= allowed
+
+
+def test_the_deployer_may_hand_roles_to_the_services_that_take_them() -> None:
+    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    (passing,) = [one for one in policy["Statement"] if one["Action"] == "iam:PassRole"]
+
+    roles = of_type(transformed(CanaryDeployment="true"), "AWS::IAM::Role").values()
+
+    takers = {
+        service
+        for role in roles
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        for service in _listed(statement["Principal"]["Service"])
+    }
+    assert takers == set(passing["Condition"]["StringEquals"]["iam:PassedToService"])
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def test_a_canary_takes_a_new_version_back_when_an_alarm_goes_off() -> None:
+    assert of_type(transformed(), "AWS::CodeDeploy::DeploymentGroup") == {}
+
+    resources = transformed(CanaryDeployment="true")
+
+    (group,) = of_type(resources, "AWS::CodeDeploy::DeploymentGroup").values()
+    assert group["AlarmConfiguration"]["Enabled"]
+    assert {one["Name"]["Ref"] for one in group["AlarmConfiguration"]["Alarms"]} <= set(resources)
+    assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+    update = resources["PredictFunctionAliaslive"]["UpdatePolicy"]
+    assert "CodeDeployLambdaAliasUpdate" in update
+
+
+def test_a_key_is_asked_for_on_every_route_but_not_of_preflights() -> None:
+    def secured(parameter: str) -> dict[tuple[str, str], bool]:
+        (api,) = of_type(transformed(ApiKeyRequired=parameter), "AWS::ApiGateway::RestApi").values()
+        return {
+            (path, method): {"api_key": []} in operation.get("security", [])
+            for path, operations in api["Body"]["paths"].items()
+            for method, operation in operations.items()
+        }
+
+    assert not any(secured("").values())
+    for (path, method), asked in secured("true").items():
+        assert asked == (method != "options"), (path, method)
+
+
+@pytest.mark.parametrize("changed", ["PredictFunction", "ClinicalLayer", "ModelLayer"])
+def test_a_change_in_code_or_layers_makes_another_version_of_what_serves(changed: str) -> None:
+    before = of_type(transformed(), "AWS::Lambda::Version")
+    again = of_type(transformed(), "AWS::Lambda::Version")
+    after = of_type(transformed(changed), "AWS::Lambda::Version")
+
+    assert set(before) == set(again)
+    assert set(before).isdisjoint(after)
