@@ -20,6 +20,7 @@ import socket
 import threading
 from typing import Any
 
+import monitoring  # type: ignore[import-not-found]  # beside this script
 from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
@@ -123,5 +124,6 @@ if __name__ == "__main__":
         Config.create_sockets = create_sockets_with_bridge
     name_errors()
     hand_parameters_to_sam()
+    monitoring.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

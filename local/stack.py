@@ -40,6 +40,8 @@ class Outputs(BaseModel):
     raw_bucket: str
     artifacts_bucket: str
     site_bucket: str
+    dashboard_name: str
+    alarm_topic_arn: str
 
 
 class Stack:
@@ -141,6 +143,8 @@ class Stack:
             raw_bucket=said["RawBucketName"],
             artifacts_bucket=said["ArtifactsBucketName"],
             site_bucket=site_bucket,
+            dashboard_name=said["DashboardName"],
+            alarm_topic_arn=said["AlarmTopicArn"],
         )
 
     def _client(self, service: str) -> Any:  # noqa: ANN401 - as boto3 has it

@@ -62,7 +62,7 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
             return function(**inputs, **{key: give(name, run) for key, give in given.items()})
 
         @telemetry.logger().inject_lambda_context(clear_state=True)
-        @telemetry.metrics().log_metrics(capture_cold_start_metric=True)
+        @telemetry.metrics().log_metrics
         @wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             began = time.perf_counter()
@@ -94,7 +94,7 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
                 entry = entry.model_copy(update={"error": type(error).__name__})
                 telemetry.add(telemetry.Metric.STAGE_FAILURES, error=type(error).__name__)
                 if isinstance(error, ArtefactCorrupted):
-                    telemetry.add(telemetry.Metric.ARTEFACTS_REFUSED)
+                    telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, stage=name)
                 raise
             finally:
                 run.lineage.enter(name, entry, params().pipeline_digest)

@@ -189,11 +189,14 @@ def health() -> Response[Health]:
     try:
         model = follower.current()
     except ModelUnavailable:
+        telemetry.add(telemetry.Metric.HEALTH, 0)
         return Response(
             HTTPStatus.SERVICE_UNAVAILABLE,
             content_types.APPLICATION_JSON,
             Health(status="unhealthy", model_loaded=False, model_version="unknown"),
         )
+    telemetry.add(telemetry.Metric.HEALTH, 1)
+    telemetry.record_model(model.champion)
     return Response(
         HTTPStatus.OK,
         content_types.APPLICATION_JSON,

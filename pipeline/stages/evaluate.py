@@ -69,6 +69,8 @@ def evaluate(
         subgroups=tuple(subgroups(columns, errors, params)),
         importances=tuple(importances(scorer, columns, recorded, params)),
     )
+    if evaluation.verdict.decision == "rejected":  # then the execution ends; else `promote` knows
+        telemetry.count_execution("rejected")
     telemetry.note(decision=evaluation.verdict.decision)
     return Evaluated(
         verdict=evaluation.verdict, report=artefacts.write_json("evaluation.json", evaluation)
@@ -137,6 +139,8 @@ def against_champion(  # noqa: PLR0913, PLR0917 - two models, and the rows to co
     except (ArtefactCorrupted, ArtefactMissing, KeyError, ValueError, *UNREADABLE) as error:
         # ONNX Runtime fails too where the contract has a category by now that the champion lacks.
         telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
+        if isinstance(error, ArtefactCorrupted):
+            telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, model_version=champion.version)
         return not_compared(champion, 0, beats_average=False)
     bootstrap = bootstrap_of(params)
     its_errors = predicted - recorded[unseen]

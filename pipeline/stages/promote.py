@@ -1,5 +1,6 @@
 """Let a published version serve: the candidate that passed the gate, or one named by hand."""
 
+from clinical import telemetry
 from clinical.errors import ChampionMoved, VersionUnknown
 from clinical.registry import Pointer, Promotion, Registry
 from stage import Run, stage
@@ -15,6 +16,13 @@ def promote(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
     Raises ChampionMoved where the champion is not the one that the nomination was judged against,
     VersionUnknown, ArtefactMissing, ArtefactCorrupted.
     """
+    promoted = moved(nominated, registry, run)
+    telemetry.count_execution(promoted.decision)
+    return promoted
+
+
+def moved(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
+    """Move the champion, unless it is the nominated version already."""
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
     name = nominated.version

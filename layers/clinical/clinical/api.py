@@ -42,6 +42,7 @@ type Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 PROBLEM_JSON = "application/problem+json"
 REPORTED_IN_DETAIL = 5  # of the violations; all of them are in `errors`
 LOGGED_VIOLATIONS = 20
+SCHEDULED = "scheduled"  # a member of the event that API Gateway never sends: so no client can
 
 _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
@@ -122,11 +123,12 @@ def lambda_handler(
     """
     allowed = cors()
     routes = {f"{route.method} {route.path}" for route in app._static_routes}  # noqa: SLF001
+    first = iter((True,))  # invocation of this environment
 
     @telemetry.logger().inject_lambda_context(clear_state=True)
-    @telemetry.metrics().log_metrics(capture_cold_start_metric=True)
+    @telemetry.metrics().log_metrics
     def handle(event: Event, context: LambdaContext) -> dict[str, Any]:
-        started = time.perf_counter()
+        started, cold = time.perf_counter(), next(first, False)
         route = f"{event.get('httpMethod')} {event.get('resource')}"
         facts: dict[str, object] = {"request_id": context.aws_request_id}
         try:
@@ -147,10 +149,18 @@ def lambda_handler(
         status = response["statusCode"]
         response["multiValueHeaders"]["X-Content-Type-Options"] = ["nosniff"]
         response["multiValueHeaders"].setdefault("Cache-Control", ["no-store"])
-        if route in predictions and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            telemetry.add(telemetry.Metric.PREDICTION_ERRORS)
+        if route in predictions:
+            faulty = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            telemetry.add(telemetry.Metric.PREDICTION_ERRORS, int(faulty))
+        if event.get(SCHEDULED):  # then nobody asked, and it counts as no request
+            telemetry.note(scheduled=True, status=status, **facts)
+            return response
         telemetry.record_request(
-            route if route in routes else "unmatched", status, time.perf_counter() - started, facts
+            route if route in routes else "unmatched",
+            status,
+            time.perf_counter() - started,
+            cold=cold,
+            properties=facts,
         )
         return response
 

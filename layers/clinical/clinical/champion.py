@@ -79,7 +79,11 @@ class ChampionFollower[Served]:
                 return
             self._served = self._load(newer.champion)
             self._pointer = newer
-            telemetry.count(telemetry.Metric.MODEL_LOADS, model_version=newer.champion.version)
+            telemetry.count(
+                telemetry.Metric.MODEL_LOADS,
+                model_version=newer.champion.version,
+                promotion=newer.champion.sequence,
+            )
         except ClinicalError as error:
             telemetry.logger().error(
                 "The champion could not be read; what is loaded keeps serving.",

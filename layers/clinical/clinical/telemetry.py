@@ -7,24 +7,41 @@ and an exception is logged by its type and its frames, never by its message.
 import traceback
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
+
+if TYPE_CHECKING:
+    from clinical.registry import Champion
 
 NAMESPACE = "ClinicalOutcomes"
 
 
 class Metric(StrEnum):
-    """Every metric this system emits, besides Powertools' own ColdStart."""
+    """Every metric this system emits.
+
+    What has a rate is 0 or 1 a request, so that its average is the rate: that takes no metric math.
+    """
 
     REQUESTS = "Requests"
     LATENCY = "Latency"
+    SERVER_ERRORS = "ServerErrors"
+    CLIENT_ERRORS = "ClientErrors"
+    COLD_STARTS = "ColdStarts"
     PREDICTIONS = "Predictions"
     PREDICTION_ERRORS = "PredictionErrors"
+    HEALTH = "Health"
+    SERVED_PROMOTION = "ServedPromotion"
+    MODEL_R2 = "ModelR2"
+    MODEL_RMSE = "ModelRMSE"
+    AVERAGE_RMSE = "AverageRMSE"
+    INTERVAL_COVERAGE = "IntervalCoverage"
     MODEL_LOADS = "ModelLoads"
     CHAMPION_REFRESH_FAILURES = "ChampionRefreshFailures"
     ARTEFACTS_REFUSED = "ArtefactsRefused"
+    EXECUTIONS = "Executions"
     STAGE_RUNS = "StageRuns"
     STAGE_CACHE_HITS = "StageCacheHits"
     STAGE_FAILURES = "StageFailures"
@@ -43,11 +60,27 @@ def metrics() -> Metrics:
     return Metrics(namespace=NAMESPACE)
 
 
-def count(metric: Metric, **properties: str) -> None:
-    """Count one event that belongs to no request, as an EMF line of its own."""
+def count(metric: Metric, **properties: str | int) -> None:
+    """Count one event that belongs to no request, as an EMF line of its own.
+
+    It has no dimension: one series, and one alarm on it, holds what any function counted.
+    """
     with single_metric(name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as single:
+        single.add_metadata("service", single.service)
+        single.service = ""
         for name, value in properties.items():
             single.add_metadata(name, value)
+
+
+def count_execution(verdict: str) -> None:
+    """Count an execution of the state machine by what it came to, as an EMF line of its own.
+
+    verdict: a dimension, so one of few: the gate's decision or, once it ended, `promote`'s.
+    """
+    with single_metric(
+        name=Metric.EXECUTIONS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
+    ) as single:
+        single.add_dimension("verdict", verdict)
 
 
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
@@ -62,17 +95,39 @@ def note(**properties: object) -> None:
         metrics().add_metadata(name, value)
 
 
-def record_request(route: str, status: int, seconds: float, properties: dict[str, object]) -> None:
+def record_request(
+    route: str, status: int, seconds: float, *, cold: bool, properties: dict[str, object]
+) -> None:
     """Add a request to the invocation's line.
 
     route: the template of the path, such as "POST /predict", never the path itself.
+    cold: whether it had to wait for the environment to start.
     properties: facts for later analysis: features, prediction, model version, kinds of errors.
     """
     line = metrics()
-    line.add_dimensions(service=line.service, route=route, status_class=f"{status // 100}xx")
+    line.add_dimensions(service=line.service, route=route)
+    faulty = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    refused = not faulty and status >= HTTPStatus.BAD_REQUEST
     line.add_metric(Metric.REQUESTS, MetricUnit.Count, 1)
     line.add_metric(Metric.LATENCY, MetricUnit.Milliseconds, round(seconds * 1e3, 3))
+    line.add_metric(Metric.SERVER_ERRORS, MetricUnit.Count, faulty)
+    line.add_metric(Metric.CLIENT_ERRORS, MetricUnit.Count, refused)
+    line.add_metric(Metric.COLD_STARTS, MetricUnit.Count, cold)
     note(status=status, **properties)
+
+
+def record_model(champion: "Champion") -> None:
+    """Add to the invocation's line which promotion serves, and what its model is worth.
+
+    A version's name makes no number; that of its promotion does, and `make models` knows both.
+    """
+    line, verdict = metrics(), champion.verdict
+    line.add_metric(Metric.SERVED_PROMOTION, MetricUnit.NoUnit, champion.sequence)
+    line.add_metric(Metric.MODEL_R2, MetricUnit.NoUnit, verdict.candidate.r2.value)
+    line.add_metric(Metric.MODEL_RMSE, MetricUnit.NoUnit, verdict.candidate.rmse.value)
+    line.add_metric(Metric.AVERAGE_RMSE, MetricUnit.NoUnit, verdict.average.rmse.value)
+    line.add_metric(Metric.INTERVAL_COVERAGE, MetricUnit.NoUnit, verdict.coverage.measured)
+    note(model_version=champion.version)
 
 
 def record_stage(
@@ -80,7 +135,7 @@ def record_stage(
 ) -> None:
     """Add a pipeline stage's run to the invocation's line."""
     line = metrics()
-    line.add_dimension("stage", stage)
+    line.add_dimensions(service=line.service, stage=stage)
     line.add_metric(Metric.STAGE_RUNS, MetricUnit.Count, 1)
     line.add_metric(Metric.STAGE_CACHE_HITS, MetricUnit.Count, int(cached))
     line.add_metric(Metric.STAGE_DURATION, MetricUnit.Milliseconds, round(seconds * 1e3, 3))

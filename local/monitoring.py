@@ -1,0 +1,113 @@
+"""What is watched on AWS without asking, and not by ministack: put right before it starts.
+
+- CloudWatch Logs takes metrics out of lines in the embedded metric format.
+- Step Functions counts executions.
+- Alarms look at the metric of their own dimensions, treat missing data as they say, need so many
+  periods of so many, and are judged as time goes by. ministack judges them on PutMetricData alone,
+  on all dimensions at once, and never by silence.
+- Logs Insights finds the fields of lines in JSON.
+
+Dashboards, percentiles and the sending of alarms to SNS are ministack's own. Metric math it lacks.
+"""
+
+import json
+import threading
+import time
+from typing import Any
+
+# Beside the emulator's script, which is where Python looks first; mypy knows them as local.*.
+import alarms  # type: ignore[import-not-found]
+import emf  # type: ignore[import-not-found]
+from ministack.services import cloudwatch, cloudwatch_logs, stepfunctions
+
+JUDGE_SECONDS = 10
+COUNTED = {
+    "RUNNING": "ExecutionsStarted",
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "ABORTED": "ExecutionsAborted",
+}
+
+type Record = dict[str, Any]
+
+_append_log_events = cloudwatch_logs._append_log_events  # noqa: SLF001
+_row_from_record = cloudwatch_logs._row_from_record  # noqa: SLF001
+_emit_execution_status_event = stepfunctions._emit_execution_status_event  # noqa: SLF001
+
+
+def append_and_extract(stream: Record, events: list[Record]) -> None:
+    """Keep log events, and the metrics in them."""
+    _append_log_events(stream, events)
+    now = time.time()
+    for event in events:
+        for datum in emf.data_in(event["message"], now):
+            cloudwatch._store_datum(  # noqa: SLF001
+                datum.namespace,
+                datum.name,
+                datum.dimensions,
+                datum.timestamp,
+                datum.unit,
+                None,
+                datum.values,
+                None,
+                None,
+            )
+
+
+def emit_and_count(execution: Record) -> None:
+    """Tell that an execution's status changed, and count it."""
+    _emit_execution_status_event(execution)
+    dimensions = {"StateMachineArn": execution["stateMachineArn"]}
+    cloudwatch.record_metric("AWS/States", COUNTED[execution["status"]], 1, "Count", dimensions)
+
+
+def judge(alarm: Record) -> None:
+    """Judge an alarm by the last periods of its metric, and act where its state changes."""
+    before, state = alarm["StateValue"], alarms.judged(values_of(alarm, time.time()), alarm)
+    if state == before:
+        return
+    reason = f"{before} before; judged by the last {alarm['EvaluationPeriods']} periods"
+    alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+    cloudwatch._record_history(alarm["AlarmName"], before, state, reason)  # noqa: SLF001
+    cloudwatch._dispatch_alarm_actions(alarm, before, state, reason)  # noqa: SLF001
+    cloudwatch._evaluate_parent_alarms(alarm)  # noqa: SLF001
+
+
+def values_of(alarm: Record, now: float) -> list[float | None]:
+    """Give the statistic of each of an alarm's periods up to now, None where there are no data."""
+    dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])  # noqa: SLF001
+    key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))  # noqa: SLF001
+    statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
+    points, values = list(cloudwatch._metrics.get(key, [])), []  # noqa: SLF001
+    for number in range(alarm["EvaluationPeriods"]):
+        end = now - number * alarm["Period"]
+        within = [one for one in points if end - alarm["Period"] < one["Timestamp"] <= end]
+        stats = cloudwatch._calc_stats(within)  # noqa: SLF001
+        values.append(cloudwatch._stat_value(stats, statistic, within) if within else None)  # noqa: SLF001
+    return values
+
+
+def judge_again_and_again() -> None:
+    while True:
+        time.sleep(JUDGE_SECONDS)
+        cloudwatch._evaluate_all_alarms()  # noqa: SLF001
+
+
+def row_with_fields(record: Record, names: list[str]) -> list[Record]:
+    """Give what a query asks of a log line, the fields of an object in JSON among it."""
+    try:
+        fields = json.loads(record["@message"])
+    except ValueError:
+        fields = None
+    known = {**fields, **record} if isinstance(fields, dict) else record
+    row: list[Record] = _row_from_record(known, names)
+    return row
+
+
+def install() -> None:
+    cloudwatch_logs._append_log_events = append_and_extract  # noqa: SLF001
+    cloudwatch_logs._row_from_record = row_with_fields  # noqa: SLF001
+    stepfunctions._emit_execution_status_event = emit_and_count  # noqa: SLF001
+    cloudwatch._evaluate_alarm = judge  # noqa: SLF001
+    threading.Thread(target=judge_again_and_again, daemon=True).start()
