@@ -116,3 +116,10 @@ def test_a_change_in_code_or_layers_makes_another_version_of_what_serves(changed
 
     assert set(before) == set(again)
     assert set(before).isdisjoint(after)
+
+
+def test_the_gateways_log_role_is_set_before_the_stage_that_logs() -> None:
+    (stage,) = of_type(transformed(), "AWS::ApiGateway::Stage").values()
+
+    assert "DestinationArn" in stage["AccessLogSetting"]
+    assert {"Ref": "GatewayAccount"} in stage["Variables"]["LogsRole"]["Fn::If"]
