@@ -126,7 +126,7 @@ class Stack:
 
     def publish_site(self) -> None:
         """Publish the site, and tell it where the API is."""
-        site.publish(self.s3, self.outputs.site_bucket, self.outputs.api_url)
+        site.publish(self.s3, self.outputs.site_bucket, self.outputs.api_url, self.outputs.site_url)
 
     def _describe(self) -> Outputs:
         (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]

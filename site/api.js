@@ -1,0 +1,48 @@
+// Asks the API, wherever config.json says that it is.
+
+const PATIENCE_MS = 30_000; // API Gateway itself gives up after 29 s
+const PAUSE_MS = 500;
+
+/** When there is no answer to use: one sentence, and what it says about single fields. */
+export class Problem extends Error {
+  constructor(sentence, violations = []) {
+    super(sentence);
+    this.violations = violations;
+  }
+}
+
+let apiUrl;
+
+/** Ask a route; with a body it is a POST. */
+export async function ask(route, body) {
+  apiUrl ??= (await answerOf("config.json")).api_url.replace(/\/$/, "");
+  return answerOf(apiUrl + route, body);
+}
+
+async function answerOf(url, body) {
+  const { apiKey } = sessionStorage;
+  const headers = apiKey ? { "x-api-key": apiKey } : {};
+  if (body) headers["Content-Type"] = "application/json";
+  const response = await reach(url, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const answer = await response.json().catch(() => null); // a gateway's own errors need not be JSON
+  if (response.ok && answer) return answer;
+  if (response.status === 403) {
+    sessionStorage.apiKey = prompt("This service asks for an API key:") ?? "";
+    if (sessionStorage.apiKey) return answerOf(url, body);
+  }
+  if (response.status === 503) throw new Problem("No model is loaded yet. Once one has been trained, try again.");
+  const sentence = answer?.detail ?? `The service could not answer (status ${response.status}). Please try again.`;
+  throw new Problem(sentence, answer?.errors);
+}
+
+/** Fetch, and once more where the network failed: no route changes anything. */
+async function reach(url, options, again = true) {
+  try {
+    return await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+  } catch (fault) {
+    if (fault.name === "TimeoutError") throw new Problem("The service took too long to answer. Please try again.");
+    if (!again) throw new Problem("The service cannot be reached. Check the connection and try again.");
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return reach(url, options, false);
+  }
+}

@@ -1,0 +1,101 @@
+"""Debian's Chromium, driven by Playwright, against the deployed local stack."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, sync_playwright
+
+from tests.integration.conftest import ROOT, Laptop, first_up, laptop, start_laptop
+
+__all__ = ["first_up", "laptop", "start_laptop"]
+
+SCREENSHOTS = ROOT / ".local/screenshots"
+PATIENCE_MS = 60_000
+MISSING = "no Chromium is found: install it, on Debian with `apt-get install chromium`"
+# Nothing but the page may ask anything of the network.
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = shutil.which("chromium")
+    if not found and os.environ.get("CI") == "true":
+        pytest.fail(MISSING)
+    if not found:
+        pytest.skip(MISSING)
+    arguments = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page in a window of its own, and all that it asked for and complained of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.requests: list[Request] = []
+        self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", self._asked)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._heard)
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def fail_once(self, pattern: str) -> None:
+        """Let the network fail the first request of a pattern."""
+        self.page.route(pattern, lambda route: route.abort(), times=1)
+
+    def answer(self, pattern: str, status: int, body: str) -> None:
+        def fulfil(route: Route) -> None:
+            route.fulfill(status=status, body=body, content_type="application/problem+json")
+
+        self.page.route(pattern, fulfil)
+
+    def keep(self, name: str) -> Path:
+        """Keep a screenshot of the whole page."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        file = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=file, full_page=True)
+        return file
+
+    def assert_accessible(self) -> None:
+        """Hold the page as it is now to all that axe-core knows."""
+        found = Axe().run(self.page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Visit]:
+    """A window on a desk, in light colours."""
+    with chromium.new_context(viewport={"width": 1200, "height": 900}) as context:
+        yield Visit(context.new_page())
+
+
+@pytest.fixture
+def site(laptop: Laptop) -> str:
+    """Where the site's pages are, with a slash at the end."""
+    return laptop.stack.outputs.site_url.removesuffix("index.html")

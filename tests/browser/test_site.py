@@ -1,0 +1,458 @@
+"""What a researcher does on the site, in a real browser."""
+
+import json
+import re
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.conftest import Visit
+from tests.integration.conftest import Laptop
+
+MOST_BYTES = 20 * 1024  # of the predict page
+MINUS = "\N{MINUS SIGN}"
+WORTHLESS = "does not beat always answering the average"
+expect.set_options(timeout=60_000)
+
+
+def fill(page: Page, patient: dict[str, Any]) -> None:
+    """Fill in the form, from the top, as its fields allow."""
+    for name, value in patient.items():
+        field = page.locator(f"#{name}")
+        expect(field).to_be_enabled()
+        if field.evaluate("field => field.tagName") == "SELECT":
+            field.select_option(str(value))
+        else:
+            field.fill(str(value))
+
+
+def opened(visit: Visit, site: str) -> Page:
+    visit.page.goto(f"{site}index.html")
+    expect(visit.page.locator("#form")).to_be_visible()
+    return visit.page
+
+
+def predicted(visit: Visit, site: str, patient: dict[str, Any]) -> Page:
+    page = opened(visit, site)
+    fill(page, patient)
+    page.get_by_role("button", name="Predict improvement").click()
+    expect(page.locator("#result")).to_be_visible()
+    return page
+
+
+def test_a_prediction_shows_what_the_api_answers(
+    visit: Visit, site: str, laptop: Laptop, patient: dict[str, Any]
+) -> None:
+    answer = laptop.post("/predict", patient).body
+
+    page = predicted(visit, site, patient)
+
+    expect(page.locator("#score")).to_have_text(f"{answer['Improvement_Score']:.2f}")
+    expect(page.locator("#band")).to_contain_text("Moderate", ignore_case=True)
+    low, high = answer["interval"]["low"], answer["interval"]["high"]
+    expect(page.locator("#interval")).to_contain_text(f"{low:.2f} to {high:.2f}")
+    expect(page.locator("#interval")).to_contain_text(f"{answer['support']} patients")
+    expect(page.locator("#model-version")).to_have_text(answer["model_version"])
+    expect(page.locator("#warning")).to_be_hidden()
+    assert visit.complaints == []
+
+
+def test_the_gauge_is_drawn_to_scale(visit: Visit, site: str, patient: dict[str, Any]) -> None:
+    page = predicted(visit, site, patient)
+    page.wait_for_timeout(1_000)  # the animation's end
+
+    drawn = page.locator("#gauge").evaluate(
+        """gauge => {
+             const style = getComputedStyle(gauge, "::before"), all = gauge.clientWidth;
+             const [left, right] = [style.left, style.right].map(parseFloat);
+             return [left / all * 10, (all - right) / all * 10];
+           }"""
+    )
+
+    words = page.locator("#interval").inner_text()
+    low, high = map(float, re.findall(r"\d+\.\d\d", words)[:2])
+    assert drawn == pytest.approx([low, high], abs=0.05)
+
+
+def test_the_form_offers_only_what_was_recorded_together(
+    visit: Visit, site: str, laptop: Laptop
+) -> None:
+    recorded = laptop.get("/dropdown-values").body["valid_combinations"]
+    page = opened(visit, site)
+
+    expect(page.locator("#Drug_Name")).to_be_disabled()
+    page.locator("#Condition").select_option("Infection")
+
+    offered = page.locator("#Drug_Name option").evaluate_all("all => all.map(one => one.value)")
+    drugs = {one["Drug_Name"] for one in recorded if one["Condition"] == "Infection"}
+    assert set(filter(None, offered)) == drugs
+    page.locator("#Drug_Name").select_option("Ciprofloxacin")
+    page.locator("#Condition").select_option("Depression")
+    expect(page.locator("#Drug_Name")).to_have_value("")  # it was not recorded with that
+    expect(page.locator("#Dosage_mg")).to_be_disabled()
+
+
+def test_wrong_input_is_said_at_its_field_before_anything_is_sent(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    page = opened(visit, site)
+    fill(page, patient | {"Age": 17})
+    page.locator("#Treatment_Duration_days").fill("")
+    asked = len(visit.requests)
+
+    page.get_by_role("button", name="Predict improvement").click()
+
+    expect(page.locator("#Age-fault")).to_have_text("Age must be from 18 to 79.")
+    expect(page.locator("#Treatment_Duration_days-fault")).to_have_text(
+        "Treatment duration is missing."
+    )
+    expect(page.locator("#Age")).to_be_focused()
+    expect(page.locator("#Age")).to_have_attribute("aria-invalid", "true")
+    assert len(visit.requests) == asked
+    visit.assert_accessible()
+    page.locator("#Age").fill("56")
+    expect(page.locator("#Age-fault")).to_be_empty()
+
+
+def test_the_server_has_the_last_word_and_its_words_are_at_the_fields(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    page = opened(visit, site)
+    page.locator("#Age").evaluate("age => age.removeAttribute('max')")
+    fill(page, patient | {"Age": 130})
+
+    page.get_by_role("button", name="Predict improvement").click()
+
+    expect(page.locator("#Age-fault")).to_contain_text("Age should be less than or equal to 79")
+    expect(page.locator("#result")).to_be_hidden()
+
+
+def test_a_combination_that_was_never_recorded_is_refused_in_a_sentence(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    page = opened(visit, site)
+    fill(page, patient)
+    page.locator("#Side_Effects").evaluate(
+        "field => { field.add(new Option('Cough')); field.value = 'Cough'; }"
+    )
+
+    page.get_by_role("button", name="Predict improvement").click()
+
+    expect(page.locator("#message")).to_contain_text("never recorded together")
+
+
+def test_an_explanation_adds_up_to_the_score(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    page = predicted(visit, site, patient)
+
+    page.get_by_role("button", name="Explain this score").click()
+    expect(page.locator("#explanation li")).to_have_count(7)
+
+    base = float(re.findall(r"\d+\.\d\d", page.locator("#explanation p").first.inner_text())[0])
+    texts = page.locator("#explanation li > :last-child").all_inner_texts()
+    added = [float(text.replace(MINUS, "-")) for text in texts]
+    assert base + sum(added) == pytest.approx(
+        float(page.locator("#score").inner_text()), abs=0.005 * 9
+    )
+    assert sorted(added, key=abs, reverse=True) == added
+
+
+def test_treatments_are_compared_in_one_request_and_none_is_recommended(
+    visit: Visit, site: str, laptop: Laptop, patient: dict[str, Any]
+) -> None:
+    recorded = laptop.get("/dropdown-values").body["valid_combinations"]
+    treatments = [one for one in recorded if one["Condition"] == patient["Condition"]]
+    page = predicted(visit, site, patient)
+    before = len(visit.requests)
+
+    page.get_by_role("button", name="Compare treatments").click()
+    expect(page.locator("#comparison li")).to_have_count(len(treatments))
+
+    asked = [one for one in visit.requests[before:] if one.method == "POST"]
+    assert [urlsplit(one.url).path.rsplit("/v1", 1)[-1] for one in asked] == ["/predict/batch"]
+    expect(page.locator("#comparison li.own")).to_contain_text(page.locator("#score").inner_text())
+    expect(page.locator("#comparison")).to_contain_text("nothing here is a recommendation")
+    assert_words_match_intervals(page)
+
+
+def assert_words_match_intervals(page: Page) -> None:
+    """What overlaps the patient's own interval is indistinguishable, and nothing else is."""
+
+    def interval(text: str) -> tuple[float, float]:
+        _, low, high = map(float, re.findall(r"\d+\.\d\d", text)[:3])
+        return low, high
+
+    rows = page.locator("#comparison li > :last-child").all_inner_texts()
+    own = interval(next(row for row in rows if "this treatment" in row))
+    for row in rows:
+        low, high = interval(row)
+        overlaps = low <= own[1] and own[0] <= high
+        assert ("differs" in row) == (not overlaps), row
+    alike = sum("indistinguishable" in row for row in rows)
+    expect(page.locator("#comparison > p").nth(1)).to_contain_text(
+        f"{alike} of {len(rows) - 1} others"
+    )
+
+
+def test_intervals_that_do_not_overlap_are_said_to_differ(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    def spread(body: str) -> str:
+        answer = json.loads(body)
+        for number, one in enumerate(answer["predictions"]):
+            one["interval"] |= {"low": number % 10 / 1.0, "high": number % 10 + 0.5}
+        return json.dumps(answer)
+
+    visit.page.route(
+        "**/predict/batch",
+        lambda route: route.fulfill(
+            response=(fetched := route.fetch()), body=spread(fetched.text())
+        ),
+    )
+    page = predicted(visit, site, patient)
+
+    page.get_by_role("button", name="Compare treatments").click()
+
+    expect(page.get_by_text("differs").first).to_be_visible()
+    assert_words_match_intervals(page)
+
+
+def test_a_model_that_does_not_beat_the_average_says_so_unmissably(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    def worthless(body: str) -> str:
+        answer = json.loads(body)
+        answer["skill"] = {"r2": -0.03, "beats_average": False}
+        return json.dumps(answer)
+
+    for route in ("**/predict", "**/predict/batch"):
+        visit.page.route(
+            route,
+            lambda route: route.fulfill(
+                response=(fetched := route.fetch()), body=worthless(fetched.text())
+            ),
+        )
+    page = predicted(visit, site, patient)
+    page.get_by_role("button", name="Compare treatments").click()
+
+    expect(page.locator("#warning")).to_contain_text(WORTHLESS)
+    expect(page.locator("#warning")).to_be_visible()
+    expect(page.locator("#comparison .warning")).to_contain_text(WORTHLESS)
+    visit.assert_accessible()
+    visit.keep("site-warning")
+
+
+def test_the_model_page_shows_the_card(visit: Visit, site: str, laptop: Laptop) -> None:
+    card = laptop.get("/model").body
+    page = visit.page
+    page.goto(f"{site}model.html")
+
+    expect(page.locator("#serves")).to_contain_text(card["model_version"])
+    for reason in card["verdict"]["reasons"]:
+        expect(page.get_by_text(reason).first).to_be_visible()
+    expect(page.locator("section")).to_have_count(5)
+    rows = page.get_by_role("region", name="Group").locator("tbody tr")
+    expect(rows).to_have_count(len(card["subgroups"]))
+    ledger = page.get_by_role("region", name="Promotion").locator("tbody tr")
+    expect(ledger).to_have_count(len(card["ledger"]))
+    assert visit.complaints == []
+
+
+def test_everything_passes_axe_and_is_kept_as_a_picture(
+    chromium: Browser, site: str, patient: dict[str, Any], scheme: Any
+) -> None:
+    with chromium.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
+        visit = Visit(context.new_page())
+
+        opened(visit, site)
+        visit.assert_accessible()
+        page = predicted(visit, site, patient)
+        page.get_by_role("button", name="Explain this score").click()
+        expect(page.locator("#explanation li").first).to_be_visible()
+        page.get_by_role("button", name="Compare treatments").click()
+        expect(page.locator("#comparison li").first).to_be_visible()
+        visit.assert_accessible()
+        visit.keep(f"site-{scheme}")
+        page.goto(f"{site}model.html")
+        expect(page.locator("section")).to_have_count(5)
+        visit.assert_accessible()
+        visit.keep(f"model-{scheme}")
+
+
+def test_dark_is_dark_and_light_is_light(chromium: Browser, site: str) -> None:
+    def brightness(scheme: Any) -> int:
+        with chromium.new_context(color_scheme=scheme) as context:
+            page = opened(Visit(context.new_page()), site)
+            colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+    assert brightness("dark") < 150
+    assert brightness("light") > 600
+
+
+def test_nothing_moves_where_motion_is_reduced(chromium: Browser, site: str) -> None:
+    def transition(motion: Any) -> str:
+        with chromium.new_context(reduced_motion=motion) as context:
+            page = opened(Visit(context.new_page()), site)
+            seconds: str = page.evaluate(
+                "getComputedStyle(document.getElementById('gauge'), '::after').transitionDuration"
+            )
+            return seconds
+
+    assert transition("reduce") == "0s"
+    assert transition("no-preference") != "0s"
+
+
+def test_a_phone_scrolls_down_and_never_sideways(
+    chromium: Browser, site: str, patient: dict[str, Any]
+) -> None:
+    with chromium.new_context(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    ) as context:
+        visit = Visit(context.new_page())
+        page = predicted(visit, site, patient)
+        page.get_by_role("button", name="Explain this score").click()
+        page.get_by_role("button", name="Compare treatments").click()
+        expect(page.locator("#comparison li").first).to_be_visible()
+
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        visit.keep("site-phone")
+        page.goto(f"{site}model.html")
+        expect(page.locator("section")).to_have_count(5)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_the_keyboard_alone_is_enough(
+    visit: Visit, site: str, laptop: Laptop, patient: dict[str, Any]
+) -> None:
+    page = opened(visit, site)
+
+    fields = page.locator("form input, form select").evaluate_all("all => all.map(one => one.id)")
+    page.get_by_role("link", name="What is the model worth?").focus()
+    page.keyboard.press("Tab")
+    for name in fields:
+        expect(page.locator(f"#{name}")).to_be_focused()
+        page.keyboard.type(str(patient[name]))  # over what a field had, which Tab selects
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Predict improvement")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#result")).to_be_visible()
+    for name, place in (
+        ("Explain this score", "explanation"),
+        ("Compare treatments", "comparison"),
+    ):
+        page.get_by_role("button", name=name).focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(f"#{place}")).to_be_focused()
+
+    answer = laptop.post("/predict", patient).body
+    expect(page.locator("#score")).to_have_text(f"{answer['Improvement_Score']:.2f}")
+
+
+def test_a_network_that_fails_once_is_asked_again(
+    visit: Visit, site: str, patient: dict[str, Any]
+) -> None:
+    visit.fail_once("**/dropdown-values")
+    visit.fail_once("**/predict")
+
+    page = predicted(visit, site, patient)
+
+    expect(page.locator("#score")).to_have_text(re.compile(r"\d\.\d\d"))
+
+
+def test_a_network_that_is_down_is_said_and_can_be_tried_again(visit: Visit, site: str) -> None:
+    page = visit.page
+    page.route("**/dropdown-values", lambda route: route.abort())
+    page.goto(f"{site}index.html")
+
+    expect(page.locator("#message")).to_contain_text("cannot be reached")
+    expect(page.locator("#form")).to_be_hidden()
+    visit.assert_accessible()
+    visit.keep("site-down")
+    page.unroute("**/dropdown-values")
+    page.get_by_role("button", name="Try again").click()
+
+    expect(page.locator("#form")).to_be_visible()
+    expect(page.locator("#message")).to_be_empty()
+
+
+def test_without_a_model_it_says_what_is_missing(visit: Visit, site: str) -> None:
+    visit.answer("**/dropdown-values", 503, '{"detail": "no model is loaded"}')
+    visit.answer("**/model", 503, '{"detail": "no model is loaded"}')
+
+    visit.page.goto(f"{site}index.html")
+    expect(visit.page.locator("#message")).to_contain_text("No model is loaded yet")
+    visit.page.goto(f"{site}model.html")
+    expect(visit.page.locator("#message")).to_contain_text("No model is loaded yet")
+
+
+def test_a_key_is_asked_for_once_where_the_api_wants_one(visit: Visit, site: str) -> None:
+    page = visit.page
+    page.on("dialog", lambda dialog: dialog.accept("the key"))
+    sent: list[str | None] = []
+
+    def guard(route: Any) -> None:
+        sent.append(route.request.headers.get("x-api-key"))
+        if sent[-1] == "the key":
+            route.continue_()
+        else:
+            route.fulfill(status=403, body="{}", content_type="application/problem+json")
+
+    page.route("**/dropdown-values", guard)
+
+    opened(visit, site)
+    opened(visit, site)
+
+    assert sent == [None, "the key", "the key"]
+
+
+def test_what_the_pages_weigh_and_ask_for(
+    chromium: Browser, site: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = f"{urlsplit(site).scheme}://{urlsplit(site).netloc}/"
+
+    def weight(page: str) -> int:
+        with chromium.new_context() as context:
+            visit = Visit(context.new_page())
+            visit.page.goto(f"{site}{page}", wait_until="networkidle")
+            asked = [one for one in visit.requests if not one.url.startswith("data:")]
+            source = {"document", "stylesheet", "script"}
+            bodies = [len(body_of(one)) for one in asked if one.resource_type in source]
+        with capsys.disabled():
+            names = ", ".join(urlsplit(one.url).path.rsplit("/", 1)[-1] for one in asked)
+            sys.stdout.write(
+                f"\n    {page}: {sum(bodies):,} bytes of HTML, CSS and JavaScript, "
+                f"{len(asked)} requests ({names}) "
+            )
+        assert [one.url for one in asked if not one.url.startswith(own)] == []
+        return sum(bodies)
+
+    assert 10_000 < weight("index.html") <= MOST_BYTES
+    assert 5_000 < weight("model.html") <= MOST_BYTES
+
+
+def body_of(request: Request) -> bytes:
+    response = request.response()
+    assert response is not None
+    return response.body()
+
+
+def test_the_published_page_may_connect_to_its_api_and_to_nothing_else(
+    visit: Visit, site: str
+) -> None:
+    page = opened(visit, site)
+
+    refused = page.evaluate(
+        """async () => {
+             const heard = new Promise(resolve =>
+               addEventListener("securitypolicyviolation", event => resolve(event.blockedURI)));
+             await fetch("http://127.0.0.1:9/").catch(() => {});
+             return heard;
+           }"""
+    )
+
+    assert refused.startswith("http://127.0.0.1:9")
