@@ -171,13 +171,18 @@ def test_every_metric_in_an_alarm_is_one_the_code_emits(
     assert {series for series in watched if series[0] == NAMESPACE} <= emitted
 
 
-def test_what_is_not_ours_is_what_step_functions_emits(
-    shown: set[Series], watched: set[Series]
+def test_what_is_not_ours_is_what_aws_emits(
+    shown: set[Series], watched: set[Series], template: dict[str, Any]
 ) -> None:
     theirs = {series for series in shown | watched if series[0] != NAMESPACE}
 
+    stage_name = template["Resources"]["Api"]["Properties"]["StageName"]
+    # The name that SAM gives an API is the stack's.
+    api = frozenset({("ApiName", "AWS::StackName"), ("Stage", stage_name)})
     machine = frozenset({("StateMachineArn", "RetrainStateMachine")})
+    assert "Name" not in template["Resources"]["Api"]["Properties"]
     assert theirs == {
+        ("AWS/ApiGateway", "5XXError", api),
         ("AWS/States", "ExecutionsFailed", machine),
         ("AWS/States", "ExecutionsTimedOut", machine),
     }

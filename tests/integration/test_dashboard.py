@@ -136,7 +136,11 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
 def test_rates_are_of_all_requests(laptop: Laptop, widgets: Widgets, since: datetime) -> None:
     widget = widgets["Error rate, of all requests"]
 
-    assert sums(laptop, widget, since) == {"Server errors": 0, "Client errors": 3 + 1}
+    assert sums(laptop, widget, since) == {
+        "Server errors that the gateway saw": 0,
+        "Server errors that functions answered": 0,
+        "Client errors": 3 + 1,
+    }
     for counted in figures(laptop, widget, since, "SampleCount").values():
         assert sum(counted) == sum(SENT.values())
     assert all(0 <= rate <= 1 for rate in figures(laptop, widget, since)["Client errors"])
