@@ -257,6 +257,24 @@ def test_every_threshold_is_a_parameter_and_described(
         assert template["Parameters"][name]["Type"] == "Number", name
 
 
+def test_alarms_of_this_account_alone_may_be_sent_and_are_encrypted(
+    template: dict[str, Any],
+) -> None:
+    topic, policy, key = (
+        template["Resources"][name]["Properties"]
+        for name in ("AlarmTopic", "AlarmTopicPolicy", "AlarmKey")
+    )
+
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"!Ref": "AWS::AccountId"}}
+    }
+    assert topic["KmsMasterKeyId"] == {"!Ref": "AlarmKey"}
+    (encrypts,) = [one for one in key["KeyPolicy"]["Statement"] if "Service" in one["Principal"]]
+    assert encrypts["Principal"] == statement["Principal"]
+
+
 def test_the_check_is_what_the_api_takes_for_one(functions: dict[str, Any]) -> None:
     schedule = functions["PredictFunction"]["Events"]["HealthCheck"]["Properties"]
     with own_cloud(), contextlib.redirect_stdout(io.StringIO()) as printed:
