@@ -1,7 +1,7 @@
 """What is watched on AWS without asking, and not by ministack: put right before it starts.
 
 - CloudWatch Logs takes metrics out of lines in the embedded metric format.
-- Step Functions counts executions.
+- Step Functions counts executions, and API Gateway answers and errors.
 - Alarms look at the metric of their own dimensions, treat missing data as they say, need so many
   periods of so many, and are judged as time goes by. ministack judges them on PutMetricData alone,
   on all dimensions at once, and never by silence.
@@ -18,7 +18,7 @@ from typing import Any
 # Beside the emulator's script, which is where Python looks first; mypy knows them as local.*.
 import alarms  # type: ignore[import-not-found]
 import emf  # type: ignore[import-not-found]
-from ministack.services import cloudwatch, cloudwatch_logs, stepfunctions
+from ministack.services import apigateway_v1, cloudwatch, cloudwatch_logs, stepfunctions
 
 JUDGE_SECONDS = 10
 COUNTED = {
@@ -33,6 +33,7 @@ type Record = dict[str, Any]
 
 _append_log_events = cloudwatch_logs._append_log_events  # noqa: SLF001
 _row_from_record = cloudwatch_logs._row_from_record  # noqa: SLF001
+_handle_execute_in_scope = apigateway_v1._handle_execute_in_scope  # noqa: SLF001
 _emit_execution_status_event = stepfunctions._emit_execution_status_event  # noqa: SLF001
 
 
@@ -53,6 +54,25 @@ def append_and_extract(stream: Record, events: list[Record]) -> None:
                 None,
                 None,
             )
+
+
+async def answer_and_count(
+    api_id: str, stage_name: str, *args: object
+) -> tuple[int, dict[str, str], bytes]:
+    """Answer a request to an API, and count it: each metric is 0 or 1, as on AWS."""
+    answer: tuple[int, dict[str, str], bytes] = await _handle_execute_in_scope(
+        api_id, stage_name, *args
+    )
+    name, kind = apigateway_v1._rest_apis[api_id]["name"], f"{answer[0] // 100}XXError"  # noqa: SLF001
+    for metric in ("Count", "4XXError", "5XXError"):
+        cloudwatch.record_metric(
+            "AWS/ApiGateway",
+            metric,
+            int(metric in {"Count", kind}),
+            "Count",
+            {"ApiName": name, "Stage": stage_name},
+        )
+    return answer
 
 
 def emit_and_count(execution: Record) -> None:
@@ -108,6 +128,7 @@ def row_with_fields(record: Record, names: list[str]) -> list[Record]:
 def install() -> None:
     cloudwatch_logs._append_log_events = append_and_extract  # noqa: SLF001
     cloudwatch_logs._row_from_record = row_with_fields  # noqa: SLF001
+    apigateway_v1._handle_execute_in_scope = answer_and_count  # noqa: SLF001
     stepfunctions._emit_execution_status_event = emit_and_count  # noqa: SLF001
     cloudwatch._evaluate_alarm = judge  # noqa: SLF001
     threading.Thread(target=judge_again_and_again, daemon=True).start()

@@ -55,6 +55,14 @@ def test_no_log_has_it(laptop: Laptop) -> None:
 
 
 @pytest.mark.usefixtures("sent")
+def test_no_metric_has_it(laptop: Laptop) -> None:
+    metrics = laptop.stack._client("cloudwatch").list_metrics()["Metrics"]
+
+    assert {"Predictions", "ClientErrors"} <= {metric["MetricName"] for metric in metrics}
+    assert CANARY not in str(metrics)
+
+
+@pytest.mark.usefixtures("sent")
 def test_no_stored_object_has_it(laptop: Laptop) -> None:
     s3, outputs = laptop.stack.s3, laptop.stack.outputs
     keys = [

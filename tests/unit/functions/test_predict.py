@@ -33,6 +33,12 @@ def fields(answer: Any) -> set[str]:
     return {error["loc"][-1] for error in answer.body["errors"]}
 
 
+def counted(metric: str, capsys: pytest.CaptureFixture[str]) -> list[float]:
+    """The values of a metric in what was printed since the last time that this was asked."""
+    lines = emf_lines(capsys.readouterr().out)
+    return [value for line in lines for value in line.get(metric, [])]
+
+
 def test_a_patient_gets_a_score(api: Api, patient: dict[str, object]) -> None:
     answer = api("POST", "/predict", patient)
 
@@ -206,7 +212,7 @@ def test_without_a_champion_the_api_says_so(
 
     assert answer.status == 503
     assert "retrain" in answer.body["detail"]
-    assert any("PredictionErrors" in line for line in emf_lines(capsys.readouterr().out))
+    assert counted("PredictionErrors", capsys) == [1.0]
 
 
 def test_without_a_champion_a_wrong_field_is_still_named(
@@ -300,19 +306,91 @@ def test_a_request_leaves_one_line_with_metrics_and_features(
     line = json.loads(text)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "ClinicalOutcomes"
-    assert directive["Dimensions"] == [["service"], ["service", "route", "status_class"]]
+    assert directive["Dimensions"] == [["service"], ["service", "route"]]
     assert {metric["Name"] for metric in directive["Metrics"]} == {
         "Requests",
         "Latency",
+        "ServerErrors",
+        "ClientErrors",
+        "ColdStarts",
         "Predictions",
+        "PredictionErrors",
     }
     assert line["route"] == "POST /predict"
-    assert line["status_class"] == "2xx"
+    assert line["status"] == 200
     assert line["Improvement_Score"] == answer.body["Improvement_Score"]
     assert line["model_version"] == answer.body["model_version"]
     assert {name: line[name] for name in params().features.names} == {
         name: patient[name] for name in params().features.names
     }
+
+
+def test_rates_are_averages_of_0_and_1_a_request(
+    api: Api,
+    patient: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    api("POST", "/predict", patient)
+    api("POST", "/predict", patient | {"Age": 17})
+    api("GET", "/model")
+    monkeypatch.setattr(api.module.follower.current().scorer, "predict", None)
+    api("POST", "/predict", patient)
+
+    lines = [line for line in emf_lines(capsys.readouterr().out) if "Requests" in line]
+    assert [line["status"] for line in lines] == [200, 422, 200, 500]
+    assert [line["ServerErrors"] for line in lines] == [[0], [0], [0], [1]]
+    assert [line["ClientErrors"] for line in lines] == [[0], [1], [0], [0]]
+    assert [line.get("PredictionErrors") for line in lines] == [[0], [0], None, [1]]
+
+
+def test_the_first_request_of_an_environment_alone_is_a_cold_start(
+    api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        api("POST", "/predict", patient)
+
+    assert counted("ColdStarts", capsys) == [1, 0, 0]
+
+
+def test_health_is_1_with_a_model_and_0_without(
+    predict_api: Api,
+    candidate: Candidate,
+    promote: Promote,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    predict_api("GET", "/health")
+    assert counted("Health", capsys) == [0]
+    champion = promote(candidate)
+    predict_api.module.follower._next_look = float("-inf")
+
+    predict_api("GET", "/health")
+
+    (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Health" in line]
+    verdict = champion.verdict
+    assert line["Health"] == [1]
+    assert line["ServedPromotion"] == [champion.sequence]
+    assert line["ModelR2"] == [verdict.candidate.r2.value]
+    assert line["ModelRMSE"] == [verdict.candidate.rmse.value]
+    assert line["AverageRMSE"] == [verdict.average.rmse.value]
+    assert line["IntervalCoverage"] == [verdict.coverage.measured]
+    assert line["model_version"] == champion.version  # which is no dimension
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"], ["service", "route"]]
+
+
+def test_the_scheduled_check_tells_health_and_counts_as_no_request(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = api("GET", "/health", scheduled=True)
+
+    (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Health" in line]
+    assert answer.status == 200
+    assert line["Health"] == [1]
+    assert line["scheduled"] is True
+    assert {"Requests", "Latency", "ServerErrors", "ColdStarts"}.isdisjoint(line)
+    api("GET", "/health")  # in an environment that the check has started
+    assert counted("ColdStarts", capsys) == [0]
 
 
 CANARY = "CANARY-7f3a"
@@ -685,7 +763,7 @@ def test_a_batch_that_breaks_counts_as_a_prediction_error(
     answer = batch(api, [patient])
 
     assert answer.status == 500
-    assert any("PredictionErrors" in line for line in emf_lines(capsys.readouterr().out))
+    assert counted("PredictionErrors", capsys) == [1.0]
 
 
 @settings(
@@ -750,4 +828,4 @@ def test_without_a_champion_no_batch_is_answered(
     predict_api: Api, patient: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert batch(predict_api, [patient]).status == 503
-    assert any("PredictionErrors" in line for line in emf_lines(capsys.readouterr().out))
+    assert counted("PredictionErrors", capsys) == [1.0]

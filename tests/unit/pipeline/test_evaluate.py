@@ -16,6 +16,7 @@ from stages.evaluate import age_bands, compared, covered, evaluate, importances,
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context
+from tests.unit.conftest import emf_lines
 from tests.unit.pipeline.conftest import without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -101,7 +102,12 @@ def test_as_many_rows_as_params_ask_for_are_enough_to_compare(
 
 @pytest.mark.parametrize("file", [MODEL, TRAINING_ROWS])
 def test_a_champion_that_is_corrupted_does_not_stand_in_the_way(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket, file: str
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    bucket: Bucket,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
 ) -> None:
     upload(sample_bytes)
     served = retrain("one")["promoted"]["version"]
@@ -112,6 +118,8 @@ def test_a_champion_that_is_corrupted_does_not_stand_in_the_way(
 
     assert verdict["decision"] == "promoted"
     assert f"was not compared with the champion {served}" in verdict["reasons"][1]
+    refused = [line for line in emf_lines(capsys.readouterr().out) if "ArtefactsRefused" in line]
+    assert [line["model_version"] for line in refused] == [served]
 
 
 def test_what_has_no_skill_here_gives_way_with_a_warning_and_without_when_there_is_some(
@@ -145,7 +153,11 @@ def test_a_champion_of_other_data_has_no_skill_on_the_real_set(
 
 
 def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     upload(sample_bytes)
     served = retrain("one")["promoted"]["version"]
@@ -162,6 +174,8 @@ def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
     assert verdict["decision"] == "rejected"
     assert "The champion does beat the plain average, so it stays." in verdict["reasons"]
     assert "published" not in came_to
+    ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    assert [line["verdict"] for line in ended] == ["promoted", "rejected"]
 
 
 def test_every_held_out_row_is_in_one_group_of_each_feature(

@@ -171,7 +171,7 @@ def test_the_pure_function_stays_reachable() -> None:
     assert validate.__name__ == "validate"
 
 
-def test_a_stage_leaves_one_line(
+def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
     upload: Upload, retrain: Retrain, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     upload(sample_bytes)
@@ -180,7 +180,10 @@ def test_a_stage_leaves_one_line(
 
     retrain("two")
 
-    lines = emf_lines(capsys.readouterr().out)
+    printed = emf_lines(capsys.readouterr().out)
+    lines = [line for line in printed if "StageRuns" in line]
+    (execution,) = [line for line in printed if "StageRuns" not in line]
+    assert (execution["Executions"], execution["verdict"]) == ([1], "already_champion")
     assert [line["stage"] for line in lines] == [
         "ingest",
         "validate",

@@ -1,0 +1,286 @@
+"""What the dashboard shows and the alarms watch is what the code emits, and the other way round."""
+
+import contextlib
+import io
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import pytest
+import stage
+from clinical import telemetry
+from clinical.artefacts import Bucket
+from clinical.errors import DatasetRejected
+from clinical.params import Params, params
+from clinical.registry import CHAMPION_KEY
+from clinical.telemetry import NAMESPACE, Metric
+from clinical.verdict import Decision
+from state import Promoted
+
+from local.emf import data_in
+from tests import pipeline
+from tests.agreement.conftest import ROOT
+from tests.pipeline import Context, own_cloud
+from tests.unit.conftest import Api, load_function, smaller
+from tests.unit.pipeline.conftest import without_signal
+
+# What a metric is called where it is asked for: namespace, name, and its dimensions.
+type Series = tuple[str, str, frozenset[tuple[str, str]]]
+
+SAMPLE = (ROOT / "data/sample.csv").read_bytes()
+PATIENT = json.loads(json.loads((ROOT / "events/predict.json").read_text())["body"])
+
+
+@pytest.fixture(scope="module")
+def dashboard(template: dict[str, Any]) -> dict[str, Any]:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]
+    defaults = {name: one.get("Default") for name, one in template["Parameters"].items()}
+    text = re.sub(r"\$\{([^}]+)\}", lambda found: str(defaults.get(found[1], found[1])), body)
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def widgets(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The metric widgets, by title."""
+    return {
+        widget["properties"]["title"]: widget["properties"]
+        for widget in dashboard["widgets"]
+        if widget["type"] == "metric"
+    }
+
+
+@pytest.fixture(scope="module")
+def alarms(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        name: resource["Properties"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+
+@pytest.fixture(scope="module")
+def shown(widgets: dict[str, dict[str, Any]]) -> set[Series]:
+    return {series_of(metric) for widget in widgets.values() for metric in widget["metrics"]}
+
+
+@pytest.fixture(scope="module")
+def watched(alarms: dict[str, dict[str, Any]]) -> set[Series]:
+    return {
+        (
+            alarm["Namespace"],
+            alarm["MetricName"],
+            frozenset((one["Name"], named(one["Value"])) for one in alarm.get("Dimensions", [])),
+        )
+        for alarm in alarms.values()
+    }
+
+
+def series_of(metric: list[Any]) -> Series:
+    namespace, name, *dimensions = [part for part in metric if isinstance(part, str)]
+    return namespace, name, frozenset(zip(dimensions[::2], dimensions[1::2], strict=True))
+
+
+def named(value: Any) -> str:
+    return str(value["!Ref"] if isinstance(value, dict) else value)
+
+
+@contextlib.contextmanager
+def service(name: str) -> Iterator[None]:
+    """Emit as the functions do whose POWERTOOLS_SERVICE_NAME this is."""
+    metrics, before = telemetry.metrics(), telemetry.metrics().service
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POWERTOOLS_SERVICE_NAME", name)
+        metrics.service = name
+        yield
+    metrics.service = before
+
+
+@pytest.fixture(scope="module")
+def emitted() -> set[Series]:
+    """Every series that the code emits, found by making it emit all of them."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), own_cloud() as bucket:
+        with service("retrain"):
+            run_the_pipeline(bucket)
+        with service("api"):
+            ask_the_api(bucket)
+    return {
+        (datum.namespace, datum.name, frozenset(datum.dimensions.items()))
+        for line in printed.getvalue().splitlines()
+        for datum in data_in(line, time.time())
+    }
+
+
+def run_the_pipeline(bucket: Bucket) -> None:
+    """Let executions come to every verdict, and one fail."""
+    small = smaller(params(), trees=5)
+    strict = small.model_copy(
+        update={"gate": small.gate.model_copy(update={"without_skill": "rejected"})}
+    )
+    runs: list[tuple[bytes, Params, str]] = [
+        (SAMPLE, small, "promoted"),
+        (SAMPLE, small, "already_champion"),
+        (without_signal(SAMPLE), strict, "rejected"),
+        (without_signal(SAMPLE), small, "promoted_with_warning"),
+    ]
+    for number, (body, decisions, verdict) in enumerate(runs):
+        came_to = retrained(bucket, body, decisions, f"run-{number}")
+        assert came_to.get("promoted", came_to["evaluated"]["verdict"])["decision"] == verdict
+    with pytest.raises(DatasetRejected):
+        retrained(bucket, b"Patient_ID,Age\nP0001,17\n", small, "bad")
+
+
+def retrained(bucket: Bucket, body: bytes, decisions: Params, execution: str) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "params", lambda: decisions)
+        bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
+        return pipeline.retrain(execution)
+
+
+def ask_the_api(bucket: Bucket) -> None:
+    """Ask every route, have the health checked, and let a champion be refused."""
+    predict, dropdown = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
+    assert predict("POST", "/predict", PATIENT).status == 200
+    assert predict("POST", "/predict/batch", {"patients": [PATIENT]}).status == 200
+    for api in (predict, dropdown):
+        for method, path in (route.split() for route in routes_of(api)):
+            if method == "GET":
+                assert api(method, path, queryStringParameters={}).status == 200
+        api("OPTIONS", "/predict", headers={"Origin": "https://lab.example"})
+    assert predict("GET", "/health", scheduled=True).status == 200
+    bucket.put(CHAMPION_KEY, b"no pointer")
+    assert Api(load_function("predict"), Context())("GET", "/health").status == 503
+
+
+def routes_of(api: Api) -> set[str]:
+    return {f"{route.method} {route.path}" for route in api.module.app._static_routes}
+
+
+def test_every_metric_on_the_dashboard_is_one_the_code_emits(
+    shown: set[Series], emitted: set[Series]
+) -> None:
+    assert {series for series in shown if series[0] == NAMESPACE} <= emitted
+
+
+def test_every_metric_in_an_alarm_is_one_the_code_emits(
+    watched: set[Series], emitted: set[Series]
+) -> None:
+    assert {series for series in watched if series[0] == NAMESPACE} <= emitted
+
+
+def test_what_is_not_ours_is_what_aws_emits(
+    shown: set[Series], watched: set[Series], template: dict[str, Any]
+) -> None:
+    theirs = {series for series in shown | watched if series[0] != NAMESPACE}
+
+    stage_name = template["Resources"]["Api"]["Properties"]["StageName"]
+    # The name that SAM gives an API is the stack's.
+    api = frozenset({("ApiName", "AWS::StackName"), ("Stage", stage_name)})
+    machine = frozenset({("StateMachineArn", "RetrainStateMachine")})
+    assert "Name" not in template["Resources"]["Api"]["Properties"]
+    assert theirs == {
+        ("AWS/ApiGateway", "5XXError", api),
+        ("AWS/States", "ExecutionsFailed", machine),
+        ("AWS/States", "ExecutionsTimedOut", machine),
+    }
+
+
+def test_every_metric_of_the_code_is_emitted_and_shown(
+    shown: set[Series], emitted: set[Series]
+) -> None:
+    assert {name for _, name, _ in emitted} == set(Metric)
+    assert {name for namespace, name, _ in shown if namespace == NAMESPACE} == set(Metric)
+
+
+def test_dimensions_are_few_and_bounded(emitted: set[Series]) -> None:
+    values: dict[str, set[str]] = {}
+    for _, _, dimensions in emitted:
+        for name, value in dimensions:
+            values.setdefault(name, set()).add(value)
+
+    assert set(values) == {"service", "route", "stage", "verdict"}
+    assert values["service"] == {"api", "retrain"}
+
+
+def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any]]) -> None:
+    def shown_of(dimension: str, title: str) -> set[str]:
+        series = [series_of(metric) for metric in widgets[title]["metrics"]]
+        return {value for _, _, found in series for name, value in found if name == dimension}
+
+    apis = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
+    routes = {"unmatched"}.union(*map(routes_of, apis))
+    assert shown_of("route", "Requests a minute, by route") == routes
+    assert shown_of("route", "Requests in 24 hours, by route") == routes
+    decisions = {
+        *get_args(Decision.__value__),
+        *get_args(Promoted.model_fields["decision"].annotation),
+    }
+    assert shown_of("verdict", "Executions of the pipeline, by verdict") == decisions
+
+
+def test_widgets_take_plain_forms_and_lie_beside_each_other(dashboard: dict[str, Any]) -> None:
+    cells: set[tuple[int, int]] = set()
+    for widget in dashboard["widgets"]:
+        assert widget["type"] in {"metric", "text", "log"}
+        x, y, width, height = (widget[name] for name in ("x", "y", "width", "height"))
+        covered = {(i, j) for i in range(x, x + width) for j in range(y, y + height)}
+        assert x + width <= 24
+        assert not cells & covered, widget["properties"]
+        cells |= covered
+        for metric in widget["properties"].get("metrics", []):
+            assert not any(isinstance(part, str) and part.startswith(".") for part in metric)
+            assert {"stat", "label"} & set(metric[-1])
+
+
+def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
+    alarms: dict[str, dict[str, Any]],
+) -> None:
+    assert len(alarms) == 8
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"] == [{"!Ref": "AlarmTopic"}], name
+        assert alarm["OKActions"] == [{"!Ref": "AlarmTopic"}], name
+        assert alarm["TreatMissingData"], name
+        assert len(alarm["AlarmDescription"].split(". ")) > 1, name  # what it means, what to do
+
+
+def test_every_threshold_is_a_parameter_and_described(
+    alarms: dict[str, dict[str, Any]], template: dict[str, Any]
+) -> None:
+    thresholds = {alarm["Threshold"]["!Ref"] for alarm in alarms.values()}
+
+    given = {name for name in template["Parameters"] if name.endswith("Threshold")}
+    assert thresholds == given
+    for name in given:
+        assert template["Parameters"][name]["Type"] == "Number", name
+
+
+def test_alarms_of_this_account_alone_may_be_sent_and_are_encrypted(
+    template: dict[str, Any],
+) -> None:
+    topic, policy, key = (
+        template["Resources"][name]["Properties"]
+        for name in ("AlarmTopic", "AlarmTopicPolicy", "AlarmKey")
+    )
+
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"!Ref": "AWS::AccountId"}}
+    }
+    assert topic["KmsMasterKeyId"] == {"!Ref": "AlarmKey"}
+    (encrypts,) = [one for one in key["KeyPolicy"]["Statement"] if "Service" in one["Principal"]]
+    assert encrypts["Principal"] == statement["Principal"]
+
+
+def test_the_check_is_what_the_api_takes_for_one(functions: dict[str, Any]) -> None:
+    schedule = functions["PredictFunction"]["Events"]["HealthCheck"]["Properties"]
+    with own_cloud(), contextlib.redirect_stdout(io.StringIO()) as printed:
+        handler: Callable[..., dict[str, Any]] = load_function("predict").handler
+        answer = handler(json.loads(schedule["Input"]), Context())
+
+    assert answer["statusCode"] == 503  # there is no model here
+    assert '"Health":[0.0]' in printed.getvalue()
+    assert '"Requests"' not in printed.getvalue()
