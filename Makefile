@@ -117,6 +117,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	  $(addprefix --no-emit-package ,$(CLINICAL))
 	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
+	$(COMPILE) $(UPGRADE) --group localstack -o tests/localstack/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

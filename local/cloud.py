@@ -82,7 +82,7 @@ class Cloud:
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
-        python = install(ROOT / ".local" / "ministack")
+        python = install(ROOT / "local" / "requirements.txt", ROOT / ".local" / "ministack")
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [python, ROOT / "local" / "emulator.py"],
@@ -159,9 +159,11 @@ def bridge() -> dict[str, str]:
     return {}
 
 
-def install(folder: Path) -> Path:
-    """Make the cloud's own environment, if it is not as local/requirements.txt has it."""
-    requirements = ROOT / "local" / "requirements.txt"
+def install(requirements: Path, folder: Path) -> Path:
+    """Make an emulator's own environment, if it is not as its requirements have it.
+
+    Returns its Python.
+    """
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"
     if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
