@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clinical.artefacts import Artefact
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -20,7 +21,6 @@ from clinical.errors import (
     TuningFailed,
     VersionUnknown,
 )
-from clinical.artefacts import Artefact
 from clinical.params import params
 from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
 from gate import judged
@@ -100,7 +100,10 @@ def _promoted(verdict: Verdict, **changed: object) -> Promoted:
     )
 
 
-OVER_THE_FIRST, OVER_THE_SECOND = _evaluated(champion=_champion(1)), _evaluated(champion=_champion(2))
+OVER_THE_FIRST, OVER_THE_SECOND = (
+    _evaluated(champion=_champion(1)),
+    _evaluated(champion=_champion(2)),
+)
 WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
 UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
 PUBLISHED = Published(version=VERSION, verdict=OVER_THE_FIRST.verdict)
@@ -144,6 +147,9 @@ class Case:
     within: Mapping[str, int] = field(default_factory=dict)
 
 
+INPUT_MAY_HAVE = (
+    "The input may have raw, tune, promote, reason and who; {} retrains on the newest upload."
+)
 MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
 UNREADABLE = DatasetUnreadable("raw/sample.csv is no CSV: unexpected end of data")
 REJECTION = Rejection(
@@ -241,11 +247,7 @@ CASES: Mapping[str, Case] = {
     "InputUnknown": Case(
         asked={"promot": VERSION},
         path="Asked InputUnknown",
-        ends=(
-            "InputUnknown",
-            "The input may have raw, tune, promote, reason and who; "
-            "{} retrains on the newest upload.",
-        ),
+        ends=("InputUnknown", INPUT_MAY_HAVE),
     ),
     "DatasetUnreadable": Case(
         asked={},
@@ -309,8 +311,8 @@ CASES: Mapping[str, Case] = {
     ),
     "StorageDenied": Case(
         asked={},
-        answers={"Preprocess": (DENIED,)},
-        path="Asked Ingest Validate Prepare",
+        answers={"Train": (DENIED,)},
+        path="Asked Ingest Validate Prepare Prepared Train",
         within=PREPARED,
         ends=("StorageDenied", str(DENIED)),
     ),

@@ -20,7 +20,7 @@ _mocked_response = Environment.get_current_local_mocked_response
 _alone = threading.Lock()
 
 
-def evaluate(expression: str) -> Any:  # noqa: ANN401 - JSON
+def evaluate(expression: str) -> Any:
     try:
         return json.loads(json.dumps(Jsonata(expression).evaluate(None)))
     except Exception as error:
@@ -33,6 +33,6 @@ def one_at_a_time(environment: Environment) -> LocalMockedResponse:
 
 
 if __name__ == "__main__":
-    jsonata._eval_jsonata = evaluate  # noqa: SLF001 - instead of a Java machine started on first use
+    jsonata._eval_jsonata = evaluate
     Environment.get_current_local_mocked_response = one_at_a_time
     main.main()

@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from events.generate import inputs_of, stages
+from local.stack import Stack
 from tests import state_machine
 from tests.localstack.cases import CASES
-from tests.localstack.conftest import Engine
 
 WAIT_SECONDS = 180
 DEFINITION = state_machine.definition()
@@ -110,29 +110,29 @@ def steps_of(states: dict[str, Any]) -> set[Step]:
 
 
 @pytest.fixture(scope="module")
-def executions(engine: Engine, outputs: dict[str, str]) -> dict[str, Execution]:
+def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, Execution]:
     """Every case, run at the same time."""
     machine = outputs["StateMachineArn"]
     arns = {
-        name: engine.stepfunctions.start_execution(
+        name: localstack.stepfunctions.start_execution(
             stateMachineArn=f"{machine}#{name}", name=name, input=json.dumps(case.asked)
         )["executionArn"]
         for name, case in CASES.items()
     }
-    return {name: _ended(engine, arn) for name, arn in arns.items()}
+    return {name: _ended(localstack, arn) for name, arn in arns.items()}
 
 
-def _ended(engine: Engine, arn: str) -> Execution:
+def _ended(localstack: Stack, arn: str) -> Execution:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        described = engine.stepfunctions.describe_execution(executionArn=arn)
+        described = localstack.stepfunctions.describe_execution(executionArn=arn)
         if described["status"] != "RUNNING":
-            pages = engine.stepfunctions.get_paginator("get_execution_history").paginate(
+            pages = localstack.stepfunctions.get_paginator("get_execution_history").paginate(
                 executionArn=arn
             )
             events = [dict(event) for page in pages for event in page["events"]]
             return Execution(dict(described), events)
-        assert time.monotonic() < deadline, f"{arn} goes on\n{engine.log.read_text()}"
+        assert time.monotonic() < deadline, f"{arn} goes on\n{localstack.cloud.log.read_text()}"
         time.sleep(0.5)
 
 
@@ -203,7 +203,7 @@ def test_together_they_enter_every_state_and_follow_every_choice_and_every_catch
         ("StorageUnavailableTwice", "Ingest", 2, "StorageUnavailable"),
         ("TooManyRequestsTwice", "Promote", 2, "Lambda.TooManyRequestsException"),
         ("StorageStaysUnavailable", "Promote", 5, "StorageUnavailable"),
-        ("StorageDenied", "Preprocess", 1, "StorageDenied"),
+        ("StorageDenied", "Train", 1, "StorageDenied"),
     ],
 )
 def test_what_may_pass_is_tried_again_and_the_history_shows_it(
