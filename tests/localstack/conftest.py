@@ -31,7 +31,7 @@ RESOURCES = (
     "RetrainStateMachine",
     "RetrainLogGroup",
 )
-OUTPUTS = ("StateMachineArn", "ArtifactsBucketName", "SiteBucketName", "SiteUrl")
+OUTPUTS = ("StateMachineArn", "RawBucketName", "ArtifactsBucketName", "SiteBucketName", "SiteUrl")
 
 
 def settings(home: Path, port: int) -> dict[str, str]:
