@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PORT ?=
+EMULATOR ?=
 DATA ?=
 TUNE ?=
 VERSION ?=
@@ -14,8 +15,8 @@ STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := PORT="$(PORT)" DATA="$(DATA)" TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" \
-  $(PYTHON) -m local
+LOCAL := PORT="$(PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" TUNE="$(TUNE)" \
+  VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -30,7 +31,7 @@ help: ## List the targets
 # ── The cloud on this laptop ────────────────────────────────────────────────────────────────────
 
 .PHONY: up
-up: $(READY) ## Start everything, train, and make a prediction  [DATA=path.csv] [PORT=4566]
+up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack]
 	@$(LOCAL) up
 
 .PHONY: retrain
@@ -131,6 +132,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt
+	$(COMPILE) $(UPGRADE) --group localstack -o tests/localstack/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

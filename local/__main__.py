@@ -20,11 +20,13 @@ from rich.table import Table
 from local import executions, models
 from local.cloud import ROOT, Cloud, CloudFailed
 from local.executions import Outcome
+from local.localstack import LocalStack
 from local.stack import Outputs, Stack
 
 SAMPLE = ROOT / "data" / "sample.csv"
 SERVED_SECONDS = 30
 DEFAULT_PORT = 4566
+EMULATORS: dict[str, type[Cloud]] = {cloud.name: cloud for cloud in (Cloud, LocalStack)}
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -37,7 +39,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
-    stack = Stack(Cloud(home, arguments.port or last_port(home)))
+    emulator = EMULATORS[arguments.emulator or last_emulator(home)]
+    stack = Stack(emulator(home, arguments.port or last_port(home)))
     try:
         match arguments.command:
             case "up":
@@ -125,7 +128,7 @@ def rollback(stack: Stack, version: str | None, reason: str | None, console: Con
 
 def down(stack: Stack, console: Console) -> None:
     stopped = stack.cloud.stop()
-    console.print("Stopped." if stopped else "It was not running.")
+    console.print("Stopped." if stopped else stack.cloud.not_stopped)
 
 
 def show_outcome(outcome: Outcome, console: Console) -> None:
@@ -176,7 +179,7 @@ def show_places(stack: Stack, console: Console) -> None:
         ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
         ("Artefacts", f"s3://{outputs.artifacts_bucket}/"),
         ("AWS endpoint", outputs.endpoint_url),
-        ("Log", str(stack.cloud.log)),
+        ("Log", stack.cloud.logged_at),
     ):
         console.print(f"[bold]{name:<15}[/]{place}")
 
@@ -192,11 +195,21 @@ def is_healthy(stack: Stack) -> bool:
 
 def last_port(home: Path) -> int:
     """Find the port that the last `up` took, so that PORT= has to be said once."""
+    outputs = _last_outputs(home)
+    return (outputs and urlsplit(outputs.endpoint_url).port) or DEFAULT_PORT
+
+
+def last_emulator(home: Path) -> str:
+    """Find the emulator that the last `up` used, so that EMULATOR= has to be said once."""
+    outputs = _last_outputs(home)
+    return outputs.emulator if outputs else Cloud.name
+
+
+def _last_outputs(home: Path) -> Outputs | None:
     try:
-        outputs = Outputs.model_validate_json((home / "outputs.json").read_text())
+        return Outputs.model_validate_json((home / "outputs.json").read_text())
     except (FileNotFoundError, ValidationError):
-        return DEFAULT_PORT
-    return urlsplit(outputs.endpoint_url).port or DEFAULT_PORT
+        return None
 
 
 def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
@@ -248,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
+    parser.add_argument("--emulator", choices=EMULATORS, default=os.environ.get("EMULATOR") or None)
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser
 

@@ -1,6 +1,7 @@
 """Start and stop the local cloud: ministack, on loopback, in an environment of its own."""
 
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
@@ -36,6 +38,10 @@ class Cloud:
     port: int = 4566
     enforce_iam: bool = False
 
+    name: ClassVar[str] = "ministack"
+    starts_on_uploads: ClassVar[bool] = True
+    not_stopped: ClassVar[str] = "It was not running."
+
     @property
     def endpoint_url(self) -> str:
         return f"http://localhost:{self.port}"
@@ -43,6 +49,19 @@ class Cloud:
     @property
     def log(self) -> Path:
         return self.home / "cloud.log"
+
+    @property
+    def logged_at(self) -> str:
+        return str(self.log)
+
+    @property
+    def platform(self) -> str:
+        """Name, as uv does, what functions run on: this very machine."""
+        return python_platform()
+
+    def site_url(self, outputs: dict[str, str]) -> str:
+        """Tell where the site is, by the stack's outputs: ministack serves buckets by path."""
+        return f"{self.endpoint_url}/{outputs['SiteBucketName']}/index.html"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,8 +79,11 @@ class Cloud:
         }
 
     def is_up(self) -> bool:
+        return self.answers("/_ministack/health")
+
+    def answers(self, path: str) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"{self.endpoint_url}{path}", timeout=2):  # noqa: S310
                 return True
         except (urllib.error.URLError, TimeoutError, ConnectionError):
             return False
@@ -71,10 +93,10 @@ class Cloud:
 
         Raises CloudFailed where the port is another's, or where it does not come up.
         """
-        if self._pid() is None and self.is_up():
+        if self._pid() is None and (self.is_up() or self.answers("/_localstack/health")):
             raise CloudFailed(
-                f"port {self.port} answers, but not for {self.home}: "
-                "stop what runs there, or choose another with PORT="
+                f"port {self.port} answers, but not for {self.home}: stop what runs there, choose "
+                "another with PORT=, or use it with EMULATOR=localstack if it is LocalStack"
             )
         if self.is_up():
             return False
@@ -82,7 +104,7 @@ class Cloud:
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
-        python = install(ROOT / ".local" / "ministack", ROOT / "local" / "requirements.txt")
+        python = install(ROOT / "local" / "requirements.txt", ROOT / ".local" / "ministack")
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [python, ROOT / "local" / "emulator.py"],
@@ -159,7 +181,18 @@ def bridge() -> dict[str, str]:
     return {}
 
 
-def install(folder: Path, requirements: Path) -> Path:
+def architecture() -> str:
+    """Name this machine's architecture as Lambda names it."""
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+def python_platform(system: str = sys.platform) -> str:
+    """Name a platform as uv does: this machine's architecture, with its system or another."""
+    machine = "aarch64" if architecture() == "arm64" else "x86_64"
+    return f"{machine}-apple-darwin" if system == "darwin" else f"{machine}-manylinux_2_28"
+
+
+def install(requirements: Path, folder: Path) -> Path:
     """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"

@@ -96,7 +96,9 @@ def upload(stack: Stack, path: Path) -> str:
     body = _read(path)
     key = f"raw/{path.stem}.csv"
     before = set(_executions(stack))
-    stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
+    written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
+    if not stack.cloud.starts_on_uploads:
+        return start(stack, {"raw": {"key": key, "version_id": written["VersionId"]}})
     deadline = time.monotonic() + TRIGGER_SECONDS
     while time.monotonic() < deadline:
         for arn in [arn for arn in _executions(stack) if arn not in before]:

@@ -1,7 +1,6 @@
 """Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
 
 import hashlib
-import platform
 import shlex
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from local import site
-from local.cloud import REGION, ROOT, Cloud, CloudFailed
+from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,6 +30,7 @@ class Outputs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    emulator: str = Cloud.name
     endpoint_url: str
     region: str
     stack_name: str
@@ -51,7 +51,7 @@ class Stack:
         self.cloud = cloud
 
     def build(self) -> None:
-        """Build functions and layers with sam, for this machine; what did not change is kept."""
+        """Build functions and layers with sam, for this cloud; what did not change is kept."""
         self._sam(
             "build",
             "--cached",
@@ -59,10 +59,10 @@ class Stack:
             "--build-dir",
             BUILD,
             "--cache-dir",
-            ROOT / ".aws-sam" / f"cache-{python_platform()}",
+            ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
             "--parameter-overrides",
             f"Architecture={architecture()}",
-            PYTHON_PLATFORM=python_platform(),
+            PYTHON_PLATFORM=self.cloud.platform,
         )
 
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
@@ -131,18 +131,18 @@ class Stack:
     def _describe(self) -> Outputs:
         (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        site_bucket = said["SiteBucketName"]
         return Outputs(
+            emulator=self.cloud.name,
             endpoint_url=self.cloud.endpoint_url,
             region=REGION,
             stack_name=STACK,
             # By path, not by host as on AWS: *.localhost resolves in browsers and curl alone.
             api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
-            site_url=f"{self.cloud.endpoint_url}/{site_bucket}/index.html",
+            site_url=self.cloud.site_url(said),
             state_machine_arn=said["StateMachineArn"],
             raw_bucket=said["RawBucketName"],
             artifacts_bucket=said["ArtifactsBucketName"],
-            site_bucket=site_bucket,
+            site_bucket=said["SiteBucketName"],
             dashboard_name=said["DashboardName"],
             alarm_topic_arn=said["AlarmTopicArn"],
         )
@@ -192,14 +192,3 @@ def source_digest() -> str:
     for path in sorted(path for path in files if path.suffix != ".pyc"):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def architecture() -> str:
-    """Name this machine's architecture as Lambda names it."""
-    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
-
-
-def python_platform() -> str:
-    """Name this machine's platform as uv does: the local cloud runs the layers right here."""
-    machine = "aarch64" if architecture() == "arm64" else "x86_64"
-    return f"{machine}-apple-darwin" if sys.platform == "darwin" else f"{machine}-manylinux_2_28"

@@ -1,35 +1,15 @@
 """The template, as the files that it must agree with see it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parent.parent.parent
-
-
-class _Tolerant(yaml.SafeLoader):
-    """Reads CloudFormation's tags as {"!Tag": value}."""
-
-
-_Tolerant.add_multi_constructor(
-    "!",
-    lambda loader, tag, node: {
-        f"!{tag}": loader.construct_scalar(node)
-        if isinstance(node, yaml.ScalarNode)
-        else loader.construct_sequence(node, deep=True)
-        if isinstance(node, yaml.SequenceNode)
-        else loader.construct_mapping(node, deep=True)
-    },
-)
+from tests.template import template as read
 
 
 @pytest.fixture(scope="module")
 def template() -> dict[str, Any]:
-    text = (ROOT / "template.yaml").read_text()
-    loaded: dict[str, Any] = yaml.load(text, Loader=_Tolerant)  # noqa: S506 - a safe loader
-    return loaded
+    return read()
 
 
 @pytest.fixture(scope="module")

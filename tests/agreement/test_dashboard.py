@@ -21,7 +21,7 @@ from state import Promoted
 
 from local.emf import data_in
 from tests import pipeline
-from tests.agreement.conftest import ROOT
+from tests.conftest import ROOT
 from tests.pipeline import Context, own_cloud
 from tests.unit.conftest import Api, load_function, smaller
 from tests.unit.pipeline.conftest import without_signal
@@ -35,7 +35,7 @@ PATIENT = json.loads(json.loads((ROOT / "events/predict.json").read_text())["bod
 
 @pytest.fixture(scope="module")
 def dashboard(template: dict[str, Any]) -> dict[str, Any]:
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"]
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     defaults = {name: one.get("Default") for name, one in template["Parameters"].items()}
     text = re.sub(r"\$\{([^}]+)\}", lambda found: str(defaults.get(found[1], found[1])), body)
     parsed: dict[str, Any] = json.loads(text)
@@ -84,7 +84,7 @@ def series_of(metric: list[Any]) -> Series:
 
 
 def named(value: Any) -> str:
-    return str(value["!Ref"] if isinstance(value, dict) else value)
+    return str(value["Ref"] if isinstance(value, dict) else value)
 
 
 @contextlib.contextmanager
@@ -240,8 +240,8 @@ def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
 ) -> None:
     assert len(alarms) == 8
     for name, alarm in alarms.items():
-        assert alarm["AlarmActions"] == [{"!Ref": "AlarmTopic"}], name
-        assert alarm["OKActions"] == [{"!Ref": "AlarmTopic"}], name
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
+        assert alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["TreatMissingData"], name
         assert len(alarm["AlarmDescription"].split(". ")) > 1, name  # what it means, what to do
 
@@ -249,7 +249,7 @@ def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
 def test_every_threshold_is_a_parameter_and_described(
     alarms: dict[str, dict[str, Any]], template: dict[str, Any]
 ) -> None:
-    thresholds = {alarm["Threshold"]["!Ref"] for alarm in alarms.values()}
+    thresholds = {alarm["Threshold"]["Ref"] for alarm in alarms.values()}
 
     given = {name for name in template["Parameters"] if name.endswith("Threshold")}
     assert thresholds == given
@@ -268,9 +268,9 @@ def test_alarms_of_this_account_alone_may_be_sent_and_are_encrypted(
     (statement,) = policy["PolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert statement["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": {"!Ref": "AWS::AccountId"}}
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     }
-    assert topic["KmsMasterKeyId"] == {"!Ref": "AlarmKey"}
+    assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
     (encrypts,) = [one for one in key["KeyPolicy"]["Statement"] if "Service" in one["Principal"]]
     assert encrypts["Principal"] == statement["Principal"]
 

@@ -15,6 +15,7 @@ from clinical.params import params
 
 from events.generate import events, inputs_of, stages
 from functions.openapi import document
+from tests import state_machine
 from tests.unit.conftest import load_function
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,32 +23,13 @@ STAGES = stages()
 
 
 @pytest.fixture(scope="module")
-def machine() -> dict[str, Any]:
-    machine: dict[str, Any] = json.loads((ROOT / "pipeline/retrain.asl.json").read_text())
-    return machine
-
-
-@pytest.fixture(scope="module")
-def states(machine: dict[str, Any]) -> dict[str, Any]:
-    """Every state, those of branches too."""
-
-    def of(scope: dict[str, Any]) -> dict[str, Any]:
-        found = dict(scope["States"])
-        for state in scope["States"].values():
-            for branch in (*state.get("Branches", []), *_processor(state)):
-                found |= of(branch)
-        return found
-
-    return of(machine)
+def states() -> dict[str, Any]:
+    return state_machine.states(state_machine.definition())
 
 
 @pytest.fixture(scope="module")
 def tasks(states: dict[str, Any]) -> dict[str, Any]:
     return {name: state for name, state in states.items() if state["Type"] == "Task"}
-
-
-def _processor(state: dict[str, Any]) -> list[dict[str, Any]]:
-    return [state["ItemProcessor"]] if "ItemProcessor" in state else []
 
 
 def camel(name: str) -> str:
@@ -97,8 +79,8 @@ def test_the_state_machine_may_invoke_every_stage_and_nothing_else(
     statements = {one["Sid"]: one for one in machine["Policies"][0]["Statement"]}
 
     allowed = statements["InvokeTheStages"]["Resource"]
-    assert {one["!GetAtt"] for one in allowed} == {
-        one["!GetAtt"] for one in machine["DefinitionSubstitutions"].values()
+    assert {one["Fn::GetAtt"][0] for one in allowed} == {
+        one["Fn::GetAtt"][0] for one in machine["DefinitionSubstitutions"].values()
     }
 
 
@@ -250,7 +232,8 @@ def test_the_local_deployment_gives_what_samconfig_gives(template: dict[str, Any
 
 
 def test_no_requirements_name_an_index_and_all_are_pinned_by_hash() -> None:
-    files = [*ROOT.glob("layers/*/requirements.txt"), *ROOT.glob("local/*.txt")]
+    patterns = ("layers/*/requirements.txt", "local/*.txt", "tests/*/requirements.txt")
+    files = [file for pattern in patterns for file in ROOT.glob(pattern)]
 
     for file in (*files, ROOT / "requirements-dev.txt"):
         text = file.read_text()

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
+
+from tests.template import template as read
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICES = {"StepFunctions": "states", "CertificateManager": "acm"}  # where a prefix differs
@@ -24,7 +25,7 @@ def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
 
     changed: the resource whose files were uploaded anew.
     """
-    template = yaml_parse((ROOT / "template.yaml").read_text())
+    template = read()
     for name, resource in template["Resources"].items():
         for place in set(LOCAL) & set(resource.get("Properties", {})):
             uploaded = "anew" if name == changed else "before"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from local.localstack import LocalStack
 from local.stack import Outputs
 from tests.integration.conftest import ROOT, Laptop, fetch, free_port
 
@@ -76,6 +77,14 @@ def test_a_port_that_is_taken_is_said_so(
     assert done.returncode == 1
     assert f"port {laptop.port} answers" in done.stdout
     assert "PORT=" in done.stdout
+
+
+def test_the_local_cloud_is_not_taken_for_localstack(laptop: Laptop) -> None:
+    """It answers under LocalStack's address too."""
+    cloud = LocalStack(laptop.home, laptop.port)
+
+    assert cloud.answers("/_localstack/health")
+    assert not cloud.is_up()
 
 
 def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:

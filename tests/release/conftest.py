@@ -55,4 +55,4 @@ def say(record_property: Callable[[str, object], None], capsys: pytest.CaptureFi
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """The folder of checkov's and pip-audit's commands, whose pins would clash with ours."""
-    return install(ROOT / ".local/release", ROOT / "tests/release/requirements.txt").parent
+    return install(ROOT / "tests/release/requirements.txt", ROOT / ".local/release").parent

@@ -112,7 +112,10 @@ class Bucket:
 
     def put_over(self, key: str, body: bytes, etag: str) -> str:
         """Write over an object that must still have this ETag; raises PreconditionFailed."""
-        return self._put(key, body, IfMatch=etag)
+        try:
+            return self._put(key, body, IfMatch=etag)
+        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+            raise PreconditionFailed(f"s3://{self.name}/{key} was deleted meanwhile") from error
 
     def copy(self, key: str, to: str) -> None:
         """Copy an object within the bucket, over whatever was there; raises ArtefactMissing."""

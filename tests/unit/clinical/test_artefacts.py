@@ -71,6 +71,16 @@ def test_an_object_that_changed_meanwhile_is_not_written_over(bucket: Bucket) ->
     assert bucket.get("key").body == b"second"
 
 
+def test_an_object_that_was_deleted_meanwhile_is_not_written_over(bucket: Bucket) -> None:
+    seen = bucket.put("key", b"first")
+    bucket.client.delete_object(Bucket=bucket.name, Key="key")
+
+    with pytest.raises(PreconditionFailed, match="deleted"):
+        bucket.put_over("key", b"second", seen)
+
+    assert bucket.keys("", "") == []
+
+
 def test_an_object_is_read_again_only_if_it_changed(bucket: Bucket) -> None:
     seen = bucket.put("key", b"first")
     assert bucket.get_if_changed("key", seen) is None

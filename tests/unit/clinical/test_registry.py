@@ -172,6 +172,23 @@ def test_a_deleted_pointer_is_said_so(
         registry.champion_after(pointer)
 
 
+def test_a_promotion_over_a_pointer_that_was_deleted_sees_that_it_moved(
+    registry: Registry,
+    bucket: Bucket,
+    candidate: Candidate,
+    challenger: Candidate,
+    promote: Callable[[Candidate], Champion],
+) -> None:
+    promote(candidate)
+    seen, version = registry.champion(), publish(registry, challenger)
+    bucket.client.delete_object(Bucket=bucket.name, Key=CHAMPION_KEY)
+
+    with pytest.raises(ChampionMoved, match=version.version):
+        registry.promote(version, seen, PROMOTION, NOW)
+
+    assert registry.champion() is None
+
+
 def ledger_keys(bucket: Bucket) -> list[str]:
     return bucket.keys("models/ledger/", ".json")
 

@@ -1,0 +1,353 @@
+"""Every way through the state machine: what it is asked, what its Lambdas answer, where it ends.
+
+The answers are the stages' own models, and the errors are those that the stages raise, as Lambda
+tells of them. Ordinary answers are those of events/*.json, which a run on the sample made.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clinical.artefacts import Artefact
+from clinical.errors import (
+    ArtefactCorrupted,
+    ArtefactMissing,
+    ChampionMoved,
+    DatasetRejected,
+    DatasetUnreadable,
+    StorageDenied,
+    StorageUnavailable,
+    TuningFailed,
+    VersionUnknown,
+)
+from clinical.params import params
+from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
+from gate import judged
+from pydantic import BaseModel
+from stages.validate import Rejection, judge
+from state import (
+    Chosen,
+    Combined,
+    CrossValidated,
+    Evaluated,
+    Ingested,
+    Listed,
+    Preprocessed,
+    Promoted,
+    Published,
+    Trained,
+    Validated,
+)
+
+from local.cloud import ROOT
+
+
+class TooManyRequests(Exception):
+    """When Lambda refuses to invoke a function that runs too often; no function says so."""
+
+
+type Answer = BaseModel | Exception
+
+
+def _of_the_sample[Model: BaseModel](kind: type[Model], stage: str, *path: str | int) -> Model:
+    """Read a stage's input in events/, which was another stage's output."""
+    found: Any = json.loads((ROOT / "events" / f"{stage}.json").read_text())
+    for step in path:
+        found = found[step]
+    return kind.model_validate(found)
+
+
+INGESTED = _of_the_sample(Ingested, "validate", "ingested")
+VALIDATED = _of_the_sample(Validated, "preprocess", "validated")
+PREPROCESSED = _of_the_sample(Preprocessed, "train", "preprocessed")
+COMBINED = _of_the_sample(Combined, "train", "combined")
+TRAINED = _of_the_sample(Trained, "evaluate", "trained")
+EVALUATED = _of_the_sample(Evaluated, "publish", "evaluated")
+LISTED = Listed(  # ten or more, of which one may fail
+    grid="full", candidates=params().tuning.grids["full"].candidates()[:10]
+)
+CROSS_VALIDATED = _of_the_sample(CrossValidated, "choose", "tried", "candidates", 0)
+CHOSEN = Chosen(
+    hyperparameters=CROSS_VALIDATED.hyperparameters,
+    tuning=Artefact(key="runs/sample/choose/tuning.json", sha256="0" * 64),
+)
+VERSION, OTHER = "v-bc7efea3", "v-0e1d2c3b"
+
+
+def _evaluated(**changed: object) -> Evaluated:
+    """What the gate makes of the sample's figures when some of them are others."""
+    figures = {name: getattr(EVALUATED.verdict, name) for name in Figures.model_fields}
+    verdict = judged(Figures.model_validate(figures | changed), params().gate)
+    return Evaluated(verdict=verdict, report=EVALUATED.report)
+
+
+def _champion(sequence: int) -> AgainstChampion:
+    assert EVALUATED.verdict.champion
+    return EVALUATED.verdict.champion.model_copy(update={"version": OTHER, "sequence": sequence})
+
+
+def _promoted(verdict: Verdict, **changed: object) -> Promoted:
+    return Promoted.model_validate(
+        {
+            "decision": verdict.decision,
+            "version": VERSION,
+            "previous": OTHER,
+            "sequence": 2,
+            "verdict": verdict,
+        }
+        | changed
+    )
+
+
+OVER_THE_FIRST, OVER_THE_SECOND = (
+    _evaluated(champion=_champion(1)),
+    _evaluated(champion=_champion(2)),
+)
+WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
+UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
+PUBLISHED = Published(version=VERSION, verdict=OVER_THE_FIRST.verdict)
+PROMOTED = _promoted(OVER_THE_FIRST.verdict)
+
+ORDINARY: Mapping[str, tuple[Answer, ...]] = {
+    "Ingest": (INGESTED,),
+    "Validate": (VALIDATED,),
+    "Preprocess": (PREPROCESSED,),
+    "ExtractCombinations": (COMBINED,),
+    "ListCandidates": (LISTED,),
+    "CrossValidate": (CROSS_VALIDATED,) * len(LISTED.candidates),
+    "Choose": (CHOSEN,),
+    "Train": (TRAINED,),
+    "Evaluate": (OVER_THE_FIRST,),
+    "Publish": (PUBLISHED,),
+    "Promote": (PROMOTED,),
+}
+
+PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
+TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
+TRAIN = "Asked Ingest Validate Prepare Prepared Train Evaluate Gate"
+TUNE = "Asked Ingest Validate Prepare Prepared ListCandidates Tune Choose"
+TO_THE_END = "Publish Promote Served"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An execution: its input, the answers that are not the ordinary ones, and what is expected.
+
+    asked: its input. answers: of a state's Lambda, invocation by invocation.
+    path: the states entered, in their order. within: those in Prepare and Tune, which run side by
+    side, and how often each is entered.
+    ends: the output, or the error and its cause.
+    """
+
+    asked: Mapping[str, Any]
+    path: str
+    ends: BaseModel | Mapping[str, Any] | tuple[str, str]
+    answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    within: Mapping[str, int] = field(default_factory=dict)
+
+
+INPUT_MAY_HAVE = (
+    "The input may have raw, tune, promote, reason and who; {} retrains on the newest upload."
+)
+MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
+UNREADABLE = DatasetUnreadable("raw/sample.csv is no CSV: unexpected end of data")
+REJECTION = Rejection(
+    **dict(judge('Patient_ID,Age\n"P0001",17\n', params())),
+    report=Artefact(key="runs/sample/validate/report.json", sha256="0" * 64),
+).model_dump_json()
+NO_GRID = TuningFailed("params.yaml has no grid of that name; tuning.grids has small, full")
+TOO_MANY = TuningFailed("2 of 10 candidates failed, more than tuning.tolerated_failures allows")
+UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models` lists them")
+CORRUPTED = ArtefactCorrupted(
+    f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", recorded was "0"'
+)
+MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
+UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
+DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
+OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
+
+
+CASES: Mapping[str, Case] = {
+    "Promoted": Case(
+        asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED,
+        ends=PROMOTED,
+    ),
+    "PromotedWithWarning": Case(
+        asked={},
+        answers={
+            "Evaluate": (WITHOUT_SKILL,),
+            "Publish": (Published(version=VERSION, verdict=WITHOUT_SKILL.verdict),),
+            "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
+        },
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED,
+        ends=_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),
+    ),
+    "AlreadyChampion": Case(
+        asked={"who": "ada@example", "reason": "To see whether it changed."},
+        answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="already_champion"),)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED,
+        ends=_promoted(OVER_THE_FIRST.verdict, decision="already_champion"),
+    ),
+    "Rejected": Case(
+        asked={},
+        answers={"Evaluate": (UNLIKE_ITSELF,)},
+        path=f"{TRAIN} Rejected",
+        within=PREPARED,
+        ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
+    ),
+    "Overtaken": Case(
+        asked={},
+        answers={
+            "Evaluate": (OVER_THE_FIRST, OVER_THE_SECOND),
+            "Publish": (PUBLISHED, PUBLISHED),
+            "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
+        },
+        path=f"{TRAIN} Publish Promote Overtaken Evaluate Gate {TO_THE_END}",
+        within=PREPARED,
+        ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
+    ),
+    "Tuned": Case(
+        asked={"tune": "full"},
+        answers={
+            "CrossValidate": (
+                *[CROSS_VALIDATED] * 3,
+                OUT_OF_MEMORY,
+                *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
+            )
+        },
+        path=f"{TUNE} Train Evaluate Gate {TO_THE_END}",
+        within={**TRIED, "CandidateFailed": 1},
+        ends=PROMOTED,
+    ),
+    "UnknownGrid": Case(
+        asked={"tune": "nowhere"},
+        answers={"ListCandidates": (NO_GRID,)},
+        path="Asked Ingest Validate Prepare Prepared ListCandidates TuningFailed",
+        within=PREPARED,
+        ends=("TuningFailed", str(NO_GRID)),
+    ),
+    "TooManyCandidatesFailed": Case(
+        asked={"tune": True},
+        answers={
+            "CrossValidate": (
+                *[OUT_OF_MEMORY] * 2,
+                *[CROSS_VALIDATED] * (len(LISTED.candidates) - 2),
+            ),
+            "Choose": (TOO_MANY,),
+        },
+        path=f"{TUNE} TuningFailed",
+        within={**TRIED, "CandidateFailed": 2},
+        ends=("TuningFailed", str(TOO_MANY)),
+    ),
+    "InputUnknown": Case(
+        asked={"promot": VERSION},
+        path="Asked InputUnknown",
+        ends=("InputUnknown", INPUT_MAY_HAVE),
+    ),
+    "DatasetUnreadable": Case(
+        asked={},
+        answers={"Ingest": (UNREADABLE,)},
+        path="Asked Ingest DatasetUnreadable",
+        ends=("DatasetUnreadable", str(UNREADABLE)),
+    ),
+    "DatasetRejected": Case(
+        asked={},
+        answers={"Validate": (DatasetRejected(REJECTION),)},
+        path="Asked Ingest Validate DatasetRejected",
+        ends=("DatasetRejected", REJECTION),
+    ),
+    "ByHand": Case(
+        asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
+        path="Asked Promote Served",
+        ends=PROMOTED,
+    ),
+    "OvertakenByHand": Case(
+        asked={"promote": "previous"},
+        answers={"Promote": (MOVED, PROMOTED)},
+        path="Asked Promote Overtaken Promote Served",
+        ends=PROMOTED,
+    ),
+    "VersionUnknown": Case(
+        asked={"promote": "v-00000000"},
+        answers={"Promote": (UNKNOWN,)},
+        path="Asked Promote VersionUnknown",
+        ends=("VersionUnknown", str(UNKNOWN)),
+    ),
+    "ArtefactCorrupted": Case(
+        asked={"promote": VERSION},
+        answers={"Promote": (CORRUPTED,)},
+        path="Asked Promote ArtefactCorrupted",
+        ends=("ArtefactCorrupted", str(CORRUPTED)),
+    ),
+    "ArtefactMissing": Case(
+        asked={"promote": VERSION},
+        answers={"Promote": (MISSING,)},
+        path="Asked Promote ArtefactCorrupted",
+        ends=("ArtefactCorrupted", str(MISSING)),
+    ),
+    "StorageUnavailableTwice": Case(
+        asked={},
+        answers={"Ingest": (UNAVAILABLE, UNAVAILABLE, INGESTED)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED,
+        ends=PROMOTED,
+    ),
+    "TooManyRequestsTwice": Case(
+        asked={"promote": VERSION},
+        answers={"Promote": (TooManyRequests(), TooManyRequests(), PROMOTED)},
+        path="Asked Promote Served",
+        ends=PROMOTED,
+    ),
+    "StorageStaysUnavailable": Case(
+        asked={"promote": VERSION},
+        answers={"Promote": (UNAVAILABLE,) * 5},
+        path="Asked Promote",
+        ends=("StorageUnavailable", str(UNAVAILABLE)),
+    ),
+    "StorageDenied": Case(
+        asked={},
+        answers={"Train": (DENIED,)},
+        path="Asked Ingest Validate Prepare Prepared Train",
+        within=PREPARED,
+        ends=("StorageDenied", str(DENIED)),
+    ),
+}
+
+
+def mock_config(machine: str) -> dict[str, Any]:
+    """Write the cases as AWS Step Functions Local and LocalStack read them."""
+    tests, responses = {}, {}
+    for name, case in CASES.items():
+        answers = {**ORDINARY, **case.answers}
+        tests[name] = {state: f"{name}-{state}" for state in answers}
+        for state, given in answers.items():
+            responses[f"{name}-{state}"] = {
+                str(number): as_lambda_answers(answer) for number, answer in enumerate(given)
+            }
+    return {"StateMachines": {machine: {"TestCases": tests}}, "MockedResponses": responses}
+
+
+def as_lambda_answers(answer: Answer) -> dict[str, Any]:
+    """Put a stage's output, or the error it raised, as Step Functions gets it from Lambda."""
+    match answer:
+        case BaseModel():
+            return {"Return": {"StatusCode": 200, "Payload": answer.model_dump(mode="json")}}
+        case TooManyRequests():
+            error = "Lambda.TooManyRequestsException"
+            cause = "Rate Exceeded. (Service: Lambda, Status Code: 429)"
+        case _:
+            error = type(answer).__name__
+            cause = json.dumps(
+                {
+                    "errorMessage": str(answer),
+                    "errorType": error,
+                    "requestId": "11111111-2222-3333-4444-555555555555",
+                    "stackTrace": ['  File "/var/task/stage.py", line 96, in handler\n'],
+                }
+            )
+    return {"Throw": {"Error": error, "Cause": cause}}

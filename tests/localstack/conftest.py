@@ -1,0 +1,128 @@
+"""LocalStack's own engine in host mode, and the part of the template that needs no Lambda."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud import REGION, ROOT, install
+from local.localstack import LocalStack
+from local.stack import STACK, Stack
+from tests import state_machine
+from tests.integration.conftest import free_port
+from tests.localstack.cases import mock_config
+from tests.template import template as read
+
+HERE = Path(__file__).parent
+START_SECONDS = 120
+MACHINE = "retrain"
+MOCKED = "mocked.json"
+RESOURCES = (
+    "RawBucket",
+    "ArtifactsBucket",
+    "ArtifactsBucketPolicy",
+    "AccessLogBucket",
+    "SiteBucket",
+    "SiteBucketPolicy",
+    "RetrainStateMachine",
+    "RetrainLogGroup",
+)
+OUTPUTS = ("StateMachineArn", "RawBucketName", "ArtifactsBucketName", "SiteBucketName", "SiteUrl")
+
+
+def settings(home: Path, port: int) -> dict[str, str]:
+    """Say what LocalStack is told; nothing else of this shell reaches it."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "OVERRIDE_IN_DOCKER": "0",  # in a container it would take the machine's own folders
+        "FILESYSTEM_ROOT": str(home / "files"),
+        "LOCALSTACK_VOLUME_DIR": str(home / "volume"),
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "GATEWAY_SERVER": "hypercorn",  # its other one lacks a library
+        "DNS_ADDRESS": "0",
+        "DISABLE_EVENTS": "1",  # its telemetry
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "SFN_MOCK_CONFIG": str(home / MOCKED),
+    }
+
+
+@pytest.fixture(scope="session")
+def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """LocalStack from PyPI, which is there on any machine: without it the tests fail."""
+    python = install(HERE / "requirements.txt", ROOT / ".local" / "localstack")
+    home, port = tmp_path_factory.mktemp("localstack"), free_port()
+    (home / MOCKED).write_text(json.dumps(mock_config(MACHINE)))
+    stack = Stack(LocalStack(home, port))
+    with stack.cloud.log.open("wb") as log:
+        process = subprocess.Popen(
+            [python, HERE / "engine.py"],
+            cwd=home,
+            env=settings(home, port),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not stack.cloud.is_up():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"LocalStack did not come up:\n{stack.cloud.log.read_text()}")
+            time.sleep(0.2)
+        yield stack
+    finally:
+        process.kill()  # asked to terminate, it waits for its web server for ever
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def template() -> dict[str, Any]:
+    """The part of the template that needs no Lambda, which LocalStack runs in Docker alone.
+
+    The state machine gets the names that its functions would have, and a name of its own.
+    """
+    whole = read()
+    machine = whole["Resources"]["RetrainStateMachine"]["Properties"]
+    del machine["DefinitionUri"]
+    machine |= {"Name": MACHINE, "Definition": state_machine.definition()}
+    resources = {name: whole["Resources"][name] for name in RESOURCES}
+    return {
+        **{name: whole[name] for name in whole if name not in {"Globals", "Metadata"}},
+        "Resources": _of_this_part(resources),
+        "Outputs": _of_this_part({name: whole["Outputs"][name] for name in OUTPUTS}),
+    }
+
+
+def _of_this_part(part: Any) -> Any:
+    """Put an ARN where a function's is asked for, and leave out what stands behind CloudFront."""
+    match part:
+        case {"Fn::GetAtt": [str(name), "Arn"]} if name.endswith("Function"):
+            return f"arn:aws:lambda:{REGION}:000000000000:function:{name}"
+        case {"Fn::If": ["BehindCloudFront", _, otherwise]}:
+            return _of_this_part(otherwise)
+        case dict():
+            return {name: _of_this_part(value) for name, value in part.items()}
+        case list():
+            return [_of_this_part(value) for value in part]
+    return part
+
+
+@pytest.fixture(scope="session")
+def outputs(localstack: Stack, template: dict[str, Any]) -> dict[str, str]:
+    """Deploy the part by CloudFormation with the SAM transform, and say what it is called."""
+    cloudformation = localstack._client("cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateBody=json.dumps(template),
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": START_SECONDS}
+    )
+    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

@@ -1,0 +1,105 @@
+"""The site in the bucket that the template makes, over LocalStack's website hosting."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local import site
+from local.stack import Stack
+
+API_URL = "http://api.example/v1"
+KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    status: int
+    kind: str | None
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Website:
+    """A bucket's website, which is told by the Host that a request names."""
+
+    url: str
+
+    def get(self, path: str) -> Page:
+        """Ask on loopback: the name resolves only where there is a public DNS."""
+        place = urlsplit(self.url)
+        connection = http.client.HTTPConnection("127.0.0.1", place.port or 80, timeout=60)
+        try:
+            connection.request("GET", path, headers={"Host": place.netloc})
+            answer = connection.getresponse()
+            return Page(answer.status, answer.getheader("Content-Type"), answer.read())
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def website(localstack: Stack, outputs: dict[str, str]) -> Website:
+    site.publish(localstack.s3, outputs["SiteBucketName"], API_URL, outputs["SiteUrl"])
+    return Website(outputs["SiteUrl"])
+
+
+def published(name: str) -> bytes:
+    """Give a file of the site as it is published: its pages may connect to the API."""
+    body = (site.SITE / name).read_bytes()
+    allowed = f"{site.OWN_ORIGIN} {site.origin_of(API_URL)}".encode()
+    return body.replace(site.OWN_ORIGIN.encode(), allowed) if name.endswith(".html") else body
+
+
+def test_the_root_is_the_index_document(website: Website) -> None:
+    page = website.get("/")
+
+    assert (page.status, page.kind) == (200, "text/html")
+    assert page.body == published("index.html")
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in site.SITE.iterdir()))
+def test_every_file_of_the_site_is_served_as_what_it_is(website: Website, name: str) -> None:
+    page = website.get(f"/{name}")
+
+    assert (page.status, page.kind) == (200, KINDS[name[name.rindex(".") :]])
+    assert page.body == published(name)
+
+
+def test_the_site_is_told_where_the_api_is(website: Website) -> None:
+    page = website.get("/config.json")
+
+    assert (page.status, page.kind) == (200, "application/json")
+    assert json.loads(page.body) == {"api_url": API_URL}
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/no/where.html"])
+def test_an_unknown_path_gets_the_error_document(
+    website: Website, template: dict[str, Any], path: str
+) -> None:
+    hosting = template["Resources"]["SiteBucket"]["Properties"]["WebsiteConfiguration"]
+
+    page = website.get(path)
+
+    assert (page.status, page.kind) == (404, "text/html")
+    assert page.body == published(hosting["ErrorDocument"])
+
+
+def test_the_bucket_lets_anybody_read(localstack: Stack, outputs: dict[str, str]) -> None:
+    """LocalStack keeps policies without enforcing them, so nothing else of it can be seen."""
+    bucket = outputs["SiteBucketName"]
+
+    policy = json.loads(localstack.s3.get_bucket_policy(Bucket=bucket)["Policy"])
+
+    (statement,) = policy["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Allow", "*")
+    assert statement["Action"] == "s3:GetObject"
+    assert statement["Resource"] == f"arn:aws:s3:::{bucket}/*"

@@ -1,0 +1,22 @@
+"""The definition of the state machine, read for the tests."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).parent.parent / "pipeline" / "retrain.asl.json"
+
+
+def definition() -> dict[str, Any]:
+    machine: dict[str, Any] = json.loads(FILE.read_text())
+    return machine
+
+
+def states(scope: dict[str, Any]) -> dict[str, Any]:
+    """Every state of a machine, those of its branches and its maps too."""
+    found = dict(scope["States"])
+    for state in scope["States"].values():
+        inner = [*state.get("Branches", []), *filter(None, [state.get("ItemProcessor")])]
+        for branch in inner:
+            found |= states(branch)
+    return found
