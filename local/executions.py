@@ -23,14 +23,19 @@ TRIGGER_SECONDS = 30
 
 @dataclass
 class Step:
-    """A state of an execution, as its history tells it so far."""
+    """A state of an execution, as its history tells it so far.
+
+    error, cause: of the last try that failed; the state may have been tried again, or caught it.
+    """
 
     name: str
     entered: float
+    input: str = ""
+    output: str = ""
     seconds: float | None = None
-    retries: int = 0
     failed: bool = False
-    cached: bool | None = None
+    error: str = ""
+    cause: str = ""
 
 
 @dataclass
@@ -48,11 +53,17 @@ class Progress:
     def _apply(self, event: dict[str, Any]) -> None:
         kind, when = event["type"], event["timestamp"].timestamp()
         if kind.endswith("StateEntered"):
-            self.steps.append(Step(event["stateEnteredEventDetails"]["name"], when))
+            entered = event["stateEnteredEventDetails"]
+            self.steps.append(Step(entered["name"], when, entered.get("input", "")))
         elif kind.endswith("StateExited"):
-            step = self._latest(event["stateExitedEventDetails"]["name"])
-            step.seconds = when - step.entered
-        elif kind == "ExecutionFailed":
+            exited = event["stateExitedEventDetails"]
+            step = self._latest(exited["name"])
+            step.seconds, step.output = when - step.entered, exited.get("output", "")
+        elif kind in {"TaskFailed", "TaskTimedOut"}:
+            failure = event[f"{kind[0].lower()}{kind[1:]}EventDetails"]
+            step = self.steps[-1]
+            step.error, step.cause = failure.get("error", ""), failure.get("cause", "")
+        elif kind in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
             for step in self.steps:
                 step.failed = step.seconds is None
 
@@ -93,8 +104,15 @@ def upload(stack: Stack, path: Path) -> str:
 
     Raises CloudFailed where the file cannot be read or nothing is started.
     """
-    body = _read(path)
-    key = f"raw/{path.stem}.csv"
+    return upload_bytes(stack, path.stem, _read(path))
+
+
+def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
+    """Upload a data set under a name, and return the ARN of the execution that that started.
+
+    Raises CloudFailed where nothing is started.
+    """
+    key = f"raw/{name}.csv"
     before = set(_executions(stack))
     written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
     if not stack.cloud.starts_on_uploads:
@@ -129,7 +147,7 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         while True:
             described = stack.stepfunctions.describe_execution(executionArn=arn)
-            progress.update(list(_history(stack, arn)))
+            progress.update(list(history(stack, arn)))
             live.update(shown(progress, described["status"]))
             if described["status"] != "RUNNING":
                 break
@@ -175,7 +193,7 @@ def _md5(body: bytes) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def _history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
+def history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
     pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
     for page in pages:
         yield from page["events"]  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""What the AWS console is on AWS, for the laptop: executions, dashboard, models."""

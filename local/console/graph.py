@@ -1,0 +1,80 @@
+"""A state machine as a Mermaid flowchart, coloured by how far an execution is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.executions import Step
+
+type Machine = Mapping[str, Any]
+
+SHAPES = {"Choice": ("{", "}"), "Succeed": ("([", "])"), "Fail": ("([", "])"), "Task": ("[", "]")}
+COLOURS = {
+    "succeeded": "fill:#1b7f4b,stroke:#0d5c34,color:#fff",
+    "running": "fill:#1f6fd1,stroke:#124a90,color:#fff",
+    "caught": "fill:#b06a00,stroke:#7a4a00,color:#fff",
+    "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
+}
+
+
+def marks(steps: list[Step]) -> dict[str, str]:
+    """Say of each state that was entered how it stands; of several times, the last one."""
+    return {step.name: mark(step) for step in steps}
+
+
+def mark(step: Step) -> str:
+    """Name how a state stands: an error that it did not end with was caught."""
+    if step.failed:
+        return "failed"
+    if step.seconds is None:
+        return "running"
+    return "caught" if step.error else "succeeded"
+
+
+def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
+    """Draw a machine's states and where each may lead; what an error leads to is dashed.
+
+    States within a Parallel or a Map that the history does not name stand as that does.
+    """
+    lines = ["flowchart TD", *_scope(machine, marked, "")]
+    lines += [f"classDef {name} {colours}" for name, colours in COLOURS.items()]
+    return "\n".join(lines)
+
+
+def names(machine: Machine) -> Iterator[str]:
+    """Name every state, those within others too."""
+    for name, state in machine["States"].items():
+        yield name
+        for inner in _inner(state):
+            yield from names(inner)
+
+
+def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Iterator[str]:
+    for name, state in machine["States"].items():
+        stands = marked.get(name, inherited)
+        coloured = f":::{stands}" if stands else ""
+        if inner := _inner(state):
+            yield f"subgraph {name}"
+            for scope in inner:
+                yield from _scope(scope, marked, stands)
+            yield "end"
+            if stands:
+                yield f"class {name} {stands}"
+        else:
+            opening, closing = SHAPES.get(state["Type"], ("[", "]"))
+            yield f'{name}{opening}"{name}"{closing}{coloured}'
+    for name, state in machine["States"].items():
+        yield from _edges(name, state)
+
+
+def _edges(name: str, state: Machine) -> Iterator[str]:
+    ways = [state[key] for key in ("Next", "Default") if key in state]
+    ways += [choice["Next"] for choice in state.get("Choices", [])]
+    for way in dict.fromkeys(ways):
+        yield f"{name} --> {way}"
+    for catch in state.get("Catch", []):
+        yield f'{name} -. "{"<br>".join(catch["ErrorEquals"])}" .-> {catch["Next"]}'
+
+
+def _inner(state: Machine) -> list[Machine]:
+    processor = state.get("ItemProcessor")
+    return [*state.get("Branches", []), *([processor] if processor else [])]

@@ -1,0 +1,115 @@
+"""The registry: versions, their verdicts side by side, and the ledger; promote and roll back."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from clinical.artefacts import Bucket
+from clinical.registry import Registry
+from nicegui import run, ui
+
+from local import executions
+from local.models import SHOWN_PROMOTIONS, alias, operator
+from local.stack import Stack
+
+VERSIONS = (
+    "version",
+    "alias",
+    "published (UTC)",
+    "verdict",
+    "RMSE",
+    "the average's",
+    "R²",
+    "coverage",
+)
+LEDGER = ("promotion", "when (UTC)", "version", "who", "why")
+
+
+def page(stack: Stack) -> Callable[[], Awaitable[None]]:
+    """Build the page, and return what refreshes it."""
+    shown: dict[str, Any] = {}
+
+    async def promote(version: str) -> None:
+        asked = {"promote": version, "reason": reason.value or "Promoted by hand.", "who": operator()}
+        await run.io_bound(executions.start, stack, asked)
+        ui.notify(f"An execution lets {version} serve; see Executions.")
+
+    ui.label("Models").classes("text-lg font-semibold")
+    versions = table(VERSIONS, "version").props("selection=single")
+    versions.on_select(lambda _: None)
+    with ui.row().classes("items-center gap-3"):
+        reason = ui.input("Reason, for the ledger").classes("w-96").props("outlined dense")
+        ui.button(
+            "Promote the selected version",
+            on_click=lambda: (
+                promote(versions.selected[0]["version"])
+                if versions.selected
+                else ui.notify("Select a version first")
+            ),
+        ).props("no-caps")
+        ui.button("Roll back to the one before", on_click=lambda: promote("previous")).props(
+            "no-caps outline"
+        )
+    ui.label("What each is worth").classes("text-lg font-semibold")
+    verdicts = ui.row().classes("w-full items-stretch gap-4")
+    ui.label("Ledger").classes("text-lg font-semibold")
+    ledger = table(LEDGER, "promotion")
+
+    async def refresh() -> None:
+        told = await run.io_bound(registry_of, stack)
+        if told == shown.get("told"):
+            return
+        shown["told"] = told
+        versions.rows, ledger.rows = told["versions"], told["ledger"]
+        verdicts.clear()
+        with verdicts:
+            for version, reasons in told["reasons"].items():
+                with ui.card().classes("w-96"):
+                    ui.label(version).classes("font-semibold")
+                    for sentence in reasons:
+                        ui.label(f"• {sentence}").classes("text-sm")
+
+    return refresh
+
+
+def table(headings: tuple[str, ...], key: str) -> ui.table:
+    columns = [
+        {"name": one, "label": one, "field": one, "align": "left", "classes": "whitespace-normal"}
+        for one in headings
+    ]
+    return ui.table(columns=columns, rows=[], row_key=key).props("flat bordered").classes("w-full")
+
+
+def registry_of(stack: Stack) -> dict[str, Any]:
+    """Read every version and the last promotions, as rows."""
+    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    pointer = registry.champion()
+    if pointer is None:
+        return {"versions": [], "ledger": [], "reasons": {}}
+    champion = pointer.champion
+    versions = list(registry.versions())
+    return {
+        "versions": [
+            {
+                "version": one.version,
+                "alias": alias(one.version, champion.version, versions[0].version),
+                "published (UTC)": f"{one.published_at:%Y-%m-%d %H:%M}",
+                "verdict": one.verdict.decision.replace("_", " "),
+                "RMSE": f"{one.verdict.candidate.rmse.value:.3f}",
+                "the average's": f"{one.verdict.average.rmse.value:.3f}",
+                "R²": f"{one.verdict.candidate.r2.value:.3f}",
+                "coverage": f"{one.verdict.coverage.measured:.1%}",
+            }
+            for one in versions
+        ],
+        "ledger": [
+            {
+                "promotion": entry.sequence,
+                "when (UTC)": f"{entry.promoted_at:%Y-%m-%d %H:%M:%S}",
+                "version": entry.version,
+                "who": entry.promotion.who,
+                "why": entry.promotion.why,
+            }
+            for entry in registry.ledger(champion, SHOWN_PROMOTIONS)
+        ],
+        "reasons": {one.version: list(one.verdict.reasons) for one in versions[:4]},
+    }

@@ -1,0 +1,71 @@
+"""The console's three pages, and what frames them."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from nicegui import run, ui
+
+from local.__main__ import stack_at
+from local.cloud import CloudFailed
+from local.console import dashboard, executions, models
+from local.stack import Stack
+
+REFRESH_SECONDS = 2.0
+PAGES = {"/": "Executions", "/dashboard": "Dashboard", "/models": "Models"}
+STYLE = """
+body { font-family: system-ui, sans-serif; }
+.mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
+.mermaid svg { max-width: 100%; height: auto; }
+"""
+
+type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
+
+
+def install(home: Path) -> None:
+    """Make the pages of the cloud at home."""
+    rooms: dict[str, Room] = {
+        "/": executions.page,
+        "/dashboard": dashboard.page,
+        "/models": models.page,
+    }
+    for path, room in rooms.items():
+        ui.page(path)(framed(home, path, room))
+
+
+def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:
+    """Put a page under the bar of all pages, and refresh it while somebody looks at it.
+
+    The cloud may go down and come up again: what fails meanwhile is said, and tried again.
+    """
+
+    async def page() -> None:
+        ui.add_css(STYLE)
+        ui.colors(primary="#0b6e69")
+        with ui.header().classes("items-center gap-6 py-2"):
+            ui.label("Clinical outcomes").classes("font-semibold")
+            for to, name in PAGES.items():
+                link = ui.link(name, to).classes("text-white")
+                link.classes("font-semibold underline" if to == path else "no-underline")
+        trouble = ui.label().classes("text-negative font-medium").props("role=status")
+        stack = stack_at(home)
+        content = ui.column().classes("w-full gap-4")
+        with content:
+            refresh = room(stack)
+
+        async def look() -> None:
+            try:
+                await run.io_bound(lambda: stack.outputs)
+                await refresh()
+            except CloudFailed as error:
+                trouble.text = str(error)
+            except (ClientError, BotoCoreError) as error:
+                trouble.text = f"The local cloud answered: {error}"
+            else:
+                trouble.text = ""
+            content.set_visibility(not trouble.text)
+
+        await look()
+        ui.timer(REFRESH_SECONDS, look)
+
+    return page

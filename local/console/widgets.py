@@ -1,0 +1,90 @@
+"""A CloudWatch dashboard's widgets: what each asks of CloudWatch, and what it shows of that."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+type Widget = dict[str, Any]
+type Query = dict[str, Any]
+
+DURATION = re.compile(r"-?P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?")
+DEFAULT_PERIOD = 300
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of a widget: its label, and its points in the order of time."""
+
+    label: str
+    points: tuple[tuple[datetime, float], ...]
+
+    @property
+    def latest(self) -> float | None:
+        return self.points[-1][1] if self.points else None
+
+
+def span(widget: Widget, body: dict[str, Any]) -> timedelta:
+    """Tell how far back a widget looks: as it says, or else as the dashboard says."""
+    said = widget["properties"].get("start", body.get("start", "-PT3H"))
+    found = DURATION.fullmatch(said)
+    if not found:
+        raise ValueError(f"a start of {said} is none of -PT3H's kind")
+    return timedelta(**{unit: int(number or 0) for unit, number in found.groupdict().items()})
+
+
+def queries(widget: Widget, back: timedelta) -> list[Query]:
+    """Say in GetMetricData's words what a metric widget shows."""
+    properties = widget["properties"]
+    return [_query(number, metric, properties, back) for number, metric in _metrics(properties)]
+
+
+def lines(widget: Widget, results: list[dict[str, Any]]) -> list[Line]:
+    """Give what GetMetricData answered to a widget's queries, under the widget's labels."""
+    answered = {one["Id"]: one for one in results}
+    found = []
+    for number, metric in _metrics(widget["properties"]):
+        one = answered.get(f"m{number}", {"Timestamps": [], "Values": []})
+        points = sorted(zip(one["Timestamps"], one["Values"], strict=True))
+        options = metric[-1] if isinstance(metric[-1], dict) else {}
+        found.append(Line(options.get("label", str(metric[1])), tuple(points)))
+    return found
+
+
+def log_group_and_query(widget: Widget) -> tuple[str, str]:
+    """Take a log widget's query apart: the group that it reads, and what it asks of it."""
+    found = re.match(r"SOURCE '([^']+)'\s*\|\s*(.*)", widget["properties"]["query"], re.DOTALL)
+    if not found:
+        raise ValueError("a log widget's query begins with SOURCE '<log group>' |")
+    return found.group(1), found.group(2)
+
+
+def _metrics(properties: dict[str, Any]) -> list[tuple[int, list[Any]]]:
+    return list(enumerate(properties.get("metrics", [])))
+
+
+def _query(number: int, metric: list[Any], properties: dict[str, Any], back: timedelta) -> Query:
+    options = metric[-1] if isinstance(metric[-1], dict) else {}
+    namespace, name, *rest = metric[:-1] if options else metric
+    period = options.get("period", properties.get("period", DEFAULT_PERIOD))
+    if properties.get("setPeriodToTimeRange"):
+        period = int(back.total_seconds())
+    return {
+        "Id": f"m{number}",
+        "MetricStat": {
+            "Metric": {
+                "Namespace": namespace,
+                "MetricName": name,
+                "Dimensions": [
+                    {"Name": key, "Value": value}
+                    for key, value in zip(rest[::2], rest[1::2], strict=True)
+                ],
+            },
+            "Period": period,
+            "Stat": options.get("stat", properties.get("stat", "Average")),
+        },
+    }
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
