@@ -61,7 +61,7 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: $(READY) ## Run every test: units, the deployed stack on a local cloud of its own, Lambda containers
+test: $(READY) ## Run every test: units, the stack on a local cloud of its own, LocalStack, containers
 	@$(PYTHON) -m pytest
 
 .PHONY: lint

@@ -39,9 +39,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
-    emulator = EMULATORS[arguments.emulator or last_emulator(home)]
-    stack = Stack(emulator(home, arguments.port or last_port(home)))
     try:
+        cloud = emulator(arguments.emulator or last_emulator(home))
+        stack = Stack(cloud(home, arguments.port or last_port(home)))
         match arguments.command:
             case "up":
                 up(stack, arguments.data, console)
@@ -193,6 +193,13 @@ def is_healthy(stack: Stack) -> bool:
         return False
 
 
+def emulator(name: str) -> type[Cloud]:
+    """Find the emulator of a name; raises CloudFailed where there is none."""
+    if name not in EMULATORS:
+        raise CloudFailed(f"EMULATOR= may be {' or '.join(EMULATORS)}, and not {name}")
+    return EMULATORS[name]
+
+
 def last_port(home: Path) -> int:
     """Find the port that the last `up` took, so that PORT= has to be said once."""
     outputs = _last_outputs(home)
@@ -261,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
-    parser.add_argument("--emulator", choices=EMULATORS, default=os.environ.get("EMULATOR") or None)
+    parser.add_argument("--emulator", default=os.environ.get("EMULATOR") or None)
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser
 
