@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PORT ?=
 EMULATOR ?=
+CONSOLE_PORT ?=
 DATA ?=
 TUNE ?=
 VERSION ?=
@@ -15,8 +16,8 @@ STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := PORT="$(PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" TUNE="$(TUNE)" \
-  VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
+LOCAL := PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
+  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -62,7 +63,7 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: $(READY) ## Run every test: units, the deployed stack on a local cloud of its own, Lambda containers
+test: $(READY) ## Run every test: units, the stack on a local cloud of its own, LocalStack, containers
 	@$(PYTHON) -m pytest
 
 .PHONY: lint

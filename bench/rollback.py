@@ -13,8 +13,8 @@ import urllib.request
 from clinical.params import params
 from rich.console import Console
 
-from local.__main__ import last_port
-from local.cloud import ROOT, Cloud
+from local.cloud import ROOT
+from local.emulators import stack_at
 from local.stack import Stack
 
 TIMES = 6  # an even number: the champion is in the end what it was
@@ -44,8 +44,7 @@ def rolled_back(stack: Stack) -> float:
 
 def main() -> None:
     """Measure and print, beside `serving.refresh_seconds`, which is most of it."""
-    home = ROOT / ".local"
-    stack = Stack(Cloud(home, last_port(home)))
+    stack = stack_at(ROOT / ".local")
     took = [rolled_back(stack) for _ in range(TIMES)]
     refresh = params().serving.refresh_seconds
     Console().print(

@@ -20,8 +20,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from local.__main__ import last_port
-from local.cloud import ROOT, Cloud, CloudFailed
+from local.cloud import ROOT, CloudFailed
+from local.emulators import stack_at
 from local.stack import BUILD, Stack
 
 TIMES = 15
@@ -60,8 +60,7 @@ def medians(runs: list[Parts]) -> Parts:
 
 def main() -> int:
     """Measure and print; the processes take turns, so that a noisy moment hits all alike."""
-    home = ROOT / ".local"
-    stack = Stack(Cloud(home, last_port(home)))
+    stack = stack_at(ROOT / ".local")
     console = Console()
     try:
         stack.outputs  # noqa: B018 - says where the cloud is not up

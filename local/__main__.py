@@ -9,24 +9,21 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from clinical.params import params
 from clinical.verdict import Verdict
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from local import executions, models
-from local.cloud import ROOT, Cloud, CloudFailed
+from local.cloud import ROOT, CloudFailed
+from local.console.process import ConsoleProcess
+from local.emulators import stack_at
 from local.executions import Outcome
-from local.localstack import LocalStack
-from local.stack import Outputs, Stack
+from local.stack import Stack
 
 SAMPLE = ROOT / "data" / "sample.csv"
 SERVED_SECONDS = 30
-DEFAULT_PORT = 4566
-EMULATORS: dict[str, type[Cloud]] = {cloud.name: cloud for cloud in (Cloud, LocalStack)}
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -39,12 +36,11 @@ def main() -> int:
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
-    emulator = EMULATORS[arguments.emulator or last_emulator(home)]
-    stack = Stack(emulator(home, arguments.port or last_port(home)))
     try:
+        stack = stack_at(home, arguments.emulator, arguments.port)
         match arguments.command:
             case "up":
-                up(stack, arguments.data, console)
+                up(stack, arguments.data, arguments.console_port, console)
             case "retrain":
                 retrain(stack, arguments.data, console, tune=arguments.tune)
             case "predict":
@@ -61,8 +57,11 @@ def main() -> int:
     return 0
 
 
-def up(stack: Stack, data: Path | None, console: Console) -> None:
-    """Bring everything up, train on the data set, and make one prediction through the API."""
+def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> None:
+    """Bring everything up, train on the data set, and make one prediction through the API.
+
+    console_port: where the console listens; 0 for the port after the cloud's.
+    """
     began = time.monotonic()
     stack.cloud.home.mkdir(parents=True, exist_ok=True)
     with console.status("Starting the local cloud"):
@@ -92,8 +91,11 @@ def up(stack: Stack, data: Path | None, console: Console) -> None:
             console.print(f"[bold yellow]![/] {failed}")
         if fresh == SAMPLE:
             executions.start(stack, name=OF_THE_EVENTS)
+    in_browser = ConsoleProcess(stack.cloud.home, console_port or stack.cloud.port + 1)
+    started = in_browser.start()
+    _done(console, "Console", "started" if started else "was up", began)
     show_prediction(stack, console)
-    show_places(stack, console)
+    show_places(stack, in_browser, console)
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
 
 
@@ -127,6 +129,7 @@ def rollback(stack: Stack, version: str | None, reason: str | None, console: Con
 
 
 def down(stack: Stack, console: Console) -> None:
+    ConsoleProcess.of(stack.cloud.home).stop()
     stopped = stack.cloud.stop()
     console.print("Stopped." if stopped else stack.cloud.not_stopped)
 
@@ -168,12 +171,13 @@ def show_prediction(stack: Stack, console: Console) -> None:
     console.print(f"{json.dumps(answer, indent=1)}\n")
 
 
-def show_places(stack: Stack, console: Console) -> None:
+def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> None:
     """Print where everything is."""
     outputs = stack.outputs
     for name, place in (
         ("Site", outputs.site_url),
         ("API", outputs.api_url),
+        ("Console", in_browser.url),
         ("Documentation", f"{outputs.api_url}/docs"),
         ("State machine", outputs.state_machine_arn),
         ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
@@ -191,25 +195,6 @@ def is_healthy(stack: Stack) -> bool:
             return True
     except urllib.error.HTTPError:
         return False
-
-
-def last_port(home: Path) -> int:
-    """Find the port that the last `up` took, so that PORT= has to be said once."""
-    outputs = _last_outputs(home)
-    return (outputs and urlsplit(outputs.endpoint_url).port) or DEFAULT_PORT
-
-
-def last_emulator(home: Path) -> str:
-    """Find the emulator that the last `up` used, so that EMULATOR= has to be said once."""
-    outputs = _last_outputs(home)
-    return outputs.emulator if outputs else Cloud.name
-
-
-def _last_outputs(home: Path) -> Outputs | None:
-    try:
-        return Outputs.model_validate_json((home / "outputs.json").read_text())
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
@@ -261,7 +246,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
-    parser.add_argument("--emulator", choices=EMULATORS, default=os.environ.get("EMULATOR") or None)
+    console_port = int(os.environ.get("CONSOLE_PORT") or 0)
+    parser.add_argument("--console-port", type=int, default=console_port)
+    parser.add_argument("--emulator", default=os.environ.get("EMULATOR") or None)
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser
 

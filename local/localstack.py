@@ -6,10 +6,10 @@ from local.cloud import Cloud, CloudFailed, python_platform
 
 
 class LocalStack(Cloud):
-    """A LocalStack that somebody else starts and stops.
+    """A LocalStack that somebody else starts; `stop` ends only what was started from here.
 
-    Its Step Functions targets get no event that an input transformer changed, as the template's
-    does, so an execution on an upload has to be started.
+    An upload starts no execution by itself: LocalStack delivers no event to a state machine that an
+    input transformer changed, as the template's does (its issue 13336).
     """
 
     name: ClassVar[str] = "localstack"

@@ -18,6 +18,8 @@ from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -122,6 +124,16 @@ class Stack:
     @cached_property
     def stepfunctions(self) -> "SFNClient":
         client: SFNClient = self._client("stepfunctions")
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        client: CloudWatchClient = self._client("cloudwatch")
+        return client
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        client: CloudWatchLogsClient = self._client("logs")
         return client
 
     def publish_site(self) -> None:

@@ -1,11 +1,12 @@
 """The deployed dashboard's own body, drawn from what CloudWatch answers to it."""
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import ui
 
 from local.console import widgets
 from local.console.widgets import Line, Widget
@@ -20,9 +21,13 @@ STATES = {"OK": "positive", "ALARM": "negative", "INSUFFICIENT_DATA": "grey"}
 def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     """Build the page, and return what refreshes it."""
     chips = ui.row().classes("w-full gap-2")
-    grid = ui.element("div").classes("w-full").style(
-        f"display: grid; grid-template-columns: repeat(24, minmax(0, 1fr)); "
-        f"grid-auto-rows: {ROW_REM}rem; gap: .5rem; min-width: 60rem"
+    grid = (
+        ui.element("div")
+        .classes("w-full")
+        .style(
+            f"display: grid; grid-template-columns: repeat(24, minmax(0, 1fr)); "
+            f"grid-auto-rows: {ROW_REM}rem; gap: .5rem; min-width: 60rem"
+        )
     )
     looked = 0.0
 
@@ -31,9 +36,11 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         if time.monotonic() - looked < LOOK_AGAIN_SECONDS:
             return
         looked = time.monotonic()
-        body = await run.io_bound(body_of, stack)
-        alarms = await run.io_bound(alarms_of, stack)
-        answers = [await run.io_bound(answer, stack, widget, body) for widget in body["widgets"]]
+        body = await asyncio.to_thread(body_of, stack)
+        alarms = await asyncio.to_thread(alarms_of, stack)
+        answers = [
+            await asyncio.to_thread(answer, stack, widget, body) for widget in body["widgets"]
+        ]
         chips.clear()
         with chips:
             for name, state, why in alarms:
@@ -144,7 +151,7 @@ def numbers(lines: list[Line]) -> None:
 def number(value: float | None) -> str:
     """Write a number as short as it can be told; a dash where there is none yet."""
     if value is None:
-        return "–"
+        return "none yet"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 

@@ -1,12 +1,13 @@
 """Executions of the state machine: drawn, followed, started and stopped."""
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 from typing import Any
 
+from botocore.exceptions import ClientError
 from clinical.params import params
-from nicegui import events, run, ui
+from nicegui import events, ui
 
 from local import executions
 from local.cloud import CloudFailed
@@ -15,125 +16,124 @@ from local.executions import Progress, Step
 from local.models import operator
 from local.stack import Stack
 
-INPUTS = (
-    {},
-    {"tune": True},
-    {"promote": "previous", "reason": "…"},
-)
-COLUMNS = [
-    {"name": name, "label": name, "field": name, "align": "left"}
-    for name in ("name", "status", "verdict", "started (UTC)", "took")
-]
+INPUTS = ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}')
+COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
 
-class Chosen:
-    """Which execution and which of its states somebody looks at."""
+class Page:
+    """What somebody looks at: an execution, one of its states, and what is drawn of them."""
 
-    arn: str | None = None
-    state: str | None = None
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.arn = ""
+        self.state = ""
+        self.drawn: tuple[object, ...] = ()
+        with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
+            with ui.column().classes("w-[36rem] max-w-full shrink-0 gap-4"):
+                self._start_card()
+                self.table = ui.table(
+                    columns=[
+                        {"name": one, "label": one, "field": one, "align": "left"}
+                        for one in COLUMNS
+                    ],
+                    rows=[],
+                    row_key="arn",
+                    title="Executions",
+                    pagination=10,
+                ).classes("w-full cursor-pointer")
+                self.table.on("rowClick", self._choose)
+            with ui.column().classes("grow min-w-0 gap-3"):
+                with ui.row().classes("items-center gap-4"):
+                    self.title = ui.label("No execution yet").classes("text-lg font-semibold")
+                    self.stop = button("Stop", self._stop)
+                    self.redrive = button("Redrive", self._redrive)
+                self.report = ui.column().classes("w-full gap-1")
+                with ui.row().classes("w-full no-wrap items-start gap-4 max-xl:flex-wrap"):
+                    self.diagram = ui.mermaid("flowchart TD", on_node_click=self._show)
+                    self.diagram.classes("w-[32rem] max-w-full shrink-0")
+                    self.details = ui.column().classes("grow min-w-0 gap-0")
 
+    async def refresh(self) -> None:
+        """Fetch what there is, and draw what changed."""
+        rows = await asyncio.to_thread(recent, self.stack)
+        self.table.rows = rows
+        if not rows:
+            return
+        self.arn = self.arn or rows[0]["arn"]
+        described, machine, progress = await asyncio.to_thread(told, self.stack, self.arn)
+        status = described["status"]
+        drawn = (self.arn, self.state, status, progress.read)
+        if drawn == self.drawn:
+            return
+        self.drawn = drawn
+        self.title.text = f"{described['name']}: {status.lower()}"
+        self.stop.set_visibility(status == "RUNNING")
+        self.redrive.set_visibility(status in {"FAILED", "ABORTED", "TIMED_OUT"})
+        self.diagram.set_content(graph.flowchart(machine, graph.marks(progress.steps)))
+        show_report(self.report, described)
+        show_steps(self.details, progress.steps, self.state)
 
-def page(stack: Stack) -> Callable[[], Awaitable[None]]:
-    """Build the page, and return what refreshes it."""
-    chosen = Chosen()
-    drawn: dict[str, str] = {}
+    def _start_card(self) -> None:
+        most = params().dataset.max_bytes
+        limit = f"{most / 1e6:.1f} MB"
+        with ui.card().classes("w-full"):
+            ui.label("Start retrain").classes("text-lg font-semibold")
+            self.input = ui.textarea("Input", value="{}").classes("w-full")
+            self.input.props("autogrow outlined")
+            with ui.row().classes("gap-1"):
+                for text in INPUTS:
+                    ui.button(text, on_click=lambda text=text: self.input.set_value(text)).props(
+                        "flat dense no-caps size=sm"
+                    )
+            ui.button("Start", on_click=self._start).props("no-caps")
+            ui.upload(
+                label=f"Or upload a CSV of up to {limit}, and retrain on it",
+                max_file_size=most,
+                auto_upload=True,
+                on_upload=self._upload,
+                on_rejected=lambda: ui.notify(
+                    f"It takes a CSV of at most {limit}: params.yaml, dataset.max_bytes",
+                    type="negative",
+                ),
+            ).props("accept=.csv flat bordered").classes("w-full")
 
-    async def start(asked: str) -> None:
+    def _choose(self, event: events.GenericEventArguments) -> None:
+        self.arn, self.state = event.args[1]["arn"], ""
+
+    def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
+        self.state = event.node_id
+
+    async def _start(self) -> None:
         try:
-            given = json.loads(asked or "{}")
-            chosen.arn = await run.io_bound(
-                executions.start, stack, {"who": operator(), **given}
-            )
+            asked = {"who": operator(), **json.loads(self.input.value or "{}")}
         except (ValueError, TypeError) as error:
             ui.notify(f"The input is no JSON object: {error}", type="negative")
+            return
+        self.arn = await asyncio.to_thread(executions.start, self.stack, asked)
 
-    async def upload(uploaded: events.UploadEventArguments) -> None:
-        body = await uploaded.file.read()
+    async def _upload(self, uploaded: events.UploadEventArguments) -> None:
+        name, body = PurePath(uploaded.file.name).stem, await uploaded.file.read()
         try:
-            chosen.arn = await run.io_bound(
-                executions.upload_bytes, stack, PurePath(uploaded.file.name).stem, body
-            )
+            self.arn = await asyncio.to_thread(executions.upload_bytes, self.stack, name, body)
         except CloudFailed as error:
             ui.notify(str(error), type="negative")
 
-    async def stop() -> None:
-        if chosen.arn:
-            await run.io_bound(
-                stack.stepfunctions.stop_execution, executionArn=chosen.arn, cause="Stopped by hand."
-            )
+    async def _stop(self) -> None:
+        states = self.stack.stepfunctions
+        await asyncio.to_thread(states.stop_execution, executionArn=self.arn, cause="By hand.")
 
-    async def redrive() -> None:
+    async def _redrive(self) -> None:
+        states = self.stack.stepfunctions
         try:
-            await run.io_bound(stack.stepfunctions.redrive_execution, executionArn=chosen.arn)
-        except stack.stepfunctions.exceptions.ClientError as error:
-            ui.notify(f"This engine does not redrive: {error}", type="warning")
+            await asyncio.to_thread(states.redrive_execution, executionArn=self.arn)
+        except ClientError as error:
+            ui.notify(f"The engine here does not redrive executions: {error}", type="warning")
 
-    with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
-        with ui.column().classes("w-[34rem] shrink-0 gap-3"):
-            with ui.card().classes("w-full"):
-                ui.label("Start retrain").classes("text-lg font-semibold")
-                asked = ui.textarea("Input", value="{}").classes("w-full").props("autogrow outlined")
-                with ui.row().classes("gap-2"):
-                    for one in INPUTS:
-                        text = json.dumps(one, ensure_ascii=False)
-                        ui.button(text, on_click=lambda text=text: asked.set_value(text)).props(
-                            "flat dense no-caps size=sm"
-                        )
-                ui.button("Start", on_click=lambda: start(asked.value)).props("no-caps")
-                most = params().dataset.max_bytes
-                ui.upload(
-                    label=f"Or upload a CSV, up to {most / 1e6:.1f} MB, and retrain on it",
-                    max_file_size=most,
-                    auto_upload=True,
-                    on_upload=upload,
-                    on_rejected=lambda: ui.notify(
-                        f"A CSV of at most {most / 1e6:.1f} MB is taken", type="negative"
-                    ),
-                ).props("accept=.csv flat bordered").classes("w-full")
-            table = ui.table(
-                columns=COLUMNS, rows=[], row_key="arn", title="Executions", pagination=10
-            ).classes("w-full")
 
-            def choose(event: events.GenericEventArguments) -> None:
-                chosen.arn, chosen.state = event.args[1]["arn"], None
-
-            table.on("rowClick", choose)
-        with ui.column().classes("grow min-w-0 gap-3"):
-            with ui.row().classes("items-center gap-4"):
-                title = ui.label("No execution yet").classes("text-lg font-semibold")
-                stopping = ui.button("Stop", on_click=stop).props("outline dense no-caps")
-                redriving = ui.button("Redrive", on_click=redrive).props("outline dense no-caps")
-            report = ui.column().classes("w-full")
-            with ui.row().classes("w-full no-wrap items-start gap-4 max-xl:flex-wrap"):
-
-                def show(event: events.GenericEventArguments | Any) -> None:
-                    chosen.state = str(getattr(event, "node", event))
-
-                diagram = ui.mermaid("flowchart TD", on_node_click=show).classes("w-[30rem] shrink-0")
-                details = ui.column().classes("grow min-w-0 gap-1")
-
-    async def refresh() -> None:
-        found = await run.io_bound(recent, stack)
-        table.rows = found
-        if not found:
-            return
-        chosen.arn = chosen.arn or found[0]["arn"]
-        described, machine, progress = await run.io_bound(told, stack, chosen.arn)
-        running = described["status"] == "RUNNING"
-        title.text = f"{described['name']}: {described['status'].lower()}"
-        stopping.set_visibility(running)
-        redriving.set_visibility(described["status"] in {"FAILED", "ABORTED", "TIMED_OUT"})
-        flow = graph.flowchart(machine, graph.marks(progress.steps))
-        if drawn.get("flow") != flow:
-            diagram.set_content(flow)
-            drawn["flow"] = flow
-        shown = f"{chosen.arn} {chosen.state} {described['status']} {len(progress.steps)}"
-        if drawn.get("details") != shown:
-            drawn["details"] = shown
-            show_report(report, described)
-            show_steps(details, progress.steps, chosen)
-
-    return refresh
+def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - as NiceGUI has it
+    made = ui.button(text, on_click=act).props("outline dense no-caps")
+    made.set_visibility(False)
+    return made
 
 
 def recent(stack: Stack) -> list[dict[str, str]]:
@@ -187,7 +187,7 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
             ui.label(f"• {reason}")
         if not cause:
             return
-        ui.label(f"{described.get('error')}").classes("text-negative font-semibold")
+        ui.label(str(described.get("error", ""))).classes("text-negative font-semibold")
         try:
             violations = json.loads(cause)["violations"]
         except (ValueError, KeyError, TypeError):
@@ -199,21 +199,19 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
                 {"name": key, "label": label, "field": key, "align": "left"}
                 for key, label in headings.items()
             ],
-            rows=[
-                {**one, "first": ", ".join(map(str, one["first_rows"]))} for one in violations
-            ],
+            rows=[{**one, "first": ", ".join(map(str, one["first_rows"]))} for one in violations],
             row_key="rule",
         ).props("flat bordered dense")
 
 
-def show_steps(place: ui.column, steps: list[Step], chosen: Chosen) -> None:
+def show_steps(place: ui.column, steps: list[Step], chosen: str) -> None:
     """List the states that were entered, each with its time, input, output and error."""
     place.clear()
     with place:
         for step in steps:
-            took = "running" if step.seconds is None else f"{step.seconds:.2f} s"
-            text = f"{step.name}: {graph.mark(step)}, {took if not step.failed else 'ended here'}"
-            with ui.expansion(text, value=step.name == chosen.state).classes("w-full"):
+            took = "" if step.seconds is None else f", {step.seconds:.2f} s"
+            text = f"{step.name}: {graph.mark(step)}{took}"
+            with ui.expansion(text, value=step.name == chosen).classes("w-full").props("dense"):
                 for name, content in (
                     ("Input", step.input),
                     ("Output", step.output),

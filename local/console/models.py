@@ -1,11 +1,12 @@
 """The registry: versions, their verdicts side by side, and the ledger; promote and roll back."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from clinical.artefacts import Bucket
 from clinical.registry import Registry
-from nicegui import run, ui
+from nicegui import ui
 
 from local import executions
 from local.models import SHOWN_PROMOTIONS, alias, operator
@@ -29,8 +30,12 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     shown: dict[str, Any] = {}
 
     async def promote(version: str) -> None:
-        asked = {"promote": version, "reason": reason.value or "Promoted by hand.", "who": operator()}
-        await run.io_bound(executions.start, stack, asked)
+        asked = {
+            "promote": version,
+            "reason": reason.value or "Promoted by hand.",
+            "who": operator(),
+        }
+        await asyncio.to_thread(executions.start, stack, asked)
         ui.notify(f"An execution lets {version} serve; see Executions.")
 
     ui.label("Models").classes("text-lg font-semibold")
@@ -55,7 +60,7 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     ledger = table(LEDGER, "promotion")
 
     async def refresh() -> None:
-        told = await run.io_bound(registry_of, stack)
+        told = await asyncio.to_thread(registry_of, stack)
         if told == shown.get("told"):
             return
         shown["told"] = told

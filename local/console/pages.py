@@ -1,14 +1,15 @@
 """The console's three pages, and what frames them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
-from nicegui import run, ui
+from nicegui import ui
 
-from local.__main__ import stack_at
 from local.cloud import CloudFailed
 from local.console import dashboard, executions, models
+from local.emulators import stack_at
 from local.stack import Stack
 
 REFRESH_SECONDS = 2.0
@@ -25,7 +26,7 @@ type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
 def install(home: Path) -> None:
     """Make the pages of the cloud at home."""
     rooms: dict[str, Room] = {
-        "/": executions.page,
+        "/": lambda stack: executions.Page(stack).refresh,
         "/dashboard": dashboard.page,
         "/models": models.page,
     }
@@ -55,7 +56,7 @@ def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:
 
         async def look() -> None:
             try:
-                await run.io_bound(lambda: stack.outputs)
+                await asyncio.to_thread(lambda: stack.outputs)
                 await refresh()
             except CloudFailed as error:
                 trouble.text = str(error)

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from local import executions
 from local.cloud import Cloud
+from local.console.process import ConsoleProcess
 from local.stack import Stack
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,6 +61,7 @@ class Laptop:
 
     home: Path
     port: int
+    console_port: int = field(default_factory=free_port)
 
     @property
     def stack(self) -> Stack:
@@ -71,7 +73,7 @@ class Laptop:
         return subprocess.run(
             [sys.executable, "-m", "local", command, *home_and_port],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**os.environ, "CONSOLE_PORT": str(self.console_port), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,6 +146,7 @@ def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield start
     for laptop in started:
+        ConsoleProcess.of(laptop.home).stop()
         Cloud(laptop.home, laptop.port).stop()
 
 

@@ -46,6 +46,14 @@ def test_where_no_localstack_answers_the_user_is_told_what_to_do(tmp_path: Path)
     assert "Traceback" not in done.stdout
 
 
+def test_an_emulator_that_is_none_is_said_so(tmp_path: Path) -> None:
+    done = Laptop(tmp_path, free_port()).run("up", EMULATOR="elsewhere")
+
+    assert done.returncode == 1
+    assert "may be ministack or localstack" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_down_leaves_localstack_running_and_says_so(localstack: Stack, tmp_path: Path) -> None:
     done = laptop_beside(localstack, tmp_path).run("down", EMULATOR="localstack")
 
