@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from nicegui import ui
@@ -50,7 +51,7 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         grid.clear()
         with grid:
             for widget, answered in zip(body["widgets"], answers, strict=True):
-                show(widget, answered)
+                show(widget, answered, body)
 
     return refresh
 
@@ -117,7 +118,7 @@ def logged(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[list[str]
     return [fields, *([row.get(field, "") for field in fields] for row in rows)]
 
 
-def show(widget: Widget, answered: list[Any]) -> None:
+def show(widget: Widget, answered: list[Any], body: dict[str, Any]) -> None:
     """Draw a widget where its body puts it."""
     properties = widget["properties"]
     place = (
@@ -133,7 +134,7 @@ def show(widget: Widget, answered: list[Any]) -> None:
             case "metric", "singleValue":
                 numbers(answered)
             case "metric", _:
-                chart(properties, answered)
+                chart(properties, answered, widgets.span(widget, body))
             case "log", _:
                 rows(answered)
             case kind, _:
@@ -155,7 +156,8 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 
-def chart(properties: dict[str, Any], lines: list[Line]) -> None:
+def chart(properties: dict[str, Any], lines: list[Line], back: timedelta) -> None:
+    until = widgets.now()
     thresholds = properties.get("annotations", {}).get("horizontal", [])
     ui.echart(
         {
@@ -164,7 +166,11 @@ def chart(properties: dict[str, Any], lines: list[Line]) -> None:
             "grid": {"left": 48, "right": 12, "top": 10, "bottom": 52},
             "legend": {"bottom": 0, "type": "scroll", "textStyle": {"color": "#888"}},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "time"},
+            "xAxis": {
+                "type": "time",
+                "min": (until - back).isoformat(),
+                "max": until.isoformat(),
+            },
             "yAxis": {"type": "value", "splitLine": {"lineStyle": {"opacity": 0.3}}},
             "series": [
                 {

@@ -17,6 +17,7 @@ from local.models import operator
 from local.stack import Stack
 
 INPUTS = ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}')
+SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
 
@@ -29,18 +30,22 @@ class Page:
         self.state = ""
         self.drawn: tuple[object, ...] = ()
         with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
-            with ui.column().classes("w-[36rem] max-w-full shrink-0 gap-4"):
+            with ui.column().classes("w-[30rem] max-w-full shrink-0 gap-4"):
                 self._start_card()
-                self.table = ui.table(
-                    columns=[
-                        {"name": one, "label": one, "field": one, "align": "left"}
-                        for one in COLUMNS
-                    ],
-                    rows=[],
-                    row_key="arn",
-                    title="Executions",
-                    pagination=10,
-                ).classes("w-full cursor-pointer")
+                self.table = (
+                    ui.table(
+                        columns=[
+                            {"name": one, "label": one, "field": one, "align": "left"}
+                            for one in COLUMNS
+                        ],
+                        rows=[],
+                        row_key="arn",
+                        title="Executions",
+                        pagination=10,
+                    )
+                    .classes("w-full cursor-pointer")
+                    .props("dense")
+                )
                 self.table.on("rowClick", self._choose)
             with ui.column().classes("grow min-w-0 gap-3"):
                 with ui.row().classes("items-center gap-4"):
@@ -49,8 +54,9 @@ class Page:
                     self.redrive = button("Redrive", self._redrive)
                 self.report = ui.column().classes("w-full gap-1")
                 with ui.row().classes("w-full no-wrap items-start gap-4 max-xl:flex-wrap"):
-                    self.diagram = ui.mermaid("flowchart TD", on_node_click=self._show)
-                    self.diagram.classes("w-[32rem] max-w-full shrink-0")
+                    self.diagram = ui.mermaid(
+                        "flowchart TD", {"theme": "neutral"}, on_node_click=self._show
+                    ).classes("w-[42rem] max-w-full shrink-0")
                     self.details = ui.column().classes("grow min-w-0 gap-0")
 
     async def refresh(self) -> None:
@@ -97,11 +103,13 @@ class Page:
                 ),
             ).props("accept=.csv flat bordered").classes("w-full")
 
-    def _choose(self, event: events.GenericEventArguments) -> None:
+    async def _choose(self, event: events.GenericEventArguments) -> None:
         self.arn, self.state = event.args[1]["arn"], ""
+        await self.refresh()
 
-    def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
-        self.state = event.node_id
+    async def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
+        self.state = event.node_id.rsplit("-", 1)[-1]  # what stands before it is Mermaid's own
+        await self.refresh()
 
     async def _start(self) -> None:
         try:
@@ -110,6 +118,7 @@ class Page:
             ui.notify(f"The input is no JSON object: {error}", type="negative")
             return
         self.arn = await asyncio.to_thread(executions.start, self.stack, asked)
+        await self.refresh()
 
     async def _upload(self, uploaded: events.UploadEventArguments) -> None:
         name, body = PurePath(uploaded.file.name).stem, await uploaded.file.read()
@@ -147,10 +156,10 @@ def recent(stack: Stack) -> list[dict[str, str]]:
         rows.append(
             {
                 "arn": one["executionArn"],
-                "name": one["name"],
+                "name": one["name"][:SHOWN_LETTERS],
                 "status": one["status"].lower(),
                 "verdict": verdict_of(stack, one["executionArn"], one["status"]),
-                "started (UTC)": f"{one['startDate']:%Y-%m-%d %H:%M:%S}",
+                "started (UTC)": f"{one['startDate']:%m-%d %H:%M:%S}",
                 "took": f"{took:.1f} s" if took is not None else "",
             }
         )

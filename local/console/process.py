@@ -58,7 +58,7 @@ class ConsoleProcess:
                     f"{self.port}",
                 ],
                 cwd=ROOT,
-                env={**os.environ, "NICEGUI_STORAGE_PATH": str(self.home / "console")},
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -88,6 +88,12 @@ class ConsoleProcess:
         except psutil.TimeoutExpired:
             process.kill()
         return True
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """Say what it is told; NiceGUI would serve otherwise if it saw that pytest started it."""
+        inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+        return {**inherited, "NICEGUI_STORAGE_PATH": str(self.home / "console")}
 
     @property
     def _pid_file(self) -> Path:

@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Callable
+
+import pytest
 
 from local.localstack import LocalStack
 from local.stack import Outputs
@@ -22,10 +25,14 @@ def test_up_shows_each_state_the_prediction_and_every_address(
     assert set(outputs) == set(Outputs.model_fields)
     for name in ("api_url", "site_url", "state_machine_arn", "raw_bucket", "artifacts_bucket"):
         assert outputs[name] in printed
+    console = f"http://localhost:{laptop.console_port}"
+    assert console in printed
+    assert "Executions" in fetch(console).text
 
 
 def test_up_again_reuses_what_is_there(laptop: Laptop) -> None:
     before = (laptop.home / "outputs.json").read_text()
+    console = (laptop.home / "console.pid").read_text()
 
     again = laptop.run("up")
 
@@ -33,6 +40,7 @@ def test_up_again_reuses_what_is_there(laptop: Laptop) -> None:
     for shown in ("was up", "was deployed", "is served", '"Improvement_Score"'):
         assert shown in again.stdout
     assert (laptop.home / "outputs.json").read_text() == before
+    assert (laptop.home / "console.pid").read_text() == console  # and not another one beside it
 
 
 def test_predict_posts_the_sample_patient(laptop: Laptop) -> None:
@@ -91,6 +99,8 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
     served = laptop.artefact("models/champion.json")["version"]
 
     assert laptop.run("down").stdout.strip() == "Stopped."
+    with pytest.raises(urllib.error.URLError):
+        fetch(f"http://localhost:{laptop.console_port}")
     assert laptop.run("down").stdout.strip() == "It was not running."
     again = laptop.run("up")
 

@@ -1,0 +1,184 @@
+"""What an engineer does in the local console, with the mouse alone."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Visit
+from tests.integration.conftest import Laptop
+
+SEEN_SECONDS = 90
+GREEN = "rgb(27, 127, 75)"
+expect.set_options(timeout=90_000)
+
+
+@pytest.fixture
+def console(laptop: Laptop) -> str:
+    return f"http://localhost:{laptop.console_port}"
+
+
+def node(page: Page, state: str) -> Any:
+    """Find a state's shape in the drawn machine."""
+    return page.locator(f"g.node[id*='-{state}-'] :is(rect, polygon, path)").first
+
+
+def colour(page: Page, state: str) -> str:
+    fill: str = node(page, state).evaluate("shape => getComputedStyle(shape).fill")
+    return fill
+
+
+def wait_for(page: Page, state: str, fill: str) -> None:
+    deadline = time.monotonic() + SEEN_SECONDS
+    while colour(page, state) != fill:
+        assert time.monotonic() < deadline, (state, colour(page, state))
+        page.wait_for_timeout(300)
+
+
+def test_a_retrain_is_started_and_watched_to_its_end(
+    visit: Visit, console: str, laptop: Laptop
+) -> None:
+    page = visit.page
+    page.goto(console)
+
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text(re.compile(": (running|succeeded)")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
+    wait_for(page, "Served", GREEN)
+
+    for state in ("Asked", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
+        assert colour(page, state) == GREEN, state
+    assert colour(page, "Rejected") != GREEN
+    name = page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded")).inner_text().split(":")[0]
+    arn = laptop.stack.outputs.state_machine_arn.replace("stateMachine", "execution") + f":{name}"
+    described = laptop.stack.stepfunctions.describe_execution(executionArn=arn)
+    assert described["status"] == "SUCCEEDED"
+    visit.keep("console-executions")
+    assert visit.complaints == []
+
+
+def test_a_state_shows_what_went_in_and_what_came_out(visit: Visit, console: str) -> None:
+    page = visit.page
+    page.goto(console)
+
+    page.locator("g.node[id*='-Train-']").click()
+
+    expect(page.get_by_text('"onnx": {').first).to_be_visible()
+
+
+def test_a_csv_that_breaks_the_contract_shows_its_report(
+    visit: Visit, console: str, sample: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    header, *rows = sample.read_text().splitlines()
+    bad.write_text("\n".join([header, *(row.rsplit(",", 1)[0] + ",99" for row in rows)]))
+    page = visit.page
+    page.goto(console)
+
+    page.locator("input[type=file]").set_input_files(bad)
+
+    expect(page.get_by_role("cell", name="out_of_range")).to_be_visible()
+    expect(page.get_by_text("DatasetRejected", exact=True).first).to_be_visible()
+    expect(page.get_by_role("button", name="Redrive")).to_be_visible()
+    visit.keep("console-rejected")
+    page.get_by_role("button", name="Redrive").click()
+    expect(page.get_by_text("does not redrive")).to_be_visible()
+    page.locator("input[type=file]").set_input_files(sample)  # for those who train after this
+    expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
+
+
+def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
+    page = visit.page
+    page.goto(console)
+
+    page.get_by_label("Input").fill("{tune}")
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    expect(page.get_by_text("The input is no JSON object")).to_be_visible()
+
+
+def test_an_execution_is_stopped(visit: Visit, console: str) -> None:
+    page = visit.page
+    page.goto(console)
+
+    page.get_by_role("button", name='{"tune": true}').click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Stop").click()
+
+    expect(page.get_by_text(re.compile("[0-9a-f-]{36}: aborted"))).to_be_visible()
+
+
+def test_the_dashboard_shows_the_requests_that_were_just_made(
+    visit: Visit, console: str, laptop: Laptop, patient: dict[str, Any]
+) -> None:
+    page = visit.page
+    page.goto(f"{console}/dashboard")
+    card = page.locator(".q-card", has_text="Requests in 24 hours, by route")
+    shown = card.locator(".nicegui-column", has_text=re.compile(r"^\S+\s*POST /predict$"))
+    expect(shown.first).to_be_visible()
+    before = counted(shown.first.inner_text())
+
+    for _ in range(5):
+        assert laptop.post("/predict", patient).status == 200
+
+    deadline = time.monotonic() + SEEN_SECONDS
+    while counted(shown.first.inner_text()) < before + 5:
+        assert time.monotonic() < deadline, shown.first.inner_text()
+        page.wait_for_timeout(500)
+    for title in ("Health: 1 is up", "Model version in service", "Latency, ms", "Error rate"):
+        expect(page.get_by_text(title).first).to_be_visible()
+    expect(page.get_by_text(re.compile("NoModelAlarm: ")).first).to_be_visible()
+    visit.keep("console-dashboard")
+    assert visit.complaints == []
+
+
+def counted(text: str) -> int:
+    found = re.match(r"[\d,]+", text)
+    return int(found.group().replace(",", "")) if found else 0
+
+
+def test_a_model_is_rolled_back_with_a_reason(
+    visit: Visit, console: str, laptop: Laptop, sample: Path, tmp_path: Path
+) -> None:
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:-9]))
+    before = laptop.artefact("models/champion.json")["version"]
+    assert laptop.retrain_on(fewer)["status"] == "SUCCEEDED"
+    assert laptop.artefact("models/champion.json")["version"] != before
+    page = visit.page
+    page.goto(f"{console}/models")
+
+    page.get_by_label("Reason, for the ledger").fill("It was better on Tuesday.")
+    page.get_by_role("button", name="Roll back to the one before").click()
+
+    expect(page.get_by_text("It was better on Tuesday.").last).to_be_visible()
+    champion = laptop.artefact("models/champion.json")
+    assert champion["version"] == before
+    expect(page.locator("tr", has_text=before).first).to_contain_text("champion")
+    visit.keep("console-models")
+
+
+def test_the_console_asks_no_third_party(visit: Visit, console: str) -> None:
+    for path in ("/", "/dashboard", "/models"):
+        visit.page.goto(f"{console}{path}", wait_until="networkidle")
+
+    own = (console, "data:", "blob:", console.replace("http", "ws"))
+    assert [one.url for one in visit.requests if not one.url.startswith(own)] == []
+
+
+def test_the_console_says_when_the_cloud_is_down_and_when_it_is_up_again(
+    chromium: Browser, laptop: Laptop, console: str
+) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{console}/models")
+        expect(page.get_by_text("Ledger", exact=True)).to_be_visible()
+
+        laptop.stack.cloud.stop()
+        expect(page.get_by_text("run `make up` first")).to_be_visible()
+        assert laptop.run("up").returncode == 0
+
+        expect(page.get_by_text("Ledger", exact=True)).to_be_visible()

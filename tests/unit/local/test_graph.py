@@ -1,0 +1,62 @@
+from local.console.graph import flowchart, marks, names
+from local.executions import Step
+from tests import state_machine
+
+MACHINE = {
+    "StartAt": "Look",
+    "States": {
+        "Look": {"Type": "Choice", "Choices": [{"Next": "Both"}], "Default": "Done"},
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [{"StartAt": "One", "States": {"One": {"Type": "Task", "End": True}}}],
+            "Catch": [{"ErrorEquals": ["Broken"], "Next": "Failed"}],
+            "Next": "Done",
+        },
+        "Done": {"Type": "Succeed"},
+        "Failed": {"Type": "Fail"},
+    },
+}
+
+
+def test_where_a_state_may_lead_is_drawn_and_what_an_error_leads_to_is_dashed() -> None:
+    drawn = flowchart(MACHINE, {}).splitlines()
+
+    assert {"Look --> Both", "Look --> Done", "Both --> Done"} <= set(drawn)
+    assert 'Both -. "Broken" .-> Failed' in drawn
+    assert drawn.index("subgraph Both") < drawn.index('One["One"]') < drawn.index("end")
+
+
+def test_a_state_is_coloured_by_how_it_stands() -> None:
+    steps = [
+        Step("Look", 0, seconds=1),
+        Step("Both", 1, seconds=1, error="Broken"),
+        Step("Failed", 2, failed=True),
+    ]
+
+    assert marks(steps) == {"Look": "succeeded", "Both": "caught", "Failed": "failed"}
+    drawn = flowchart(MACHINE, marks(steps)).splitlines()
+    assert 'Look{"Look"}:::succeeded' in drawn
+    assert 'Failed(["Failed"]):::failed' in drawn
+    assert "class Both caught" in drawn
+
+
+def test_states_that_the_history_does_not_name_stand_as_what_they_are_in() -> None:
+    drawn = flowchart(MACHINE, {"Both": "running"}).splitlines()
+
+    assert 'One["One"]:::running' in drawn
+
+
+def test_a_state_that_is_entered_again_stands_as_the_last_time() -> None:
+    steps = [Step("Look", 0, seconds=1, error="Broken"), Step("Look", 2)]
+
+    assert marks(steps) == {"Look": "running"}
+
+
+def test_every_state_of_the_real_machine_is_drawn() -> None:
+    machine = state_machine.definition()
+
+    drawn = flowchart(machine, {})
+
+    assert set(names(machine)) == set(state_machine.states(machine))
+    for name in names(machine):
+        assert f'{name}["{name}"]' in drawn or f'"{name}"' in drawn or f"subgraph {name}" in drawn
