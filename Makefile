@@ -11,7 +11,7 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
-METRICS ?= 60
+METRICS ?= 88
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -89,7 +89,7 @@ bench-start: $(READY) ## Measure a cold start part by part, on the running local
 	@$(PYTHON) -m bench.start
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=60]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=88]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback

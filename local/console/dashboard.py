@@ -16,7 +16,7 @@ from local.stack import Stack
 ROW_REM = 3.2  # a row of CloudWatch's grid, of which 24 columns make the width
 LOOK_AGAIN_SECONDS = 6.0
 QUERY_SECONDS = 10
-STATES = {"OK": "positive", "ALARM": "negative", "INSUFFICIENT_DATA": "grey"}
+STATES = {"OK": "positive", "ALARM": "negative", "INSUFFICIENT_DATA": "grey-8"}
 
 
 def page(stack: Stack) -> Callable[[], Awaitable[None]]:
@@ -125,7 +125,7 @@ def show(widget: Widget, answered: list[Any], body: dict[str, Any]) -> None:
         f"grid-column: {widget['x'] + 1} / span {widget['width']}; "
         f"grid-row: {widget['y'] + 1} / span {widget['height']}; overflow: auto"
     )
-    with ui.card().classes("p-3 gap-1").style(place):
+    with ui.card().classes("p-3 gap-1").style(place).props("tabindex=0"):  # to scroll by keyboard
         if title := properties.get("title"):
             ui.label(title).classes("text-sm font-semibold")
         match widget["type"], properties.get("view"):

@@ -30,7 +30,7 @@ class Page:
         self.state = ""
         self.drawn: tuple[object, ...] = ()
         with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
-            with ui.column().classes("w-[30rem] max-w-full shrink-0 gap-4"):
+            with ui.column().classes("w-[34rem] max-w-full shrink-0 gap-4"):
                 self._start_card()
                 self.table = (
                     ui.table(
@@ -56,7 +56,7 @@ class Page:
                 with ui.row().classes("w-full no-wrap items-start gap-4 max-xl:flex-wrap"):
                     self.diagram = ui.mermaid(
                         "flowchart TD", {"theme": "neutral"}, on_node_click=self._show
-                    ).classes("w-[42rem] max-w-full shrink-0")
+                    ).classes("w-[38rem] max-w-full shrink-0")
                     self.details = ui.column().classes("grow min-w-0 gap-0")
 
     async def refresh(self) -> None:
@@ -88,12 +88,10 @@ class Page:
             self.input.props("autogrow outlined")
             with ui.row().classes("gap-1"):
                 for text in INPUTS:
-                    ui.button(text, on_click=lambda text=text: self.input.set_value(text)).props(
-                        "flat dense no-caps size=sm"
-                    )
-            ui.button("Start", on_click=self._start).props("no-caps")
-            ui.upload(
-                label=f"Or upload a CSV of up to {limit}, and retrain on it",
+                    ui.button(
+                        text, on_click=lambda text=text: self.input.set_value(text), color=None
+                    ).props("flat dense no-caps size=sm")
+            picker = ui.upload(
                 max_file_size=most,
                 auto_upload=True,
                 on_upload=self._upload,
@@ -101,7 +99,15 @@ class Page:
                     f"It takes a CSV of at most {limit}: params.yaml, dataset.max_bytes",
                     type="negative",
                 ),
-            ).props("accept=.csv flat bordered").classes("w-full")
+            )
+            picker.props("accept=.csv").classes("hidden")  # the button beside it has a name
+            with ui.row().classes("gap-3"):
+                ui.button("Start", on_click=self._start).props("no-caps")
+                ui.button(
+                    f"Upload a CSV of up to {limit}, and retrain on it",
+                    on_click=lambda: picker.run_method("pickFiles"),
+                    color=None,
+                ).props("no-caps outline")
 
     async def _choose(self, event: events.GenericEventArguments) -> None:
         self.arn, self.state = event.args[1]["arn"], ""
@@ -140,7 +146,7 @@ class Page:
 
 
 def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - as NiceGUI has it
-    made = ui.button(text, on_click=act).props("outline dense no-caps")
+    made = ui.button(text, on_click=act, color=None).props("outline dense no-caps")
     made.set_visibility(False)
     return made
 

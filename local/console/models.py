@@ -29,7 +29,10 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     """Build the page, and return what refreshes it."""
     shown: dict[str, Any] = {}
 
-    async def promote(version: str) -> None:
+    async def promote(version: str | None) -> None:
+        if not version:
+            ui.notify("Choose a version first", type="warning")
+            return
         asked = {
             "promote": version,
             "reason": reason.value or "Promoted by hand.",
@@ -39,21 +42,14 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         ui.notify(f"An execution lets {version} serve; see Executions.")
 
     ui.label("Models").classes("text-lg font-semibold")
-    versions = table(VERSIONS, "version").props("selection=single")
-    versions.on_select(lambda _: None)
+    versions = table(VERSIONS, "version")
     with ui.row().classes("items-center gap-3"):
+        chosen = ui.select([], label="Version").classes("w-40").props("outlined dense")
         reason = ui.input("Reason, for the ledger").classes("w-96").props("outlined dense")
+        ui.button("Promote it", on_click=lambda: promote(chosen.value)).props("no-caps")
         ui.button(
-            "Promote the selected version",
-            on_click=lambda: (
-                promote(versions.selected[0]["version"])
-                if versions.selected
-                else ui.notify("Select a version first")
-            ),
-        ).props("no-caps")
-        ui.button("Roll back to the one before", on_click=lambda: promote("previous")).props(
-            "no-caps outline"
-        )
+            "Roll back to the one before", on_click=lambda: promote("previous"), color=None
+        ).props("no-caps outline")
     ui.label("What each is worth").classes("text-lg font-semibold")
     verdicts = ui.row().classes("w-full items-stretch gap-4")
     ui.label("Ledger").classes("text-lg font-semibold")
@@ -64,6 +60,7 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         if told == shown.get("told"):
             return
         shown["told"] = told
+        chosen.set_options([one["version"] for one in told["versions"]])
         versions.rows, ledger.rows = told["versions"], told["ledger"]
         verdicts.clear()
         with verdicts:

@@ -17,8 +17,9 @@ PAGES = {"/": "Executions", "/dashboard": "Dashboard", "/models": "Models"}
 STYLE = """
 body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
-.mermaid svg { max-width: 100%; height: auto; }
+h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
 """
+LANGUAGE = "<script>document.documentElement.lang = 'en'</script>"  # for who has it read out
 
 type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
 
@@ -42,9 +43,11 @@ def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:
 
     async def page() -> None:
         ui.add_css(STYLE)
-        ui.colors(primary="#0b6e69")
+        ui.add_body_html(LANGUAGE)
+        ui.colors(primary="#0b6e69", positive="#1b7f4b", negative="#b3261e")
         with ui.header().classes("items-center gap-6 py-2"):
-            ui.label("Clinical outcomes").classes("font-semibold")
+            with ui.element("h1"):
+                ui.label(f"Clinical outcomes: {PAGES[path].lower()}")
             for to, name in PAGES.items():
                 link = ui.link(name, to).classes("text-white")
                 link.classes("font-semibold underline" if to == path else "no-underline")

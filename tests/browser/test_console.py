@@ -161,6 +161,19 @@ def test_a_model_is_rolled_back_with_a_reason(
     visit.keep("console-models")
 
 
+@pytest.mark.parametrize("path", ["", "dashboard", "models"])
+def test_every_page_passes_axe(chromium: Browser, console: str, scheme: Any, path: str) -> None:
+    with chromium.new_context(
+        color_scheme=scheme, viewport={"width": 1500, "height": 1000}
+    ) as context:
+        visit = Visit(context.new_page())
+        visit.page.goto(f"{console}/{path}")
+        expect(visit.page.locator(".q-table, .q-chip").first).to_be_visible()
+        visit.page.wait_for_timeout(1_000)  # until the diagram is drawn
+
+        visit.assert_accessible()
+
+
 def test_the_console_asks_no_third_party(visit: Visit, console: str) -> None:
     for path in ("/", "/dashboard", "/models"):
         visit.page.goto(f"{console}{path}", wait_until="networkidle")
