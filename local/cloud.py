@@ -3,23 +3,19 @@
 import os
 import platform
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import psutil
 
+from local.background import Background, answers
+
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
-START_SECONDS = 60
-STOP_SECONDS = 20
 
 
 class CloudFailed(Exception):
@@ -82,18 +78,14 @@ class Cloud:
         return self.answers("/_ministack/health")
 
     def answers(self, path: str) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.endpoint_url}{path}", timeout=2):  # noqa: S310
-                return True
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            return False
+        return answers(f"{self.endpoint_url}{path}")
 
     def start(self) -> bool:
         """Start the cloud unless it is up, and say whether it was started.
 
         Raises CloudFailed where the port is another's, or where it does not come up.
         """
-        if self._pid() is None and (self.is_up() or self.answers("/_localstack/health")):
+        if self._process.pid() is None and (self.is_up() or self.answers("/_localstack/health")):
             raise CloudFailed(
                 f"port {self.port} answers, but not for {self.home}: stop what runs there, choose "
                 "another with PORT=, or use it with EMULATOR=localstack if it is LocalStack"
@@ -105,38 +97,14 @@ class Cloud:
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
         python = install(ROOT / "local" / "requirements.txt", ROOT / ".local" / "ministack")
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                [python, ROOT / "local" / "emulator.py"],
-                cwd=self.home,
-                env=self._settings(scratch),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._pid_file.write_text(str(process.pid))
-        deadline = time.monotonic() + START_SECONDS
-        while not self.is_up():
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise CloudFailed(f"the local cloud did not come up; see {self.log}")
-            time.sleep(0.1)
+        command = (python, ROOT / "local" / "emulator.py")
+        if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
+            raise CloudFailed(f"the local cloud did not come up; see {self.log}")
         return True
 
     def stop(self) -> bool:
         """Stop the cloud and its Lambda workers, and say whether it ran."""
-        pid = self._pid()
-        self._pid_file.unlink(missing_ok=True)
-        if pid is None:
-            return False
-        os.killpg(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _runs(pid):
-            if time.monotonic() > deadline:
-                os.killpg(pid, signal.SIGKILL)
-            time.sleep(0.1)
-        return True
+        return self._process.stop()
 
     def _settings(self, scratch: Path) -> dict[str, str]:
         """Say what ministack is told; nothing else of this shell reaches it or its Lambdas."""
@@ -158,16 +126,8 @@ class Cloud:
         }
 
     @property
-    def _pid_file(self) -> Path:
-        return self.home / "cloud.pid"
-
-    def _pid(self) -> int | None:
-        """Find the process that this cloud's pid file names, if it runs and is an emulator."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        return pid if _runs(pid) else None
+    def _process(self) -> Background:
+        return Background(self.home / "cloud.pid", self.log, "emulator.py")
 
 
 def bridge() -> dict[str, str]:
@@ -208,14 +168,3 @@ def install(requirements: Path, folder: Path) -> Path:
     )
     shutil.copy(requirements, installed)
     return python
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process is this project's emulator; a pid may by now be somebody else's."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and any(
-            part.endswith("emulator.py") for part in process.cmdline()
-        )
-    except psutil.NoSuchProcess:
-        return False
