@@ -168,6 +168,7 @@ def chart(properties: dict[str, Any], lines: list[Line], back: timedelta) -> Non
             "tooltip": {"trigger": "axis"},
             "xAxis": {
                 "type": "time",
+                "axisLabel": {"hideOverlap": True},
                 "min": (until - back).isoformat(),
                 "max": until.isoformat(),
             },

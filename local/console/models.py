@@ -39,7 +39,7 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
             "who": operator(),
         }
         await asyncio.to_thread(executions.start, stack, asked)
-        ui.notify(f"An execution lets {version} serve; see Executions.")
+        ui.notify("An execution moves the champion; see Executions.")
 
     ui.label("Models").classes("text-lg font-semibold")
     versions = table(VERSIONS, "version")
