@@ -16,6 +16,7 @@ from local.background import Background, answers
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
+INSTALL_SECONDS = 600
 
 
 class CloudFailed(Exception):
@@ -159,12 +160,9 @@ def install(requirements: Path, folder: Path) -> Path:
     if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
         return python
     uv = Path(sys.executable).parent / "uv"
-    subprocess.run(
-        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True
-    )
-    subprocess.run(
-        [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements],
-        check=True,
-    )
+    create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
+    for step in (create, fill):
+        subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
     shutil.copy(requirements, installed)
     return python
