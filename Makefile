@@ -130,7 +130,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) --group model -c requirements-dev.txt -o layers/model/requirements.txt
 	$(COMPILE) --group training -c requirements-dev.txt -o layers/training/requirements.txt \
 	  $(addprefix --no-emit-package ,$(CLINICAL))
-	$(COMPILE) $(UPGRADE) --group cloud -o local/requirements.txt
+	$(COMPILE) $(UPGRADE) --group cloud -o local/emulator/requirements.txt
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt
 	$(COMPILE) $(UPGRADE) --group localstack -o tests/localstack/requirements.txt

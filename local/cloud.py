@@ -15,6 +15,7 @@ import psutil
 from local.background import Background, answers
 
 ROOT = Path(__file__).parent.parent
+EMULATOR = ROOT / "local" / "emulator"
 REGION = "us-east-1"
 INSTALL_SECONDS = 600
 
@@ -97,8 +98,8 @@ class Cloud:
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
-        python = install(ROOT / "local" / "requirements.txt", ROOT / ".local" / "ministack")
-        command = (python, ROOT / "local" / "emulator.py")
+        python = install(EMULATOR / "requirements.txt", ROOT / ".local" / "ministack")
+        command = (python, EMULATOR)
         if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
             raise CloudFailed(f"the local cloud did not come up; see {self.log}")
         return True
@@ -128,7 +129,7 @@ class Cloud:
 
     @property
     def _process(self) -> Background:
-        return Background(self.home / "cloud.pid", self.log, "emulator.py")
+        return Background(self.home / "cloud.pid", self.log, str(EMULATOR))
 
 
 def bridge() -> dict[str, str]:

@@ -27,7 +27,7 @@ def publish(s3: "S3Client", bucket: str, api_url: str, site_url: str) -> None:
         if file.suffix == ".html":
             body = body.replace(OWN_ORIGIN.encode(), f"{OWN_ORIGIN}{origin}".encode())
         _put(s3, bucket, file.name, body)
-    _put(s3, bucket, "config.json", json.dumps({"api_url": api_url}).encode())
+    _put(s3, bucket, "config.json", json.dumps({"api_url": api_url.rstrip("/")}).encode())
 
 
 def origin_of(url: str) -> str:

@@ -15,7 +15,7 @@ let apiUrl;
 
 /** Ask a route; with a body it is a POST. */
 export async function ask(route, body) {
-  apiUrl ??= (await answerOf("config.json")).api_url.replace(/\/$/, "");
+  apiUrl ??= (await answerOf("config.json")).api_url;
   return answerOf(apiUrl + route, body);
 }
 

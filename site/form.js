@@ -56,19 +56,21 @@ function offerRange(input, [min, max]) {
 /** Offer, in each field of the combination, what was recorded with the choices before it. */
 function narrow() {
   let recorded = combinations;
+  let awaited;
   for (const name of COMBINATION) {
     const select = field(name);
-    offer(select, [...new Set(recorded.map((one) => String(one[name])))]);
+    offer(select, [...new Set(recorded.map((one) => String(one[name])))], awaited);
+    awaited = labelOf(select).toLowerCase();
     recorded = recorded.filter((one) => String(one[name]) === select.value);
   }
 }
 
-function offer(select, values) {
+function offer(select, values, awaited) {
   const offered = [...select.options].map((option) => option.value);
   // Unchanged: keep what is chosen, and its fault.
   if (offered.length && String(offered) === String(["", ...values])) return;
   const chosen = values.length === 1 ? values[0] : select.value;
-  const prompt = values.length ? "Choose…" : `Choose a ${select.dataset.waitsFor} first`;
+  const prompt = values.length ? "Choose…" : `Choose a ${awaited} first`;
   select.replaceChildren(new Option(prompt, ""), ...values.map((value) => new Option(value, value)));
   select.value = values.includes(chosen) ? chosen : "";
   select.disabled = !values.length;
@@ -133,11 +135,11 @@ function patientFromForm() {
   return patient;
 }
 
-/** Run what a button asks for, once at a time. */
-function on(id, event, act) {
+/** Run what a button asks for, once at a time; Enter in a field clicks the form's button. */
+function onClick(id, act) {
   const button = byId(id);
-  (event === "submit" ? form : button).addEventListener(event, async (asked) => {
-    asked.preventDefault();
+  button.addEventListener("click", async (click) => {
+    click.preventDefault();
     if (button.ariaDisabled) return;
     say("");
     button.ariaDisabled = "true"; // `disabled` would take the keyboard's focus away
@@ -165,11 +167,11 @@ form.addEventListener("input", ({ target }) => {
   showFault(target, "");
   if (COMBINATION.includes(target.name)) narrow();
 });
-on("predict", "submit", predict);
+onClick("predict", predict);
 // Loaded by those who ask for them
-on("explain", "click", async () => (await import("./explain.js")).explain(shown));
-on("compare", "click", async () => (await import("./compare.js")).compare(shown, combinations));
-on("retry", "click", async () => {
+onClick("explain", async () => (await import("./explain.js")).explain(shown));
+onClick("compare", async () => (await import("./compare.js")).compare(shown, combinations));
+onClick("retry", async () => {
   await loadForm();
   (form.hidden ? byId("retry") : fields[0]).focus();
 });

@@ -1,9 +1,9 @@
 // Shows a prediction: its score and interval in words and on the scale.
 
 const BANDS = [
-  { name: "low", under: 4 },
-  { name: "moderate", under: 7 },
-  { name: "high", under: Infinity },
+  { name: "Low", under: 4 },
+  { name: "Moderate", under: 7 },
+  { name: "High", under: Infinity },
 ];
 export const WORTHLESS =
   "This model does not beat always answering the average. Do not read differences between its scores as differences between patients.";
@@ -28,7 +28,6 @@ export const between = ({ low, high }) => `${low.toFixed(2)} to ${high.toFixed(2
 
 export function clear() {
   byId("result").hidden = byId("comparison").hidden = true;
-  byId("no-result").hidden = false;
   byId("explanation").replaceChildren();
 }
 
@@ -43,7 +42,6 @@ export function show(prediction, patient) {
   byId("described").textContent = describe(patient);
   byId("model-version").textContent = prediction.model_version;
   byId("result").dataset.band = name;
-  byId("no-result").hidden = true;
   byId("result").hidden = false;
   requestAnimationFrame(() => draw(byId("gauge"), score, interval));
   byId("answer").scrollIntoView({ block: "nearest" }); // on a phone it lies below the form

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,44 +16,75 @@ from local.stack import Stack
 ROW_REM = 3.2  # a row of CloudWatch's grid, of which 24 columns make the width
 LOOK_AGAIN_SECONDS = 6.0
 QUERY_SECONDS = 10
+RANGES = {"-PT15M": "15 min", "-PT1H": "1 h", "-PT3H": "3 h", "-P1D": "1 day"}
 STATES = {"OK": "positive", "ALARM": "negative", "INSUFFICIENT_DATA": "grey-8"}
 
+# What CloudWatch answers to a widget, and how far back that looks
+type Update = Callable[[list[Any], timedelta], None]
 
-def page(stack: Stack) -> Callable[[], Awaitable[None]]:
-    """Build the page, and return what refreshes it."""
-    chips = ui.row().classes("w-full gap-2")
-    grid = (
-        ui.element("div")
-        .classes("w-full")
-        .style(
-            f"display: grid; grid-template-columns: repeat(24, minmax(0, 1fr)); "
-            f"grid-auto-rows: {ROW_REM}rem; gap: .5rem; min-width: 60rem"
+
+class Page:
+    """The dashboard's widgets and alarms, over as much time as somebody chose."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.body: dict[str, Any] = {}
+        self.alarms: list[tuple[str, str, str]] = []
+        self.updates: list[Update] = []
+        self.start = ""
+        self.due = 0.0
+        with ui.row().classes("w-full no-wrap items-start justify-between gap-6"):
+            self.chips = ui.row().classes("gap-2")
+            self.range = ui.toggle(RANGES, on_change=self.refresh)
+            self.range.classes("shrink-0 whitespace-nowrap").props("no-caps")
+        self.grid = (
+            ui.element("div")
+            .classes("w-full")
+            .style(
+                f"display: grid; grid-template-columns: repeat(24, minmax(0, 1fr)); "
+                f"grid-auto-rows: {ROW_REM}rem; gap: .5rem; min-width: 60rem"
+            )
         )
-    )
-    looked = 0.0
 
-    async def refresh() -> None:
-        nonlocal looked
-        if time.monotonic() - looked < LOOK_AGAIN_SECONDS:
+    async def refresh(self) -> None:
+        """Ask CloudWatch again if it is time to, or if another range was chosen."""
+        chosen = self.range.value
+        if chosen == self.start and time.monotonic() < self.due:
             return
-        looked = time.monotonic()
-        body = await asyncio.to_thread(body_of, stack)
-        alarms = await asyncio.to_thread(alarms_of, stack)
+        self.due = time.monotonic() + LOOK_AGAIN_SECONDS
+        body = await asyncio.to_thread(body_of, self.stack)
+        start = chosen or body["start"]  # the dashboard's own, until somebody chooses
+        body["start"] = start
+        alarms = await asyncio.to_thread(alarms_of, self.stack)
         answers = [
-            await asyncio.to_thread(answer, stack, widget, body) for widget in body["widgets"]
+            await asyncio.to_thread(answer, self.stack, widget, body) for widget in body["widgets"]
         ]
-        chips.clear()
-        with chips:
+        if self.range.value != chosen:
+            return  # the range was changed meanwhile, which asks again
+        self.start = self.range.value = start
+        self._show_alarms(alarms)
+        self._show_widgets(body, answers)
+
+    def _show_alarms(self, alarms: list[tuple[str, str, str]]) -> None:
+        if alarms == self.alarms:
+            return
+        self.alarms = alarms
+        self.chips.clear()
+        with self.chips:
             for name, state, why in alarms:
                 ui.chip(f"{name}: {state.lower().replace('_', ' ')}", color=STATES[state]).props(
                     "square text-color=white"
                 ).tooltip(why)
-        grid.clear()
-        with grid:
-            for widget, answered in zip(body["widgets"], answers, strict=True):
-                show(widget, answered, body)
 
-    return refresh
+    def _show_widgets(self, body: dict[str, Any], answers: list[list[Any]]) -> None:
+        """Draw the widgets once, and from then on only what they show, so that nothing flickers."""
+        if body["widgets"] != self.body.get("widgets"):
+            self.grid.clear()
+            with self.grid:
+                self.updates = [draw(widget) for widget in body["widgets"]]
+        self.body = body
+        for widget, update, answered in zip(body["widgets"], self.updates, answers, strict=True):
+            update(answered, widgets.span(widget, body))
 
 
 def body_of(stack: Stack) -> dict[str, Any]:
@@ -118,8 +149,8 @@ def logged(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[list[str]
     return [fields, *([row.get(field, "") for field in fields] for row in rows)]
 
 
-def show(widget: Widget, answered: list[Any], body: dict[str, Any]) -> None:
-    """Draw a widget where its body puts it."""
+def draw(widget: Widget) -> Update:
+    """Draw a widget where its body puts it, and return what shows it an answer."""
     properties = widget["properties"]
     place = (
         f"grid-column: {widget['x'] + 1} / span {widget['width']}; "
@@ -132,71 +163,92 @@ def show(widget: Widget, answered: list[Any], body: dict[str, Any]) -> None:
             case "text", _:
                 ui.markdown(properties["markdown"]).classes("text-sm")
             case "metric", "singleValue":
-                numbers(answered)
+                return numbers()
             case "metric", _:
-                chart(properties, answered, widgets.span(widget, body))
+                return chart(properties)
             case "log", _:
-                rows(answered)
+                return rows()
             case kind, _:
                 ui.label(f"This console draws no widgets of type {kind}; CloudWatch does.")
+    return lambda *_: None
 
 
-def numbers(lines: list[Line]) -> None:
-    with ui.row().classes("gap-6"):
+def numbers() -> Update:
+    """Draw the latest value of each line."""
+    values: dict[str, ui.label] = {}
+    place = ui.row().classes("gap-6")
+
+    def update(lines: list[Line], _: timedelta) -> None:
         for line in lines:
-            with ui.column().classes("gap-0"):
-                ui.label(number(line.latest)).classes("text-2xl font-semibold")
-                ui.label(line.label).classes("text-xs")
+            if line.label not in values:
+                with place, ui.column().classes("gap-0"):
+                    values[line.label] = ui.label().classes("text-4xl font-semibold")
+                    ui.label(line.label).classes("text-xs")
+            values[line.label].text = number(line.latest)
+
+    return update
 
 
 def number(value: float | None) -> str:
-    """Write a number as short as it can be told; a dash where there is none yet."""
+    """Write a number as short as it can be told, and none as a dash."""
     if value is None:
-        return "none yet"
+        return "\N{EN DASH}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 
-def chart(properties: dict[str, Any], lines: list[Line], back: timedelta) -> None:
-    until = widgets.now()
+def chart(properties: dict[str, Any]) -> Update:
+    """Draw lines over time."""
     thresholds = properties.get("annotations", {}).get("horizontal", [])
-    ui.echart(
+    drawn = ui.echart(
         {
             "animation": False,
             "textStyle": {"color": "#888"},
             "grid": {"left": 48, "right": 12, "top": 10, "bottom": 52},
             "legend": {"bottom": 0, "type": "scroll", "textStyle": {"color": "#888"}},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {
-                "type": "time",
-                "axisLabel": {"hideOverlap": True},
-                "min": (until - back).isoformat(),
-                "max": until.isoformat(),
-            },
             "yAxis": {"type": "value", "splitLine": {"lineStyle": {"opacity": 0.3}}},
-            "series": [
-                {
-                    "name": line.label,
-                    "type": "line",
-                    "symbolSize": 5,
-                    "data": [[when.isoformat(), value] for when, value in line.points],
-                    "markLine": {
-                        "silent": True,
-                        "symbol": "none",
-                        "data": [{"yAxis": one["value"]} for one in thresholds],
-                    },
-                }
-                for line in lines
-            ],
+            "series": [],
         }
     ).classes("w-full grow min-h-0")
+    marks = {
+        "silent": True,
+        "symbol": "none",
+        "label": {"formatter": "{b}", "position": "insideStartTop"},
+        "data": [{"name": one["label"], "yAxis": one["value"]} for one in thresholds],
+    }
+
+    def update(lines: list[Line], back: timedelta) -> None:
+        until = widgets.now()
+        drawn.options["xAxis"] = {
+            "type": "time",
+            "axisLabel": {"hideOverlap": True},
+            "min": (until - back).isoformat(),
+            "max": until.isoformat(),
+        }
+        drawn.options["series"] = [
+            {
+                "name": line.label,
+                "type": "line",
+                "symbolSize": 5,
+                "data": [[when.isoformat(), value] for when, value in line.points],
+                "markLine": marks,
+            }
+            for line in lines
+        ]
+
+    return update
 
 
-def rows(answered: list[list[str]]) -> None:
-    fields, *found = answered
-    ui.table(
-        columns=[
+def rows() -> Update:
+    """Draw what a query found as a table."""
+    drawn = ui.table(rows=[]).props("flat dense").classes("w-full")
+
+    def update(answered: list[list[str]], _: timedelta) -> None:
+        fields, *found = answered
+        drawn.columns = [
             {"name": str(at), "label": field, "field": str(at), "align": "left"}
             for at, field in enumerate(fields)
-        ],
-        rows=[{str(at): value for at, value in enumerate(row)} for row in found],
-    ).props("flat dense").classes("w-full")
+        ]
+        drawn.rows = [{str(at): value for at, value in enumerate(row)} for row in found]
+
+    return update

@@ -17,6 +17,7 @@ from local.models import operator
 from local.stack import Stack
 
 INPUTS = ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}')
+DRAWING = {"theme": "neutral", "flowchart": {"nodeSpacing": 16, "rankSpacing": 26}}
 SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
@@ -27,7 +28,7 @@ class Page:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.arn = ""
-        self.state = ""
+        self.opened: set[str] = set()
         self.drawn: tuple[object, ...] = ()
         with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
             with ui.column().classes("w-[34rem] max-w-full shrink-0 gap-4"):
@@ -53,11 +54,11 @@ class Page:
                     self.stop = button("Stop", self._stop)
                     self.redrive = button("Redrive", self._redrive)
                 self.report = ui.column().classes("w-full gap-1")
-                with ui.row().classes("w-full no-wrap items-start gap-4 max-xl:flex-wrap"):
+                with ui.row().classes("w-full items-start gap-4"):
                     self.diagram = ui.mermaid(
-                        "flowchart TD", {"theme": "neutral"}, on_node_click=self._show
-                    ).classes("w-[38rem] max-w-full shrink-0")
-                    self.details = ui.column().classes("grow min-w-0 gap-0")
+                        "flowchart TD", DRAWING, on_node_click=self._show
+                    ).classes("w-[50rem] max-w-full shrink-0")
+                    self.details = ui.column().classes("grow basis-80 min-w-0 gap-0")
 
     async def refresh(self) -> None:
         """Fetch what there is, and draw what changed."""
@@ -68,7 +69,7 @@ class Page:
         self.arn = self.arn or rows[0]["arn"]
         described, machine, progress = await asyncio.to_thread(told, self.stack, self.arn)
         status = described["status"]
-        drawn = (self.arn, self.state, status, progress.read)
+        drawn = (self.arn, status, progress.read)
         if drawn == self.drawn:
             return
         self.drawn = drawn
@@ -77,7 +78,7 @@ class Page:
         self.redrive.set_visibility(status in {"FAILED", "ABORTED", "TIMED_OUT"})
         self.diagram.set_content(graph.flowchart(machine, graph.marks(progress.steps)))
         show_report(self.report, described)
-        show_steps(self.details, progress.steps, self.state)
+        show_steps(self.details, progress.steps, self.opened)
 
     def _start_card(self) -> None:
         most = params().dataset.max_bytes
@@ -90,7 +91,7 @@ class Page:
                 for text in INPUTS:
                     ui.button(
                         text, on_click=lambda text=text: self.input.set_value(text), color=None
-                    ).props("flat dense no-caps size=sm")
+                    ).props("flat dense no-caps")
             picker = ui.upload(
                 max_file_size=most,
                 auto_upload=True,
@@ -110,11 +111,13 @@ class Page:
                 ).props("no-caps outline")
 
     async def _choose(self, event: events.GenericEventArguments) -> None:
-        self.arn, self.state = event.args[1]["arn"], ""
+        self.arn = event.args[1]["arn"]
+        self.opened.clear()
         await self.refresh()
 
     async def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
-        self.state = event.node_id.rsplit("-", 1)[-1]  # what stands before it is Mermaid's own
+        self.opened = {event.node_id.rsplit("-", 1)[-1]}  # what stands before it is Mermaid's own
+        self.drawn = ()
         await self.refresh()
 
     async def _start(self) -> None:
@@ -219,14 +222,26 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
         ).props("flat bordered dense")
 
 
-def show_steps(place: ui.column, steps: list[Step], chosen: str) -> None:
-    """List the states that were entered, each with its time, input, output and error."""
+def show_steps(place: ui.column, steps: list[Step], opened: set[str]) -> None:
+    """List the states that were entered, each with its time, input, output and error.
+
+    opened: the states whose details are shown, kept as somebody opens and closes them.
+    """
+
+    def keep(name: str, *, is_open: bool) -> None:
+        (opened.add if is_open else opened.discard)(name)
+
     place.clear()
     with place:
         for step in steps:
             took = "" if step.seconds is None else f", {step.seconds:.2f} s"
             text = f"{step.name}: {graph.mark(step)}{took}"
-            with ui.expansion(text, value=step.name == chosen).classes("w-full").props("dense"):
+            details = ui.expansion(
+                text,
+                value=step.name in opened,
+                on_value_change=lambda event, name=step.name: keep(name, is_open=event.value),
+            )
+            with details.classes("w-full").props("dense"):
                 for name, content in (
                     ("Input", step.input),
                     ("Output", step.output),

@@ -28,7 +28,7 @@ def install(home: Path) -> None:
     """Make the pages of the cloud at home."""
     rooms: dict[str, Room] = {
         "/": lambda stack: executions.Page(stack).refresh,
-        "/dashboard": dashboard.page,
+        "/dashboard": lambda stack: dashboard.Page(stack).refresh,
         "/models": models.page,
     }
     for path, room in rooms.items():

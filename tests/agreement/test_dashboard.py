@@ -19,7 +19,7 @@ from clinical.telemetry import NAMESPACE, Metric
 from clinical.verdict import Decision
 from state import Promoted
 
-from local.emf import data_in
+from local.emulator.emf import data_in
 from tests import pipeline
 from tests.conftest import ROOT
 from tests.pipeline import Context, own_cloud

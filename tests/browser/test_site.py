@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.browser.conftest import Visit
 from tests.integration.conftest import Laptop
 
-MOST_BYTES = 20 * 1024  # of the predict page
+MOST_BYTES = 20_000  # of the predict page
 MINUS = "\N{MINUS SIGN}"
 WORTHLESS = "does not beat always answering the average"
 expect.set_options(timeout=60_000)

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from local.alarms import judged
+from local.emulator.alarms import judged
 
 
 def alarm(**settings: Any) -> dict[str, Any]:

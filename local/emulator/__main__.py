@@ -20,7 +20,7 @@ import socket
 import threading
 from typing import Any
 
-import monitoring  # type: ignore[import-not-found]  # beside this script
+import monitoring  # type: ignore[import-not-found]  # beside this file
 from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime

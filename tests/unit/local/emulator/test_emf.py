@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from local.emf import FUTURE_SECONDS, PAST_SECONDS, Datum, data_in
+from local.emulator.emf import FUTURE_SECONDS, PAST_SECONDS, Datum, data_in
 
 NOW = 1_574_109_732.004
 

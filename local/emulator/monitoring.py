@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any
 
-# Beside the emulator's script, which is where Python looks first; mypy knows them as local.*.
+# Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
 import alarms  # type: ignore[import-not-found]
 import emf  # type: ignore[import-not-found]
 from ministack.services import apigateway_v1, cloudwatch, cloudwatch_logs, stepfunctions
