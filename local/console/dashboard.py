@@ -202,13 +202,13 @@ def chart(properties: dict[str, Any]) -> Update:
     drawn = ui.echart(
         {
             "animation": False,
-            "textStyle": {"color": "#888"},
             "grid": {"left": 48, "right": 12, "top": 10, "bottom": 52},
-            "legend": {"bottom": 0, "type": "scroll", "textStyle": {"color": "#888"}},
+            "legend": {"bottom": 0, "type": "scroll"},
             "tooltip": {"trigger": "axis"},
             "yAxis": {"type": "value", "splitLine": {"lineStyle": {"opacity": 0.3}}},
             "series": [],
-        }
+        },
+        renderer="svg",  # takes the page's colours
     ).classes("w-full grow min-h-0")
     marks = {
         "silent": True,

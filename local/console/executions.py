@@ -57,7 +57,7 @@ class Page:
                 with ui.row().classes("w-full items-start gap-4"):
                     self.diagram = ui.mermaid(
                         "flowchart TD", DRAWING, on_node_click=self._show
-                    ).classes("w-[50rem] max-w-full shrink-0")
+                    ).classes("diagram w-[50rem] max-w-full shrink-0")
                     self.details = ui.column().classes("grow basis-80 min-w-0 gap-0")
 
     async def refresh(self) -> None:
@@ -111,7 +111,10 @@ class Page:
                 ).props("no-caps outline")
 
     async def _choose(self, event: events.GenericEventArguments) -> None:
-        self.arn = event.args[1]["arn"]
+        await self._look_at(event.args[1]["arn"])
+
+    async def _look_at(self, arn: str) -> None:
+        self.arn = arn
         self.opened.clear()
         await self.refresh()
 
@@ -126,15 +129,16 @@ class Page:
         except (ValueError, TypeError) as error:
             ui.notify(f"The input is no JSON object: {error}", type="negative")
             return
-        self.arn = await asyncio.to_thread(executions.start, self.stack, asked)
-        await self.refresh()
+        await self._look_at(await asyncio.to_thread(executions.start, self.stack, asked))
 
     async def _upload(self, uploaded: events.UploadEventArguments) -> None:
         name, body = PurePath(uploaded.file.name).stem, await uploaded.file.read()
         try:
-            self.arn = await asyncio.to_thread(executions.upload_bytes, self.stack, name, body)
+            arn = await asyncio.to_thread(executions.upload_bytes, self.stack, name, body)
         except CloudFailed as error:
             ui.notify(str(error), type="negative")
+            return
+        await self._look_at(arn)
 
     async def _stop(self) -> None:
         states = self.stack.stepfunctions

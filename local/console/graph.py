@@ -33,7 +33,8 @@ def mark(step: Step) -> str:
 def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
     """Draw a machine's states and where each may lead; what an error leads to is dashed.
 
-    States within a Parallel or a Map that the history does not name stand as that does.
+    States within a Parallel or a Map that the history does not name stand as that does, but for
+    those that only an error or a choice leads to.
     """
     lines = ["flowchart TD", *_scope(machine, marked, "")]
     lines += [f"classDef {name} {colours}" for name, colours in COLOURS.items()]
@@ -49,21 +50,33 @@ def names(machine: Machine) -> Iterator[str]:
 
 
 def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Iterator[str]:
+    passed = set(_passed(machine)) if inherited else ()
+    stands = {
+        name: marked.get(name, inherited if name in passed else "") for name in machine["States"]
+    }
     for name, state in machine["States"].items():
-        stands = marked.get(name, inherited)
-        coloured = f":::{stands}" if stands else ""
         if inner := _inner(state):
             yield f"subgraph {name}"
             for scope in inner:
-                yield from _scope(scope, marked, stands)
+                yield from _scope(scope, marked, stands[name])
             yield "end"
-            if stands:
-                yield f"class {name} {stands}"
         else:
             opening, closing = SHAPES.get(state["Type"], ("[", "]"))
+            coloured = f":::{stands[name]}" if stands[name] else ""
             yield f'{name}{opening}"{name}"{closing}{coloured}'
     for name, state in machine["States"].items():
         yield from _edges(name, state)
+    for name, state in machine["States"].items():  # after the edges, which would take it away
+        if _inner(state) and stands[name]:
+            yield f"class {name} {stands[name]}"
+
+
+def _passed(machine: Machine) -> Iterator[str]:
+    """Name the states that every execution without an error passes, up to its first choice."""
+    name = machine["StartAt"]
+    while name:
+        yield name
+        name = machine["States"][name].get("Next")
 
 
 def _edges(name: str, state: Machine) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Visit
 from tests.integration.conftest import Laptop
@@ -21,13 +21,17 @@ def console(laptop: Laptop) -> str:
     return f"http://localhost:{laptop.console_port}"
 
 
-def node(page: Page, state: str) -> Any:
+def node(page: Page, state: str) -> Locator:
     """Find a state's shape in the drawn machine."""
     return page.locator(f"g.node[id*='-{state}-'] :is(rect, polygon, path)").first
 
 
 def colour(page: Page, state: str) -> str:
-    fill: str = node(page, state).evaluate("shape => getComputedStyle(shape).fill")
+    return fill_of(node(page, state))
+
+
+def fill_of(shape: Locator) -> str:
+    fill: str = shape.evaluate("shape => getComputedStyle(shape).fill")
     return fill
 
 
@@ -52,6 +56,7 @@ def test_a_retrain_is_started_and_watched_to_its_end(
     for state in ("Asked", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
         assert colour(page, state) == GREEN, state
     assert colour(page, "Rejected") != GREEN
+    assert fill_of(page.locator("g.cluster[id$='-Prepare'] rect").first) == GREEN
     name = page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded")).inner_text().split(":")[0]
     arn = laptop.stack.outputs.state_machine_arn.replace("stateMachine", "execution") + f":{name}"
     described = laptop.stack.stepfunctions.describe_execution(executionArn=arn)
@@ -67,6 +72,25 @@ def test_a_state_shows_what_went_in_and_what_came_out(visit: Visit, console: str
     page.locator("g.node[id*='-Train-']").click()
 
     expect(page.get_by_text('"onnx": {').first).to_be_visible()
+
+
+def test_what_somebody_opened_stays_open_while_the_execution_goes_on(
+    visit: Visit, console: str
+) -> None:
+    page = visit.page
+    page.goto(console)
+    page.get_by_role("button", name='{"tune": true}').click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text(re.compile("[0-9a-f-]{36}: running"))).to_be_visible()
+
+    page.get_by_text(re.compile("^Asked: succeeded")).click()
+    opened = page.locator(".q-expansion-item", has_text="Asked: succeeded").locator(".mono").first
+    expect(opened).to_be_visible()
+
+    expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Served: succeeded"))).to_be_visible()
+    expect(opened).to_contain_text('"tune": true')
+    expect(opened).to_be_visible()
 
 
 def test_a_csv_that_breaks_the_contract_shows_its_report(
@@ -133,6 +157,34 @@ def test_the_dashboard_shows_the_requests_that_were_just_made(
     expect(page.get_by_text(re.compile("NoModelAlarm: ")).first).to_be_visible()
     visit.keep("console-dashboard")
     assert visit.complaints == []
+
+
+def test_the_dashboard_looks_back_as_far_as_somebody_chose(visit: Visit, console: str) -> None:
+    page = visit.page
+    page.goto(f"{console}/dashboard")
+    expect(page.get_by_role("button", name="3 h")).to_have_attribute("aria-pressed", "true")
+    chart = page.locator(".nicegui-echart").first
+    assert minutes_of(chart) == pytest.approx(180)
+    chart.evaluate("chart => chart.classList.add('the-same')")
+
+    page.get_by_role("button", name="15 min").click()
+
+    deadline = time.monotonic() + SEEN_SECONDS
+    while minutes_of(chart) != pytest.approx(15):
+        assert time.monotonic() < deadline, minutes_of(chart)
+        page.wait_for_timeout(300)
+    expect(chart).to_have_class(re.compile("the-same"))  # updated, and not drawn anew
+
+
+def minutes_of(chart: Locator) -> float:
+    """Tell how many minutes a chart's axis spans."""
+    minutes: float = chart.evaluate(
+        """chart => {
+             const [{ min, max }] = getElement(chart.id.slice(1)).chart.getOption().xAxis;
+             return (new Date(max) - new Date(min)) / 60_000;
+           }"""
+    )
+    return minutes
 
 
 def counted(text: str) -> int:

@@ -320,6 +320,9 @@ def test_a_phone_scrolls_down_and_never_sideways(
         expect(page.locator("#comparison li").first).to_be_visible()
 
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+        rows = page.locator(".rows li").evaluate_all("all => all.map(one => one.clientHeight)")
+        assert len(rows) > 7
+        assert max(rows) < 140  # a few lines of words, and the drawing
         visit.keep("site-phone")
         page.goto(f"{site}model.html")
         expect(page.locator("section")).to_have_count(5)

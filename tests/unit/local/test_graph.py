@@ -8,7 +8,20 @@ MACHINE = {
         "Look": {"Type": "Choice", "Choices": [{"Next": "Both"}], "Default": "Done"},
         "Both": {
             "Type": "Parallel",
-            "Branches": [{"StartAt": "One", "States": {"One": {"Type": "Task", "End": True}}}],
+            "Branches": [
+                {
+                    "StartAt": "One",
+                    "States": {
+                        "One": {
+                            "Type": "Task",
+                            "Next": "Two",
+                            "Catch": [{"ErrorEquals": ["Bent"], "Next": "Mended"}],
+                        },
+                        "Two": {"Type": "Task", "End": True},
+                        "Mended": {"Type": "Pass", "End": True},
+                    },
+                }
+            ],
             "Catch": [{"ErrorEquals": ["Broken"], "Next": "Failed"}],
             "Next": "Done",
         },
@@ -43,7 +56,15 @@ def test_a_state_is_coloured_by_how_it_stands() -> None:
 def test_states_that_the_history_does_not_name_stand_as_what_they_are_in() -> None:
     drawn = flowchart(MACHINE, {"Both": "running"}).splitlines()
 
-    assert 'One["One"]:::running' in drawn
+    assert {'One["One"]:::running', 'Two["Two"]:::running'} <= set(drawn)
+    assert 'Mended["Mended"]' in drawn  # only an error leads there
+
+
+def test_what_holds_states_is_coloured_after_the_edges_that_name_it() -> None:
+    """Mermaid takes a subgraph's class away where an edge names it later."""
+    drawn = flowchart(MACHINE, {"Both": "failed"}).splitlines()
+
+    assert drawn.index("class Both failed") > drawn.index("Both --> Done")
 
 
 def test_a_state_that_is_entered_again_stands_as_the_last_time() -> None:
