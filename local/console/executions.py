@@ -17,13 +17,20 @@ from local.models import operator
 from local.stack import Stack
 
 INPUTS = ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}')
-DRAWING = {"theme": "neutral", "flowchart": {"nodeSpacing": 16, "rankSpacing": 26}}
+DRAWING = {
+    "theme": "neutral",
+    "flowchart": {
+        "nodeSpacing": 16,
+        "rankSpacing": 26,
+        "subGraphTitleMargin": {"top": 0, "bottom": 8},
+    },
+}
 SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
 
 class Page:
-    """What somebody looks at: an execution, one of its states, and what is drawn of them."""
+    """What somebody looks at: an execution, the states whose details are open, what is drawn."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack

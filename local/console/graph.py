@@ -14,6 +14,10 @@ COLOURS = {
     "caught": "fill:#b06a00,stroke:#7a4a00,color:#fff",
     "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
 }
+OUTLINES = {  # of what holds states: their names and arrows stay readable within
+    f"{name}_outline": f"stroke:{colours.split(',')[0].removeprefix('fill:')},stroke-width:3px"
+    for name, colours in COLOURS.items()
+}
 
 
 def marks(steps: list[Step]) -> dict[str, str]:
@@ -37,7 +41,7 @@ def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
     those that only an error or a choice leads to.
     """
     lines = ["flowchart TD", *_scope(machine, marked, "")]
-    lines += [f"classDef {name} {colours}" for name, colours in COLOURS.items()]
+    lines += [f"classDef {name} {colours}" for name, colours in (COLOURS | OUTLINES).items()]
     return "\n".join(lines)
 
 
@@ -68,7 +72,7 @@ def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Itera
         yield from _edges(name, state)
     for name, state in machine["States"].items():  # after the edges, which would take it away
         if _inner(state) and stands[name]:
-            yield f"class {name} {stands[name]}"
+            yield f"class {name} {stands[name]}_outline"
 
 
 def _passed(machine: Machine) -> Iterator[str]:

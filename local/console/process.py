@@ -26,11 +26,11 @@ class ConsoleProcess:
         return f"http://localhost:{self.port}"
 
     def start(self) -> bool:
-        """Start it unless it runs on this port, and say whether it was started.
+        """Start it unless it runs on this port, as its code is now; say whether it was started.
 
         Raises CloudFailed where it does not come up, as on a port that is another's.
         """
-        if self._process.pid() and self._is_up():
+        if self._process.pid() and self._is_up() and not self._is_outdated():
             return False
         self.stop()
         command = (
@@ -55,6 +55,10 @@ class ConsoleProcess:
 
     def _is_up(self) -> bool:
         return answers(f"{self.url}/models")
+
+    def _is_outdated(self) -> bool:
+        newest = max(file.stat().st_mtime for file in (ROOT / "local").rglob("*.py"))
+        return newest > self._process.pid_file.stat().st_mtime
 
     @property
     def _process(self) -> Background:

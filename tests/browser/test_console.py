@@ -27,11 +27,7 @@ def node(page: Page, state: str) -> Locator:
 
 
 def colour(page: Page, state: str) -> str:
-    return fill_of(node(page, state))
-
-
-def fill_of(shape: Locator) -> str:
-    fill: str = shape.evaluate("shape => getComputedStyle(shape).fill")
+    fill: str = node(page, state).evaluate("shape => getComputedStyle(shape).fill")
     return fill
 
 
@@ -56,7 +52,8 @@ def test_a_retrain_is_started_and_watched_to_its_end(
     for state in ("Asked", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
         assert colour(page, state) == GREEN, state
     assert colour(page, "Rejected") != GREEN
-    assert fill_of(page.locator("g.cluster[id$='-Prepare'] rect").first) == GREEN
+    prepare = page.locator("g.cluster[id$='-Prepare'] rect").first
+    assert prepare.evaluate("shape => getComputedStyle(shape).stroke") == GREEN
     name = page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded")).inner_text().split(":")[0]
     arn = laptop.stack.outputs.state_machine_arn.replace("stateMachine", "execution") + f":{name}"
     described = laptop.stack.stepfunctions.describe_execution(executionArn=arn)

@@ -1,6 +1,7 @@
 """What `make up` promises: everything started, one real prediction, and every address."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -41,6 +42,17 @@ def test_up_again_reuses_what_is_there(laptop: Laptop) -> None:
         assert shown in again.stdout
     assert (laptop.home / "outputs.json").read_text() == before
     assert (laptop.home / "console.pid").read_text() == console  # and not another one beside it
+
+
+def test_up_again_restarts_the_console_where_its_code_is_newer(laptop: Laptop) -> None:
+    pid = laptop.home / "console.pid"
+    before = pid.read_text()
+    os.utime(pid, (0, 0))  # as if it had started before its code was written
+
+    assert laptop.run("up").returncode == 0
+
+    assert pid.read_text() != before
+    assert "Executions" in fetch(f"http://localhost:{laptop.console_port}").text
 
 
 def test_predict_posts_the_sample_patient(laptop: Laptop) -> None:

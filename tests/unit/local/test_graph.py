@@ -50,7 +50,7 @@ def test_a_state_is_coloured_by_how_it_stands() -> None:
     drawn = flowchart(MACHINE, marks(steps)).splitlines()
     assert 'Look{"Look"}:::succeeded' in drawn
     assert 'Failed(["Failed"]):::failed' in drawn
-    assert "class Both caught" in drawn
+    assert "class Both caught_outline" in drawn
 
 
 def test_states_that_the_history_does_not_name_stand_as_what_they_are_in() -> None:
@@ -64,7 +64,7 @@ def test_what_holds_states_is_coloured_after_the_edges_that_name_it() -> None:
     """Mermaid takes a subgraph's class away where an edge names it later."""
     drawn = flowchart(MACHINE, {"Both": "failed"}).splitlines()
 
-    assert drawn.index("class Both failed") > drawn.index("Both --> Done")
+    assert drawn.index("class Both failed_outline") > drawn.index("Both --> Done")
 
 
 def test_a_state_that_is_entered_again_stands_as_the_last_time() -> None:
