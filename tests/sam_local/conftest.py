@@ -97,8 +97,10 @@ class SamLocal:
         """Serve the API from containers until the block ends."""
         port, log = free_port(), self.folder / f"start-api-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
+            # Who runs the tests in the background may have them ignore Ctrl-C, which is inherited.
+            listening = ("env", "--default-signal=INT")
             process = subprocess.Popen(
-                self._command("start-api", cloud_port, "--port", str(port)),
+                [*listening, *self._command("start-api", cloud_port, "--port", str(port))],
                 cwd=ROOT,
                 env=self.docker,
                 stdout=file,
@@ -110,7 +112,10 @@ class SamLocal:
             yield api
         finally:
             process.send_signal(signal.SIGINT)  # as Ctrl-C, on which sam removes its containers
-            process.wait(60)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
 
     def _command(self, command: str, port: int, *arguments: str | Path) -> list[str | Path]:
         sam = Path(sys.executable).with_name("sam")
