@@ -20,7 +20,7 @@ from tests.sam_local import engine
 
 LARGEST_FILE = 1_000_000  # bytes
 SHIPPED = sorted(ROOT.glob("layers/*/requirements.txt"))
-PINNED = sorted([*SHIPPED, *ROOT.glob("local/*.txt"), ROOT / "requirements-dev.txt"])
+PINNED = sorted([*SHIPPED, *ROOT.glob("local/**/*.txt"), ROOT / "requirements-dev.txt"])
 
 
 def named(path: Path) -> str:
