@@ -1,21 +1,18 @@
-"""Start and stop the local cloud: ministack, on loopback, in an environment of its own."""
+"""What a local cloud is, whichever emulator makes it, and what those need of this machine."""
 
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
-
-from local.background import Background, answers
+from local.background import answers
 
 ROOT = Path(__file__).parent.parent
-EMULATOR = ROOT / "local" / "emulator"
 REGION = "us-east-1"
 INSTALL_SECONDS = 600
 
@@ -25,20 +22,19 @@ class CloudFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Cloud:
+class Cloud(ABC):
     """A local cloud: where it listens, and the folder that holds all it keeps.
 
-    enforce_iam: whether a function may do only what its role allows, as on AWS. Off by default:
-    the TLS-only bucket policies would then refuse every request over loopback HTTP.
+    starts_on_uploads: whether an upload starts an execution, as on AWS.
+    not_stopped: what to say where there was nothing to stop.
     """
 
     home: Path
     port: int = 4566
-    enforce_iam: bool = False
 
-    name: ClassVar[str] = "ministack"
-    starts_on_uploads: ClassVar[bool] = True
-    not_stopped: ClassVar[str] = "It was not running."
+    name: ClassVar[str]
+    starts_on_uploads: ClassVar[bool]
+    not_stopped: ClassVar[str]
 
     @property
     def endpoint_url(self) -> str:
@@ -46,20 +42,34 @@ class Cloud:
 
     @property
     def log(self) -> Path:
+        """The log of an emulator that is started from here."""
         return self.home / "cloud.log"
 
     @property
+    @abstractmethod
     def logged_at(self) -> str:
-        return str(self.log)
+        """Tell where its log is."""
 
     @property
+    @abstractmethod
     def platform(self) -> str:
-        """Name, as uv does, what functions run on: this very machine."""
-        return python_platform()
+        """Name, as uv does, what functions run on."""
 
+    @abstractmethod
     def site_url(self, outputs: dict[str, str]) -> str:
-        """Tell where the site is, by the stack's outputs: ministack serves buckets by path."""
-        return f"{self.endpoint_url}/{outputs['SiteBucketName']}/index.html"
+        """Tell where the site is, by the stack's outputs."""
+
+    @abstractmethod
+    def is_up(self) -> bool:
+        """Whether it, and no other cloud, answers."""
+
+    @abstractmethod
+    def start(self) -> bool:
+        """Start it unless it is up, and say whether it was started; raises CloudFailed."""
+
+    @abstractmethod
+    def stop(self) -> bool:
+        """Stop what was started from here, and say whether that ran."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -76,71 +86,8 @@ class Cloud:
             "SAM_CLI_TELEMETRY": "0",
         }
 
-    def is_up(self) -> bool:
-        return self.answers("/_ministack/health")
-
     def answers(self, path: str) -> bool:
         return answers(f"{self.endpoint_url}{path}")
-
-    def start(self) -> bool:
-        """Start the cloud unless it is up, and say whether it was started.
-
-        Raises CloudFailed where the port is another's, or where it does not come up.
-        """
-        if self._process.pid() is None and (self.is_up() or self.answers("/_localstack/health")):
-            raise CloudFailed(
-                f"port {self.port} answers, but not for {self.home}: stop what runs there, choose "
-                "another with PORT=, or use it with EMULATOR=localstack if it is LocalStack"
-            )
-        if self.is_up():
-            return False
-        self.stop()
-        scratch = self.home / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
-        scratch.mkdir(parents=True)
-        python = install(EMULATOR / "requirements.txt", ROOT / ".local" / "ministack")
-        command = (python, EMULATOR)
-        if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
-            raise CloudFailed(f"the local cloud did not come up; see {self.log}")
-        return True
-
-    def stop(self) -> bool:
-        """Stop the cloud and its Lambda workers, and say whether it ran."""
-        return self._process.stop()
-
-    def _settings(self, scratch: Path) -> dict[str, str]:
-        """Say what ministack is told; nothing else of this shell reaches it or its Lambdas."""
-        return {
-            "PATH": os.defpath,
-            "HOME": str(self.home),
-            "TMPDIR": str(scratch),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self.port),
-            "MINISTACK_REGION": REGION,
-            "LAMBDA_EXECUTOR": "local",
-            "PERSIST_STATE": "1",
-            "S3_PERSIST": "1",
-            "STATE_DIR": str(self.home / "state"),
-            "S3_DATA_DIR": str(self.home / "s3"),
-            "AUTH": str(self.enforce_iam).lower(),
-            "LOG_LEVEL": "WARNING",
-            **bridge(),
-        }
-
-    @property
-    def _process(self) -> Background:
-        return Background(self.home / "cloud.pid", self.log, str(EMULATOR))
-
-
-def bridge() -> dict[str, str]:
-    """Find the address at which containers see this machine, where Docker has a bridge.
-
-    Where Docker runs in a machine of its own, on macOS and Windows, it leads to loopback by itself.
-    """
-    for address in psutil.net_if_addrs().get("docker0", []):
-        if address.family == socket.AF_INET:
-            return {"BRIDGE_ADDRESS": address.address}
-    return {}
 
 
 def architecture() -> str:

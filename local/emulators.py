@@ -7,10 +7,11 @@ from pydantic import ValidationError
 
 from local.cloud import Cloud, CloudFailed
 from local.localstack import LocalStack
+from local.ministack import Ministack
 from local.stack import Outputs, Stack
 
 DEFAULT_PORT = 4566
-EMULATORS: dict[str, type[Cloud]] = {cloud.name: cloud for cloud in (Cloud, LocalStack)}
+EMULATORS: dict[str, type[Cloud]] = {cloud.name: cloud for cloud in (Ministack, LocalStack)}
 
 
 def stack_at(home: Path, emulator: str | None = None, port: int | None = None) -> Stack:
@@ -20,7 +21,7 @@ def stack_at(home: Path, emulator: str | None = None, port: int | None = None) -
     Raises CloudFailed where there is no such emulator.
     """
     last = _last_outputs(home)
-    name = emulator or (last.emulator if last else Cloud.name)
+    name = emulator or (last.emulator if last else Ministack.name)
     if name not in EMULATORS:
         raise CloudFailed(f"EMULATOR= may be {' or '.join(EMULATORS)}, and not {name}")
     port = port or (last and urlsplit(last.endpoint_url).port) or DEFAULT_PORT

@@ -165,6 +165,13 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
     )
 
 
+def history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
+    """Read an execution's events, the oldest first."""
+    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+    for page in pages:
+        yield from page["events"]  # type: ignore[misc]
+
+
 def shown(progress: Progress, status: str) -> Table:
     """Draw the states entered so far, one a line."""
     table = Table.grid(padding=(0, 2))
@@ -191,12 +198,6 @@ def _read(path: Path) -> bytes:
 def _md5(body: bytes) -> str:
     """S3's ETag of an object that was written at once."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
-
-
-def history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
-    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
-    for page in pages:
-        yield from page["events"]  # type: ignore[misc]
 
 
 def _executions(stack: Stack) -> list[str]:

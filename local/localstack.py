@@ -6,7 +6,7 @@ from local.cloud import Cloud, CloudFailed, python_platform
 
 
 class LocalStack(Cloud):
-    """A LocalStack that somebody else starts; `stop` ends only what was started from here.
+    """A LocalStack that somebody else starts and stops.
 
     An upload starts no execution by itself: LocalStack delivers no event to a state machine that an
     input transformer changed, as the template's does (its issue 13336).
@@ -30,7 +30,8 @@ class LocalStack(Cloud):
         return outputs["SiteUrl"]
 
     def is_up(self) -> bool:
-        return self.answers("/_localstack/health") and not super().is_up()
+        """Whether it answers; ministack does under its address too."""
+        return self.answers("/_localstack/health") and not self.answers("/_ministack/health")
 
     def start(self) -> bool:
         """Look whether LocalStack answers; raises CloudFailed, which says what to do, if not."""
@@ -39,4 +40,7 @@ class LocalStack(Cloud):
                 f"no LocalStack answers at {self.endpoint_url}: start it (`localstack start`), or "
                 "say with PORT= where it listens"
             )
+        return False
+
+    def stop(self) -> bool:
         return False

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
+from local.ministack import Ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -32,7 +33,7 @@ class Outputs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    emulator: str = Cloud.name
+    emulator: str = Ministack.name
     endpoint_url: str
     region: str
     stack_name: str

@@ -10,6 +10,7 @@ from typing import Any
 from nicegui import ui
 
 from local.console import widgets
+from local.console.tables import columns
 from local.console.widgets import Line, Widget
 from local.stack import Stack
 
@@ -28,7 +29,7 @@ class Page:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.body: dict[str, Any] = {}
+        self.drawn: list[Widget] = []
         self.alarms: list[tuple[str, str, str]] = []
         self.updates: list[Update] = []
         self.start = ""
@@ -78,11 +79,11 @@ class Page:
 
     def _show_widgets(self, body: dict[str, Any], answers: list[list[Any]]) -> None:
         """Draw the widgets once, and from then on only what they show, so that nothing flickers."""
-        if body["widgets"] != self.body.get("widgets"):
+        if body["widgets"] != self.drawn:
+            self.drawn = body["widgets"]
             self.grid.clear()
             with self.grid:
                 self.updates = [draw(widget) for widget in body["widgets"]]
-        self.body = body
         for widget, update, answered in zip(body["widgets"], self.updates, answers, strict=True):
             update(answered, widgets.span(widget, body))
 
@@ -245,10 +246,7 @@ def rows() -> Update:
 
     def update(answered: list[list[str]], _: timedelta) -> None:
         fields, *found = answered
-        drawn.columns = [
-            {"name": str(at), "label": field, "field": str(at), "align": "left"}
-            for at, field in enumerate(fields)
-        ]
+        drawn.columns = columns({str(at): field for at, field in enumerate(fields)})
         drawn.rows = [{str(at): value for at, value in enumerate(row)} for row in found]
 
     return update

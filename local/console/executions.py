@@ -12,6 +12,7 @@ from nicegui import events, ui
 from local import executions
 from local.cloud import CloudFailed
 from local.console import graph
+from local.console.tables import columns
 from local.executions import Progress, Step
 from local.models import operator
 from local.stack import Stack
@@ -42,10 +43,7 @@ class Page:
                 self._start_card()
                 self.table = (
                     ui.table(
-                        columns=[
-                            {"name": one, "label": one, "field": one, "align": "left"}
-                            for one in COLUMNS
-                        ],
+                        columns=columns({one: one for one in COLUMNS}),
                         rows=[],
                         row_key="arn",
                         title="Executions",
@@ -224,10 +222,7 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
             return
         headings = {"rule": "rule", "column": "column", "count": "rows", "first": "first rows"}
         ui.table(
-            columns=[
-                {"name": key, "label": label, "field": key, "align": "left"}
-                for key, label in headings.items()
-            ],
+            columns=columns(headings),
             rows=[{**one, "first": ", ".join(map(str, one["first_rows"]))} for one in violations],
             row_key="rule",
         ).props("flat bordered dense")

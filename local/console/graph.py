@@ -45,14 +45,6 @@ def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def names(machine: Machine) -> Iterator[str]:
-    """Name every state, those within others too."""
-    for name, state in machine["States"].items():
-        yield name
-        for inner in _inner(state):
-            yield from names(inner)
-
-
 def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Iterator[str]:
     passed = set(_passed(machine)) if inherited else ()
     stands = {

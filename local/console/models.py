@@ -9,6 +9,7 @@ from clinical.registry import Registry
 from nicegui import ui
 
 from local import executions
+from local.console.tables import columns
 from local.models import SHOWN_PROMOTIONS, alias, operator
 from local.stack import Stack
 
@@ -74,11 +75,8 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
 
 
 def table(headings: tuple[str, ...], key: str) -> ui.table:
-    columns = [
-        {"name": one, "label": one, "field": one, "align": "left", "classes": "whitespace-normal"}
-        for one in headings
-    ]
-    return ui.table(columns=columns, rows=[], row_key=key).props("flat bordered").classes("w-full")
+    made = ui.table(columns=columns({one: one for one in headings}), rows=[], row_key=key)
+    return made.classes("w-full").props("flat bordered wrap-cells")
 
 
 def registry_of(stack: Stack) -> dict[str, Any]:

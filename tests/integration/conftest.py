@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from local import executions
-from local.cloud import Cloud
 from local.console.process import ConsoleProcess
+from local.ministack import Ministack
 from local.stack import Stack
 
 ROOT = Path(__file__).parent.parent.parent
@@ -65,7 +65,7 @@ class Laptop:
 
     @property
     def stack(self) -> Stack:
-        return Stack(Cloud(self.home, self.port))
+        return Stack(Ministack(self.home, self.port))
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what a make target runs, and return what it printed."""
@@ -84,8 +84,10 @@ class Laptop:
 
     def start_cloud(self, *, enforce_iam: bool = False) -> Stack:
         """Start the local cloud alone, with nothing deployed, in a process that it outlives."""
-        cloud = Cloud(self.home, self.port, enforce_iam=enforce_iam)
-        start = f"from pathlib import Path; from local.cloud import Cloud; {cloud!r}.start()"
+        cloud = Ministack(self.home, self.port, enforce_iam=enforce_iam)
+        start = (
+            f"from pathlib import Path; from local.ministack import Ministack; {cloud!r}.start()"
+        )
         start = start.replace("PosixPath", "Path")
         subprocess.run([sys.executable, "-c", start], cwd=ROOT, check=True)
         return Stack(cloud)
@@ -119,7 +121,7 @@ class Laptop:
 
     def logged(self) -> list[str]:
         """Every line in the functions' and the state machine's logs."""
-        logs = self.stack._client("logs")
+        logs = self.stack.logs
         return [
             event["message"]
             for group in logs.describe_log_groups()["logGroups"]
@@ -147,7 +149,7 @@ def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     yield start
     for laptop in started:
         ConsoleProcess.of(laptop.home).stop()
-        Cloud(laptop.home, laptop.port).stop()
+        Ministack(laptop.home, laptop.port).stop()
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def until[Answer](ask: Callable[[], Answer]) -> Answer:
 def widgets(laptop: Laptop) -> Widgets:
     """The properties of the deployed dashboard's widgets, by title."""
     name = laptop.stack.outputs.dashboard_name
-    body = laptop.stack._client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+    body = laptop.stack.cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
     found = [widget["properties"] for widget in json.loads(body)["widgets"]]
     return {one["title"]: one for one in found if "title" in one}
 
@@ -51,7 +51,8 @@ def figures(laptop: Laptop, widget: dict[str, Any], since: datetime, stat: str =
 
     stat: another statistic than the widget's own.
     """
-    queries, labels = [], {}
+    queries: list[Any] = []
+    labels: dict[str, str] = {}
     for number, (namespace, name, *dimensions, options) in enumerate(widget["metrics"]):
         labels[f"m{number}"] = options["label"]
         pairs = zip(dimensions[::2], dimensions[1::2], strict=True)
@@ -63,7 +64,7 @@ def figures(laptop: Laptop, widget: dict[str, Any], since: datetime, stat: str =
         statistic = stat or options.get("stat") or widget["stat"]
         query = {"Metric": metric, "Period": widget["period"], "Stat": statistic}
         queries.append({"Id": f"m{number}", "MetricStat": query})
-    answer = laptop.stack._client("cloudwatch").get_metric_data(
+    answer = laptop.stack.cloudwatch.get_metric_data(
         MetricDataQueries=queries, StartTime=since, EndTime=datetime.now(UTC) + timedelta(minutes=1)
     )
     return {labels[one["Id"]]: one["Values"] for one in answer["MetricDataResults"]}
@@ -164,7 +165,7 @@ def test_the_list_beside_it_names_the_version(
     champion = laptop.artefact("models/champion.json")
     title = "Which promotion is which version, by when it was loaded"
     source, query = widgets[title]["query"].split(" | ", 1)
-    logs = laptop.stack._client("logs")
+    logs = laptop.stack.logs
 
     started = logs.start_query(
         logGroupName=source.split("'")[1],
@@ -265,7 +266,7 @@ def test_a_failed_execution_alarms(
 def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(
     laptop: Laptop, heard: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    cloudwatch = laptop.stack._client("cloudwatch")
+    cloudwatch = laptop.stack.cloudwatch
     (name,) = [
         alarm["AlarmName"]
         for alarm in cloudwatch.describe_alarms()["MetricAlarms"]

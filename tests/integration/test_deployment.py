@@ -61,7 +61,7 @@ def test_a_second_deploy_after_retrains_changes_no_model(
     assert (again.status, again.text) == (200, answered.text)
     retained = {
         group.get("retentionInDays")
-        for group in laptop.stack._client("logs").describe_log_groups()["logGroups"]
+        for group in laptop.stack.logs.describe_log_groups()["logGroups"]
         if "clinical-outcomes" in group["logGroupName"]
     }
     assert retained == {14}  # it was a deployment that changed something

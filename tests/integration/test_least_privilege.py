@@ -99,4 +99,4 @@ def test_the_public_may_read_the_site_and_nothing_else(strict: Stack) -> None:
     for bucket in (strict.outputs.raw_bucket, strict.outputs.artifacts_bucket):
         assert fetch(f"{strict.cloud.endpoint_url}/{bucket}/models/champion.json").status == 403
     with pytest.raises(ClientError):
-        strict._client("s3").get_object(Bucket=strict.outputs.raw_bucket, Key="raw/nothing.csv")
+        strict.s3.get_object(Bucket=strict.outputs.raw_bucket, Key="raw/nothing.csv")

@@ -56,7 +56,7 @@ def test_no_log_has_it(laptop: Laptop) -> None:
 
 @pytest.mark.usefixtures("sent")
 def test_no_metric_has_it(laptop: Laptop) -> None:
-    metrics = laptop.stack._client("cloudwatch").list_metrics()["Metrics"]
+    metrics = laptop.stack.cloudwatch.list_metrics()["Metrics"]
 
     assert {"Predictions", "ClientErrors"} <= {metric["MetricName"] for metric in metrics}
     assert CANARY not in str(metrics)
@@ -87,7 +87,7 @@ def test_no_patient_of_the_data_set_is_in_a_log_or_a_published_file(laptop: Lapt
         for key in [entry["Key"] for page in pages for entry in page["Contents"]]:
             body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
             assert b"S0042" not in body, key
-    logs = laptop.stack._client("logs")
+    logs = laptop.stack.logs
     for group in logs.describe_log_groups()["logGroups"]:
         found = logs.filter_log_events(logGroupName=group["logGroupName"], filterPattern="S0042")
         assert found["events"] == []

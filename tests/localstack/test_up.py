@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import executions
-from local.cloud import Cloud
+from local.ministack import Ministack
 from local.stack import STACK, Outputs, Stack
 from tests.integration.conftest import Laptop, free_port
 
@@ -72,7 +72,7 @@ def test_up_without_saying_so_names_the_way_to_use_it(localstack: Stack, tmp_pat
 def test_only_localstack_is_taken_for_localstack(localstack: Stack, tmp_path: Path) -> None:
     assert not localstack.cloud.start()  # it is up; nothing was started
     assert localstack.cloud.is_up()
-    assert not Cloud(tmp_path, localstack.cloud.port).is_up()
+    assert not Ministack(tmp_path, localstack.cloud.port).is_up()
 
 
 def test_the_emulator_has_to_be_said_once(localstack: Stack, deployed: Stack) -> None:
