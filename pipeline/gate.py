@@ -29,6 +29,10 @@ def judged(figures: Figures, gate: Gate) -> Verdict:
         decision = "rejected"
     else:
         decision = gate.without_skill
+    if decision != "rejected" and (
+        _is_unproven(figures.champion) or _loses(figures.champion, gate)
+    ):
+        decision = "withheld"
     return Verdict(
         **dict(figures),
         decision=decision,
@@ -36,6 +40,7 @@ def judged(figures: Figures, gate: Gate) -> Verdict:
         reasons=(
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
+            *_of_combinations(figures.champion, gate),
             _of_coverage(figures.coverage, figures.rows),
             _of_parity(figures, gate),
         ),
@@ -44,6 +49,17 @@ def judged(figures: Figures, gate: Gate) -> Verdict:
 
 def _is_worse(champion: AgainstChampion | None) -> bool:
     return bool(champion and champion.rmse_difference and champion.rmse_difference.low > 0)
+
+
+def _is_unproven(champion: AgainstChampion | None) -> bool:
+    """Whether a champion that is worth something could not be compared with the candidate."""
+    return bool(champion and champion.beats_average and champion.rmse_difference is None)
+
+
+def _loses(champion: AgainstChampion | None, gate: Gate) -> bool:
+    return bool(
+        champion and champion.lost_combinations > gate.max_lost_combinations * champion.combinations
+    )
 
 
 def _of_average(figures: Figures, *, beats: bool) -> str:
@@ -64,7 +80,35 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     compared = _compared(champion, figures.confidence)
     if decision == "rejected" and champion.beats_average and not beats:
         return [compared, "The champion does beat the plain average, so it stays."]
+    if _is_unproven(champion):
+        return [
+            compared,
+            (
+                "The champion beats the plain average, so what was not compared with it does not "
+                "replace it by itself. Promote the version by name to let it serve."
+            ),
+        ]
     return [compared]
+
+
+def _of_combinations(champion: AgainstChampion | None, gate: Gate) -> list[str]:
+    if champion is None or not champion.lost_combinations:
+        return []
+    fraction = champion.lost_combinations / champion.combinations
+    lost = (
+        f"Its data lack {champion.lost_combinations:,} of the {champion.combinations:,} "
+        f"combinations that the champion's recorded ({fraction:.0%}); requests for them would be "
+        "refused."
+    )
+    if not _loses(champion, gate):
+        return [lost]
+    return [
+        lost,
+        (
+            f"That is more than the {gate.max_lost_combinations:.0%} that the gate allows. Promote "
+            "the version by name to let it serve."
+        ),
+    ]
 
 
 def _compared(champion: AgainstChampion, confidence: float) -> str:

@@ -21,6 +21,7 @@ from clinical.environment import environment
 from clinical.errors import ArtefactCorrupted
 from clinical.params import Params, params
 from clinical.registry import Registry
+from handled import Handled
 from lineage import Entry, Lineage
 from pydantic import BaseModel
 
@@ -117,6 +118,7 @@ def artefacts_bucket() -> Bucket:
 
 
 _GIVEN: dict[Any, Callable[[str, Run], Any]] = {
+    Handled: lambda _name, _run: Handled(artefacts_bucket()),
     Artefacts: lambda name, run: Artefacts(artefacts_bucket(), f"runs/{run.execution}/{name}"),
     Params: lambda _name, _run: params(),
     RawBucket: lambda _name, _run: RawBucket(Bucket(s3_client(), environment().raw_bucket)),

@@ -4,15 +4,14 @@ from typing import Literal
 
 from clinical.artefacts import Artefact, RawObject
 from clinical.params import Frozen, Model
+from clinical.registry import MAX_WHO, MAX_WHY
+from clinical.upload import Upload
 from clinical.verdict import Verdict
-from pydantic import Field
+from pydantic import Field, JsonValue, RootModel
 
 
-class Trigger(Frozen):
-    """What an execution was started with: an uploaded object, or nothing for the newest one."""
-
-    key: str | None = None
-    version_id: str | None = None
+class Given(RootModel[JsonValue]):
+    """The input of an execution, as somebody wrote it."""
 
 
 class Asked(Frozen):
@@ -21,14 +20,52 @@ class Asked(Frozen):
     tune: bool | str = False
 
 
+class Nominated(Frozen):
+    """A published version to promote, "previous" for the one before the champion.
+
+    over: the sequence of the champion that it was judged against, 0 for none; None where somebody
+    named the version, which then follows whatever serves.
+    verdict, upload: what it was judged to be worth, and whose rows it was made of; None likewise.
+    even_if_older: whether it may follow a champion of newer data.
+    """
+
+    version: str = Field(min_length=1, max_length=64)
+    over: int | None = None
+    who: str = Field(min_length=1, max_length=MAX_WHO)
+    why: str = Field(min_length=1, max_length=MAX_WHY)
+    verdict: Verdict | None = None
+    upload: Upload | None = None
+    even_if_older: bool = False
+
+
+class Admitted(Frozen):
+    """What an execution is to do: retrain on an upload, promote, or nothing, for the reason given.
+
+    tune: nothing, the default grid, or the grid of a name.
+    why: as somebody gave it; None where the verdict is to give it.
+    """
+
+    decision: Literal["retrain", "promote", "superseded", "already_handled"]
+    reason: str = ""
+    upload: Upload | None = None
+    even_if_older: bool = False
+    tune: bool | str = False
+    who: str = Field(min_length=1, max_length=MAX_WHO)
+    why: str | None = None
+    nominated: Nominated | None = None
+
+
 class Ingested(Frozen):
     dataset: Artefact
     source: RawObject
 
 
 class Validated(Frozen):
+    """Rows that keep the contract, and in sentences how leniently they were read."""
+
     dataset: Artefact
     rows: int
+    notes: tuple[str, ...] = ()
 
 
 class Combined(Frozen):
@@ -120,28 +157,17 @@ class Evaluated(Frozen):
     report: Artefact
 
 
-class Published(Frozen):
-    version: str
-    verdict: Verdict
+class Promoted(Frozen):
+    """What came of a nomination; where it was not promoted, the reason says why.
 
-
-class Nominated(Frozen):
-    """A published version to promote, "previous" for the one before the champion.
-
-    over: the sequence of the champion that it was judged against, 0 for none; None where it is to
-    follow whatever serves now.
+    previous, sequence: of the champion that serves now, None and 0 where there is none.
     """
 
-    version: str = Field(min_length=1, max_length=64)
-    over: int | None = None
-    who: str = Field(min_length=1, max_length=200)
-    why: str = Field(min_length=1, max_length=2000)
-    verdict: Verdict | None = None
-
-
-class Promoted(Frozen):
-    decision: Literal["promoted", "promoted_with_warning", "already_champion"]
+    decision: Literal[
+        "promoted", "promoted_with_warning", "already_champion", "superseded", "withdrawn"
+    ]
+    reason: str = ""
     version: str
     previous: str | None
     sequence: int
-    verdict: Verdict
+    verdict: Verdict | None

@@ -12,6 +12,7 @@ import stage
 from clinical import artefacts, environment
 from clinical.artefacts import Bucket
 from moto import mock_aws
+from stages.admit import admit
 from stages.choose import choose
 from stages.cross_validate import cross_validate
 from stages.evaluate import evaluate
@@ -72,19 +73,23 @@ def _forget_clients() -> None:
     _ARTEFACTS_BUCKET.cache_clear()
 
 
-def retrain(execution: str, trigger: State | None = None, tune: bool | str = False) -> State:
+def retrain(execution: str, given: State | None = None) -> State:
     """Run every stage by its handler, and return what each came to, under the state's names."""
-    came_to: State = {"trigger": trigger or {}, "asked": {"tune": tune}, "chosen": {}}
+    came_to: State = {"given": given or {}, "chosen": {}}
 
     def at(handler: Callable[..., State], *inputs: str) -> State:
         event = {"execution": execution, **{name: came_to[name] for name in inputs}}
         return handler(event, Context())
 
-    came_to["ingested"] = at(ingest, "trigger")
+    came_to["admitted"] = at(admit, "given")
+    if came_to["admitted"]["decision"] != "retrain":
+        return came_to
+    came_to["ingested"] = at(ingest, "admitted")
     came_to["validated"] = at(validate, "ingested")
     came_to["combined"] = at(extract_combinations, "validated")
     came_to["preprocessed"] = at(preprocess, "validated")
-    if tune:
+    if came_to["admitted"]["tune"]:
+        came_to["asked"] = {"tune": came_to["admitted"]["tune"]}
         listed = at(list_candidates, "asked")
         tried = []
         for hyperparameters in listed["candidates"]:
@@ -96,19 +101,10 @@ def retrain(execution: str, trigger: State | None = None, tune: bool | str = Fal
     came_to["evaluated"] = at(evaluate, "preprocessed", "trained")
     if came_to["evaluated"]["verdict"]["decision"] == "rejected":
         return came_to
-    came_to["published"] = at(publish, "ingested", "preprocessed", "chosen", "trained", "evaluated")
-    came_to["nominated"] = nominated(came_to)
+    came_to["nominated"] = at(
+        publish, "admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated"
+    )
+    if came_to["evaluated"]["verdict"]["decision"] == "withheld":
+        return came_to
     came_to["promoted"] = at(promote, "nominated")
     return came_to
-
-
-def nominated(came_to: State) -> State:
-    """What the state machine makes of a published candidate."""
-    verdict = came_to["evaluated"]["verdict"]
-    return {
-        "version": came_to["published"]["version"],
-        "over": verdict["champion"]["sequence"] if verdict["champion"] else 0,
-        "who": "the tests",
-        "why": verdict["reasons"][0],
-        "verdict": verdict,
-    }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from bootstrap import DECIMALS, Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
@@ -9,7 +10,7 @@ from clinical import telemetry
 from clinical.artefacts import Artefacts, read_verified
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.params import Params
-from clinical.reference import Conformal, read_reference
+from clinical.reference import Conformal, Reference, read_reference
 from clinical.registry import Champion, Registry
 from clinical.verdict import (
     AgainstChampion,
@@ -31,6 +32,8 @@ from state import Evaluated, Preprocessed, Trained
 IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
+type Values = tuple[str | int, ...]
 
 
 @stage(cached=False)  # the champion is not among its inputs
@@ -61,7 +64,10 @@ def evaluate(
         parity=compared(predicted, expected, params),
         coverage=covered(recorded, predicted, reference.interval, params),
         champion=against_champion(
-            registry, row_digests(body), columns, recorded, errors, trained.average, params
+            registry,
+            HeldOut(row_digests(body), columns, recorded, errors, trained.average),
+            combinations_of(reference, params),
+            params,
         ),
     )
     evaluation = Evaluation(
@@ -110,66 +116,100 @@ def covered(recorded: Array, predicted: Array, interval: Conformal, params: Para
     )
 
 
-def against_champion(  # noqa: PLR0913, PLR0917 - two models, and the rows to compare them on
-    registry: Registry,
-    digests: list[str],
-    columns: Columns,
-    recorded: Array,
-    errors: Array,
-    average: float,
-    params: Params,
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows (n,), and the candidate's errors on them.
+
+    average: that a model without any skill would always answer, the training rows' own.
+    """
+
+    digests: list[str]
+    columns: Columns
+    recorded: Array
+    errors: Array
+    average: float
+
+    def at(self, rows: Rows) -> Columns:
+        return {name: column[rows] for name, column in self.columns.items()}
+
+
+def against_champion(
+    registry: Registry, held_out: HeldOut, combinations: set[Values], params: Params
 ) -> AgainstChampion | None:
     """Score the champion on the held-out rows that it was not trained on.
 
-    A champion that cannot be read or scored is compared with nothing: it must not stand in the
-    way of its successor.
+    combinations: that the candidate's data recorded.
+    A champion that cannot be read, or asks for what the contract has no longer, serves nobody: it
+    must not stand in the way of its successor.
     """
     pointer = registry.champion()
     if pointer is None:
         return None
     champion = pointer.champion
     try:
-        unseen = rows_new_to(champion, registry, digests)
-        if unseen.sum() < params.gate.min_champion_rows:
-            return not_compared(
-                champion, int(unseen.sum()), beats_average=champion.verdict.beats_average
-            )
+        known = combinations_of(read_reference(registry.bucket, champion.reference), params)
+        unseen = rows_new_to(champion, registry, held_out.digests)
         scorer = Scorer(read_verified(registry.bucket, champion.model))
-        predicted = scorer.score({name: column[unseen] for name, column in columns.items()})
+        compared, predicted = scored_by(scorer, held_out, unseen, known, params)
     except (ArtefactCorrupted, ArtefactMissing, KeyError, ValueError, *UNREADABLE) as error:
-        # ONNX Runtime fails too where the contract has a category by now that the champion lacks.
         telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
         if isinstance(error, ArtefactCorrupted):
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, model_version=champion.version)
-        return not_compared(champion, 0, beats_average=False)
-    bootstrap = bootstrap_of(params)
-    its_errors = predicted - recorded[unseen]
-    below_average = bootstrap.estimate(rmse_difference, its_errors, average - recorded[unseen])
-    return AgainstChampion(
+        return AgainstChampion(
+            version=champion.version, sequence=champion.sequence, rows=0, beats_average=False
+        )
+    against = AgainstChampion(
         version=champion.version,
         sequence=champion.sequence,
-        rows=int(unseen.sum()),
-        scores=scored(its_errors, recorded[unseen], bootstrap),
-        rmse_difference=bootstrap.estimate(rmse_difference, errors[unseen], its_errors),
-        beats_average=below_average.high < 0,
+        rows=int(compared.sum()),
+        beats_average=champion.verdict.beats_average,
+        combinations=len(known),
+        lost_combinations=len(known - combinations),
+    )
+    if against.rows < params.gate.min_champion_rows:
+        return against
+    bootstrap = bootstrap_of(params)
+    recorded = held_out.recorded[compared]
+    its_errors = predicted - recorded
+    below_average = bootstrap.estimate(rmse_difference, its_errors, held_out.average - recorded)
+    return against.model_copy(
+        update={
+            "scores": scored(its_errors, recorded, bootstrap),
+            "rmse_difference": bootstrap.estimate(
+                rmse_difference, held_out.errors[compared], its_errors
+            ),
+            "beats_average": below_average.high < 0,
+        }
     )
 
 
-def rows_new_to(
-    champion: Champion, registry: Registry, digests: list[str]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def scored_by(
+    scorer: Scorer, held_out: HeldOut, unseen: Rows, known: set[Values], params: Params
+) -> tuple[Rows, Array]:
+    """Score those of the unseen rows (n,) that a champion can: which, bool array (n,), and how.
+
+    Where the contract has a category by now that the champion lacks, ONNX Runtime refuses all rows
+    at once. Then those are left whose combination the champion recorded.
+    """
+    columns = [held_out.columns[name].tolist() for name in params.features.combination]
+    recorded = np.array([values in known for values in zip(*columns, strict=True)])
+    for rows in (unseen, unseen & recorded):
+        try:
+            return rows, scorer.score(held_out.at(rows))
+        except UNREADABLE:
+            continue
+    return np.zeros_like(unseen), np.empty(0)
+
+
+def combinations_of(reference: Reference, params: Params) -> set[Values]:
+    columns = params.features.combination
+    return {tuple(one.values[name] for name in columns) for one in reference.combinations}
+
+
+def rows_new_to(champion: Champion, registry: Registry, digests: list[str]) -> Rows:
     """Tell which held-out rows a champion was not trained on: bool array (n,)."""
     seen = set(json.loads(read_verified(registry.bucket, champion.training_rows)))
     return np.array([digest not in seen for digest in digests])
-
-
-def not_compared(champion: Champion, rows: int, *, beats_average: bool) -> AgainstChampion:
-    return AgainstChampion(
-        version=champion.version,
-        sequence=champion.sequence,
-        rows=rows,
-        beats_average=beats_average,
-    )
 
 
 def subgroups(columns: Columns, errors: Array, params: Params) -> Iterator[Subgroup]:

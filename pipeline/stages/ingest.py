@@ -4,36 +4,27 @@ import csv
 import io
 
 from clinical.artefacts import Artefacts, RawObject
-from clinical.errors import ArtefactMissing, DatasetUnreadable
+from clinical.errors import DatasetUnreadable
 from clinical.params import Params
 from stage import RawBucket, stage
-from state import Ingested, Trigger
+from state import Admitted, Ingested
 
 
 @stage(cached=False)
-def ingest(trigger: Trigger, raw: RawBucket, artefacts: Artefacts, params: Params) -> Ingested:
-    """Copy the uploaded version, or the newest one, if it is a CSV that can be read at all."""
-    try:
-        source = uploaded(trigger, raw)
-        size = raw.bucket.size(source)
-        if size > params.dataset.max_bytes:
-            raise DatasetUnreadable(
-                f"{source.key} has {size:,} bytes, more than the {params.dataset.max_bytes:,} "
-                "that dataset.max_bytes allows"
-            )
-        body = raw.bucket.get_version(source)
-    except ArtefactMissing as error:
-        raise DatasetUnreadable(f"upload a CSV first: {error}") from error
+def ingest(admitted: Admitted, raw: RawBucket, artefacts: Artefacts, params: Params) -> Ingested:
+    """Copy the uploaded version, if it is a CSV that can be read at all."""
+    if admitted.upload is None:
+        raise DatasetUnreadable("nothing was admitted to be read")
+    source = RawObject(key=admitted.upload.key, version_id=admitted.upload.version_id)
+    size = raw.bucket.written(source).size
+    if size > params.dataset.max_bytes:
+        raise DatasetUnreadable(
+            f"{source.key} has {size:,} bytes, more than the {params.dataset.max_bytes:,} "
+            "that dataset.max_bytes allows"
+        )
+    body = raw.bucket.get_version(source)
     check_readable(source.key, body)
     return Ingested(dataset=artefacts.write("dataset.csv", body), source=source)
-
-
-def uploaded(trigger: Trigger, raw: RawBucket) -> RawObject:
-    """Which version of which object to take; raises ArtefactMissing where there is none."""
-    key = trigger.key or raw.bucket.newest(raw.prefix, suffix=".csv")
-    if trigger.version_id:
-        return RawObject(key=key, version_id=trigger.version_id)
-    return raw.bucket.current(key)
 
 
 def check_readable(name: str, body: bytes) -> None:

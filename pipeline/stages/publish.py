@@ -1,17 +1,19 @@
 """Write a candidate that was evaluated into the registry, with the card that says what it is."""
 
 from card import card_of, markdown
+from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
 from clinical.reference import Reference
 from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, version_name
 from clinical.verdict import Evaluation
 from stage import Run, stage
-from state import Chosen, Evaluated, Ingested, Preprocessed, Published, Trained
+from state import Admitted, Chosen, Evaluated, Ingested, Nominated, Preprocessed, Trained
 
 
 @stage(cached=False)
 def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and where it goes
+    admitted: Admitted,
     ingested: Ingested,
     preprocessed: Preprocessed,
     chosen: Chosen,
@@ -21,8 +23,8 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
     registry: Registry,
     run: Run,
     params: Params,
-) -> Published:
-    """Write the version once; whether it serves is for `promote` to say.
+) -> Nominated:
+    """Write the version once, and nominate it; whether it serves is for `promote` to say.
 
     A crash in between leaves the old champion serving, and the version for the next try.
     """
@@ -57,5 +59,17 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
         evaluated.verdict,
         run.execution,
         run.now,
+        admitted.upload,
     )
-    return Published(version=version.version, verdict=evaluated.verdict)
+    verdict = evaluated.verdict
+    if verdict.decision == "withheld":  # then the execution ends; else `promote` counts it
+        telemetry.count_execution(verdict.decision)
+    return Nominated(
+        version=version.version,
+        over=verdict.champion.sequence if verdict.champion else 0,
+        who=admitted.who,
+        why=admitted.why or verdict.reasons[0],
+        verdict=verdict,
+        upload=admitted.upload,
+        even_if_older=admitted.even_if_older,
+    )

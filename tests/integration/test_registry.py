@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket
+from clinical.artefacts import Bucket, unsealed_json
 from clinical.registry import MODEL, Champion, Promotion, Registry
 
 from local import executions
@@ -55,7 +55,7 @@ def ledger_of(laptop: Laptop) -> list[Champion]:
     """Every entry of the ledger as it lies in S3, the oldest first."""
     bucket = registry_of(laptop).bucket
     keys = bucket.keys("models/ledger/", ".json")
-    return [Champion.model_validate_json(bucket.get(key).body) for key in keys]
+    return [Champion.model_validate(unsealed_json(key, bucket.get(key).body)) for key in keys]
 
 
 def assert_consistent(laptop: Laptop) -> None:

@@ -16,6 +16,7 @@ from clinical.errors import (
     ChampionMoved,
     DatasetRejected,
     DatasetUnreadable,
+    InputInvalid,
     StorageDenied,
     StorageUnavailable,
     TuningFailed,
@@ -27,15 +28,16 @@ from gate import judged
 from pydantic import BaseModel
 from stages.validate import Rejection, judge
 from state import (
+    Admitted,
     Chosen,
     Combined,
     CrossValidated,
     Evaluated,
     Ingested,
     Listed,
+    Nominated,
     Preprocessed,
     Promoted,
-    Published,
     Trained,
     Validated,
 )
@@ -58,8 +60,12 @@ def _of_the_sample[Model: BaseModel](kind: type[Model], stage: str, *path: str |
     return kind.model_validate(found)
 
 
+ADMITTED = _of_the_sample(Admitted, "ingest", "admitted")
 INGESTED = _of_the_sample(Ingested, "validate", "ingested")
-VALIDATED = _of_the_sample(Validated, "preprocess", "validated")
+VALIDATED = _of_the_sample(Validated, "preprocess", "validated").model_copy(
+    update={"notes": ("Read as semicolon-separated.",)}
+)
+NOTES = {"notes": list(VALIDATED.notes)}
 PREPROCESSED = _of_the_sample(Preprocessed, "train", "preprocessed")
 COMBINED = _of_the_sample(Combined, "train", "combined")
 TRAINED = _of_the_sample(Trained, "evaluate", "trained")
@@ -104,12 +110,39 @@ OVER_THE_FIRST, OVER_THE_SECOND = (
     _evaluated(champion=_champion(1)),
     _evaluated(champion=_champion(2)),
 )
+UNPROVEN = _evaluated(
+    champion=_champion(1).model_copy(update={"rmse_difference": None, "beats_average": True})
+)
 WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
 UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
-PUBLISHED = Published(version=VERSION, verdict=OVER_THE_FIRST.verdict)
+
+
+def _nominated(evaluated: Evaluated) -> Nominated:
+    verdict = evaluated.verdict
+    return Nominated(
+        version=VERSION,
+        over=verdict.champion.sequence if verdict.champion else 0,
+        who=ADMITTED.who,
+        why=verdict.reasons[0],
+        verdict=verdict,
+        upload=ADMITTED.upload,
+    )
+
+
+def _by_hand(version: str) -> Admitted:
+    """What `admit` makes of a promotion by name."""
+    nominated = Nominated(version=version, who="ada@example", why="It was better on Tuesday.")
+    return Admitted(decision="promote", who=nominated.who, why=nominated.why, nominated=nominated)
+
+
+def _ended(decision: str, reason: str) -> Admitted:
+    return ADMITTED.model_copy(update={"decision": decision, "reason": reason})
+
+
 PROMOTED = _promoted(OVER_THE_FIRST.verdict)
 
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
+    "Admit": (ADMITTED,),
     "Ingest": (INGESTED,),
     "Validate": (VALIDATED,),
     "Preprocess": (PREPROCESSED,),
@@ -119,15 +152,16 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Choose": (CHOSEN,),
     "Train": (TRAINED,),
     "Evaluate": (OVER_THE_FIRST,),
-    "Publish": (PUBLISHED,),
+    "Publish": (_nominated(OVER_THE_FIRST),),
     "Promote": (PROMOTED,),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
 TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
-TRAIN = "Asked Ingest Validate Prepare Prepared Train Evaluate Gate"
-TUNE = "Asked Ingest Validate Prepare Prepared ListCandidates Tune Choose"
-TO_THE_END = "Publish Promote Served"
+TRAIN = "Admit Admitted Ingest Validate Prepare Prepared Train Evaluate Gate"
+TUNE = "Admit Admitted Ingest Validate Prepare Prepared ListCandidates Tune Choose"
+BY_HAND = "Admit Admitted Promote"
+TO_THE_END = "Publish Published Promote Promoted Served"
 
 
 @dataclass(frozen=True)
@@ -140,23 +174,22 @@ class Case:
     ends: the output, or the error and its cause.
     """
 
-    asked: Mapping[str, Any]
+    asked: Any
     path: str
     ends: BaseModel | Mapping[str, Any] | tuple[str, str]
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
     within: Mapping[str, int] = field(default_factory=dict)
 
 
-INPUT_MAY_HAVE = (
-    "The input may have raw, tune, promote, reason and who; {} retrains on the newest upload."
-)
+INVALID = InputInvalid("promot is unknown.")
+HANDLED = _ended("already_handled", "The execution one handles this version of raw/sample.csv.")
+OLDER = _ended("superseded", "raw/sample.csv was uploaded before the data of the champion.")
 MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
 UNREADABLE = DatasetUnreadable("raw/sample.csv is no CSV: unexpected end of data")
 REJECTION = Rejection(
     **dict(judge('Patient_ID,Age\n"P0001",17\n', params())),
     report=Artefact(key="runs/sample/validate/report.json", sha256="0" * 64),
 ).model_dump_json()
-NO_GRID = TuningFailed("params.yaml has no grid of that name; tuning.grids has small, full")
 TOO_MANY = TuningFailed("2 of 10 candidates failed, more than tuning.tolerated_failures allows")
 UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models` lists them")
 CORRUPTED = ArtefactCorrupted(
@@ -179,7 +212,7 @@ CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (WITHOUT_SKILL,),
-            "Publish": (Published(version=VERSION, verdict=WITHOUT_SKILL.verdict),),
+            "Publish": (_nominated(WITHOUT_SKILL),),
             "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
         },
         path=f"{TRAIN} {TO_THE_END}",
@@ -193,6 +226,43 @@ CASES: Mapping[str, Case] = {
         within=PREPARED,
         ends=_promoted(OVER_THE_FIRST.verdict, decision="already_champion"),
     ),
+    "AlreadyHandled": Case(
+        asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
+        answers={"Admit": (HANDLED,)},
+        path="Admit Admitted AlreadyHandled",
+        ends={"decision": "already_handled", "reason": HANDLED.reason},
+    ),
+    "SupersededAtOnce": Case(
+        asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
+        answers={"Admit": (OLDER,)},
+        path="Admit Admitted Superseded",
+        ends={"decision": "superseded", "reason": OLDER.reason},
+    ),
+    "SupersededMeanwhile": Case(
+        asked={},
+        answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="superseded"),)},
+        path=f"{TRAIN} Publish Published Promote Promoted Superseded",
+        within=PREPARED,
+        ends=_promoted(OVER_THE_FIRST.verdict, decision="superseded"),
+    ),
+    "Withdrawn": Case(
+        asked={},
+        answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="withdrawn"),)},
+        path=f"{TRAIN} Publish Published Promote Promoted Withdrawn",
+        within=PREPARED,
+        ends=_promoted(OVER_THE_FIRST.verdict, decision="withdrawn"),
+    ),
+    "Withheld": Case(
+        asked={},
+        answers={"Evaluate": (UNPROVEN,), "Publish": (_nominated(UNPROVEN),)},
+        path=f"{TRAIN} Publish Published Withheld",
+        within=PREPARED,
+        ends={
+            "decision": "withheld",
+            "version": VERSION,
+            "verdict": UNPROVEN.verdict.model_dump(mode="json"),
+        },
+    ),
     "Rejected": Case(
         asked={},
         answers={"Evaluate": (UNLIKE_ITSELF,)},
@@ -204,36 +274,31 @@ CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (OVER_THE_FIRST, OVER_THE_SECOND),
-            "Publish": (PUBLISHED, PUBLISHED),
+            "Publish": (_nominated(OVER_THE_FIRST), _nominated(OVER_THE_SECOND)),
             "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
         },
-        path=f"{TRAIN} Publish Promote Overtaken Evaluate Gate {TO_THE_END}",
+        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Gate {TO_THE_END}",
         within=PREPARED,
         ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
     ),
     "Tuned": Case(
         asked={"tune": "full"},
         answers={
+            "Admit": (ADMITTED.model_copy(update={"tune": "full"}),),
             "CrossValidate": (
                 *[CROSS_VALIDATED] * 3,
                 OUT_OF_MEMORY,
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
-            )
+            ),
         },
         path=f"{TUNE} Train Evaluate Gate {TO_THE_END}",
         within={**TRIED, "CandidateFailed": 1},
         ends=PROMOTED,
     ),
-    "UnknownGrid": Case(
-        asked={"tune": "nowhere"},
-        answers={"ListCandidates": (NO_GRID,)},
-        path="Asked Ingest Validate Prepare Prepared ListCandidates TuningFailed",
-        within=PREPARED,
-        ends=("TuningFailed", str(NO_GRID)),
-    ),
     "TooManyCandidatesFailed": Case(
         asked={"tune": True},
         answers={
+            "Admit": (ADMITTED.model_copy(update={"tune": True}),),
             "CrossValidate": (
                 *[OUT_OF_MEMORY] * 2,
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 2),
@@ -244,50 +309,64 @@ CASES: Mapping[str, Case] = {
         within={**TRIED, "CandidateFailed": 2},
         ends=("TuningFailed", str(TOO_MANY)),
     ),
-    "InputUnknown": Case(
+    "InputInvalid": Case(
         asked={"promot": VERSION},
-        path="Asked InputUnknown",
-        ends=("InputUnknown", INPUT_MAY_HAVE),
+        answers={"Admit": (INVALID,)},
+        path="Admit InputInvalid",
+        ends=("InputInvalid", str(INVALID)),
+    ),
+    "InputAnArray": Case(
+        asked=[{"tune": True}],
+        answers={"Admit": (INVALID,)},
+        path="Admit InputInvalid",
+        ends=("InputInvalid", str(INVALID)),
+    ),
+    "NothingUploaded": Case(
+        asked={},
+        answers={"Admit": (UNREADABLE,)},
+        path="Admit DatasetUnreadable",
+        ends=("DatasetUnreadable", str(UNREADABLE)),
     ),
     "DatasetUnreadable": Case(
         asked={},
         answers={"Ingest": (UNREADABLE,)},
-        path="Asked Ingest DatasetUnreadable",
+        path="Admit Admitted Ingest DatasetUnreadable",
         ends=("DatasetUnreadable", str(UNREADABLE)),
     ),
     "DatasetRejected": Case(
         asked={},
         answers={"Validate": (DatasetRejected(REJECTION),)},
-        path="Asked Ingest Validate DatasetRejected",
+        path="Admit Admitted Ingest Validate DatasetRejected",
         ends=("DatasetRejected", REJECTION),
     ),
     "ByHand": Case(
         asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
-        path="Asked Promote Served",
+        answers={"Admit": (_by_hand(VERSION),)},
+        path=f"{BY_HAND} Promoted Served",
         ends=PROMOTED,
     ),
     "OvertakenByHand": Case(
         asked={"promote": "previous"},
-        answers={"Promote": (MOVED, PROMOTED)},
-        path="Asked Promote Overtaken Promote Served",
+        answers={"Admit": (_by_hand("previous"),), "Promote": (MOVED, PROMOTED)},
+        path=f"{BY_HAND} Overtaken Promote Promoted Served",
         ends=PROMOTED,
     ),
     "VersionUnknown": Case(
         asked={"promote": "v-00000000"},
-        answers={"Promote": (UNKNOWN,)},
-        path="Asked Promote VersionUnknown",
+        answers={"Admit": (_by_hand("v-00000000"),), "Promote": (UNKNOWN,)},
+        path=f"{BY_HAND} VersionUnknown",
         ends=("VersionUnknown", str(UNKNOWN)),
     ),
     "ArtefactCorrupted": Case(
         asked={"promote": VERSION},
-        answers={"Promote": (CORRUPTED,)},
-        path="Asked Promote ArtefactCorrupted",
+        answers={"Admit": (_by_hand(VERSION),), "Promote": (CORRUPTED,)},
+        path=f"{BY_HAND} ArtefactCorrupted",
         ends=("ArtefactCorrupted", str(CORRUPTED)),
     ),
     "ArtefactMissing": Case(
         asked={"promote": VERSION},
-        answers={"Promote": (MISSING,)},
-        path="Asked Promote ArtefactCorrupted",
+        answers={"Admit": (_by_hand(VERSION),), "Promote": (MISSING,)},
+        path=f"{BY_HAND} ArtefactCorrupted",
         ends=("ArtefactCorrupted", str(MISSING)),
     ),
     "StorageUnavailableTwice": Case(
@@ -299,20 +378,23 @@ CASES: Mapping[str, Case] = {
     ),
     "TooManyRequestsTwice": Case(
         asked={"promote": VERSION},
-        answers={"Promote": (TooManyRequests(), TooManyRequests(), PROMOTED)},
-        path="Asked Promote Served",
+        answers={
+            "Admit": (_by_hand(VERSION),),
+            "Promote": (TooManyRequests(), TooManyRequests(), PROMOTED),
+        },
+        path=f"{BY_HAND} Promoted Served",
         ends=PROMOTED,
     ),
     "StorageStaysUnavailable": Case(
         asked={"promote": VERSION},
-        answers={"Promote": (UNAVAILABLE,) * 5},
-        path="Asked Promote",
+        answers={"Admit": (_by_hand(VERSION),), "Promote": (UNAVAILABLE,) * 5},
+        path=BY_HAND,
         ends=("StorageUnavailable", str(UNAVAILABLE)),
     ),
     "StorageDenied": Case(
         asked={},
         answers={"Train": (DENIED,)},
-        path="Asked Ingest Validate Prepare Prepared Train",
+        path="Admit Admitted Ingest Validate Prepare Prepared Train",
         within=PREPARED,
         ends=("StorageDenied", str(DENIED)),
     ),

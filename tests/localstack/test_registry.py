@@ -7,7 +7,7 @@ from itertools import pairwise
 from threading import Barrier
 
 import pytest
-from clinical.artefacts import Bucket, Stored
+from clinical.artefacts import Bucket, Stored, unsealed_json
 from clinical.errors import ChampionMoved, ClinicalError, PreconditionFailed
 from clinical.registry import CHAMPION_KEY, MODEL, Champion, Pointer, Promotion, Registry, Version
 
@@ -42,7 +42,7 @@ def publish(registry: Registry, model: str) -> Version:
 def entered(bucket: Bucket) -> list[Champion]:
     """What the ledger holds, the oldest first."""
     keys = bucket.keys("models/ledger/", ".json")
-    return [Champion.model_validate_json(bucket.get(key).body) for key in keys]
+    return [Champion.model_validate(unsealed_json(key, bucket.get(key).body)) for key in keys]
 
 
 def at_once[Outcome](run: Callable[[int], Outcome]) -> list[Outcome | ClinicalError]:

@@ -89,7 +89,7 @@ def candidate_on(body: bytes, decisions: Params) -> Candidate:
     with pytest.MonkeyPatch.context() as patch, own_cloud() as bucket:
         patch.setattr(stage, "params", lambda: decisions)
         bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
-        version = Registry(bucket).version(pipeline.retrain("execution-1")["published"]["version"])
+        version = Registry(bucket).version(pipeline.retrain("execution-1")["nominated"]["version"])
         assert version is not None
         read = {name: bucket.get(file.key).body for name, file in version.files.items()}
         own = {name for name, file in version.files.items() if "/execution-1/" in file.key}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CopySourceTypeDef, ObjectTypeDef
 
+SEAL = "sha256"
+NO_SUCH_VERSION = {400, 404, 405}
+
 
 class Artefact(Frozen):
     """Where an object lies in the artefacts bucket, and the SHA-256 that its bytes must have."""
@@ -40,6 +44,13 @@ class RawObject(Frozen):
 
     key: str
     version_id: str
+
+
+class Written(Frozen):
+    """How many bytes an object's version has, and when it was written, in whole seconds."""
+
+    size: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -123,21 +134,30 @@ class Bucket:
             source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
             self.client.copy_object(Bucket=self.name, CopySource=source, Key=to)
 
-    def size(self, version: RawObject) -> int:
-        """Tell how many bytes an object's version has; raises ArtefactMissing."""
+    def written(self, version: RawObject) -> Written:
+        """Tell how large an object's version is, and how old; raises ArtefactMissing."""
         with self._asking_for(version.key):
-            return self.client.head_object(
-                Bucket=self.name, Key=version.key, VersionId=version.version_id
-            )["ContentLength"]
+            try:
+                head = self.client.head_object(
+                    Bucket=self.name, Key=version.key, VersionId=version.version_id
+                )
+            except ClientError as error:
+                # S3 has an answer each for an id that it never made, or forgot, or is a deletion's.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in NO_SUCH_VERSION:
+                    raise ArtefactMissing(
+                        f"s3://{self.name}/{version.key} has no version {version.version_id}"
+                    ) from error
+                raise
+            return Written(size=head["ContentLength"], at=head["LastModified"])
 
-    def newest(self, prefix: str, suffix: str) -> str:
-        """Find the key of the object written last; raises ArtefactMissing."""
-        found = [(entry["LastModified"], entry["Key"]) for entry in self._listed(prefix, suffix)]
-        if not found:
-            raise ArtefactMissing(
-                f"s3://{self.name}/{prefix} holds no object that ends in {suffix}"
-            )
-        return max(found)[1]
+    def newest(self, prefix: str) -> str | None:
+        """Find the key of the object written last, folder markers aside; None without any."""
+        found = [
+            (entry["LastModified"], entry["Key"])
+            for entry in self._listed(prefix, "")
+            if not entry["Key"].endswith("/")
+        ]
+        return max(found)[1] if found else None
 
     def keys(self, prefix: str, suffix: str) -> list[str]:
         """List the keys that start and end so, in their order."""
@@ -221,6 +241,29 @@ def read_verified(bucket: Bucket, artefact: Artefact) -> bytes:
             f"recorded was {artefact.sha256}"
         )
     return body
+
+
+def sealed_json(value: BaseModel) -> bytes:
+    """Write JSON that carries the SHA-256 of the rest of it, for `unsealed_json` to check."""
+    plain = value.model_dump(mode="json")
+    return canonical_json(plain | {SEAL: sha256(canonical_json(plain))})
+
+
+def unsealed_json(key: str, body: bytes) -> JsonValue:
+    """Read what `sealed_json` wrote; raises ArtefactCorrupted where it was altered since.
+
+    What an earlier release wrote has no seal, and is taken as it is.
+    """
+    try:
+        plain = json.loads(body)
+    except ValueError as error:  # what is no UTF-8 is one, too
+        raise ArtefactCorrupted(f"{key} is not valid JSON") from error
+    if isinstance(plain, dict) and SEAL in plain:
+        seal = plain.pop(SEAL)
+        if seal != sha256(canonical_json(plain)):
+            raise ArtefactCorrupted(f"{key} was altered since it was written")
+    read: JsonValue = plain
+    return read
 
 
 def canonical_json(value: BaseModel | JsonValue) -> bytes:

@@ -15,6 +15,7 @@ class Environment(BaseModel):
 
     artifacts_bucket: str = Field(alias="ARTIFACTS_BUCKET", min_length=1)
     raw_bucket: str = Field(alias="RAW_BUCKET", default="")  # where a stage reads uploads
+    state_machine_arn: str = Field(alias="STATE_MACHINE_ARN", default="")  # what is watched
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
 
 

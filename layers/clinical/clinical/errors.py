@@ -19,6 +19,10 @@ class EnvironmentInvalid(ClinicalError):
     """When the function's environment variables lack what the template should have set."""
 
 
+class InputInvalid(ClinicalError):
+    """When an execution is asked for what it cannot do; says each wrong member and what may be."""
+
+
 class DatasetUnreadable(ClinicalError):
     """When an upload is no readable, non-empty CSV; retrying cannot help."""
 

@@ -147,6 +147,7 @@ class Gate(Frozen):
     coverage_tolerance: float = Field(gt=0, lt=1)
     without_skill: Literal["rejected", "promoted_with_warning"]
     min_champion_rows: int = Field(ge=2)
+    max_lost_combinations: float = Field(ge=0, le=1)
 
 
 class Serving(Frozen):

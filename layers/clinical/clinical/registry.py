@@ -5,6 +5,9 @@ models/<version>/<execution>/<file>   what the execution that made it found out 
 models/<version>/manifest.json        written last: a version without it is not published
 models/champion.json                  the version that serves, who promoted it, and why
 models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
+
+Manifests, the pointer and the ledger carry a digest of themselves: what is not as it was written is
+refused.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,15 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
-from clinical.artefacts import Artefact, Bucket, Stored, canonical_json, read_verified, sha256
+from clinical.artefacts import (
+    Artefact,
+    Bucket,
+    Stored,
+    read_verified,
+    sealed_json,
+    sha256,
+    unsealed_json,
+)
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -25,6 +36,7 @@ from clinical.errors import (
     VersionUnknown,
 )
 from clinical.params import Frozen
+from clinical.upload import Upload
 from clinical.verdict import Verdict
 
 MODEL = "model.onnx"
@@ -33,16 +45,21 @@ TRAINING_ROWS = "training_rows.json"
 CARD = "card.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
 CHAMPION_KEY = "models/champion.json"
+MAX_WHO, MAX_WHY = 256, 2000  # characters, of a promotion
 
 
 class Version(Frozen):
-    """A published model: its files with their digests, its verdict, and what made it."""
+    """A published model: its files with their digests, its verdict, and what made it.
+
+    upload: whose rows it was trained on; None where an earlier release published it.
+    """
 
     version: str
     files: dict[str, Artefact]
     verdict: Verdict
     execution: str
     published_at: datetime
+    upload: Upload | None = None
 
     @property
     def model(self) -> Artefact:
@@ -65,21 +82,41 @@ class Promotion(Frozen):
     """Who had a version promoted, and why, and by which execution of the state machine.
 
     verdict: the version's, as that execution judged it; None where it only named the version.
+    upload: whose rows that execution read; None likewise.
     """
 
-    who: str = Field(min_length=1, max_length=200)
-    why: str = Field(min_length=1, max_length=2000)
+    who: str = Field(min_length=1, max_length=MAX_WHO)
+    why: str = Field(min_length=1, max_length=MAX_WHY)
     execution: str
     verdict: Verdict | None = None
+    upload: Upload | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody named the version, and no verdict of this execution did."""
+        return self.verdict is None
+
+
+class Withdrawal(Frozen):
+    """Who had another version serve in a champion's place, when, and why."""
+
+    who: str
+    why: str
+    withdrawn_at: datetime
 
 
 class Champion(Version):
-    """The version that serves: the how-manieth promotion it was, over which version."""
+    """The version that serves: the how-manieth promotion it was, over which version.
+
+    upload: the newest one whose rows made this version; what is older does not replace it.
+    withdrawn: versions that somebody replaced by hand, which come back by hand alone.
+    """
 
     sequence: int = Field(ge=1)
     promoted_at: datetime
     promotion: Promotion
     previous: str | None
+    withdrawn: dict[str, Withdrawal] = Field(default_factory=dict)
 
     @classmethod
     def of(
@@ -88,15 +125,29 @@ class Champion(Version):
         promotion: Promotion,
         over: Self | None,
         promoted_at: datetime,
-        entered: int,
+        last: Self | None,
     ) -> Self:
-        """Make a version the champion; entered: the sequence of the ledger's last entry, or 0."""
+        """Make a version the champion.
+
+        over: the one that serves. last: of the ledger's last entry, which is newer than `over`
+        where the pointer was deleted or restored by hand.
+        """
+        before = max(filter(None, (over, last)), key=lambda one: one.sequence, default=None)
+        withdrawn = dict(before.withdrawn) if before else {}
+        if promotion.by_hand and over:
+            withdrawn[over.version] = Withdrawal(
+                who=promotion.who, why=promotion.why, withdrawn_at=promoted_at
+            )
+        withdrawn.pop(version.version, None)
+        is_another = over is None or over.version != version.version
+        previous = over.previous if over and not is_another else over and over.version
         return cls(
-            **dict(version),
-            sequence=max(entered, over.sequence if over else 0) + 1,
+            **dict(version) | {"upload": promotion.upload or version.upload},
+            sequence=before.sequence + 1 if before else 1,
             promoted_at=promoted_at,
             promotion=promotion,
-            previous=over.version if over else None,
+            previous=previous,
+            withdrawn=withdrawn,
         )
 
 
@@ -143,13 +194,14 @@ class Registry:
             return None
         return _pointer(stored)
 
-    def publish(
+    def publish(  # noqa: PLR0913, PLR0917 - all that a manifest says
         self,
         files: dict[str, bytes],
         findings: dict[str, bytes],
         verdict: Verdict,
         execution: str,
         now: datetime,
+        upload: Upload | None = None,
     ) -> Version:
         """Write a version once, its manifest last, so that what is listed is whole.
 
@@ -177,9 +229,10 @@ class Registry:
             verdict=verdict,
             execution=execution,
             published_at=now,
+            upload=upload,
         )
         try:
-            self.bucket.put_new(_manifest_key(name), canonical_json(version))
+            self.bucket.put_new(_manifest_key(name), sealed_json(version))
         except PreconditionFailed:  # another run published the same model just now
             return self.version(name) or version
         return version
@@ -194,7 +247,7 @@ class Registry:
         except ArtefactMissing:
             return None
         try:
-            return Version.model_validate_json(body)
+            return Version.model_validate(unsealed_json(_manifest_key(name), body))
         except ValidationError as error:
             raise ArtefactCorrupted(f"{_manifest_key(name)} is no manifest of this code") from error
 
@@ -226,10 +279,9 @@ class Registry:
         ledger, so that none is lost either after the pointer was deleted or restored by hand.
         Raises ChampionMoved where another promotion came first.
         """
-        champion = Champion.of(
-            version, promotion, over.champion if over else None, now, self._last_entered()
-        )
-        body = canonical_json(champion)
+        serving = over.champion if over else None
+        champion = Champion.of(version, promotion, serving, now, self._entered_after(serving))
+        body = sealed_json(champion)
         try:
             if over is None:
                 self.bucket.put_new(CHAMPION_KEY, body)
@@ -249,7 +301,7 @@ class Registry:
     def enter(self, champion: Champion) -> None:
         """Enter a promotion into the ledger, unless it is there."""
         try:
-            self.bucket.put_new(_ledger_key(champion.sequence), canonical_json(champion))
+            self.bucket.put_new(_ledger_key(champion.sequence), sealed_json(champion))
         except PreconditionFailed:
             return
 
@@ -259,9 +311,18 @@ class Registry:
         for sequence in range(champion.sequence - 1, max(0, champion.sequence - entries), -1):
             yield _champion(_ledger_key(sequence), self.bucket.get(_ledger_key(sequence)))
 
-    def _last_entered(self) -> int:
+    def withdrawn(self, pointer: Pointer | None) -> dict[str, Withdrawal]:
+        """Tell which versions somebody replaced by hand, even after the pointer was deleted."""
+        serving = pointer.champion if pointer else None
+        last = self._entered_after(serving) or serving
+        return last.withdrawn if last else {}
+
+    def _entered_after(self, champion: Champion | None) -> Champion | None:
+        """Read the ledger's last entry, if it is newer than a champion."""
         keys = self.bucket.keys("models/ledger/", ".json")
-        return int(keys[-1].removeprefix("models/ledger/").removesuffix(".json")) if keys else 0
+        if not keys or keys[-1] <= _ledger_key(champion.sequence if champion else 0):
+            return None
+        return _champion(keys[-1], self.bucket.get(keys[-1]))
 
     def _write_once(self, key: str, body: bytes) -> Artefact:
         artefact = Artefact(key=key, sha256=sha256(body))
@@ -285,8 +346,8 @@ def _pointer(stored: Stored) -> Pointer:
 
 def _champion(key: str, stored: Stored) -> Champion:
     try:
-        return Champion.model_validate_json(stored.body)
-    except ValidationError as error:
+        return Champion.model_validate(unsealed_json(key, stored.body))
+    except (ArtefactCorrupted, ValidationError) as error:
         raise ArtefactCorrupted(
             f"{key} is no promotion as this code writes it; restore an earlier version of the "
             "object or, where there is none, delete it and retrain"

@@ -42,6 +42,7 @@ class Metric(StrEnum):
     CHAMPION_REFRESH_FAILURES = "ChampionRefreshFailures"
     ARTEFACTS_REFUSED = "ArtefactsRefused"
     EXECUTIONS = "Executions"
+    UPLOADS_WAITING = "UploadsWaiting"
     STAGE_RUNS = "StageRuns"
     STAGE_CACHE_HITS = "StageCacheHits"
     STAGE_FAILURES = "StageFailures"

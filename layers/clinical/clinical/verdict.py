@@ -7,7 +7,7 @@ from typing import Literal
 
 from clinical.params import Frozen
 
-type Decision = Literal["promoted", "promoted_with_warning", "rejected"]
+type Decision = Literal["promoted", "promoted_with_warning", "withheld", "rejected"]
 
 
 class Estimate(Frozen):
@@ -49,6 +49,7 @@ class AgainstChampion(Frozen):
     scores, rmse_difference: None where those rows are too few to compare anything.
     rmse_difference: the candidate's RMSE less the champion's, on the same rows.
     beats_average: on those rows or, where they are too few, on its own when it was evaluated.
+    combinations: that its data recorded, and how many of those the candidate's did not.
     """
 
     version: str
@@ -57,6 +58,8 @@ class AgainstChampion(Frozen):
     scores: Scores | None = None
     rmse_difference: Estimate | None = None
     beats_average: bool
+    combinations: int = 0
+    lost_combinations: int = 0
 
 
 class Figures(Frozen):

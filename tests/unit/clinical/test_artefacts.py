@@ -1,6 +1,18 @@
+from datetime import UTC, datetime
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from clinical.artefacts import Artefact, Artefacts, Bucket, sha256
+from clinical.artefacts import (
+    Artefact,
+    Artefacts,
+    Bucket,
+    RawObject,
+    Written,
+    canonical_json,
+    sealed_json,
+    sha256,
+    unsealed_json,
+)
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -8,6 +20,9 @@ from clinical.errors import (
     StorageDenied,
     StorageUnavailable,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 
 def test_an_artefact_is_read_back_as_it_was_written(bucket: Bucket) -> None:
@@ -92,13 +107,44 @@ def test_an_object_is_read_again_only_if_it_changed(bucket: Bucket) -> None:
     assert changed.body == b"second"
 
 
-def test_the_newest_upload_is_the_one_written_last(bucket: Bucket) -> None:
-    for key in ("raw/b.csv", "raw/a.csv", "raw/notes.txt"):
-        bucket.put(key, b"x")
+def test_the_newest_upload_is_the_one_written_last_whatever_it_is_called(bucket: Bucket) -> None:
+    for key in ("raw/b.csv", "raw/a.XLSX", "raw/folder/"):
+        bucket.put(key, b"")
 
-    assert bucket.newest("raw/", ".csv") in {"raw/a.csv", "raw/b.csv"}
-    with pytest.raises(ArtefactMissing, match=r"no object that ends in \.csv"):
-        bucket.newest("elsewhere/", ".csv")
+    assert bucket.newest("raw/") in {"raw/a.XLSX", "raw/b.csv"}
+    assert bucket.newest("raw/folder/") is None
+    assert bucket.newest("elsewhere/") is None
+
+
+@pytest.mark.parametrize("version_id", ["no id that S3 makes", "b" * 32, "null"])
+def test_a_version_that_is_not_there_is_told_from_an_object_that_is_not(
+    bucket: Bucket, version_id: str
+) -> None:
+    bucket.put("raw/data.csv", b"x")
+
+    with pytest.raises(ArtefactMissing, match=r"raw/data\.csv has no version"):
+        bucket.written(RawObject(key="raw/data.csv", version_id=version_id))
+
+
+@given(bit=st.integers(min_value=0))
+def test_what_is_sealed_is_refused_once_a_bit_of_it_flips(bit: int) -> None:
+    value = Written(size=12_345, at=datetime(2026, 11, 25, tzinfo=UTC))
+    body = bytearray(sealed_json(value))
+    place, mask = divmod(bit % (8 * len(body)), 8)
+    body[place] ^= 1 << mask
+
+    try:
+        read = Written.model_validate(unsealed_json("key", bytes(body)))
+    except (ArtefactCorrupted, ValidationError):
+        return
+
+    assert read == value  # a space became another blank
+
+
+def test_what_an_earlier_release_wrote_has_no_seal_and_is_taken() -> None:
+    value = Written(size=1, at=datetime(2026, 11, 25, tzinfo=UTC))
+
+    assert Written.model_validate(unsealed_json("key", canonical_json(value))) == value
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from threading import Barrier, Lock
 from typing import Any
 
 import pytest
-from clinical.artefacts import Artefact, Bucket, sha256
+from clinical.artefacts import Artefact, Bucket, sha256, unsealed_json
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -195,7 +195,10 @@ def ledger_keys(bucket: Bucket) -> list[str]:
 
 def entered(bucket: Bucket) -> list[Champion]:
     """What the ledger holds, the oldest first."""
-    return [Champion.model_validate_json(bucket.get(key).body) for key in ledger_keys(bucket)]
+    return [
+        Champion.model_validate(unsealed_json(key, bucket.get(key).body))
+        for key in ledger_keys(bucket)
+    ]
 
 
 def test_every_promotion_is_entered_with_who_why_and_what(

@@ -24,7 +24,7 @@ def card(bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes) 
 
 
 def card_of(bucket: Bucket, execution: str, came_to: dict[str, Any]) -> Card:
-    version = came_to["published"]["version"]
+    version = came_to["nominated"]["version"]
     return Card.model_validate_json(bucket.get(f"models/{version}/{execution}/card.json").body)
 
 

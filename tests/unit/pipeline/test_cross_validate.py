@@ -37,7 +37,7 @@ def test_tuning_takes_what_predicts_and_says_so_in_the_card(
 ) -> None:
     upload(sample_bytes)
 
-    came_to = retrain("tuned", tune=True)
+    came_to = retrain("tuned", {"tune": True})
 
     stump, forest = came_to["tried"]["candidates"]
     assert len(stump["rmse"]) == len(forest["rmse"]) == two_candidates.tuning.folds
@@ -81,7 +81,7 @@ def test_every_candidate_gets_the_same_folds(
 ) -> None:
     upload(sample_bytes)
 
-    first = retrain("one", tune=True)["tried"]
-    second = retrain("two", tune=True)["tried"]
+    first = retrain("one", {"tune": True})["tried"]
+    second = retrain("two", {"tune": True})["tried"]
 
     assert first == second

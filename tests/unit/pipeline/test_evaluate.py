@@ -173,9 +173,65 @@ def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
     assert verdict["champion"]["rmse_difference"]["low"] > 0
     assert verdict["decision"] == "rejected"
     assert "The champion does beat the plain average, so it stays." in verdict["reasons"]
-    assert "published" not in came_to
+    assert "nominated" not in came_to
     ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
     assert [line["verdict"] for line in ended] == ["promoted", "rejected"]
+
+
+@pytest.mark.parametrize("part", [50, 160])
+def test_a_fragment_of_the_champions_rows_does_not_replace_it_by_itself(
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    capsys: pytest.CaptureFixture[str],
+    part: int,
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    upload(b"".join(sample_bytes.splitlines(keepends=True)[: part + 1]))
+
+    came_to = retrain("two")
+
+    verdict = came_to["evaluated"]["verdict"]
+    assert verdict["decision"] == "withheld"
+    assert verdict["champion"]["rmse_difference"] is None
+    assert verdict["champion"]["lost_combinations"] > 100
+    assert "promoted" not in came_to
+    assert came_to["nominated"]["version"].startswith("v-")  # which somebody may name
+    ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    assert [line["verdict"] for line in ended] == ["promoted", "withheld"]
+
+
+def test_rows_of_one_condition_do_not_replace_a_model_of_all(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    """Enough rows to compare the two on, and no treatment of the other conditions."""
+    upload(sample_bytes)
+    retrain("one")
+    header, *rows = as_csv(patients(3000, seed=11)).encode().splitlines(keepends=True)
+    upload(b"".join([header, *(row for row in rows if b",Hypertension," in row)]))
+
+    verdict = retrain("two")["evaluated"]["verdict"]
+
+    assert verdict["champion"]["rmse_difference"] is not None
+    assert verdict["decision"] == "withheld"
+    assert verdict["champion"]["lost_combinations"] > 0.7 * verdict["champion"]["combinations"]
+    assert any("requests for them would be refused" in one for one in verdict["reasons"])
+
+
+def test_more_rows_of_the_same_kind_lose_next_to_nothing(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+    retrain("one")
+    _, *more = as_csv(patients(400, seed=3)).encode().splitlines(keepends=True)
+    upload(b"".join([sample_bytes, *(b"T" + row[1:] for row in more)]))
+
+    verdict = retrain("two")["evaluated"]["verdict"]
+
+    assert verdict["champion"]["rows"] >= params().gate.min_champion_rows
+    assert verdict["champion"]["lost_combinations"] == 0
+    assert verdict["decision"] == "promoted"
 
 
 def test_every_held_out_row_is_in_one_group_of_each_feature(

@@ -118,16 +118,55 @@ def test_significantly_worse_than_the_champion_is_rejected_even_if_it_beats_the_
     [
         (BETTER, "is significantly better than"),
         (ABOUT_EQUAL, "cannot be told from"),
-        (None, "was not compared with"),
     ],
 )
-def test_what_is_not_worse_than_the_champion_is_promoted(
-    difference: Estimate | None, said: str
-) -> None:
+def test_what_is_not_worse_than_the_champion_is_promoted(difference: Estimate, said: str) -> None:
     verdict = decided(champion=champion(difference, beats=True))
 
     assert verdict.decision == "promoted"
     assert said in verdict.reasons[1]
+
+
+def test_what_could_not_be_compared_with_a_champion_that_beats_the_average_is_withheld() -> None:
+    verdict = decided(champion=champion(None, beats=True))
+
+    assert verdict.decision == "withheld"
+    assert "was not compared with" in verdict.reasons[1]
+    assert "Promote the version by name" in verdict.reasons[2]
+
+
+@pytest.mark.parametrize("difference", [BETTER, ABOUT_EQUAL])
+def test_what_could_not_be_compared_with_a_champion_without_skill_follows_it(
+    difference: Estimate,
+) -> None:
+    verdict = decided(rmse_difference=difference, champion=champion(None))
+
+    assert verdict.decision == ("promoted" if difference is BETTER else "promoted_with_warning")
+
+
+@pytest.mark.parametrize(
+    ("lost", "decision"), [(0, "promoted"), (22, "promoted"), (23, "withheld"), (222, "withheld")]
+)
+@pytest.mark.parametrize("beats", [True, False])
+def test_the_gate_limits_how_many_recorded_combinations_may_be_lost(
+    lost: int, decision: str, *, beats: bool
+) -> None:
+    knowing = {"combinations": 222, "lost_combinations": lost}
+
+    verdict = decided(champion=champion(beats=beats).model_copy(update=knowing))
+
+    assert verdict.decision == decision
+    said = [one for one in verdict.reasons if f"lack {lost} of the 222 combinations" in one]
+    assert len(said) == (lost > 0)
+    assert any("more than the 10%" in one for one in verdict.reasons) is (decision == "withheld")
+
+
+def test_what_is_rejected_is_not_withheld_besides() -> None:
+    knowing = {"combinations": 222, "lost_combinations": 222}
+
+    verdict = decided(champion=champion(WORSE).model_copy(update=knowing))
+
+    assert verdict.decision == "rejected"
 
 
 @given(

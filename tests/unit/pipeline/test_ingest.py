@@ -6,6 +6,7 @@ import stage
 from clinical.artefacts import Artefact, Artefacts, Bucket
 from clinical.errors import DatasetUnreadable
 from clinical.params import params
+from stages.admit import admit
 from stages.ingest import check_readable, ingest
 
 from tests.pipeline import Context
@@ -15,36 +16,20 @@ BODY = b"Patient_ID,Age\nP0001,56\n"
 type Upload = Callable[..., str]
 
 
-def ingested(trigger: dict[str, Any]) -> dict[str, Any]:
-    return ingest({"execution": "one", "trigger": trigger}, Context())  # type: ignore[arg-type]
+def ingested(given: dict[str, Any]) -> dict[str, Any]:
+    """What ingest makes of what admit lets in."""
+    admitted: Any = admit({"execution": "one", "given": given}, Context())  # type: ignore[arg-type]
+    return ingest({"execution": "one", "admitted": admitted}, Context())  # type: ignore[arg-type]
 
 
 def test_the_uploaded_version_is_copied_not_a_later_one(bucket: Bucket, upload: Upload) -> None:
     first = upload(BODY)
     upload(b"Patient_ID,Age\nP0002,57\n")
 
-    came_to = ingested({"key": "raw/data.csv", "version_id": first})
+    came_to = ingested({"raw": {"key": "raw/data.csv", "version_id": first}})
 
     assert came_to["source"] == {"key": "raw/data.csv", "version_id": first}
     assert Artefacts(bucket, "").read(Artefact(**came_to["dataset"])) == BODY
-
-
-@pytest.mark.parametrize(
-    "trigger", [{}, {"key": "raw/data.csv"}, {"key": "raw/data.csv", "version_id": ""}]
-)
-def test_without_a_version_the_current_one_is_taken(
-    upload: Upload, trigger: dict[str, Any]
-) -> None:
-    upload(BODY)
-    newest = upload(b"Patient_ID,Age\nP0002,57\n")
-
-    assert ingested(trigger)["source"]["version_id"] == newest
-
-
-@pytest.mark.usefixtures("bucket")
-def test_with_nothing_uploaded_the_user_is_told_to() -> None:
-    with pytest.raises(DatasetUnreadable, match="upload a CSV first"):
-        ingested({})
 
 
 def test_an_upload_too_large_for_a_stage_is_refused_before_it_is_read(

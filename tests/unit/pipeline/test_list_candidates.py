@@ -1,7 +1,5 @@
 from inspect import unwrap
 
-import pytest
-from clinical.errors import TuningFailed
 from clinical.params import params
 from stages.list_candidates import list_candidates
 from state import Asked, Listed
@@ -28,8 +26,3 @@ def test_the_full_grid_is_the_predecessors() -> None:
     assert {one.max_depth for one in found} == {10, 15, 20, None}
     assert {one.min_samples_split for one in found} == {2, 5, 10}
     assert {one.min_samples_leaf for one in found} == {1, 2, 4}
-
-
-def test_a_grid_that_is_not_there_is_said_so() -> None:
-    with pytest.raises(TuningFailed, match="small, full"):
-        listed(tune="huge")

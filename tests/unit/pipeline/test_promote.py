@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,12 +101,11 @@ def test_the_one_before_can_be_asked_for_by_that_name(
     registry: Registry, two_versions: list[str]
 ) -> None:
     back = promoted("previous")
-    forth = promoted("previous", execution="by-hand-again")
 
-    assert [back["version"], forth["version"]] == two_versions
+    assert back["version"] == two_versions[0]
     pointer = registry.champion()
     assert pointer is not None
-    assert pointer.champion.sequence == 4
+    assert pointer.champion.sequence == 3
     assert pointer.champion.promotion.who == "ada"
     assert pointer.champion.promotion.why == "It is hers."
 
@@ -166,7 +166,7 @@ def test_the_ledger_says_who_had_each_version_promoted_and_why(
         (2, two_versions[1]),
         (1, two_versions[0]),
     ]
-    assert [one.promotion.who for one in entries] == ["ada", "the tests", "the tests"]
+    assert [one.promotion.who for one in entries] == ["ada", "execution two", "execution one"]
     assert [one.promotion.execution for one in entries] == ["by-hand", "two", "one"]
     assert entries[0].promotion.why == "It is hers."
     assert entries[1].promotion.why.startswith("It beats the plain average")
@@ -227,3 +227,114 @@ def test_a_rollback_to_the_previous_that_is_retried_is_made_once(
     assert pointer is not None
     assert pointer.champion.version == two_versions[0]
     assert len(registry.bucket.keys("models/ledger/", ".json")) == 3
+
+
+@pytest.fixture
+def three_versions(
+    two_versions: list[str], upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> list[str]:
+    """Three published versions, the last of which serves."""
+    upload(b"".join(sample_bytes.splitlines(keepends=True)[:-2]))
+    return [*two_versions, retrain("three")["promoted"]["version"]]
+
+
+def served(registry: Registry) -> Champion:
+    pointer = registry.champion()
+    assert pointer is not None
+    return pointer.champion
+
+
+def test_stepping_back_twice_steps_back_twice_and_then_there_is_nothing_left(
+    registry: Registry, three_versions: list[str]
+) -> None:
+    once = promoted("previous")
+    twice = promoted("previous", execution="by-hand-again")
+
+    assert [once["version"], twice["version"]] == three_versions[1::-1]
+    assert set(served(registry).withdrawn) == set(three_versions[1:])
+    with pytest.raises(VersionUnknown, match="was not withdrawn; name one"):
+        promoted("previous", execution="by-hand-once-more")
+
+
+def test_what_was_withdrawn_comes_back_by_name_alone(
+    registry: Registry, two_versions: list[str], retrain: Retrain
+) -> None:
+    first, second = two_versions
+    promoted("previous")
+
+    by_itself = retrain("three")["promoted"]
+
+    assert by_itself["decision"] == "withdrawn"
+    for told in (second, "ada", "It is hers."):
+        assert told in by_itself["reason"]
+    assert served(registry).version == first
+    assert promoted(second, execution="by-name")["decision"] == "promoted"
+    assert set(served(registry).withdrawn) == {first}
+
+
+def test_what_was_withdrawn_stays_so_after_the_next_promotion_and_after_the_pointer_is_gone(
+    registry: Registry,
+    two_versions: list[str],
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    bucket: Bucket,
+) -> None:
+    withdrawn = two_versions[1]
+    lines = sample_bytes.splitlines(keepends=True)
+    promoted("previous")
+    upload(b"".join(lines[:-2]))
+    assert retrain("three")["promoted"]["decision"] == "promoted"
+    upload(b"".join(lines[:-1]))
+
+    assert retrain("four")["promoted"]["decision"] == "withdrawn"
+    bucket.client.delete_object(Bucket=bucket.name, Key="models/champion.json")
+    assert retrain("five")["promoted"]["decision"] == "withdrawn"
+    assert registry.champion() is None
+    assert withdrawn in registry.withdrawn(None)
+
+
+def test_newer_data_that_came_first_stay(
+    registry: Registry, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    """Two runs at once: the one on older data finds that the other was promoted meanwhile."""
+    lines = sample_bytes.splitlines(keepends=True)
+    upload(sample_bytes)
+    older = retrain("one")["nominated"]
+    upload(b"".join(lines[:-1]))
+    newer = retrain("two")["promoted"]["version"]
+    older["upload"]["uploaded_at"] = "2026-01-01T00:00:00Z"
+    handler: Callable[..., dict[str, Any]] = promote
+
+    came_to = handler({"execution": "late", "nominated": older}, Context())
+    knowingly = handler(
+        {"execution": "knowingly", "nominated": older | {"over": 2, "even_if_older": True}},
+        Context(),
+    )
+
+    assert came_to["decision"] == "superseded"
+    assert "raw/data.csv was uploaded 2026-01-01 00:00:00 UTC" in came_to["reason"]
+    assert came_to["sequence"] == 2
+    assert knowingly["decision"] == "promoted"
+    assert served(registry).previous == newer
+
+
+def test_the_same_rows_uploaded_again_are_no_longer_older_than_what_comes_late(
+    registry: Registry, two_versions: list[str], retrain: Retrain
+) -> None:
+    champion = served(registry)
+    assert champion.upload is not None
+    later = champion.upload.uploaded_at + timedelta(days=1)
+    nominated = retrain("again")["nominated"]
+    nominated["upload"]["uploaded_at"] = later.isoformat()
+    handler: Callable[..., dict[str, Any]] = promote
+
+    came_to = handler({"execution": "later", "nominated": nominated}, Context())
+
+    assert came_to["decision"] == "already_champion"
+    now = served(registry)
+    assert (now.version, now.previous) == (two_versions[1], two_versions[0])
+    assert now.upload is not None
+    assert now.upload.uploaded_at == later
+    assert now.sequence == champion.sequence + 1
+    assert len(ledger_keys(registry)) == now.sequence

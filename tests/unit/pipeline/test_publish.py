@@ -8,6 +8,7 @@ from clinical.artefacts import Bucket, read_verified
 from clinical.card import Card
 from clinical.params import params
 from clinical.registry import TRAINING_ROWS, Registry, Version
+from clinical.upload import Upload as MadeOf
 from rows import row_digests
 from stages.publish import publish
 
@@ -30,7 +31,7 @@ def came_to(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> dict[str, 
 
 
 def published(registry: Registry, came_to: dict[str, Any]) -> Version:
-    version = registry.version(came_to["published"]["version"])
+    version = registry.version(came_to["nominated"]["version"])
     assert version is not None
     return version
 
@@ -68,12 +69,12 @@ def test_a_version_names_the_rows_that_it_was_trained_on(
 def test_publishing_promotes_nothing(registry: Registry, came_to: dict[str, Any]) -> None:
     before = registry.champion()
     handler: Callable[..., dict[str, Any]] = publish
-    inputs = ("ingested", "preprocessed", "chosen", "trained", "evaluated")
+    inputs = ("admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated")
     event = {"execution": "one", **{name: came_to[name] for name in inputs}}
 
     again = handler(event, Context())
 
-    assert again == came_to["published"]
+    assert again == came_to["nominated"]
     assert registry.champion() == before
 
 
@@ -85,7 +86,7 @@ def test_another_execution_that_made_the_same_model_publishes_nothing_new(
 
     second = retrain("two")
 
-    assert second["published"]["version"] == first.version
+    assert second["nominated"]["version"] == first.version
     assert published(registry, second) == first
     assert bucket.keys(f"models/{first.version}/", "") == before
 
@@ -107,7 +108,7 @@ def test_a_tuned_version_has_its_tuning_in_its_card(
     monkeypatch.setattr(stage, "params", lambda: decisions)
     upload(sample_bytes)
 
-    came_to = retrain("tuned", tune=True)
+    came_to = retrain("tuned", {"tune": True})
 
     card = Card.model_validate_json(read_verified(bucket, published(registry, came_to).card))
     assert card.training.tuning is not None
@@ -124,3 +125,24 @@ def test_without_a_tuning_the_card_has_none(
 
     assert card.training.tuning is None
     assert card.training.hyperparameters == smaller(params(), trees=5).model
+
+
+def test_the_nomination_says_who_why_and_over_which_champion(
+    retrain: Retrain, came_to: dict[str, Any]
+) -> None:
+    first = came_to["nominated"]
+    by_somebody = retrain("two", {"who": "ada", "reason": "She knows."})["nominated"]
+
+    assert (first["who"], first["over"]) == ("execution one", 0)
+    assert first["why"].startswith("It beats the plain average")
+    assert first["upload"] == came_to["admitted"]["upload"]
+    assert (by_somebody["who"], by_somebody["why"]) == ("ada", "She knows.")
+    assert by_somebody["over"] == 1
+
+
+def test_a_version_remembers_whose_rows_it_was_trained_on(
+    registry: Registry, came_to: dict[str, Any]
+) -> None:
+    version = published(registry, came_to)
+
+    assert version.upload == MadeOf.model_validate(came_to["admitted"]["upload"])

@@ -104,7 +104,7 @@ def test_other_decisions_make_another_version(
         intervals = decisions.intervals.model_copy(update={"coverage": coverage})
         other = decisions.model_copy(update={"intervals": intervals})
         monkeypatch.setattr(stage, "params", lambda other=other: other)
-        names.append(retrain(f"coverage-{coverage}")["published"]["version"])
+        names.append(retrain(f"coverage-{coverage}")["nominated"]["version"])
 
     assert len(set(names)) == 2
 

@@ -1,0 +1,108 @@
+"""Admit what an execution was asked for, or say at once why there is nothing to do."""
+
+from typing import Literal
+
+from asked import Wanted, wanted
+from clinical import telemetry
+from clinical.artefacts import RawObject
+from clinical.errors import ArtefactMissing, DatasetUnreadable, InputInvalid
+from clinical.params import Params
+from clinical.registry import Registry
+from clinical.upload import Upload, superseded
+from handled import Claim, Handled
+from stage import RawBucket, Run, stage
+from state import Admitted, Given, Nominated
+
+type Ended = Literal["superseded", "already_handled"]
+
+
+@stage(cached=False)
+def admit(  # noqa: PLR0913, PLR0917 - all that may speak against a run
+    given: Given,
+    raw: RawBucket,
+    handled: Handled,
+    registry: Registry,
+    run: Run,
+    params: Params,
+) -> Admitted:
+    """Decide what an execution is to do before it computes anything.
+
+    An event that was handled already, and data that are older than the champion's, are no failures:
+    events come twice and out of order. Raises InputInvalid, DatasetUnreadable.
+    """
+    read = wanted(given.root, params)
+    if read.promote:
+        return to_promote(read, run)
+    upload = uploaded(read, raw)
+    admitted = Admitted(
+        decision="retrain",
+        upload=upload,
+        even_if_older=read.even_if_older,
+        tune=read.tune,
+        who=read.who or (f"upload of {upload.key}" if read.raw else f"execution {run.execution}"),
+        why=read.reason,
+    )
+    ended = already_handled(read, upload, handled, run) or older(read, upload, registry)
+    if ended is None:
+        return admitted
+    decision, reason = ended
+    telemetry.count_execution(decision)
+    return admitted.model_copy(update={"decision": decision, "reason": reason})
+
+
+def to_promote(read: Wanted, run: Run) -> Admitted:
+    who = read.who or f"execution {run.execution}"
+    why = read.reason or "Named by hand, for no reason given."
+    return Admitted(
+        decision="promote",
+        who=who,
+        why=why,
+        nominated=Nominated(version=read.promote or "", who=who, why=why),
+    )
+
+
+def uploaded(read: Wanted, raw: RawBucket) -> Upload:
+    """Find the version of an object that was asked for, or else what was uploaded last."""
+    key = read.raw.key if read.raw else raw.bucket.newest(raw.prefix)
+    if key is None:
+        raise DatasetUnreadable(f"upload a CSV first: nothing is under {raw.prefix}")
+    if not key.startswith(raw.prefix) or key.endswith("/"):
+        raise InputInvalid(f"raw.key names no upload: those are objects under {raw.prefix}.")
+    try:
+        named = read.raw.version_id if read.raw else ""
+        source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
+        written = raw.bucket.written(source)
+    except ArtefactMissing as error:
+        raise InputInvalid(f"raw names an upload that does not exist: {error}.") from error
+    return Upload(
+        key=key,
+        version_id=source.version_id,
+        uploaded_at=written.at,
+        sequencer=read.event.sequencer if read.event else "",
+    )
+
+
+def already_handled(
+    read: Wanted, upload: Upload, handled: Handled, run: Run
+) -> tuple[Ended, str] | None:
+    """Say which execution handled this event; one that somebody started takes over instead."""
+    claim = Claim(execution=run.execution, upload=upload, claimed_at=run.now)
+    if read.event is None:
+        handled.take_over(claim)
+        return None
+    first = handled.claim(claim)
+    if first.execution == run.execution:  # a retry of this state
+        return None
+    return "already_handled", (
+        f"The execution {first.execution} handles this version of {upload.key} since "
+        f"{first.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an execution by hand."
+    )
+
+
+def older(read: Wanted, upload: Upload, registry: Registry) -> tuple[Ended, str] | None:
+    """Say so where the champion's data are newer than these, unless somebody knows that."""
+    pointer = registry.champion()
+    if pointer is None or read.even_if_older:
+        return None
+    reason = superseded(upload, by=pointer.champion.upload)
+    return ("superseded", reason) if reason else None

@@ -1,0 +1,74 @@
+"""Look whether the newest upload was trained on: an event may be lost, and a run may fail.
+
+EventBridge tells nobody what it never got, and an alarm on failed executions is silent where none
+was started. So this looks from the other end, at what was uploaded.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from clinical import telemetry
+from clinical.artefacts import Bucket, s3_client
+from clinical.environment import environment
+from clinical.upload import Upload
+from handled import Claim, Handled
+from stage import RawBucket, artefacts_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+STARTS_WITHIN = timedelta(minutes=15)  # after which an event is late enough to be told
+FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
+
+
+@telemetry.logger().inject_lambda_context(clear_state=True)
+@telemetry.metrics().log_metrics
+def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Count the newest upload as waiting unless an execution on it succeeded or is under way."""
+    raw = RawBucket(Bucket(s3_client(), environment().raw_bucket))
+    upload = newest(raw)
+    claim = Handled(artefacts_bucket()).of(upload) if upload else None
+    status = status_of(claim) if claim else None
+    waits = upload is not None and is_waiting(upload, status, datetime.now(UTC))
+    telemetry.add(telemetry.Metric.UPLOADS_WAITING, int(waits))
+    telemetry.metrics().add_dimension("service", telemetry.metrics().service)
+    return {"waiting": waits}
+
+
+def newest(raw: RawBucket) -> Upload | None:
+    """Find what was uploaded last, whatever it is."""
+    key = raw.bucket.newest(raw.prefix)
+    if key is None:
+        return None
+    source = raw.bucket.current(key)
+    written = raw.bucket.written(source)
+    return Upload(key=key, version_id=source.version_id, uploaded_at=written.at)
+
+
+def is_waiting(upload: Upload, status: str | None, now: datetime) -> bool:
+    """Tell whether an upload should have been trained on by now.
+
+    status: of the execution that took it up, as Step Functions has it; None where none did.
+    """
+    if status is None:
+        return now - upload.uploaded_at > STARTS_WITHIN
+    return status not in {"RUNNING", "SUCCEEDED", "PENDING_REDRIVE", FORGOTTEN}
+
+
+def status_of(claim: Claim) -> str:
+    """Ask Step Functions how the execution that took an upload up stands."""
+    machine = environment().state_machine_arn
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{claim.execution}"
+    client = stepfunctions()
+    try:
+        return client.describe_execution(executionArn=arn)["status"]
+    except client.exceptions.ExecutionDoesNotExist:
+        return FORGOTTEN
+
+
+@cache
+def stepfunctions() -> "SFNClient":
+    return boto3.client("stepfunctions")

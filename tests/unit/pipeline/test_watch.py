@@ -1,0 +1,103 @@
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+import watch
+from clinical import environment
+from clinical.artefacts import Bucket
+from clinical.upload import Upload
+from handled import Claim, Handled
+from watch import STARTS_WITHIN, is_waiting
+
+from tests.pipeline import Context
+from tests.unit.conftest import NOW, emf_lines
+
+type Put = Callable[..., str]
+
+UPLOAD = Upload(key="raw/data.csv", version_id="1", uploaded_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "waits"),
+    [
+        (None, STARTS_WITHIN, False),
+        (None, STARTS_WITHIN + timedelta(seconds=1), True),
+        ("RUNNING", timedelta(hours=1), False),
+        ("SUCCEEDED", timedelta(days=1), False),
+        ("FAILED", timedelta(seconds=1), True),
+        ("TIMED_OUT", timedelta(hours=2), True),
+        ("ABORTED", timedelta(minutes=1), True),
+        (watch.FORGOTTEN, timedelta(days=91), False),
+    ],
+)
+def test_an_upload_waits_until_an_execution_on_it_succeeds(
+    status: str | None, after: timedelta, *, waits: bool
+) -> None:
+    assert is_waiting(UPLOAD, status, NOW + after) is waits
+
+
+@pytest.fixture
+def watched(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[float]]:
+    """Watch, and give what was counted; a state machine is there, and has never run."""
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="retrain", definition="{}", roleArn="arn:aws:iam::123456789012:role/machine"
+    )["stateMachineArn"]
+    monkeypatch.setenv("STATE_MACHINE_ARN", machine)
+    environment.environment.cache_clear()
+    watch.stepfunctions.cache_clear()
+
+    def look() -> list[float]:
+        handler: Callable[..., Any] = watch.watch
+        handler({}, Context())
+        (line,) = emf_lines(capsys.readouterr().out)
+        counted: list[float] = line["UploadsWaiting"]
+        return counted
+
+    return look
+
+
+def claimed(bucket: Bucket, version_id: str, execution: str) -> None:
+    upload = UPLOAD.model_copy(update={"version_id": version_id})
+    Handled(bucket).take_over(Claim(execution=execution, upload=upload, claimed_at=NOW))
+
+
+def started(name: str) -> str:
+    client = boto3.client("stepfunctions")
+    (machine,) = client.list_state_machines()["stateMachines"]
+    arn: str = client.start_execution(stateMachineArn=machine["stateMachineArn"], name=name)[
+        "executionArn"
+    ]
+    return arn
+
+
+def test_nothing_uploaded_waits_for_nothing(watched: Callable[[], list[float]]) -> None:
+    assert watched() == [0]
+
+
+def test_an_upload_whose_event_was_lost_waits_once_it_is_late(
+    watched: Callable[[], list[float]], upload: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(b"x")
+    assert watched() == [0]
+
+    monkeypatch.setattr(watch, "STARTS_WITHIN", timedelta(seconds=-1))
+
+    assert watched() == [1]
+
+
+def test_a_run_that_is_under_way_or_forgotten_is_no_upload_waiting_and_one_that_failed_is(
+    watched: Callable[[], list[float]], upload: Put, bucket: Bucket
+) -> None:
+    claimed(bucket, upload(b"x"), "long-ago")
+    assert watched() == [0]
+    claimed(bucket, upload(b"y"), "now")
+    arn = started("now")
+    assert watched() == [0]
+
+    boto3.client("stepfunctions").stop_execution(executionArn=arn)
+
+    assert watched() == [1]
