@@ -63,7 +63,7 @@ def test_evaluate_a_champion_that_lacks_a_new_category_is_compared_on_the_rows_t
     upload(sample_bytes)
     served = retrain("one")["promoted"]["version"]
     monkeypatch.setattr(stage, "params", lambda: knowing("Hiccups"))
-    upload(as_csv(patients(1000, seed=7)).encode().replace(b",Nausea,", b",Hiccups,"))
+    upload(as_csv(patients(1000, seed=7)).encode().replace(b",Cough,", b",Hiccups,"))
 
     verdict = retrain("two")["evaluated"]["verdict"]
 
