@@ -113,16 +113,17 @@ def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
     Raises CloudFailed where nothing is started.
     """
     key = f"raw/{name}.csv"
-    before = set(_executions(stack))
     written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
+    version = {"key": key, "version_id": written["VersionId"]}
     if not stack.cloud.starts_on_uploads:
-        return start(stack, {"raw": {"key": key, "version_id": written["VersionId"]}})
+        return start(stack, {"raw": version})
+    looked_at: set[str] = set()
     deadline = time.monotonic() + TRIGGER_SECONDS
     while time.monotonic() < deadline:
-        for arn in [arn for arn in _executions(stack) if arn not in before]:
-            described = stack.stepfunctions.describe_execution(executionArn=arn)
-            if json.loads(described["input"]).get("raw", {}).get("key") == key:
+        for arn in [arn for arn in _executions(stack) if arn not in looked_at]:
+            if version.items() <= _trained_on(stack, arn).items():
                 return arn
+            looked_at.add(arn)
         time.sleep(POLL_SECONDS)
     raise CloudFailed(f"{key} was uploaded, but started no execution in {TRIGGER_SECONDS} s")
 
@@ -198,6 +199,13 @@ def _read(path: Path) -> bytes:
 def _md5(body: bytes) -> str:
     """S3's ETag of an object that was written at once."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def _trained_on(stack: Stack, arn: str) -> dict[str, Any]:
+    """Which upload an execution was started with, if with any."""
+    asked = json.loads(stack.stepfunctions.describe_execution(executionArn=arn)["input"])
+    raw = asked.get("raw") if isinstance(asked, dict) else None
+    return raw if isinstance(raw, dict) else {}
 
 
 def _executions(stack: Stack) -> list[str]:

@@ -1,4 +1,4 @@
-"""Start ministack, reachable for containers too, with three things put right.
+"""Start ministack, reachable for containers too, with a few things put right.
 
 - On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
   catches by it. ministack answers `Runtime.HandlerError` for all of them.
@@ -21,6 +21,7 @@ import threading
 from typing import Any
 
 import monitoring  # type: ignore[import-not-found]  # beside this file
+import storage  # type: ignore[import-not-found]
 from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
@@ -125,5 +126,6 @@ if __name__ == "__main__":
     name_errors()
     hand_parameters_to_sam()
     monitoring.install()
+    storage.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()
