@@ -20,8 +20,12 @@ import socket
 import threading
 from typing import Any
 
-import monitoring  # type: ignore[import-not-found]  # beside this file
+# Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
+import adoption  # type: ignore[import-not-found]
+import monitoring  # type: ignore[import-not-found]
+import saving  # type: ignore[import-not-found]
 import storage  # type: ignore[import-not-found]
+import workers  # type: ignore[import-not-found]
 from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
@@ -127,5 +131,8 @@ if __name__ == "__main__":
     hand_parameters_to_sam()
     monitoring.install()
     storage.install()
+    saving.install()
+    adoption.install()
+    workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()
