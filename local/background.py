@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 20
 ANSWER_SECONDS = 5
 

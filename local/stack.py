@@ -116,23 +116,27 @@ class Stack:
         outputs = self._outputs_of(self._described(STACK))
         if outputs is None:
             raise CloudFailed(f"`sam deploy` ended, but {STACK} is not deployed; see its events")
-        beside = self.outputs_file.with_suffix(".tmp")
-        beside.write_text(outputs.model_dump_json(indent=1) + "\n")
-        beside.replace(self.outputs_file)
+        self._note(outputs)
         self.cloud.save()
         return outputs
 
     def is_deployed(self) -> bool:
-        """Whether this cloud holds the stack as the sources have it now, by what it says itself."""
+        """Whether this cloud says that it holds the stack as the sources have it now.
+
+        If so, outputs.json says where it is, on this port too.
+        """
         stack = self._described(STACK)
         tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
         outputs = self._outputs_of(stack)
-        return (
-            outputs is not None
-            and tags.get(SOURCES) == source_digest()
-            and self.outputs_file.exists()
-            and self.outputs == outputs
-        )
+        if outputs is None or tags.get(SOURCES) != source_digest():
+            return False
+        self._note(outputs)
+        return True
+
+    def _note(self, outputs: Outputs) -> None:
+        beside = self.outputs_file.with_suffix(".tmp")
+        beside.write_text(outputs.model_dump_json(indent=1) + "\n")
+        beside.replace(self.outputs_file)
 
     def _clear_the_way(self) -> None:
         """Wait for a deployment that an interrupted command began, and delete what one left broken.

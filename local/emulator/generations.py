@@ -109,7 +109,12 @@ class Generations:
             for file in path.iterdir()
             for place in _referred(file.read_bytes())
         }
-        for path in (*self.folder.glob("long/*"), *self.folder.glob(f"{CODE}/*")):
+        before_generations = self.folder.glob("*.json")  # as ministack leaves its state
+        for path in (
+            *self.folder.glob("long/*"),
+            *self.folder.glob(f"{CODE}/*"),
+            *before_generations,
+        ):
             if path not in needed:
                 path.unlink()
 
