@@ -88,6 +88,10 @@ bench: $(READY) ## Measure the handler, against what the predecessor did, and th
 bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
 	@$(PYTHON) -m bench.start
 
+.PHONY: bench-burst
+bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
+	@$(PYTHON) -m bench.burst
+
 .PHONY: cost
 cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=88]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 import urllib.error
@@ -13,9 +14,10 @@ from typing import Any
 from clinical.params import params
 from clinical.verdict import Verdict
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from local import executions, models
+from local import executions, failures, lock, models
 from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
@@ -37,24 +39,38 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         stack = stack_at(home, arguments.emulator, arguments.port)
-        match arguments.command:
-            case "up":
-                up(stack, arguments.data, arguments.console_port, console)
-            case "retrain":
-                retrain(stack, arguments.data, console, tune=arguments.tune)
-            case "predict":
-                show_prediction(stack, console)
-            case "models":
-                models.show(stack, console)
-            case "rollback":
-                rollback(stack, arguments.version, arguments.reason, console)
-            case "down":
-                down(stack, console)
+        if arguments.command == "up":
+            home.mkdir(parents=True, exist_ok=True)
+        with lock.held(home, arguments.command):
+            _run(arguments, stack, console)
+    except KeyboardInterrupt:
+        console.print(f"\n[bold red]✗[/] {failures.INTERRUPTED}")
+        return 130
     except CloudFailed as error:
-        console.print(f"[bold red]✗[/] {error}")
+        console.print(f"[bold red]✗[/] {escape(str(error))}")
+        return 1
+    except failures.UNREACHABLE as error:
+        console.print(f"[bold red]✗[/] {escape(failures.told(error, home))}")
         return 1
     return 0
+
+
+def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    match arguments.command:
+        case "up":
+            up(stack, arguments.data, arguments.console_port, console)
+        case "retrain":
+            retrain(stack, arguments.data, console, tune=arguments.tune)
+        case "predict":
+            show_prediction(stack, console)
+        case "models":
+            models.show(stack, console)
+        case "rollback":
+            rollback(stack, arguments.version, arguments.reason, console)
+        case "down":
+            down(stack, console)
 
 
 def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> None:
@@ -63,10 +79,15 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     console_port: where the console listens; 0 for the port after the cloud's.
     """
     began = time.monotonic()
-    stack.cloud.home.mkdir(parents=True, exist_ok=True)
+    in_browser = ConsoleProcess(stack.cloud.home, console_port or stack.cloud.port + 1)
+    in_browser.check_port()
     with console.status("Starting the local cloud"):
-        started = stack.cloud.start()
-    _done(console, "Local cloud", "started" if started else "was up", began)
+        came_up = stack.cloud.start()
+    _done(console, "Local cloud", "started" if came_up.fresh else "was up", began)
+    for name in came_up.unreadable:
+        _warn(console, f"The saved state {name} is damaged; the one before it was used.")
+    if came_up.crashed:
+        _warn(console, "The local cloud had been killed; it goes on from what it last saved.")
     was_deployed = stack.is_deployed()
     if was_deployed:
         _done(console, "Stack", "was deployed", began)
@@ -79,6 +100,8 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         _done(console, "Stack", "sam deploy", began)
     stack.publish_site()
     _done(console, "Site", "published", began)
+    if came_up.fresh:
+        carry_on(stack, console, crashed=came_up.crashed)
     fresh = executions.to_upload(stack, data, SAMPLE)
     if was_deployed and not fresh and is_healthy(stack):
         _done(console, "Model", "is served", began)
@@ -88,15 +111,27 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         except RetrainFailed as failed:
             if not is_healthy(stack):
                 raise
-            console.print(f"[bold yellow]![/] {failed}")
+            _warn(console, str(failed))
         if fresh == SAMPLE:
-            executions.start(stack, name=OF_THE_EVENTS)
-    in_browser = ConsoleProcess(stack.cloud.home, console_port or stack.cloud.port + 1)
+            executions.start_once(stack, {}, OF_THE_EVENTS)
     started = in_browser.start()
     _done(console, "Console", "started" if started else "was up", began)
     show_prediction(stack, console)
     show_places(stack, in_browser, console)
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
+
+
+def carry_on(stack: Stack, console: Console, *, crashed: bool) -> None:
+    """Start again what the cloud's end interrupted, once, and tell of each."""
+    for one in executions.interrupted(stack, crashed=crashed):
+        arn = executions.start_once(stack, one.asked, one.name) if one.asked else None
+        if arn or one.asked is None:
+            _warn(console, one.told)
+        if arn:
+            try:
+                show_outcome(executions.follow(stack, arn, console), console)
+            except RetrainFailed as failed:
+                _warn(console, str(failed))
 
 
 def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None = None) -> None:
@@ -234,6 +269,10 @@ def _decision(outcome: Outcome) -> str:
 
 def _done(console: Console, what: str, how: str, began: float) -> None:
     console.print(f"[green]✓[/] {what:<12} {how:<12} [dim]{time.monotonic() - began:6.1f} s[/]")
+
+
+def _warn(console: Console, what: str) -> None:
+    console.print(f"[bold yellow]![/] {escape(what)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,19 +1,23 @@
 """Processes that outlive the command that starts them, found again by a pid file."""
 
+import http.client
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-START_SECONDS = 60
+START_SECONDS = 180
 STOP_SECONDS = 20
+ANSWER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,13 @@ class Background:
 
     marker: an argument of its command, or the end of one, by which it is told from another process
     that has its pid by now.
+    stop_seconds: how long it may take to end by itself, and to save what it has to.
     """
 
     pid_file: Path
     log: Path
     marker: str
+    stop_seconds: float = STOP_SECONDS
 
     def start(
         self,
@@ -35,7 +41,10 @@ class Background:
         environment: Mapping[str, str],
         answers: Callable[[], bool],
     ) -> bool:
-        """Start it, and say whether it answers within START_SECONDS; if not, it is stopped."""
+        """Start it, and say whether it answers within START_SECONDS; if not, it is stopped.
+
+        It is stopped too where that is interrupted.
+        """
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 command,
@@ -46,27 +55,35 @@ class Background:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.pid_file.write_text(str(process.pid))
-        deadline = time.monotonic() + START_SECONDS
-        while not answers():
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                return False
-            time.sleep(0.1)
+        try:
+            self.pid_file.write_text(str(process.pid))
+            deadline = time.monotonic() + START_SECONDS
+            while not answers():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    return False
+                time.sleep(0.1)
+        except BaseException:
+            self.stop()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
         return True
 
     def stop(self) -> bool:
-        """Stop it with all that it started, and say whether it ran."""
+        """Ask it to end, wait until it has, end what it left behind, and say whether it ran."""
         pid = self.pid()
         self.pid_file.unlink(missing_ok=True)
         if pid is None:
             return False
-        os.killpg(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + self.stop_seconds
+        while self._runs(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
         while self._runs(pid):
-            if time.monotonic() > deadline:
-                os.killpg(pid, signal.SIGKILL)
-            time.sleep(0.1)
+            time.sleep(0.05)
         return True
 
     def pid(self) -> int | None:
@@ -88,9 +105,28 @@ class Background:
 
 
 def answers(url: str) -> bool:
-    """Whether something answers there, and with no error."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - on loopback
+    """Whether something answers there within ANSWER_SECONDS in all, and with no error."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        with (
+            suppress(OSError, http.client.HTTPException),
+            urllib.request.urlopen(url, timeout=ANSWER_SECONDS),  # noqa: S310 - on loopback
+        ):
+            answered.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    return answered.is_set()
+
+
+def is_taken(port: int) -> bool:
+    """Whether a program listens on a port of loopback, whatever it answers, if anything."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
             return True
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

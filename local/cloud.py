@@ -22,6 +22,20 @@ class CloudFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Start:
+    """How a cloud came up.
+
+    fresh: whether it was started, and was not up before.
+    crashed: whether it had been killed before it was stopped.
+    unreadable: what of its saved state was damaged, so that the state before was used.
+    """
+
+    fresh: bool
+    crashed: bool = False
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Cloud(ABC):
     """A local cloud: where it listens, and the folder that holds all it keeps.
 
@@ -64,8 +78,12 @@ class Cloud(ABC):
         """Whether it, and no other cloud, answers."""
 
     @abstractmethod
-    def start(self) -> bool:
-        """Start it unless it is up, and say whether it was started; raises CloudFailed."""
+    def start(self) -> Start:
+        """Start it unless it is up, and say how it came up; raises CloudFailed."""
+
+    @abstractmethod
+    def save(self) -> None:
+        """Have all that it holds saved by now; raises CloudFailed."""
 
     @abstractmethod
     def stop(self) -> bool:
@@ -111,6 +129,9 @@ def install(requirements: Path, folder: Path) -> Path:
     create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
     fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
     for step in (create, fill):
-        subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
+        try:
+            subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
+        except subprocess.SubprocessError as error:
+            raise CloudFailed(f"{requirements} cannot be installed: {error}") from error
     shutil.copy(requirements, installed)
     return python

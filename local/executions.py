@@ -15,10 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from local.cloud import CloudFailed
+from local.models import operator
 from local.stack import Stack
 
 POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 30
+NAME_LETTERS = 80  # that the name of an execution may have
+INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
 
 
 @dataclass
@@ -99,6 +102,14 @@ def start(stack: Stack, asked: dict[str, Any] | None = None, name: str | None = 
     )["executionArn"]
 
 
+def start_once(stack: Stack, asked: dict[str, Any], name: str) -> str | None:
+    """Start an execution under a name, unless there is one that has it; returns its ARN."""
+    try:
+        return start(stack, asked, name)
+    except stack.stepfunctions.exceptions.ExecutionAlreadyExists:
+        return None
+
+
 def upload(stack: Stack, path: Path) -> str:
     """Upload a data set, and return the ARN of the execution that the upload started.
 
@@ -113,16 +124,17 @@ def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
     Raises CloudFailed where nothing is started.
     """
     key = f"raw/{name}.csv"
-    before = set(_executions(stack))
     written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
+    version = {"key": key, "version_id": written["VersionId"]}
     if not stack.cloud.starts_on_uploads:
-        return start(stack, {"raw": {"key": key, "version_id": written["VersionId"]}})
+        return start(stack, {"raw": version})
+    looked_at: set[str] = set()
     deadline = time.monotonic() + TRIGGER_SECONDS
     while time.monotonic() < deadline:
-        for arn in [arn for arn in _executions(stack) if arn not in before]:
-            described = stack.stepfunctions.describe_execution(executionArn=arn)
-            if json.loads(described["input"]).get("raw", {}).get("key") == key:
+        for arn in [arn for arn in _executions(stack) if arn not in looked_at]:
+            if version.items() <= _trained_on(stack, arn).items():
                 return arn
+            looked_at.add(arn)
         time.sleep(POLL_SECONDS)
     raise CloudFailed(f"{key} was uploaded, but started no execution in {TRIGGER_SECONDS} s")
 
@@ -139,6 +151,82 @@ def to_upload(stack: Stack, data: Path | None, sample: Path) -> Path | None:
     if data is None:
         return None
     return None if uploads[-1]["ETag"] == f'"{_md5(_read(data))}"' else data
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """What a crash kept from its end, or from its beginning.
+
+    name: of the execution that starts it again, by which that is done once.
+    told: what to say of it.
+    asked: the input that starts it again; None where that is nobody's but the user's to do.
+    """
+
+    name: str
+    told: str
+    asked: dict[str, Any] | None
+
+
+def interrupted(stack: Stack, *, crashed: bool) -> list[Interrupted]:
+    """Find the executions that the cloud's end interrupted, and the uploads whose event was lost.
+
+    crashed: whether the cloud was killed, so that an upload may have started nothing.
+    """
+    found, named = [], set()
+    for arn in reversed(_executions(stack)):
+        described: dict[str, Any] = dict(stack.stepfunctions.describe_execution(executionArn=arn))
+        asked = _object(described["input"])
+        raw = asked.get("raw")
+        if isinstance(raw, dict):
+            named.add((raw.get("key"), raw.get("version_id")))
+        if described.get("error") == INTERRUPTED:
+            found.append(_again(described["name"], asked))
+    return found + (_unheard(stack, named) if crashed else [])
+
+
+def _again(name: str, asked: dict[str, Any]) -> Interrupted:
+    again = f"again-{name}"[:NAME_LETTERS]
+    told = f"The execution {name} was interrupted"
+    if "promote" in asked:
+        return Interrupted(
+            again,
+            f"{told}: whether it promoted {asked['promote']} is what `make models` shows; if it "
+            "did not, ask again",
+            None,
+        )
+    asked = {
+        **{member: value for member, value in asked.items() if member != "event"},
+        "who": operator(),
+        "reason": f"The execution {name} was interrupted.",
+    }
+    what = asked["raw"]["key"] if isinstance(asked.get("raw"), dict) else "the newest upload"
+    return Interrupted(again, f"{told}; training {what} again", asked)
+
+
+def _unheard(stack: Stack, named: set[tuple[Any, Any]]) -> list[Interrupted]:
+    """Find the uploads since the newest that an execution names, the oldest first."""
+    pages = stack.s3.get_paginator("list_object_versions").paginate(
+        Bucket=stack.outputs.raw_bucket, Prefix="raw/"
+    )
+    versions = [
+        one for page in pages for one in page.get("Versions", []) if not one["Key"].endswith("/")
+    ]
+    versions.sort(key=lambda one: one["LastModified"])
+    heard = [one for one in versions if (one["Key"], one["VersionId"]) in named]
+    since = heard[-1]["LastModified"] if heard else None
+    return [
+        Interrupted(
+            f"again-{one['VersionId']}"[:NAME_LETTERS],
+            f"The upload {one['Key']} had started nothing yet; training it",
+            {
+                "raw": {"key": one["Key"], "version_id": one["VersionId"]},
+                "who": operator(),
+                "reason": "The cloud was killed before its upload started an execution.",
+            },
+        )
+        for one in (versions if since else versions[-1:])
+        if one not in heard and (since is None or one["LastModified"] >= since)
+    ]
 
 
 def follow(stack: Stack, arn: str, console: Console) -> Outcome:
@@ -198,6 +286,18 @@ def _read(path: Path) -> bytes:
 def _md5(body: bytes) -> str:
     """S3's ETag of an object that was written at once."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def _trained_on(stack: Stack, arn: str) -> dict[str, Any]:
+    """Which upload an execution was started with, if with any."""
+    raw = _object(stack.stepfunctions.describe_execution(executionArn=arn)["input"]).get("raw")
+    return raw if isinstance(raw, dict) else {}
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Read a JSON object; an empty one of what is another value."""
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {}
 
 
 def _executions(stack: Stack) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from local.cloud import Cloud, CloudFailed, python_platform
+from local.cloud import Cloud, CloudFailed, Start, python_platform
 
 
 class LocalStack(Cloud):
@@ -33,14 +33,17 @@ class LocalStack(Cloud):
         """Whether it answers; ministack does under its address too."""
         return self.answers("/_localstack/health") and not self.answers("/_ministack/health")
 
-    def start(self) -> bool:
+    def start(self) -> Start:
         """Look whether LocalStack answers; raises CloudFailed, which says what to do, if not."""
         if not self.is_up():
             raise CloudFailed(
                 f"no LocalStack answers at {self.endpoint_url}: start it (`localstack start`), or "
                 "say with PORT= where it listens"
             )
-        return False
+        return Start(fresh=False)
+
+    def save(self) -> None:
+        """Leave that to whoever started it."""
 
     def stop(self) -> bool:
         return False

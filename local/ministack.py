@@ -3,16 +3,21 @@
 import os
 import shutil
 import socket
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import psutil
 
-from local.background import Background
-from local.cloud import REGION, ROOT, Cloud, CloudFailed, install, python_platform
+from local.background import Background, is_taken
+from local.cloud import REGION, ROOT, Cloud, CloudFailed, Start, install, python_platform
+from local.emulator.generations import RUNNING, Generations
+from local.emulator.objects import mend
 
 EMULATOR = ROOT / "local" / "emulator"
+SAVE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -43,21 +48,32 @@ class Ministack(Cloud):
         return f"{self.endpoint_url}/{outputs['SiteBucketName']}/index.html"
 
     def is_up(self) -> bool:
-        return self.answers("/_ministack/health")
+        """Whether the one that was started from this home answers on this port."""
+        return self._process.pid() is not None and self.answers("/_ministack/health")
 
-    def start(self) -> bool:
-        """Start the cloud unless it is up, and say whether it was started.
+    def start(self) -> Start:
+        """Start the cloud unless it is up, and say how it came up.
 
         Raises CloudFailed where the port is another's, or where it does not come up.
         """
-        if self._process.pid() is None and (self.is_up() or self.answers("/_localstack/health")):
-            raise CloudFailed(
-                f"port {self.port} answers, but not for {self.home}: stop what runs there, choose "
-                "another with PORT=, or use it with EMULATOR=localstack if it is LocalStack"
-            )
         if self.is_up():
-            return False
+            return Start(fresh=False)
         self.stop()
+        if is_taken(self.port):
+            raise CloudFailed(
+                f"port {self.port} is taken, and not by the local cloud of {self.home}: stop what "
+                "listens there, choose another with PORT=, or use it with EMULATOR=localstack if "
+                "it is LocalStack"
+            )
+        kept = Generations(self.home / "state")
+        generation, unreadable = kept.newest()
+        objects = self.home / "s3"
+        never_saved = generation is None and any(objects.glob("[0-9]*/*/*"))
+        crashed = (kept.folder / RUNNING).exists() or (
+            never_saved and not _before_generations(kept)
+        )
+        if crashed:
+            mend(objects)
         scratch = self.home / "tmp"
         shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
         scratch.mkdir(parents=True)
@@ -65,10 +81,20 @@ class Ministack(Cloud):
         command = (python, EMULATOR)
         if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
             raise CloudFailed(f"the local cloud did not come up; see {self.log}")
-        return True
+        return Start(fresh=True, crashed=crashed, unreadable=tuple(unreadable))
+
+    def save(self) -> None:
+        """Have all that it holds written to the disk; raises CloudFailed where it cannot be."""
+        request = urllib.request.Request(f"{self.endpoint_url}/_local/save", b"")  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=SAVE_SECONDS):  # noqa: S310 - on loopback
+                return
+        except urllib.error.HTTPError as error:
+            why = error.read().decode(errors="replace")
+            raise CloudFailed(f"the local cloud cannot save what it holds: {why}") from error
 
     def stop(self) -> bool:
-        """Stop the cloud and its Lambda workers, and say whether it ran."""
+        """Let the cloud save what it holds, stop it with its Lambda workers, and say if it ran."""
         return self._process.stop()
 
     def _settings(self, scratch: Path) -> dict[str, str]:
@@ -81,6 +107,7 @@ class Ministack(Cloud):
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # as on AWS; what waits for its turn counts
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",
             "STATE_DIR": str(self.home / "state"),
@@ -92,7 +119,12 @@ class Ministack(Cloud):
 
     @property
     def _process(self) -> Background:
-        return Background(self.home / "cloud.pid", self.log, str(EMULATOR))
+        return Background(self.home / "cloud.pid", self.log, str(EMULATOR), SAVE_SECONDS)
+
+
+def _before_generations(kept: Generations) -> bool:
+    """Whether the state is as earlier versions of this project left it when they were stopped."""
+    return any(kept.folder.glob("*.json"))
 
 
 def bridge() -> dict[str, str]:

@@ -1,10 +1,14 @@
 """Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
 
 import hashlib
+import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 import tomllib
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +29,19 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 STACK = "clinical-outcomes"
+SAM_STACK = "aws-sam-cli-managed-default"  # of the bucket into which sam uploads
+SOURCES = "Sources"  # the stack's tag that holds the digest of what it was made from
+DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+BROKEN = {
+    "CREATE_FAILED",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "UPDATE_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+    "DELETE_FAILED",
+}
+SETTLE_SECONDS = 600
+END_SECONDS = 10
 BUILD = ROOT / ".aws-sam" / "local"
 
 
@@ -74,7 +91,14 @@ class Stack:
         config: the section of samconfig.toml to deploy by.
         parameters: of the template, over those of that section.
         """
-        given = {**samconfig_overrides(config), "Architecture": architecture(), **parameters}
+        set_there = samconfig(config)
+        given = {
+            **pairs(set_there.get("parameter_overrides", "")),
+            "Architecture": architecture(),
+            **parameters,
+        }
+        tags = {**pairs(set_there.get("tags", "")), SOURCES: source_digest()}
+        self._clear_the_way()
         self._sam(
             "deploy",
             "--config-file",
@@ -86,25 +110,65 @@ class Stack:
             BUILD / "template.yaml",
             "--parameter-overrides",
             " ".join(f"{name}={value}" for name, value in given.items()),
+            "--tags",
+            " ".join(f"{name}={value}" for name, value in tags.items()),
         )
-        outputs = self._describe()
-        self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
-        self._deployed_file.write_text(source_digest())
+        outputs = self._outputs_of(self._described(STACK))
+        if outputs is None:
+            raise CloudFailed(f"`sam deploy` ended, but {STACK} is not deployed; see its events")
+        self._note(outputs)
+        self.cloud.save()
         return outputs
 
     def is_deployed(self) -> bool:
-        """Whether this cloud holds the stack as the sources have it now."""
-        try:
-            return (
-                self._deployed_file.read_text() == source_digest()
-                and self._describe() == self.outputs
-            )
-        except (FileNotFoundError, ClientError):
-            return False
+        """Whether this cloud says that it holds the stack as the sources have it now.
 
-    @property
-    def _deployed_file(self) -> Path:
-        return self.cloud.home / "deployed.sha256"
+        If so, outputs.json says where it is, on this port too.
+        """
+        stack = self._described(STACK)
+        tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
+        outputs = self._outputs_of(stack)
+        if outputs is None or tags.get(SOURCES) != source_digest():
+            return False
+        self._note(outputs)
+        return True
+
+    def _note(self, outputs: Outputs) -> None:
+        beside = self.outputs_file.with_suffix(".tmp")
+        beside.write_text(outputs.model_dump_json(indent=1) + "\n")
+        beside.replace(self.outputs_file)
+
+    def _clear_the_way(self) -> None:
+        """Wait for a deployment that an interrupted command began, and delete what one left broken.
+
+        The buckets stay, and the next deployment takes them.
+        """
+        for name in (SAM_STACK, STACK):
+            stack = self._settled(name)
+            if stack and stack["StackStatus"] in BROKEN:
+                self._client("cloudformation").delete_stack(StackName=stack["StackId"])
+                self._settled(name)
+
+    def _settled(self, name: str) -> dict[str, Any] | None:
+        """Describe a stack once nothing is done to it any more, or None where there is none."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while stack := self._described(name):
+            status = stack["StackStatus"]
+            if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
+                return stack
+            if time.monotonic() > deadline:
+                raise CloudFailed(f"the stack {name} stays in {status}; see {self.cloud.logged_at}")
+            time.sleep(0.5)
+        return None
+
+    def _described(self, name: str) -> dict[str, Any] | None:
+        try:
+            (stack,) = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return dict(stack)
 
     @property
     def outputs_file(self) -> Path:
@@ -141,8 +205,10 @@ class Stack:
         """Publish the site, and tell it where the API is."""
         site.publish(self.s3, self.outputs.site_bucket, self.outputs.api_url, self.outputs.site_url)
 
-    def _describe(self) -> Outputs:
-        (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    def _outputs_of(self, stack: dict[str, Any] | None) -> Outputs | None:
+        """Read where everything is from a stack that is deployed; None of another."""
+        if stack is None or stack["StackStatus"] not in DEPLOYED:
+            return None
         said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return Outputs(
             emulator=self.cloud.name,
@@ -169,13 +235,18 @@ class Stack:
         return session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.cloud.endpoint_url,
-            config=Config(s3={"addressing_style": "path"}),
+            # A cloud that died is to be told of, rather than waited for.
+            config=Config(
+                s3={"addressing_style": "path"},
+                connect_timeout=10,
+                retries={"total_max_attempts": 2},
+            ),
         )
 
     def _sam(self, command: str, *arguments: str | Path, **environment: str) -> None:
         """Run sam; raises CloudFailed with what it printed."""
         sam = Path(sys.executable).parent / "sam"
-        done = subprocess.run(
+        with subprocess.Popen(
             [sam, command, *arguments],
             cwd=ROOT,
             env={**self.cloud.environment, **environment},
@@ -183,17 +254,36 @@ class Stack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise CloudFailed(f"`sam {command}` failed:\n{done.stdout}")
+            start_new_session=True,  # what sam starts can then be ended with it
+        ) as process:
+            try:
+                printed, _ = process.communicate()
+            except BaseException:
+                end(process)
+                raise
+        if process.returncode:
+            raise CloudFailed(f"`sam {command}` failed:\n{printed}")
 
 
-def samconfig_overrides(section: str) -> dict[str, str]:
-    """Read which of the template's parameters a section of samconfig.toml overrides."""
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process with all that it started: at first as Ctrl-C does."""
+    for kind in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, kind)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+
+
+def samconfig(section: str) -> dict[str, Any]:
+    """Read how a section of samconfig.toml deploys."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    overrides: str = config[section]["deploy"]["parameters"].get("parameter_overrides", "")
-    return dict(given.split("=", 1) for given in shlex.split(overrides))
+    parameters: dict[str, Any] = config[section]["deploy"]["parameters"]
+    return parameters
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Read what sam takes as `name=value name=value`."""
+    return dict(given.split("=", 1) for given in shlex.split(text))
 
 
 def source_digest() -> str:

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.background import Background, answers
+from local.background import Background, answers, is_taken
 from local.cloud import ROOT, CloudFailed
 
 
@@ -33,6 +33,7 @@ class ConsoleProcess:
         if self._process.pid() and self._is_up() and not self._is_outdated():
             return False
         self.stop()
+        self.check_port()
         command = (
             sys.executable,
             "-m",
@@ -48,6 +49,14 @@ class ConsoleProcess:
                 "choose another port with CONSOLE_PORT="
             )
         return True
+
+    def check_port(self) -> None:
+        """Raise CloudFailed where another program listens on the port."""
+        if self._process.pid() is None and is_taken(self.port):
+            raise CloudFailed(
+                f"port {self.port}, where the console is to listen, is taken: stop what listens "
+                "there, or choose another with CONSOLE_PORT="
+            )
 
     def stop(self) -> bool:
         """Stop it, and say whether it ran."""

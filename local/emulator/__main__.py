@@ -1,4 +1,4 @@
-"""Start ministack, reachable for containers too, with three things put right.
+"""Start ministack, reachable for containers too, with a few things put right.
 
 - On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
   catches by it. ministack answers `Runtime.HandlerError` for all of them.
@@ -20,7 +20,12 @@ import socket
 import threading
 from typing import Any
 
-import monitoring  # type: ignore[import-not-found]  # beside this file
+# Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
+import adoption  # type: ignore[import-not-found]
+import monitoring  # type: ignore[import-not-found]
+import saving  # type: ignore[import-not-found]
+import storage  # type: ignore[import-not-found]
+import workers  # type: ignore[import-not-found]
 from hypercorn.config import Config, Sockets
 from ministack import app
 from ministack.core import lambda_runtime
@@ -125,5 +130,9 @@ if __name__ == "__main__":
     name_errors()
     hand_parameters_to_sam()
     monitoring.install()
+    storage.install()
+    saving.install()
+    adoption.install()
+    workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

@@ -121,10 +121,11 @@ def test_the_command_shows_a_rejection_and_fails(laptop: Laptop, tmp_path: Path)
     assert "P0001" not in done.stdout
 
 
-def test_up_after_a_bad_upload_says_so_and_serves_on(laptop: Laptop) -> None:
-    (laptop.home / "deployed.sha256").unlink()  # so that it retrains: the sources look changed
+def test_up_with_a_bad_upload_says_so_and_serves_on(laptop: Laptop, tmp_path: Path) -> None:
+    bad = tmp_path / "worse.csv"
+    bad.write_text("Patient_ID,Age\nP0001,16\n")
 
-    done = laptop.run("up")
+    done = laptop.run("up", DATA=str(bad))
 
     assert done.returncode == 0, done.stdout
     assert "DatasetRejected; the champion stays" in done.stdout

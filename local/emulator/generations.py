@@ -1,0 +1,147 @@
+"""Keep what the cloud holds in generations, each a whole: a crash leaves the one before.
+
+A generation is a folder of one JSON file a service, and a manifest with the digest of each. It is
+written beside the others and then renamed, so that one which is there is complete; a file that did
+not change since is a hard link. Where a disk lost what was written, digests tell, and the
+generation before is used. What is long, such as a layer, lies once under its own digest.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+RUNNING = "running"  # is there from a start to a stop, and so after a crash
+KEPT = 2
+CODE = "lambda-blobs"
+REFERENCE = re.compile(rb'"(__long__|code_blob_ref)": "([0-9a-f]{64})"')
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One state of the cloud; files: the digest of each, by its name."""
+
+    folder: Path
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Generations:
+    """Those in a folder, and the long values that they share."""
+
+    folder: Path
+
+    def newest(self) -> tuple[Generation | None, list[str]]:
+        """Find the newest that is whole, and name those that are newer and are not."""
+        refused: list[str] = []
+        for path in self._paths():
+            generation = _read(path)
+            if generation and self._is_whole(generation):
+                return generation, refused
+            refused.append(path.name)
+        return None, refused
+
+    def write(self, files: Mapping[str, bytes], last: Generation | None) -> Generation:
+        """Write the next generation, unless it would be as the last; raises OSError."""
+        digests = {name: digest(body) for name, body in files.items()}
+        if last and digests == last.files:
+            return last
+        number = max((int(path.name) for path in self._paths()), default=0) + 1
+        folder = self.folder / f"{number:09}"
+        beside = folder.with_suffix(".tmp")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        for name, body in files.items():
+            if last and last.files.get(name) == digests[name]:
+                beside.joinpath(name).hardlink_to(last.folder / name)
+            else:
+                _write(beside / name, body)
+        _write(beside / MANIFEST, json.dumps({"files": digests}, indent=1).encode())
+        beside.rename(folder)
+        self._forget()
+        return Generation(folder, digests)
+
+    def write_long(self, value: bytes) -> str:
+        """Keep a long value, and give the digest under which it lies."""
+        name = digest(value)
+        path = self.long(name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_suffix(".tmp")
+            _write(beside, value)
+            beside.rename(path)
+        return name
+
+    def long(self, name: str) -> Path:
+        """Say where a long value lies."""
+        return self.folder / "long" / name
+
+    def _is_whole(self, generation: Generation) -> bool:
+        """Whether every file holds what was written, and what it refers to is there."""
+        try:
+            bodies = [(generation.folder / name).read_bytes() for name in generation.files]
+        except OSError:
+            return False
+        return list(map(digest, bodies)) == list(generation.files.values()) and all(
+            (self.folder / place).exists() for body in bodies for place in _referred(body)
+        )
+
+    def _paths(self) -> list[Path]:
+        """List the generations, the newest first."""
+        found = [path for path in self.folder.glob("*") if re.fullmatch(r"\d{9}", path.name)]
+        return sorted(found, reverse=True)
+
+    def _forget(self) -> None:
+        """Remove generations that are older than those kept, and what they alone refer to."""
+        kept, old = self._paths()[:KEPT], self._paths()[KEPT:]
+        if not old:
+            return
+        for path in old:
+            shutil.rmtree(path)
+        needed = {
+            self.folder / place
+            for path in kept
+            for file in path.iterdir()
+            for place in _referred(file.read_bytes())
+        }
+        before_generations = self.folder.glob("*.json")  # as ministack leaves its state
+        for path in (
+            *self.folder.glob("long/*"),
+            *self.folder.glob(f"{CODE}/*"),
+            *before_generations,
+        ):
+            if path not in needed:
+                path.unlink()
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def _referred(body: bytes) -> list[str]:
+    """List what a file refers to: long values, and the functions' code, which is ministack's."""
+    return [
+        f"long/{name.decode()}" if kind == b"__long__" else f"{CODE}/{name.decode()}.zip"
+        for kind, name in REFERENCE.findall(body)
+    ]
+
+
+def _read(folder: Path) -> Generation | None:
+    try:
+        files = json.loads((folder / MANIFEST).read_bytes())["files"]
+        return Generation(folder, dict(files))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, body: bytes) -> None:
+    """Write a file and have it on the disk, so that a power failure after a rename is harmless."""
+    with path.open("wb") as file:
+        file.write(body)
+        file.flush()
+        os.fsync(file.fileno())

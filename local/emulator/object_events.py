@@ -1,0 +1,23 @@
+"""Tell of an object what S3's event to EventBridge tells: which version it is, and since when.
+
+Source: "EventBridge event message structure" in the Amazon S3 user guide. Of an object in a bucket
+that keeps no versions, it names none.
+"""
+
+import json
+from typing import Any
+
+type Event = dict[str, Any]
+
+
+def told(event: Event, version_id: str | None, written_at: str) -> Event:
+    """Give an event of S3 as AWS has it.
+
+    event: as ministack hands it to EventBridge, its `Detail` in JSON.
+    written_at: when that version was, in ISO format and UTC; the event's time is in whole seconds.
+    """
+    detail = json.loads(event["Detail"])
+    if version_id is not None:
+        detail["object"]["version-id"] = version_id
+    second = written_at[: len("2026-01-31T12:00:00")]
+    return {**event, "Detail": json.dumps(detail), "Time": f"{second}Z"}

@@ -1,0 +1,218 @@
+"""Save what the cloud holds while it runs, so that a crash loses nothing of it.
+
+ministack saves when it is stopped, and never otherwise. Here a generation is written soon after
+whatever changed anything, at once where `make up` asks for it, and when the cloud is stopped. While
+a stack is being deployed none is: after a crash in the midst of a deployment the cloud is as it was
+before it, and there is nothing half-made to clean. Objects in S3 are no part of this: ministack
+writes each, with its versions, before it answers.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+# Beside this file, which is where Python looks first; mypy knows it as local.emulator.*.
+import generations  # type: ignore[import-not-found]
+from ministack import app
+from ministack.core import persistence
+from ministack.services import cloudformation, lambda_svc, stepfunctions
+
+SAVE = "/_local/save"  # a POST there is answered when all is saved
+LEAST_SECONDS = 0.5
+WAIT_SECONDS = 2.0
+SHARE = 20  # it rests for so many times as long as it saved
+TRIES = 20
+LONG_BYTES = 64 * 1024
+UNDER_WAY = "_IN_PROGRESS"
+REVIEWED = "REVIEW_IN_PROGRESS"  # nothing is made yet
+
+type Scope = dict[str, Any]
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+type Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger("saving")
+_answer = app.app
+_json_default = persistence._json_default  # noqa: SLF001
+_json_object_hook = persistence._json_object_hook  # noqa: SLF001
+_load_executions = stepfunctions.load_persisted_state
+_load_stacks = cloudformation.load_persisted_state
+
+
+class Saver:
+    """Writes generations, one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.kept = generations.Generations(folder)
+        self.running = folder / generations.RUNNING
+        self.changed = threading.Event()
+        self.urgent = threading.Event()
+        self._digests: dict[int, tuple[bytes, str]] = {}
+        self._lock = threading.Lock()
+        self._last, _ = self.kept.newest()
+        if self._last:
+            persistence.STATE_DIR = str(self._last.folder)
+
+    def save(self) -> bool:
+        """Write a generation, and say whether all is saved: not while a stack is deployed.
+
+        Raises OSError where the disk takes no more.
+        """
+        with self._lock:
+            self.changed.clear()
+            if deploys():
+                return False
+            files = {
+                f"{name}.json": json.dumps(
+                    {
+                        "__ministack_format__": persistence._state_format_version(name),  # noqa: SLF001
+                        "payload": snapshot(state_of),
+                    },
+                    default=self.encoded,
+                ).encode()
+                for name, state_of in app._build_persistence_save_dict().items()  # noqa: SLF001
+            }
+            if deploys():
+                return False
+            self._last = self.kept.write(files, self._last)
+            return True
+
+    def run(self) -> None:
+        """Save soon after each change, for as long as the cloud runs."""
+        while True:
+            self.changed.wait()
+            began = time.monotonic()
+            try:
+                if not self.save():
+                    self.changed.set()
+            except OSError:
+                _log.exception("what the cloud holds cannot be saved")
+                self.changed.set()
+            time.sleep(LEAST_SECONDS)
+            self.urgent.wait(max(WAIT_SECONDS, SHARE * (time.monotonic() - began)))
+            self.urgent.clear()
+
+    def encoded(self, value: object) -> object:
+        """Encode what JSON cannot, as ministack does, but for what is long."""
+        if not isinstance(value, bytes) or len(value) < LONG_BYTES:
+            return _json_default(value)
+        known = self._digests.get(id(value))
+        if known is None or known[0] is not value or not self.kept.long(known[1]).exists():
+            known = self._digests[id(value)] = (value, self.kept.write_long(value))
+        return {"__long__": known[1]}
+
+    def decoded(self, read: dict[str, Any]) -> object:
+        if "__long__" in read:
+            return self.kept.long(read["__long__"]).read_bytes()
+        return _json_object_hook(read)
+
+
+def snapshot(state_of: Callable[[], Any]) -> Any:  # noqa: ANN401 - each service has its own
+    """Copy a service's state, again where it changed while it was copied."""
+    for _ in range(TRIES):
+        try:
+            return state_of()
+        except RuntimeError as error:
+            changed = error
+            time.sleep(0.01)
+    raise OSError("it changes all the time") from changed
+
+
+def deploys() -> bool:
+    """Whether a stack is being made, changed or deleted."""
+    return any(
+        stack["StackStatus"].endswith(UNDER_WAY) and stack["StackStatus"] != REVIEWED
+        for stack in list(cloudformation._stacks._data.values())  # noqa: SLF001
+    )
+
+
+def load_executions(data: dict[str, Any]) -> None:
+    """Restore executions; what ran without an engine behind it ends, in its history too."""
+    running = {
+        arn
+        for arn, execution in data.get("executions", {}).items()
+        if execution.get("status") == "RUNNING"
+    }
+    _load_executions(data)
+    for execution in stepfunctions._executions.all_values():  # noqa: SLF001
+        if execution["executionArn"] in running:
+            failure = {"error": execution["error"], "cause": execution["cause"]}
+            stepfunctions._add_event(  # noqa: SLF001
+                execution, "ExecutionFailed", {"executionFailedEventDetails": failure}
+            )
+
+
+def load_stacks(data: dict[str, Any]) -> None:
+    """Restore stacks; a deployment that nothing carries on failed."""
+    _load_stacks(data)
+    for stack in cloudformation._stacks._data.values():  # noqa: SLF001
+        status = stack["StackStatus"]
+        if status.endswith(UNDER_WAY) and status != REVIEWED:
+            stack["StackStatus"] = f"{status.split('_')[0]}_FAILED"
+
+
+def saving(saver: Saver) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Answer as ministack does, save on request, and note what may change anything."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == SAVE:
+            status, text = await asyncio.to_thread(saved, saver)
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": text.encode()})
+            return
+        await _answer(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+            saver.changed.set()
+
+    return answer
+
+
+def emitting(saver: Saver) -> Callable[[dict[str, Any]], None]:
+    """Tell that an execution's status changed, and save that soon."""
+    emit_before = stepfunctions._emit_execution_status_event  # noqa: SLF001
+
+    def emit(execution: dict[str, Any]) -> None:
+        emit_before(execution)
+        saver.changed.set()
+        saver.urgent.set()
+
+    return emit
+
+
+def saved(saver: Saver) -> tuple[int, str]:
+    """Save, and give the status and text of an answer."""
+    try:
+        return (200, "saved") if saver.save() else (409, "a stack is being deployed")
+    except OSError as error:
+        return 507, str(error)
+
+
+def save_all(saver: Saver) -> None:
+    """Save for the last time, in ministack's own place for it."""
+    try:
+        if saver.save():
+            saver.running.unlink(missing_ok=True)
+        else:
+            _log.warning("stopped while a stack was deployed: it stays as it was before")
+    except OSError:
+        _log.exception("what the cloud holds cannot be saved")
+
+
+def install() -> None:
+    """Put it right before ministack starts."""
+    saver = Saver(Path(os.environ["STATE_DIR"]))
+    persistence._json_object_hook = saver.decoded  # noqa: SLF001
+    lambda_svc._prune_orphan_code_blobs = lambda _: None  # noqa: SLF001 - generations share them
+    saver.running.parent.mkdir(parents=True, exist_ok=True)
+    saver.running.touch()
+    stepfunctions.load_persisted_state = load_executions
+    stepfunctions._emit_execution_status_event = emitting(saver)  # noqa: SLF001
+    cloudformation.load_persisted_state = load_stacks
+    app.app = saving(saver)
+    app.save_all = lambda _: save_all(saver)
+    threading.Thread(target=saver.run, name="saving", daemon=True).start()

@@ -1,0 +1,55 @@
+"""What S3 tells of a version on AWS, and not in ministack: put right before it starts.
+
+- The event of an object that was created or deleted names its version, and says when that was
+  written. Without it, of two quick uploads of one key both runs would train on the second.
+- Times are in whole seconds everywhere. ministack lists milliseconds, by which code here could
+  order what on AWS has one time.
+"""
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+# Beside this file, which is where Python looks first; mypy knows it as local.emulator.*.
+import object_events  # type: ignore[import-not-found]
+from ministack.services import eventbridge, s3
+
+_fire_s3_event = s3._fire_s3_event  # noqa: SLF001
+_dispatch_event = eventbridge._dispatch_event  # noqa: SLF001
+_told: ContextVar[tuple[str | None, str] | None] = ContextVar("told", default=None)
+
+
+def fire_and_note(
+    bucket: str, key: str, name: str, *args: object, version_id: str | None = None, **kwargs: object
+) -> None:
+    """Send the event of a version, and note which it is; each is sent in a context of its own."""
+    _told.set((version_id, written_at(bucket, key, version_id)))
+    _fire_s3_event(bucket, key, name, *args, version_id=version_id, **kwargs)
+
+
+def dispatch_with_version(event: dict[str, Any], *args: object) -> None:
+    """Hand an event to its rules, one of S3's with the version that it is about."""
+    noted = _told.get()
+    _dispatch_event(object_events.told(event, *noted) if noted else event, *args)
+
+
+def written_at(bucket: str, key: str, version_id: str | None) -> str:
+    """Say when a version was written; a version that is gone by now, and one of none, just now."""
+    for version in list(s3._object_versions.get((bucket, key), [])):  # noqa: SLF001
+        if version["version_id"] == version_id:
+            return str(version["last_modified"])
+    return whole_seconds()
+
+
+def whole_seconds() -> str:
+    """Tell the time as S3 does in XML, where the fraction always is zero."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def install() -> None:
+    """Put it right, unless ministack does by now."""
+    if "version-id" in s3._fire_s3_event.__code__.co_consts:  # noqa: SLF001
+        raise SystemExit("ministack changed: S3's events name versions themselves by now")
+    s3._fire_s3_event = fire_and_note  # noqa: SLF001
+    eventbridge._dispatch_event = dispatch_with_version  # noqa: SLF001
+    s3.now_iso = whole_seconds

@@ -1,0 +1,137 @@
+"""Run functions in few processes, which share their layers: put right before ministack starts.
+
+On AWS a burst is met by as many environments as it takes, each with layers mounted. ministack gives
+each a process and a copy of its layers, of some 30 MB unpacked, and on a laptop a burst then
+collapses under its own starts. Here a function has a few processes, what comes meanwhile waits for
+one in turn, and a layer is unpacked once.
+"""
+
+import hashlib
+import os
+import tempfile
+import threading
+import zipfile
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+PER_CORE = 2  # processes of one function
+SHARED = b"shared layer: "
+
+_spawn = lambda_runtime.Worker._spawn  # noqa: SLF001
+_resolve_layer_zip = lambda_svc._resolve_layer_zip  # noqa: SLF001
+_spawning = threading.local()
+
+
+class Turns:
+    """So many at once, and the others one after another, as they came."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._lock:
+            mine = threading.Event()
+            if self._free:
+                self._free -= 1
+                mine.set()
+            else:
+                self._waiting.append(mine)
+        mine.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set()
+                else:
+                    self._free += 1
+
+
+class Layers:
+    """Layers unpacked once each, in a folder named by the digest of its archive."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unpacked: dict[int, tuple[bytes, Path]] = {}
+        self._lock = threading.Lock()
+
+    def unpacked(self, archive: bytes) -> Path:
+        """Give the folder that holds what is in an archive."""
+        with self._lock:
+            known = self._unpacked.get(id(archive))
+            if known and known[0] is archive:
+                return known[1]
+            folder = self._folder / hashlib.sha256(archive).hexdigest()
+            if not folder.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                beside = Path(tempfile.mkdtemp(dir=self._folder))
+                with zipfile.ZipFile(BytesIO(archive)) as file:
+                    file.extractall(beside)
+                beside.rename(folder)
+            self._unpacked[id(archive)] = (archive, folder)
+            return folder
+
+
+class LinkingZip(zipfile.ZipFile):
+    """An archive that, where it stands for a shared layer, is unpacked as a link to it."""
+
+    def extractall(self, path: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        if self.comment.startswith(SHARED):
+            Path(path).rmdir()
+            Path(path).symlink_to(os.fsdecode(self.comment.removeprefix(SHARED)))
+        else:
+            super().extractall(path, *args, **kwargs)
+
+
+def standing_for(folder: Path) -> bytes:
+    """Make the archive that stands for a shared layer."""
+    held = BytesIO()
+    with zipfile.ZipFile(held, "w") as file:
+        file.comment = SHARED + os.fsencode(folder)
+    return held.getvalue()
+
+
+def install() -> None:
+    """Put it right; fails where ministack starts processes otherwise by now."""
+    names = lambda_runtime.Worker._spawn.__code__.co_names  # noqa: SLF001
+    if not {"_resolve_layer_zip", "zipfile", "extractall"} <= set(names):
+        raise SystemExit("ministack changed: see how it unpacks layers by now")
+    layers = Layers(Path(tempfile.gettempdir()) / "layers")
+    most = PER_CORE * (os.cpu_count() or 1)
+    turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(most))
+
+    def resolve(attachment: str | dict[str, Any]) -> bytes | None:
+        archive: bytes | None = _resolve_layer_zip(attachment)
+        if archive and getattr(_spawning, "is_on", False):
+            return standing_for(layers.unpacked(archive))
+        return archive
+
+    def spawn(worker: lambda_runtime.Worker) -> None:
+        _spawning.is_on = True
+        try:
+            _spawn(worker)
+        finally:
+            _spawning.is_on = False
+
+    def execute(function: dict[str, Any], *args: object) -> dict[str, Any]:
+        config = function.get("config") or function
+        with turns[config["FunctionArn"]].turn():
+            answer: dict[str, Any] = before(function, *args)
+            return answer
+
+    before = lambda_svc._execute_function_warm  # noqa: SLF001 - which names errors by now
+    lambda_svc._execute_function_warm = execute  # noqa: SLF001
+    lambda_svc._resolve_layer_zip = resolve  # noqa: SLF001
+    lambda_runtime.Worker._spawn = spawn  # noqa: SLF001
+    lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": LinkingZip})

@@ -1,0 +1,275 @@
+"""The local cloud killed, as by a power failure: one `make up`, and nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local import executions
+from local.stack import STACK
+from tests.integration.conftest import ROOT, Laptop
+from tests.integration.test_registry import assert_consistent, champion_of
+
+WAIT_SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def copied(laptop: Laptop, start_laptop: Callable[[str], Laptop]) -> Callable[..., Laptop]:
+    """Laptops with what the first one holds, and with none of its processes."""
+    laptop.stack.cloud.save()
+
+    def copy(name: str, *folders: str) -> Laptop:
+        other = start_laptop(name)
+        for folder in folders:
+            copied_tree(laptop.home / folder, other.home / folder)
+        return other
+
+    return copy
+
+
+def copied_tree(source: Path, target: Path) -> None:
+    """Copy by links; what is written here or there replaces one, and the other stays."""
+    for path in sorted(source.rglob("*")):
+        if path.suffix == ".tmp":
+            continue
+        beside = target / path.relative_to(source)
+        if path.is_dir():
+            beside.mkdir(parents=True, exist_ok=True)
+        else:
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            beside.hardlink_to(path)
+
+
+def kill(laptop: Laptop) -> None:
+    """Kill the cloud with all that it started, at once."""
+    pid = int((laptop.home / "cloud.pid").read_text())
+    os.killpg(pid, signal.SIGKILL)
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def objects(laptop: Laptop) -> dict[tuple[str, str, str], tuple[Any, ...]]:
+    """Every version in every bucket of the stack: bytes by their ETag, times, metadata."""
+    stack, found = laptop.stack, {}
+    for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
+        pages = stack.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        for one in [one for page in pages for one in page.get("Versions", [])]:
+            name = {"Bucket": bucket, "Key": one["Key"], "VersionId": one["VersionId"]}
+            got = stack.s3.get_object(**name)  # type: ignore[arg-type]
+            found[(bucket, one["Key"], one["VersionId"])] = (
+                one["ETag"],
+                one["LastModified"],
+                got["Body"].read(),
+                got["Metadata"],
+                got["ContentType"],
+            )
+    return found
+
+
+def nothing_lost(before: dict[Any, Any], laptop: Laptop) -> None:
+    after = objects(laptop)
+    assert {key: after.get(key) for key in before} == before
+    assert_consistent(laptop)
+
+
+def data(sample: Path, rows: int) -> bytes:
+    return b"".join(sample.read_bytes().splitlines(keepends=True)[: rows + 1])
+
+
+def put(laptop: Laptop, body: bytes) -> dict[str, str]:
+    key = f"raw/{uuid4()}.csv"
+    written = laptop.stack.s3.put_object(
+        Bucket=laptop.stack.outputs.raw_bucket, Key=key, Body=body, Metadata={"of": "the tests"}
+    )
+    return {"key": key, "version_id": written["VersionId"]}
+
+
+def about(laptop: Laptop, raw: dict[str, str]) -> list[dict[str, Any]]:
+    """The executions that were started for an upload, the newest first."""
+    described = [
+        laptop.stack.stepfunctions.describe_execution(executionArn=arn)
+        for arn in executions._executions(laptop.stack)[:4]
+    ]
+    return [
+        dict(one)
+        for one in described
+        if raw.items() <= (json.loads(one["input"]).get("raw") or {}).items()
+    ]
+
+
+def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
+    return any(
+        event["stateEnteredEventDetails"]["name"] == state
+        for event in executions.history(laptop.stack, arn)
+        if event["type"].endswith("StateEntered")
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [(911, None), (912, "Train"), (913, "Promote")],
+    ids=["upload", "train", "promote"],
+)
+def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
+    copied: Callable[..., Laptop], sample: Path, rows: int, state: str | None
+) -> None:
+    laptop = copied("crashed", "s3", "state")
+    laptop.start_cloud()
+    assert laptop.stack.is_deployed()
+    raw = put(laptop, data(sample, rows))
+    if state:
+        (running,) = wait_until(lambda: about(laptop, raw))
+        wait_until(lambda: has_entered(laptop, running["executionArn"], state))
+    before = objects(laptop)
+
+    kill(laptop)
+    up = laptop.run("up")
+
+    assert up.returncode == 0, up.stdout
+    assert "The local cloud had been killed" in up.stdout
+    assert f"training {raw['key']} again" in up.stdout or f"{raw['key']} had started" in up.stdout
+    nothing_lost(before, laptop)
+    newest, *others = about(laptop, raw)
+    assert newest["status"] == "SUCCEEDED"
+    assert {one["status"] for one in others} <= {"FAILED"}  # and none that seems to run for ever
+    trained = json.loads(newest["output"])["version"]
+    assert champion_of(laptop).version == trained
+    assert laptop.get("/health").body["model_version"] == trained
+    once = executions.interrupted(laptop.stack, crashed=True)
+    assert all(
+        one.asked is None or executions.start_once(laptop.stack, one.asked, one.name) is None
+        for one in once
+    )
+
+
+def test_a_deployment_that_a_crash_interrupted_is_made_anew(copied: Callable[..., Laptop]) -> None:
+    laptop = copied("redeployed", "s3", "state")
+    laptop.start_cloud()
+    assert laptop.stack.is_deployed()
+    before = objects(laptop)
+
+    with deploying(laptop, "LogRetentionDays=14"):
+        wait_until(lambda: status(laptop) == "UPDATE_IN_PROGRESS")
+        kill(laptop)
+    up = laptop.run("up")
+
+    assert up.returncode == 0, up.stdout
+    assert status(laptop) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    nothing_lost(before, laptop)
+
+
+def test_a_first_deployment_that_a_crash_interrupted_is_made_anew(
+    laptop: Laptop, start_laptop: Callable[[str], Laptop]
+) -> None:
+    assert laptop  # whose build is deployed
+    other = start_laptop("first")
+    other.start_cloud()
+
+    with deploying(other):
+        wait_until(lambda: status(other) == "CREATE_IN_PROGRESS")
+        kill(other)
+    up = other.run("up")
+
+    assert up.returncode == 0, up.stdout
+    assert "Ready in" in up.stdout
+    assert status(other) == "CREATE_COMPLETE"
+    assert_consistent(other)
+
+
+def test_after_a_deployment_that_failed_the_next_takes_the_buckets_with_all_that_they_hold(
+    laptop: Laptop, copied: Callable[..., Laptop]
+) -> None:
+    other = copied("adopted", "s3")
+    before, champion = objects(laptop), champion_of(laptop)
+    stack = other.start_cloud()
+    broken = {
+        "Resources": {
+            "RawBucket": {
+                "Type": "AWS::S3::Bucket",
+                "DeletionPolicy": "Retain",
+                "Properties": {"BucketName": laptop.stack.outputs.raw_bucket},
+            },
+            "Broken": {
+                "Type": "AWS::Lambda::Alias",
+                "DependsOn": "RawBucket",
+                "Properties": {"Name": "x", "FunctionName": "none", "FunctionVersion": "1"},
+            },
+        }
+    }
+    stack._client("cloudformation").create_stack(
+        StackName=STACK, TemplateBody=json.dumps(broken), OnFailure="ROLLBACK"
+    )
+    wait_until(lambda: status(other) == "ROLLBACK_COMPLETE")
+
+    up = other.run("up")
+
+    assert up.returncode == 0, up.stdout
+    nothing_lost(before, other)
+    assert champion_of(other).version == champion.version
+    assert other.get("/health").body["model_version"] == champion.version
+
+
+def test_a_state_that_is_half_written_is_told_and_the_one_before_it_used(
+    copied: Callable[..., Laptop],
+) -> None:
+    laptop = copied("damaged", "s3", "state")
+    laptop.start_cloud()
+    assert laptop.stack.is_deployed()
+    laptop.stack.cloudwatch.put_metric_data(
+        Namespace="Tests", MetricData=[{"MetricName": "One", "Value": 1}]
+    )
+    laptop.stack.cloud.save()
+    before = objects(laptop)
+    assert laptop.run("down").returncode == 0
+    newest = max(laptop.home.glob("state/0*/lambda.json"))
+    half = newest.read_bytes()[: newest.stat().st_size // 2]
+    newest.unlink()
+    newest.write_bytes(half)
+
+    up = laptop.run("up")
+
+    assert up.returncode == 0, up.stdout
+    assert f"The saved state {newest.parent.name} is damaged" in up.stdout
+    nothing_lost(before, laptop)
+
+
+def status(laptop: Laptop) -> str | None:
+    stack = laptop.stack._described(STACK)
+    return str(stack["StackStatus"]) if stack else None
+
+
+class deploying:  # noqa: N801 - reads as what it is in a `with`
+    """A deployment of the build in a process of its own, and nothing left of it afterwards."""
+
+    def __init__(self, laptop: Laptop, *parameters: str) -> None:
+        given = ", ".join(f"{name}={value!r}" for name, value in (p.split("=") for p in parameters))
+        self.program = (
+            "from pathlib import Path; from local.ministack import Ministack; "
+            "from local.stack import Stack; "
+            f"Stack(Ministack(Path({str(laptop.home)!r}), {laptop.port})).deploy({given})"
+        )
+
+    def __enter__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.program],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self.process.wait(WAIT_SECONDS)

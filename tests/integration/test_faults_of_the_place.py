@@ -1,0 +1,249 @@
+"""Two commands at once, ports that are another's, Ctrl-C, a cloud that dies: told in a sentence."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local import executions
+from tests.integration.conftest import ROOT, Laptop, free_port
+
+WAIT_SECONDS = 300
+
+
+@contextmanager
+def begun(laptop: Laptop, command: str, **more: str) -> Iterator["Command"]:
+    """A command under way, as `make` runs it."""
+    home_and_port = ("--home", str(laptop.home), "--port", str(laptop.port))
+    with subprocess.Popen(
+        [sys.executable, "-m", "local", command, *home_and_port],
+        cwd=ROOT,
+        env={**os.environ, "CONSOLE_PORT": str(laptop.console_port), "PYTHONUNBUFFERED": "1"}
+        | more,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield Command(process)
+        finally:
+            process.kill()
+
+
+class Command:
+    """What a command under way prints."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.printed = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with contextlib.suppress(ValueError):
+            while line := self.process.stdout.readline():
+                self.printed += line
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does to it; `make` passes it on to nobody else."""
+        self.process.send_signal(signal.SIGINT)
+
+    def ended(self) -> int:
+        code = self.process.wait(WAIT_SECONDS)
+        self._reader.join(WAIT_SECONDS)
+        return code
+
+    def runs(self, *words: str) -> bool:
+        """Whether it has a child whose command has all those words."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            return any(set(words) <= set(words_of(child)) for child in children)
+        return False
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return [word.rsplit("/", 1)[-1] for word in process.cmdline()]
+    return []
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A program that accepts connections on a port, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
+def babbling() -> Iterator[int]:
+    """A program that answers whatever comes, in no protocol that is known."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(1024)
+                        connection.sendall(b"what?\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("program", [silent, babbling])
+def test_a_port_that_a_silent_program_holds_is_told_at_once(
+    start_laptop: Callable[[str], Laptop],
+    program: Callable[[], contextlib.AbstractContextManager[int]],
+) -> None:
+    home = start_laptop("elsewhere").home
+
+    with program() as port:
+        for laptop in (Laptop(home, port), Laptop(home, free_port(), port)):
+            done = laptop.run("up")
+            assert done.returncode == 1
+            assert f"port {port}" in done.stdout
+            assert "is taken" in done.stdout
+            assert "PORT=" in done.stdout
+            assert "Traceback" not in done.stdout
+            assert not (home / "cloud.pid").exists()
+        for command in ("retrain", "models", "predict"):
+            (home / "outputs.json").write_text("{}")
+            done = Laptop(home, port).run(command)
+            assert done.returncode == 1
+            assert "run `make up` first" in done.stdout
+
+
+def test_a_second_up_in_one_home_is_told_of_the_first(
+    laptop: Laptop, start_laptop: Callable[[str], Laptop]
+) -> None:
+    home = start_laptop("twice").home
+    one, other = Laptop(home, free_port()), Laptop(home, free_port())
+
+    with begun(one, "up") as first:
+        wait_until(lambda: (home / "lock").exists() and (home / "lock").read_text())
+        for command in ("up", "down", "retrain"):
+            done = other.run(command)
+            assert done.returncode == 1
+            assert f"`make up` (process {first.process.pid}) is at work on {home}" in done.stdout
+        first.process.kill()
+        first.ended()
+
+    assert one.run("down").returncode == 0  # the lock of one that is dead is nobody's
+    assert laptop.run("predict").returncode == 0
+
+
+@pytest.mark.parametrize("moment", ["import", "cloud", "build", "deploy", "train"])
+def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
+    laptop: Laptop, start_laptop: Callable[[str], Laptop], moment: str, tmp_path: Path
+) -> None:
+    other = laptop if moment == "train" else start_laptop(f"interrupted-{moment}")
+    fresh = tmp_path / "fresh.csv"
+    lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
+    fresh.write_bytes(b"".join(lines[:-21]))
+    given = {"DATA": str(fresh)} if moment == "train" else {}
+
+    with begun(other, "up", **given) as up:
+        match moment:
+            case "import":
+                time.sleep(0.1)  # long enough for Python, too short for what it imports
+            case "cloud":
+                wait_until((other.home / "cloud.pid").exists)
+            case "build":
+                wait_until(lambda: up.runs("sam", "build"))
+            case "deploy":
+                wait_until(lambda: up.runs("sam", "deploy"))
+            case _:
+                wait_until(lambda: "published" in up.printed and executions_run(other))
+        children = psutil.Process(up.process.pid).children(recursive=True)
+        up.interrupt()
+        code = up.ended()
+
+    assert code == 130, up.printed
+    assert "Interrupted" in up.printed
+    assert "Traceback" not in up.printed
+    cloud = other.stack.cloud
+    assert not [child for child in children if "sam" in words_of(child) and child.is_running()], (
+        up.printed
+    )
+    if moment == "deploy":
+        assert cloud.is_up()
+    if moment in {"deploy", "train"}:
+        again = other.run("up")
+        assert again.returncode == 0, again.stdout
+        assert "Ready in" in again.stdout
+
+
+def executions_run(laptop: Laptop) -> bool:
+    described = [
+        laptop.stack.stepfunctions.describe_execution(executionArn=arn)["status"]
+        for arn in executions._executions(laptop.stack)[:1]
+    ]
+    return described == ["RUNNING"]
+
+
+def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(laptop: Laptop) -> None:
+    with begun(laptop, "retrain", TUNE="true") as retrain:
+        wait_until(lambda: executions_run(laptop))
+        retrain.interrupt()
+
+        assert retrain.ended() == 130
+
+    assert "Interrupted" in retrain.printed
+    assert "Traceback" not in retrain.printed
+    newest = executions._executions(laptop.stack)[0]
+    assert laptop.ended(newest)["status"] == "SUCCEEDED"
+
+
+def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(laptop: Laptop) -> None:
+    with begun(laptop, "retrain", TUNE="true") as retrain:
+        wait_until(lambda: executions_run(laptop))
+        os.killpg(int((laptop.home / "cloud.pid").read_text()), signal.SIGKILL)
+
+        assert retrain.ended() == 1
+
+    assert "the local cloud does not answer as it should" in retrain.printed
+    assert "`make up` starts it again" in retrain.printed
+    assert "Traceback" not in retrain.printed
+    again = laptop.run("up")
+    assert again.returncode == 0, again.stdout
+    assert "was interrupted; training the newest upload again" in again.stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+
+    done = Laptop(tmp_path / "home", free_port()).run("up")
+
+    assert done.returncode == 1
+    assert f"{tmp_path / 'home'} cannot be written" in done.stdout
+
+
+def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "home"
+    file.write_text("")
+
+    done = Laptop(file, free_port()).run("up")
+
+    assert done.returncode == 1
+    assert f"{file} cannot be written: there is a file where a folder is to be" in done.stdout
