@@ -27,8 +27,14 @@ class Ingested(Frozen):
 
 
 class Validated(Frozen):
+    """The rows as they were read, in one form and without the id, so that their digest names them.
+
+    notes: a sentence for every leniency with which the upload was read.
+    """
+
     dataset: Artefact
     rows: int
+    notes: tuple[str, ...] = ()
 
 
 class Combined(Frozen):
