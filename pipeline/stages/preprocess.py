@@ -47,8 +47,7 @@ def read_table(body: bytes, params: Params) -> pd.DataFrame:
             features.target: "float64",
         },
         keep_default_na=False,
-        na_values=dict.fromkeys(features.numeric, ""),
-        float_precision="round_trip",
+        na_values={name: [""] for name in features.numeric},
     )
 
 
