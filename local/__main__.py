@@ -176,6 +176,7 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
         raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
     console.print(f"[bold]{_decision(outcome)}[/]")
     models.show_verdict(Verdict.model_validate(outcome.output["verdict"]), console)
+    show_notes(outcome.output.get("notes"), console)
     console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
 
 
@@ -185,16 +186,26 @@ def show_rejection(outcome: Outcome, console: Console) -> None:
         report = json.loads(outcome.cause)
         violations = report["violations"]
     except (ValueError, KeyError):
-        console.print(outcome.cause)
+        console.print(outcome.cause, markup=False)
         return
     table = Table(title=f"{report['rows']} rows, {len(violations)} rules broken")
-    for heading in ("rule", "column", "count", "first rows (the header is row 1)"):
+    for heading in ("rule", "column", "count", "first rows (of the file)", "allowed values"):
         table.add_column(heading)
     for one in violations:
         rows = ", ".join(map(str, one["first_rows"]))
-        table.add_row(one["rule"], one["column"] or "", str(one["count"]), rows)
+        values = escape(", ".join(one.get("allowed", [])))
+        table.add_row(one["rule"], one["column"] or "", str(one["count"]), rows, values)
     console.print(table)
+    show_notes(report.get("notes"), console)
     console.print(f"The report is at {report['report']['key']} in the artefacts bucket.")
+
+
+def show_notes(notes: list[str] | None, console: Console) -> None:
+    """Print with which leniency an upload was read."""
+    if notes:
+        console.print("As it was read:")
+    for note in notes or []:
+        console.print(f"• {escape(note)}")
 
 
 def show_prediction(stack: Stack, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 30
 NAME_LETTERS = 80  # that the name of an execution may have
 INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
+LONGEST_NAME = 100  # of an upload; the name is told on, and what it is told in has limits
+UNFIT_FOR_A_KEY = re.compile(r"[^\w.()' -]")  # S3 takes more, but not every tool does
 
 
 @dataclass
@@ -115,15 +118,15 @@ def upload(stack: Stack, path: Path) -> str:
 
     Raises CloudFailed where the file cannot be read or nothing is started.
     """
-    return upload_bytes(stack, path.stem, _read(path))
+    return upload_bytes(stack, path.name, _read(path))
 
 
 def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
-    """Upload a data set under a name, and return the ARN of the execution that that started.
+    """Upload a data set under a file's name, and return the ARN of the execution that it started.
 
     Raises CloudFailed where nothing is started.
     """
-    key = f"raw/{name}.csv"
+    key = upload_key(name)
     written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
     version = {"key": key, "version_id": written["VersionId"]}
     if not stack.cloud.starts_on_uploads:
@@ -137,6 +140,11 @@ def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
             looked_at.add(arn)
         time.sleep(POLL_SECONDS)
     raise CloudFailed(f"{key} was uploaded, but started no execution in {TRIGGER_SECONDS} s")
+
+
+def upload_key(name: str) -> str:
+    """Say where a file is uploaded to: under its own name, by the end of which it is known."""
+    return f"raw/{UNFIT_FOR_A_KEY.sub('_', name)[-LONGEST_NAME:]}"
 
 
 def to_upload(stack: Stack, data: Path | None, sample: Path) -> Path | None:

@@ -91,6 +91,10 @@ def code_digest(source: str) -> str:
     return digest.hexdigest()
 
 
+# What is said to whoever started the run, and changes nothing that is computed.
+_TOLD = frozenset({"notes"})
+
+
 def _content(value: object) -> Any:  # noqa: ANN401 - JSON
     """Take of an input what it is, not where it lies: the same bytes are the same input."""
     match value:
@@ -99,7 +103,7 @@ def _content(value: object) -> Any:  # noqa: ANN401 - JSON
         case RawObject():
             return None
         case BaseModel():
-            return {field: _content(part) for field, part in value}
+            return {field: _content(part) for field, part in value if field not in _TOLD}
         case tuple():
             return [_content(part) for part in value]
         case _:

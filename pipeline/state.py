@@ -61,7 +61,10 @@ class Ingested(Frozen):
 
 
 class Validated(Frozen):
-    """Rows that keep the contract, and in sentences how leniently they were read."""
+    """The rows as they were read, in one form and without the id, so that their digest names them.
+
+    notes: a sentence for every leniency with which the upload was read.
+    """
 
     dataset: Artefact
     rows: int

@@ -106,7 +106,7 @@ class Page:
                     type="negative",
                 ),
             )
-            picker.props("accept=.csv").classes("hidden")  # the button beside it has a name
+            picker.classes("hidden")  # the button beside it has a name
             with ui.row().classes("gap-3"):
                 ui.button("Start", on_click=self._start).props("no-caps")
                 ui.button(
@@ -137,7 +137,7 @@ class Page:
         await self._look_at(await asyncio.to_thread(executions.start, self.stack, asked))
 
     async def _upload(self, uploaded: events.UploadEventArguments) -> None:
-        name, body = PurePath(uploaded.file.name).stem, await uploaded.file.read()
+        name, body = PurePath(uploaded.file.name).name, await uploaded.file.read()
         try:
             arn = await asyncio.to_thread(executions.upload_bytes, self.stack, name, body)
         except CloudFailed as error:
@@ -212,20 +212,40 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
     with place:
         for reason in (output.get("verdict") or {}).get("reasons", []):
             ui.label(f"• {reason}")
+        show_notes(output.get("notes"))
         if not cause:
             return
         ui.label(str(described.get("error", ""))).classes("text-negative font-semibold")
         try:
-            violations = json.loads(cause)["violations"]
+            report = json.loads(cause)
+            violations = report["violations"]
         except (ValueError, KeyError, TypeError):
             ui.label(cause).classes("mono")
             return
         headings = {"rule": "rule", "column": "column", "count": "rows", "first": "first rows"}
+        if any(one.get("allowed") for one in violations):
+            headings["values"] = "allowed values"
         ui.table(
             columns=columns(headings),
-            rows=[{**one, "first": ", ".join(map(str, one["first_rows"]))} for one in violations],
+            rows=[
+                {
+                    **one,
+                    "first": ", ".join(map(str, one["first_rows"])),
+                    "values": ", ".join(one.get("allowed", [])),
+                }
+                for one in violations
+            ],
             row_key="rule",
-        ).props("flat bordered dense")
+        ).props("flat bordered dense wrap-cells")
+        show_notes(report.get("notes"))
+
+
+def show_notes(notes: list[str] | None) -> None:
+    """Show with which leniency an upload was read."""
+    if notes:
+        ui.label("As it was read:").classes("font-semibold")
+    for note in notes or []:
+        ui.label(f"• {note}")
 
 
 def show_steps(place: ui.column, steps: list[Step], opened: set[str]) -> None:

@@ -15,18 +15,18 @@ type Combination = dict[str, JsonValue]
 @stage()
 def extract_combinations(validated: Validated, artefacts: Artefacts, params: Params) -> Combined:
     """Write the combinations that the data set records, each once, in a stable order."""
-    found = valid_combinations(artefacts.read(validated.dataset).decode("utf-8-sig"), params)
+    found = valid_combinations(artefacts.read(validated.dataset).decode(), params)
     return Combined(
         combinations=artefacts.write_json("valid_combinations.json", [*found]), distinct=len(found)
     )
 
 
 def valid_combinations(text: str, params: Params) -> list[Combination]:
-    """List the distinct combinations in a validated CSV's text, sorted."""
+    """List the distinct combinations in the rows that validate wrote, sorted."""
     columns = params.features.combination
     levels = {name for name in columns if isinstance(params.columns[name], Level)}
     recorded = {
-        tuple(int(float(row[name])) if name in levels else row[name] for name in columns)
+        tuple(int(row[name]) if name in levels else row[name] for name in columns)
         for row in csv.DictReader(io.StringIO(text, newline=""))
     }
     return [dict(zip(columns, one, strict=True)) for one in sorted(recorded)]

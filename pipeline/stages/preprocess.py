@@ -36,11 +36,10 @@ def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Pr
 
 
 def read_table(body: bytes, params: Params) -> pd.DataFrame:
-    """Read a validated CSV: features and target, whole numbers as Int64, without the id."""
+    """Read the rows that validate wrote: whole numbers as Int64, a category as what it says."""
     features = params.features
     return pd.read_csv(
         io.BytesIO(body),
-        encoding="utf-8-sig",
         usecols=[*features.names, features.target],
         dtype={
             **dict.fromkeys(features.numeric, "Int64"),
@@ -48,7 +47,7 @@ def read_table(body: bytes, params: Params) -> pd.DataFrame:
             features.target: "float64",
         },
         keep_default_na=False,
-        na_values={name: ["", "NaN", "nan"] for name in features.numeric},
+        na_values={name: [""] for name in features.numeric},
     )
 
 
