@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from local.background import answers
+from local.lock import locked
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -105,12 +106,17 @@ def install(requirements: Path, folder: Path) -> Path:
     """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"
-    if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
+    with locked(folder.with_suffix(".lock")):
+        if (
+            python.exists()
+            and installed.exists()
+            and installed.read_text() == requirements.read_text()
+        ):
+            return python
+        uv = Path(sys.executable).parent / "uv"
+        create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
+        fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
+        for step in (create, fill):
+            subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
+        shutil.copy(requirements, installed)
         return python
-    uv = Path(sys.executable).parent / "uv"
-    create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
-    fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
-    for step in (create, fill):
-        subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
-    shutil.copy(requirements, installed)
-    return python

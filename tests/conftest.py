@@ -4,19 +4,30 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+# How long an example takes tells of the machine: nothing here is judged by that.
+settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in every run of CI: a failure there is one that anybody can repeat.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI") == "true":
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("anywhere"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "anywhere")
 
 # Powertools and the resolvers read them when they are imported, which is before any fixture.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
 os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 
 ROOT = Path(__file__).parent.parent
+# What is started for a room is started once: where workers share the tests, one takes the room.
+ROOMS = ("integration", "browser", "sam_local", "localstack")
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of its own
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        if room in ROOMS:
+            item.add_marker(pytest.mark.xdist_group(room))
 
 
 @pytest.fixture(scope="session")
