@@ -12,12 +12,16 @@ TUNE ?=
 VERSION ?=
 REASON ?=
 METRICS ?= 88
+WORKERS ?= 4
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
+
+# What the tests wait for is mostly not this machine: more workers than cores.
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS)
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -63,8 +67,17 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: $(READY) ## Run every test: units, the stack on a local cloud of its own, LocalStack, containers
-	@$(PYTHON) -m pytest
+test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
+	@$(PYTEST)
+
+.PHONY: test-busy
+test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
+	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
+	  trap "kill $$loops" EXIT; $(PYTEST)
+
+.PHONY: check
+check: lint typecheck ## Check style, format, the template, types and units: what takes no cloud
+	@$(PYTEST) tests/unit tests/agreement
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template

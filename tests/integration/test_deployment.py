@@ -16,10 +16,10 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
 
 
 @pytest.fixture(scope="module")
-def hosted(start_laptop: Callable[[str], Laptop], laptop: Laptop) -> Stack:
+def hosted(start_laptop: Callable[[str], Laptop]) -> Stack:
     """A cloud deployed to as to AWS, behind CloudFront, with an API key and a KMS key."""
-    assert laptop  # whose build it deploys
     stack = start_laptop("hosted").start_cloud()
+    stack.build()
     stack.deploy(
         "prod",
         **NOT_HERE,
