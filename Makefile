@@ -20,9 +20,6 @@ READY := $(VENV)/.ready
 LOCAL := PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
 
-# What the tests wait for is mostly not this machine: more workers than cores.
-PYTEST := $(PYTHON) -m pytest -n $(WORKERS)
-
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
@@ -66,18 +63,19 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
+# Who tests a cloud mostly waits for it, and takes a worker more than there are cores.
 .PHONY: test
 test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
-	@$(PYTEST)
+	@$(PYTHON) -m pytest -n $(WORKERS)
 
 .PHONY: test-busy
 test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
 	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
-	  trap "kill $$loops" EXIT; $(PYTEST)
+	  trap "kill $$loops" EXIT; $(PYTHON) -m pytest -n $(WORKERS)
 
 .PHONY: check
 check: lint typecheck ## Check style, format, the template, types and units: what takes no cloud
-	@$(PYTEST) tests/unit tests/agreement
+	@$(PYTHON) -m pytest -n 2 tests/unit tests/agreement
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template

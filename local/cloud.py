@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from local.background import answers
-from local.lock import locked
+from local.turn import in_turn
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -104,19 +104,19 @@ def python_platform(system: str = sys.platform) -> str:
 
 def install(requirements: Path, folder: Path) -> Path:
     """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
+    with in_turn(folder.with_suffix(".lock")):
+        return _installed(requirements, folder)
+
+
+def _installed(requirements: Path, folder: Path) -> Path:
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"
-    with locked(folder.with_suffix(".lock")):
-        if (
-            python.exists()
-            and installed.exists()
-            and installed.read_text() == requirements.read_text()
-        ):
-            return python
-        uv = Path(sys.executable).parent / "uv"
-        create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
-        fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
-        for step in (create, fill):
-            subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
-        shutil.copy(requirements, installed)
+    if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():
         return python
+    uv = Path(sys.executable).parent / "uv"
+    create = ("venv", "--quiet", "--clear", "--python", sys.executable, folder)
+    fill = ("pip", "sync", "--quiet", "--require-hashes", "--python", python, requirements)
+    for step in (create, fill):
+        subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
+    shutil.copy(requirements, installed)
+    return python

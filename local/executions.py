@@ -18,7 +18,7 @@ from local.cloud import CloudFailed
 from local.stack import Stack
 
 POLL_SECONDS = 0.2
-TRIGGER_SECONDS = 30
+TRIGGER_SECONDS = 180
 
 
 @dataclass

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
-from local.lock import locked
 from local.ministack import Ministack
+from local.turn import in_turn
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STACK = "clinical-outcomes"
 BUILD = ROOT / ".aws-sam" / "local"
-BUILD_LOCK = BUILD.with_suffix(".lock")  # whoever deploys shares it
+BUILD_LOCK = BUILD.with_suffix(".lock")
 BUILT_OF = BUILD / "sources.sha256"
 
 
@@ -56,27 +56,28 @@ class Stack:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
+    @in_turn(BUILD_LOCK)
     def build(self) -> None:
         """Build functions and layers with sam, for this cloud; what did not change is kept."""
         sources = f"{self.cloud.platform} {source_digest()}"
-        with locked(BUILD_LOCK):
-            if BUILT_OF.exists() and BUILT_OF.read_text() == sources:
-                return
-            BUILT_OF.unlink(missing_ok=True)
-            self._sam(
-                "build",
-                "--cached",
-                "--parallel",
-                "--build-dir",
-                BUILD,
-                "--cache-dir",
-                ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
-                "--parameter-overrides",
-                f"Architecture={architecture()}",
-                PYTHON_PLATFORM=self.cloud.platform,
-            )
-            BUILT_OF.write_text(sources)
+        if BUILT_OF.exists() and BUILT_OF.read_text() == sources:
+            return
+        BUILT_OF.unlink(missing_ok=True)
+        self._sam(
+            "build",
+            "--cached",
+            "--parallel",
+            "--build-dir",
+            BUILD,
+            "--cache-dir",
+            ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
+            "--parameter-overrides",
+            f"Architecture={architecture()}",
+            PYTHON_PLATFORM=self.cloud.platform,
+        )
+        BUILT_OF.write_text(sources)
 
+    @in_turn(BUILD_LOCK, shared=True)
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
         """Deploy the build, and write outputs.json into the cloud's home.
 
@@ -84,19 +85,18 @@ class Stack:
         parameters: of the template, over those of that section.
         """
         given = {**samconfig_overrides(config), "Architecture": architecture(), **parameters}
-        with locked(BUILD_LOCK, shared=True):
-            self._sam(
-                "deploy",
-                "--config-file",
-                ROOT / "samconfig.toml",
-                "--config-env",
-                config,
-                "--no-confirm-changeset",
-                "--template-file",
-                BUILD / "template.yaml",
-                "--parameter-overrides",
-                " ".join(f"{name}={value}" for name, value in given.items()),
-            )
+        self._sam(
+            "deploy",
+            "--config-file",
+            ROOT / "samconfig.toml",
+            "--config-env",
+            config,
+            "--no-confirm-changeset",
+            "--template-file",
+            BUILD / "template.yaml",
+            "--parameter-overrides",
+            " ".join(f"{name}={value}" for name, value in given.items()),
+        )
         outputs = self._describe()
         self.outputs_file.write_text(outputs.model_dump_json(indent=1) + "\n")
         self._deployed_file.write_text(source_digest())

@@ -1,4 +1,4 @@
-"""Locks between processes, which end with whoever holds them, however that ends."""
+"""Turns that processes take, which end with whoever has one, however that ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(file: Path, *, shared: bool = False) -> Iterator[None]:
-    """Wait for a lock, and hold it until the block ends.
+def in_turn(file: Path, *, shared: bool = False) -> Iterator[None]:
+    """Wait for a file's lock, and hold it until the block ends.
 
     shared: with others who share it too, and with nobody who wants it alone.
     """
