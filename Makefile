@@ -12,6 +12,7 @@ TUNE ?=
 VERSION ?=
 REASON ?=
 METRICS ?= 88
+WORKERS ?= 4
 STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -62,9 +63,19 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
+# Who tests a cloud mostly waits for it, and takes a worker more than there are cores.
 .PHONY: test
-test: $(READY) ## Run every test: units, the stack on a local cloud of its own, LocalStack, containers
-	@$(PYTHON) -m pytest
+test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
+	@$(PYTHON) -m pytest -n $(WORKERS)
+
+.PHONY: test-busy
+test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
+	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
+	  trap "kill $$loops" EXIT; $(PYTHON) -m pytest -n $(WORKERS)
+
+.PHONY: check
+check: lint typecheck ## Check style, format, the template, types and units: what takes no cloud
+	@$(PYTHON) -m pytest -n 2 tests/unit tests/agreement
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template

@@ -25,7 +25,7 @@ from local.executions import Outcome
 from local.stack import Stack
 
 SAMPLE = ROOT / "data" / "sample.csv"
-SERVED_SECONDS = 30
+SERVED_SECONDS = 180
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -237,7 +237,7 @@ def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> N
 def is_healthy(stack: Stack) -> bool:
     """Whether the API serves a model."""
     try:
-        with urllib.request.urlopen(f"{stack.outputs.api_url}/health", timeout=30):  # noqa: S310
+        with urllib.request.urlopen(f"{stack.outputs.api_url}/health", timeout=120):  # noqa: S310
             return True
     except urllib.error.HTTPError:
         return False
@@ -253,7 +253,7 @@ def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + SERVED_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:

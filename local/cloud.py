@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from local.background import answers
+from local.turn import in_turn
 
 ROOT = Path(__file__).parent.parent
 REGION = "us-east-1"
@@ -121,6 +122,11 @@ def python_platform(system: str = sys.platform) -> str:
 
 def install(requirements: Path, folder: Path) -> Path:
     """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
+    with in_turn(folder.with_suffix(".lock")):
+        return _installed(requirements, folder)
+
+
+def _installed(requirements: Path, folder: Path) -> Path:
     installed = folder / "requirements.txt"
     python = folder / "bin" / "python"
     if python.exists() and installed.exists() and installed.read_text() == requirements.read_text():

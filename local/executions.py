@@ -20,7 +20,7 @@ from local.models import operator
 from local.stack import Stack
 
 POLL_SECONDS = 0.2
-TRIGGER_SECONDS = 30
+TRIGGER_SECONDS = 180
 NAME_LETTERS = 80  # that the name of an execution may have
 INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
 LONGEST_NAME = 100  # of an upload; the name is told on, and what it is told in has limits

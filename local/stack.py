@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 from local.ministack import Ministack
+from local.turn import in_turn
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -43,6 +44,8 @@ BROKEN = {
 SETTLE_SECONDS = 600
 END_SECONDS = 10
 BUILD = ROOT / ".aws-sam" / "local"
+BUILD_LOCK = BUILD.with_suffix(".lock")
+BUILT_OF = BUILD / "sources.sha256"
 
 
 class Outputs(BaseModel):
@@ -70,8 +73,13 @@ class Stack:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
+    @in_turn(BUILD_LOCK)
     def build(self) -> None:
         """Build functions and layers with sam, for this cloud; what did not change is kept."""
+        sources = f"{self.cloud.platform} {source_digest()}"
+        if BUILT_OF.exists() and BUILT_OF.read_text() == sources:
+            return
+        BUILT_OF.unlink(missing_ok=True)
         self._sam(
             "build",
             "--cached",
@@ -84,7 +92,9 @@ class Stack:
             f"Architecture={architecture()}",
             PYTHON_PLATFORM=self.cloud.platform,
         )
+        BUILT_OF.write_text(sources)
 
+    @in_turn(BUILD_LOCK, shared=True)
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
         """Deploy the build, and write outputs.json into the cloud's home.
 

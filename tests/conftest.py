@@ -4,19 +4,40 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+# How long an example takes tells of the machine: nothing here is judged by that.
+settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples in every run of CI: a failure there is one that anybody can repeat.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI") == "true":
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("anywhere"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "anywhere")
 
 # Powertools and the resolvers read them when they are imported, which is before any fixture.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
 os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 
 ROOT = Path(__file__).parent.parent
+# Rooms that start a cloud, an engine or a browser, once for all of their tests.
+ROOMS = ("integration", "browser", "sam_local", "localstack")
+# What starts clouds of its own and uses none of a room's.
+ALONE = ("test_least_privilege.py",)
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
+
+
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Share the tests among xdist's workers: a room that starts something whole, a unit by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        room = Path(file).parts[1]
+        return room if room in ROOMS and Path(file).name not in ALONE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:
+    config.option.loadscopereorder = False  # what is to begin first comes first as it is
+    return ByRoom(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from tests.integration.conftest import ROOT, Laptop, first_up, laptop, start_laptop
+from tests.patience import PATIENCE_SECONDS
 
 __all__ = ["first_up", "laptop", "start_laptop"]
 
 SCREENSHOTS = ROOT / ".local/screenshots"
-PATIENCE_MS = 60_000
+PATIENCE_MS = PATIENCE_SECONDS * 1000
+expect.set_options(timeout=PATIENCE_MS)
 MISSING = "no Chromium is found: install it, on Debian with `apt-get install chromium`"
 # Nothing but the page may ask anything of the network.
 QUIET = (
@@ -35,7 +45,9 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(MISSING)
     arguments = [*QUIET, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = playwright.chromium.launch(
+            executable_path=found, args=arguments, timeout=PATIENCE_MS
+        )
         yield browser
         browser.close()
 

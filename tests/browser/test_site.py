@@ -15,7 +15,6 @@ from tests.integration.conftest import Laptop
 MOST_BYTES = 20_000  # of the predict page
 MINUS = "\N{MINUS SIGN}"
 WORTHLESS = "does not beat always answering the average"
-expect.set_options(timeout=60_000)
 
 
 def fill(page: Page, patient: dict[str, Any]) -> None:
@@ -62,10 +61,10 @@ def test_a_prediction_shows_what_the_api_answers(
 
 def test_the_gauge_is_drawn_to_scale(visit: Visit, site: str, patient: dict[str, Any]) -> None:
     page = predicted(visit, site, patient)
-    page.wait_for_timeout(1_000)  # the animation's end
 
     drawn = page.locator("#gauge").evaluate(
-        """gauge => {
+        """async gauge => {
+             await Promise.all(gauge.getAnimations({ subtree: true }).map(one => one.finished));
              const style = getComputedStyle(gauge, "::before"), all = gauge.clientWidth;
              const [left, right] = [style.left, style.right].map(parseFloat);
              return [left / all * 10, (all - right) / all * 10];

@@ -1,17 +1,18 @@
 """The stack on a local cloud of the tests' own, brought up as a user brings it up."""
 
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
-import time
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -19,17 +20,35 @@ from local import executions
 from local.console.process import ConsoleProcess
 from local.ministack import Ministack
 from local.stack import Stack
+from tests.patience import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parent.parent.parent
-SERVED_SECONDS = 60
+PORTS = range(20_000, 30_000)  # below those that the system gives to whoever connects
 NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
+
+_held: list[TextIO] = []
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port that nobody listens on, and hold it for as long as this process runs.
+
+    It is held by a lock that other workers and other runs see: between a stop and a start, and
+    before the first start, it is nobody else's.
+    """
+    locks = Path(tempfile.gettempdir()) / f"clinical-outcomes-ports-{os.getuid()}"
+    locks.mkdir(exist_ok=True)
+    for port in PORTS:
+        lock = (locks / str(port)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+        else:
+            _held.append(lock)
+            return port
+    raise RuntimeError(f"no port of {PORTS} is free")
 
 
 @dataclass(frozen=True)
@@ -49,7 +68,7 @@ def fetch(url: str, body: bytes | None = None, method: str | None = None, **head
         url, body, {name.replace("_", "-"): value for name, value in headers.items()}, method=method
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             return Answer(response.status, dict(response.headers), response.read().decode())
     except urllib.error.HTTPError as error:
         return Answer(error.code, dict(error.headers), error.read().decode())
@@ -78,7 +97,7 @@ class Laptop:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=3 * PATIENCE_SECONDS,
             check=False,
         )
 
@@ -102,11 +121,12 @@ class Laptop:
 
     def ended(self, arn: str) -> dict[str, Any]:
         """Wait for an execution to end, and describe it."""
-        while True:
-            described = self.stack.stepfunctions.describe_execution(executionArn=arn)
-            if described["status"] != "RUNNING":
-                return dict(described)
-            time.sleep(0.2)
+
+        def described() -> dict[str, Any] | None:
+            found = self.stack.stepfunctions.describe_execution(executionArn=arn)
+            return dict(found) if found["status"] != "RUNNING" else None
+
+        return until(described, f"the end of {arn}")
 
     def retrain_on(self, path: Path) -> dict[str, Any]:
         """Upload a data set, and describe how the execution that it started ended."""
@@ -114,10 +134,7 @@ class Laptop:
 
     def wait_until_served(self, version: str) -> None:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
-        deadline = time.monotonic() + SERVED_SECONDS
-        while self.get("/health").body["model_version"] != version:
-            assert time.monotonic() < deadline, f"{version} is not served"
-            time.sleep(0.5)
+        until(lambda: self.get("/health").body["model_version"] == version, f"{version} in service")
 
     def logged(self) -> list[str]:
         """Every line in the functions' and the state machine's logs."""

@@ -3,10 +3,18 @@
 import pytest
 
 from bench.sizes import LAMBDA_LIMIT, built_resources, function_sizes
-from local.stack import BUILD
-from tests.integration.conftest import ROOT
+from local.stack import BUILD, BUILT_OF
+from tests.integration.conftest import ROOT, Laptop
 
 pytestmark = pytest.mark.usefixtures("laptop")  # whose start built it
+
+
+def test_what_is_built_is_not_built_again(laptop: Laptop) -> None:
+    before = BUILT_OF.stat().st_mtime_ns
+
+    laptop.stack.build()
+
+    assert BUILT_OF.stat().st_mtime_ns == before
 
 
 def test_every_function_with_its_layers_is_under_250_mb() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import ROOT, Laptop, fetch
+from tests.patience import until
 
-WAIT_SECONDS = 180
 SENT = {
     "POST /predict": 10,
     "POST /predict/batch": 2,
@@ -26,15 +26,6 @@ SENT = {
 
 type Widgets = dict[str, dict[str, Any]]
 type Figures = dict[str, list[float]]
-
-
-def until[Answer](ask: Callable[[], Answer]) -> Answer:
-    """Ask until there is an answer that says something."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, "nothing came"
-        time.sleep(0.5)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +77,7 @@ def since(laptop: Laptop, patient: dict[str, object]) -> datetime:
     """When the requests began that are sent here, every kind of them."""
     laptop.wait_until_served(laptop.artefact("models/champion.json")["version"])
     began = math.ceil(time.time())  # of a whole second, as the service has it
-    time.sleep(began - time.time() + 0.1)
+    time.sleep(max(began - time.time(), 0) + 0.1)
     for _ in range(5):
         assert laptop.post("/predict", patient).status == 200
     for _ in range(3):
@@ -220,7 +211,10 @@ def test_an_execution_is_counted_by_its_verdict(
 
 
 def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:
-    checks = until(lambda: [line for line in laptop.logged() if '"scheduled":true' in line])
+    def checked() -> list[str]:
+        return [line for line in laptop.logged() if '"scheduled":true' in line]
+
+    checks = until(checked, "a check of health")
 
     assert all('"Health":[1.0]' in line for line in checks[-1:])
     assert not any('"Requests"' in line for line in checks)
@@ -256,7 +250,7 @@ def test_a_failed_execution_alarms(
 
     assert laptop.retrain_on(bad)["status"] == "FAILED"
 
-    (alarm,) = until(heard)
+    (alarm,) = until(heard, "the alarm")
     assert alarm["NewStateValue"] == "ALARM"
     assert "PipelineFailedAlarm" in alarm["AlarmName"]
     assert "the champion stays" in alarm["AlarmDescription"]
@@ -281,5 +275,5 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(
         told.extend((one["AlarmName"], one["NewStateValue"]) for one in heard())
         return len(told) == 2
 
-    until(both)
+    until(both, "the alarm and its end")
     assert told == [(name, "ALARM"), (name, "OK")]  # for nothing is wrong

@@ -10,15 +10,16 @@ import pytest
 
 from local.stack import Stack
 from tests.integration.conftest import NOT_HERE, ROOT, Answer, Laptop, fetch
+from tests.patience import PATIENCE_SECONDS
 
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555"
 
 
 @pytest.fixture(scope="module")
-def hosted(start_laptop: Callable[[str], Laptop], laptop: Laptop) -> Stack:
+def hosted(start_laptop: Callable[[str], Laptop]) -> Stack:
     """A cloud deployed to as to AWS, behind CloudFront, with an API key and a KMS key."""
-    assert laptop  # whose build it deploys
     stack = start_laptop("hosted").start_cloud()
+    stack.build()
     stack.deploy(
         "prod",
         **NOT_HERE,
@@ -149,7 +150,8 @@ def test_deleting_the_stack_deletes_no_data_and_no_log(hosted: Stack) -> None:
             hosted.s3.delete_object(Bucket=hosted.outputs.site_bucket, Key=one["Key"])
     cloudformation.delete_stack(StackName=hosted.outputs.stack_name)
     cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=hosted.outputs.stack_name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        StackName=hosted.outputs.stack_name,
+        WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE_SECONDS},
     )
 
     for bucket in kept:

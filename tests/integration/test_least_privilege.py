@@ -15,14 +15,14 @@ from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch
 
 
 @pytest.fixture(scope="module")
-def strict(start_laptop: Callable[[str], Laptop], laptop: Laptop) -> Stack:
+def strict(start_laptop: Callable[[str], Laptop]) -> Stack:
     """A cloud that enforces IAM, as AWS does, deployed to as to AWS.
 
     The deny on requests without TLS goes, for a local cloud has none: what is tested here is
     what the roles allow.
     """
-    assert laptop  # whose build it deploys
     stack = start_laptop("strict").start_cloud(enforce_iam=True)
+    stack.build()
     stack.deploy("prod", **NOT_HERE, CloudFront="false")
     for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
         stack.s3.delete_bucket_policy(Bucket=bucket)

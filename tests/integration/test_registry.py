@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from clinical.registry import MODEL, Champion, Promotion, Registry
 
 from local import executions
 from tests.integration.conftest import ROOT, Laptop
+from tests.patience import until
 
 # The real promote stage, in a process of its own that halts where it is told to.
 PROMOTER = """
@@ -298,9 +298,8 @@ def test_functions_refuse_a_champion_that_is_corrupted_and_say_so_in_a_metric(
     by_hand = Promotion(who="the tests", why="unverified", execution="by-hand")
     with corrupted(laptop, versions[0]):
         registry.promote(version, pointer, by_hand, datetime.now(UTC))
-        refused = wait_for_refusal(laptop)
+        until(lambda: is_refused(laptop), "the functions' refusal")
 
-        assert refused
         assert laptop.get("/health").body["model_version"] == versions[2]
 
     laptop.wait_until_served(versions[0])  # once it is whole again
@@ -319,11 +318,7 @@ def corrupted(laptop: Laptop, version: str) -> Iterator[None]:
         bucket.put(key, whole)
 
 
-def wait_for_refusal(laptop: Laptop) -> bool:
-    """Ask until the functions have looked at the pointer, and see whether they refused it."""
-    for _ in range(60):
-        laptop.get("/health")
-        if any('"ArtefactsRefused"' in line for line in laptop.logged()):
-            return True
-        time.sleep(0.5)
-    return False
+def is_refused(laptop: Laptop) -> bool:
+    """Let the functions look at the pointer, and see whether they refused it."""
+    laptop.get("/health")
+    return any('"ArtefactsRefused"' in line for line in laptop.logged())

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from local.stack import STACK, Stack
 from tests import state_machine
 from tests.integration.conftest import free_port
 from tests.localstack.cases import mock_config
+from tests.patience import PATIENCE_SECONDS, until
 from tests.template import template as read
 
 HERE = Path(__file__).parent
-START_SECONDS = 120
 MACHINE = "retrain"
 MOCKED = "mocked.json"
 RESOURCES = (
@@ -69,11 +68,9 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not stack.cloud.is_up():
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"LocalStack did not come up:\n{stack.cloud.log.read_text()}")
-            time.sleep(0.2)
+        until(lambda: stack.cloud.is_up() or process.poll() is not None, "LocalStack")
+        if process.poll() is not None:
+            pytest.fail(f"LocalStack did not come up:\n{stack.cloud.log.read_text()}")
         yield stack
     finally:
         process.kill()  # asked to terminate, it waits for its web server for ever
@@ -122,7 +119,7 @@ def outputs(localstack: Stack, template: dict[str, Any]) -> dict[str, str]:
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": START_SECONDS}
+        StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": PATIENCE_SECONDS}
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

@@ -13,6 +13,7 @@ from clinical.registry import CHAMPION_KEY, MODEL, Champion, Pointer, Promotion,
 
 from local.stack import Stack
 from tests.localstack.cases import EVALUATED
+from tests.patience import PATIENCE_SECONDS
 
 RACERS, ROUNDS = 4, 10
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -50,7 +51,7 @@ def at_once[Outcome](run: Callable[[int], Outcome]) -> list[Outcome | ClinicalEr
     together = Barrier(RACERS)
 
     def race(number: int) -> Outcome | ClinicalError:
-        together.wait(timeout=60)
+        together.wait(timeout=PATIENCE_SECONDS)
         try:
             return run(number)
         except ClinicalError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from local import site
 from local.stack import Stack
+from tests.patience import PATIENCE_SECONDS
 
 API_URL = "http://api.example/v1"
 KINDS = {
@@ -37,7 +38,9 @@ class Website:
     def get(self, path: str) -> Page:
         """Ask on loopback: the name resolves only where there is a public DNS."""
         place = urlsplit(self.url)
-        connection = http.client.HTTPConnection("127.0.0.1", place.port or 80, timeout=60)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", place.port or 80, timeout=PATIENCE_SECONDS
+        )
         try:
             connection.request("GET", path, headers={"Host": place.netloc})
             answer = connection.getresponse()

@@ -1,7 +1,6 @@
 """Every branch of the retrain state machine, in another engine than the local cloud's."""
 
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +13,8 @@ from events.generate import inputs_of, stages
 from local.stack import Stack
 from tests import state_machine
 from tests.localstack.cases import CASES, NOTES, Case
+from tests.patience import until
 
-WAIT_SECONDS = 180
 DEFINITION = state_machine.definition()
 STATES = state_machine.states(DEFINITION)
 STAGES = {"".join(part.capitalize() for part in name.split("_")): name for name in stages()}
@@ -123,17 +122,14 @@ def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, Executio
 
 
 def _ended(localstack: Stack, arn: str) -> Execution:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while True:
-        described = localstack.stepfunctions.describe_execution(executionArn=arn)
-        if described["status"] != "RUNNING":
-            pages = localstack.stepfunctions.get_paginator("get_execution_history").paginate(
-                executionArn=arn
-            )
-            events = [dict(event) for page in pages for event in page["events"]]
-            return Execution(dict(described), events)
-        assert time.monotonic() < deadline, f"{arn} goes on\n{localstack.cloud.log.read_text()}"
-        time.sleep(0.5)
+    def described() -> dict[str, Any] | None:
+        found = localstack.stepfunctions.describe_execution(executionArn=arn)
+        return dict(found) if found["status"] != "RUNNING" else None
+
+    ended = until(described, f"the end of {arn}, see {localstack.cloud.log}")
+    history = localstack.stepfunctions.get_paginator("get_execution_history")
+    pages = history.paginate(executionArn=arn)
+    return Execution(ended, [dict(event) for page in pages for event in page["events"]])
 
 
 @pytest.mark.parametrize("name", CASES)

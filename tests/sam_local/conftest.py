@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,11 +24,11 @@ from tests.integration.conftest import (
     start_laptop,
 )
 from tests.integration.conftest import laptop as laptop_without_engine
+from tests.patience import PATIENCE_SECONDS, until
 from tests.sam_local import engine, stand_in
 
 __all__ = ["first_up", "laptop_without_engine", "start_laptop"]
 
-START_SECONDS = 120
 MISSING = (
     "no Docker engine answers: start one or, as root, install Debian's docker.io and debootstrap, "
     "for the tests to start one of their own"
@@ -86,7 +85,7 @@ class SamLocal:
             env=self.docker,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=3 * PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -108,12 +107,13 @@ class SamLocal:
             )
         api = LocalApi(f"http://127.0.0.1:{port}", log)
         try:
-            api.wait()
+            until(lambda: api.listens() or process.poll() is not None, f"sam, see {log}")
+            assert process.poll() is None, log.read_text()
             yield api
         finally:
             process.send_signal(signal.SIGINT)  # as Ctrl-C, on which sam removes its containers
             try:
-                process.wait(60)
+                process.wait(PATIENCE_SECONDS)
             finally:
                 process.kill()
 
@@ -138,18 +138,12 @@ class LocalApi:
         raw = json.dumps(body).encode()
         return fetch(f"{self.url}{path}", raw, None, Content_Type="application/json")
 
-    def wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.url}/", timeout=5):
-                    return
-            except urllib.error.HTTPError:
-                return
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                if time.monotonic() > deadline:
-                    raise RuntimeError(self.log.read_text()) from error
-                time.sleep(0.2)
+    def listens(self) -> bool:
+        try:
+            fetch(f"{self.url}/")
+        except (urllib.error.URLError, ConnectionError):
+            return False
+        return True
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-START_SECONDS = 60
+from tests.patience import PATIENCE_SECONDS, until
 
 
 def answers(host: str | None = None) -> bool:
@@ -45,12 +44,10 @@ def started(folder: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(host):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((folder / "dockerd.log").read_text())
-            time.sleep(0.2)
+        until(lambda: answers(host) or process.poll() is not None, "the Docker engine")
+        if process.poll() is not None:
+            raise RuntimeError((folder / "dockerd.log").read_text())
         yield host
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE_SECONDS)

@@ -1,16 +1,14 @@
 """The API from real Lambda containers answers as the deployed one does."""
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.conftest import Laptop, free_port
+from tests.patience import until
 from tests.sam_local.conftest import Containers, LocalApi, SamLocal
-
-SERVED_SECONDS = 90
 
 
 @pytest.mark.parametrize(
@@ -73,10 +71,7 @@ def test_a_retrain_swaps_the_model_in_the_running_container(
 
     champion = laptop.artefact("models/champion.json")["version"]
     assert champion != before
-    deadline = time.monotonic() + SERVED_SECONDS
-    while api.get("/health").body["model_version"] != champion:
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    until(lambda: api.get("/health").body["model_version"] == champion, "the swap")
     assert containers() == running
 
 

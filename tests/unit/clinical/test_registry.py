@@ -29,6 +29,7 @@ from clinical.registry import (
     version_name,
 )
 
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.conftest import NOW, PROMOTION, Candidate
 
 
@@ -337,7 +338,7 @@ def test_of_promotions_in_parallel_one_wins_each_round(
                 seen: Pointer | None = seen_by_both,
                 together: Barrier = together,
             ) -> Champion | None:
-                together.wait(timeout=10)
+                together.wait(timeout=PATIENCE_SECONDS)
                 try:
                     return registry.promote(version, seen, PROMOTION, NOW)
                 except ChampionMoved:

@@ -458,7 +458,7 @@ keys = st.sampled_from([*params().columns]) | st.text(string.printable, max_size
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=st.dictionaries(keys, json_values, max_size=9) | json_values)
 def test_no_json_body_is_ever_a_fault(api: Api, body: object) -> None:
@@ -470,7 +470,7 @@ def test_no_json_body_is_ever_a_fault(api: Api, body: object) -> None:
 @settings(
     max_examples=150,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     body=st.binary(max_size=200),
@@ -769,7 +769,7 @@ def test_a_batch_that_breaks_counts_as_a_prediction_error(
 @settings(
     max_examples=100,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rows=st.lists(st.dictionaries(keys, json_values, max_size=9) | json_values, max_size=5))
 def test_no_row_of_a_batch_is_ever_a_fault(

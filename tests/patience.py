@@ -1,0 +1,19 @@
+"""Waiting for conditions, however busy this machine is with something else."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_SECONDS = 300  # nothing is measured by it
+LOOK_AGAIN_SECONDS = 0.3
+
+
+def until[Answer](ask: Callable[[], Answer | None], what: str) -> Answer:
+    """Ask until there is an answer that says something.
+
+    what: what is waited for, to say where it does not come.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS} s"
+        time.sleep(LOOK_AGAIN_SECONDS)
+    return answer
