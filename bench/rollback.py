@@ -4,13 +4,17 @@ It needs the local cloud with two versions published, and moves the champion the
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 import urllib.request
+from itertools import cycle
 
+from clinical.artefacts import Bucket
 from clinical.params import params
+from clinical.registry import Registry
 from rich.console import Console
 
 from local.cloud import ROOT
@@ -28,16 +32,28 @@ def served(stack: Stack) -> str:
         return version
 
 
-def rolled_back(stack: Stack) -> float:
-    """Roll back as a user does, and return the seconds until another version answers."""
-    before = served(stack)
+def two_versions(stack: Stack) -> tuple[str, str]:
+    """Name the champion, and the version to go to and come back from."""
+    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    champion = served(stack)
+    others = [one.version for one in registry.versions() if one.version != champion]
+    if not others:
+        raise SystemExit("publish a second version first: make retrain DATA=…")
+    return others[0], champion
+
+
+def rolled_back(stack: Stack, version: str) -> float:
+    """Roll back to a version as a user does, and return the seconds until it answers."""
     began = time.monotonic()
     with subprocess.Popen(
-        [sys.executable, "-m", "local", "rollback"], cwd=ROOT, stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "local", "rollback"],
+        cwd=ROOT,
+        env={**os.environ, "VERSION": version},
+        stdout=subprocess.DEVNULL,
     ):
-        while served(stack) == before:
+        while served(stack) != version:
             if time.monotonic() - began > PATIENCE_SECONDS:
-                raise SystemExit("the rollback is not served; are two versions published?")
+                raise SystemExit(f"the rollback to {version} is not served")
             time.sleep(POLL_SECONDS)
         return time.monotonic() - began
 
@@ -45,7 +61,8 @@ def rolled_back(stack: Stack) -> float:
 def main() -> None:
     """Measure and print, beside `serving.refresh_seconds`, which is most of it."""
     stack = stack_at(ROOT / ".local")
-    took = [rolled_back(stack) for _ in range(TIMES)]
+    there_and_back = cycle(two_versions(stack))
+    took = [rolled_back(stack, next(there_and_back)) for _ in range(TIMES)]
     refresh = params().serving.refresh_seconds
     Console().print(
         f"{TIMES} rollbacks, from the command to the first answer: median "

@@ -159,7 +159,7 @@ def rollback(stack: Stack, version: str | None, reason: str | None, console: Con
     outcome = executions.follow(stack, executions.start(stack, asked), console)
     if not outcome.succeeded:
         raise CloudFailed(f"{outcome.error}: {outcome.cause}. The champion stays.")
-    console.print(f"[bold]{_decision(outcome)}[/]")
+    console.print(f"[bold]{escape(_decision(outcome))}[/]")
     console.print(f"Warm functions serve it within {params().serving.refresh_seconds:g} s.")
 
 
@@ -174,8 +174,9 @@ def show_outcome(outcome: Outcome, console: Console) -> None:
     if not outcome.succeeded:
         show_rejection(outcome, console)
         raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
-    console.print(f"[bold]{_decision(outcome)}[/]")
-    models.show_verdict(Verdict.model_validate(outcome.output["verdict"]), console)
+    console.print(f"[bold]{escape(_decision(outcome))}[/]")
+    if verdict := outcome.output.get("verdict"):
+        models.show_verdict(Verdict.model_validate(verdict), console)
     show_notes(outcome.output.get("notes"), console)
     console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
 
@@ -274,8 +275,16 @@ def _decision(outcome: Outcome) -> str:
             return f"{output['version']} was promoted{warned}{before}"
         case "already_champion":
             return f"{output['version']} serves already; nothing new was promoted"
-        case _:
+        case "withheld":
+            version = output["version"]
+            return (
+                f"{version} was withheld; the champion stays. `make rollback VERSION={version}` "
+                "lets it serve"
+            )
+        case "rejected":
             return "The candidate was rejected; the champion stays"
+        case _:
+            return f"Nothing was promoted: {output['reason']}"
 
 
 def _done(console: Console, what: str, how: str, began: float) -> None:

@@ -4,7 +4,7 @@ import getpass
 import platform
 
 from clinical.artefacts import Bucket
-from clinical.registry import Registry
+from clinical.registry import Champion, Registry
 from clinical.verdict import Estimate, Verdict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -65,7 +65,7 @@ def show(stack: Stack, console: Console) -> None:
             f"{verdict.candidate.rmse.value:.3f}",
             f"{verdict.candidate.r2.value:.3f}",
             f"{verdict.skill.value:.3f}",
-            alias(version.version, champion.version, versions[0].version),
+            alias(version.version, champion, versions[0].version),
         )
     console.print(table)
     console.print("[bold]Last promotions[/]")
@@ -76,10 +76,12 @@ def show(stack: Stack, console: Console) -> None:
         )
 
 
-def alias(version: str, champion: str, newest: str) -> str:
-    """Name what a version is: the one that serves, or the newest, which does not."""
-    if version == champion:
+def alias(version: str, champion: Champion, newest: str) -> str:
+    """Name what a version is: the one that serves, one taken back, or the newest of the others."""
+    if version == champion.version:
         return "champion"
+    if version in champion.withdrawn:
+        return "withdrawn"
     return "challenger" if version == newest else ""
 
 

@@ -210,6 +210,8 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
     output = json.loads(described.get("output") or "{}")
     cause = described.get("cause") or ""
     with place:
+        if ended := output.get("reason"):  # of a run that had nothing to do, or may not
+            ui.label(str(ended))
         for reason in (output.get("verdict") or {}).get("reasons", []):
             ui.label(f"• {reason}")
         show_notes(output.get("notes"))

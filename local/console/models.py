@@ -91,7 +91,7 @@ def registry_of(stack: Stack) -> dict[str, Any]:
         "versions": [
             {
                 "version": one.version,
-                "alias": alias(one.version, champion.version, versions[0].version),
+                "alias": alias(one.version, champion, versions[0].version),
                 "published (UTC)": f"{one.published_at:%Y-%m-%d %H:%M}",
                 "verdict": one.verdict.decision.replace("_", " "),
                 "RMSE": f"{one.verdict.candidate.rmse.value:.3f}",

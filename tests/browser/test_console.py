@@ -48,7 +48,7 @@ def test_a_retrain_is_started_and_watched_to_its_end(
     expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
     wait_for(page, "Served", GREEN)
 
-    for state in ("Asked", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
+    for state in ("Admit", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
         assert colour(page, state) == GREEN, state
     assert colour(page, "Rejected") != GREEN
     prepare = page.locator("g.cluster[id$='-Prepare'] rect").first
@@ -79,8 +79,8 @@ def test_what_somebody_opened_stays_open_while_the_execution_goes_on(
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text(re.compile("[0-9a-f-]{36}: running"))).to_be_visible()
 
-    page.get_by_text(re.compile("^Asked: succeeded")).click()
-    opened = page.locator(".q-expansion-item", has_text="Asked: succeeded").locator(".mono").first
+    page.get_by_text(re.compile("^Admit: succeeded")).click()
+    opened = page.locator(".q-expansion-item", has_text="Admit: succeeded").locator(".mono").first
     expect(opened).to_be_visible()
 
     expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()

@@ -66,7 +66,8 @@ def assert_consistent(laptop: Laptop) -> None:
     assert [entry.sequence for entry in ledger] == list(range(1, champion.sequence + 1))
     assert ledger[-1] == champion
     for before, after in pairwise(ledger):
-        assert after.previous == before.version
+        is_another = after.version != before.version  # else the same rows were uploaded again
+        assert after.previous == (before.version if is_another else before.previous)
 
 
 def promote_by_hand(laptop: Laptop, version: str, reason: str = "to see") -> dict[str, Any]:
@@ -157,8 +158,9 @@ def test_models_lists_versions_aliases_and_promotions(laptop: Laptop, versions: 
     assert done.returncode == 0, done.stdout
     (served,) = [line for line in done.stdout.splitlines() if "champion" in line]
     assert versions[0] in served
-    (newest,) = [line for line in done.stdout.splitlines() if "challenger" in line]
-    assert versions[2] in newest
+    taken_back = [line for line in done.stdout.splitlines() if "withdrawn" in line]
+    for version in versions[1:]:
+        assert any(version in line for line in taken_back)
     assert "It was better on Tuesday." in done.stdout
 
 
@@ -200,8 +202,8 @@ def test_promoting_what_serves_changes_nothing(laptop: Laptop, versions: list[st
     ("asked", "error"),
     [
         ({"promote": "v-00000000"}, "VersionUnknown"),
-        ({"promot": "v-00000000"}, "InputUnknown"),
-        ({"tune": "nowhere"}, "TuningFailed"),
+        ({"promot": "v-00000000"}, "InputInvalid"),
+        ({"tune": "nowhere"}, "InputInvalid"),
     ],
 )
 def test_what_cannot_be_done_has_a_name_and_the_champion_stays(

@@ -138,37 +138,6 @@ def test_a_good_upload_after_bad_ones_serves(laptop: Laptop, sample: Path) -> No
     laptop.wait_until_served(json.loads(ended["output"])["version"])
 
 
-def test_only_a_csv_under_raw_starts_an_execution(laptop: Laptop, sample: Path) -> None:
-    stack = laptop.stack
-    before = set(executions._executions(stack))
-
-    for key in ("raw/notes.txt", "elsewhere/data.csv"):
-        stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=b"x")
-    ended = laptop.retrain_on(sample)  # by when theirs would have come, too
-
-    assert set(executions._executions(stack)) - before == {ended["executionArn"]}
-
-
-def test_two_uploads_at_once_leave_one_consistent_champion(
-    laptop: Laptop, sample: Path, tmp_path: Path
-) -> None:
-    lines = sample.read_bytes().splitlines(keepends=True)
-    files = []
-    for number in (1, 2):
-        file = tmp_path / f"part{number}.csv"
-        file.write_bytes(b"".join(lines[:-number]))
-        files.append(file)
-
-    arns = [executions.upload(laptop.stack, file) for file in files]
-    ended = [laptop.ended(arn) for arn in arns]
-
-    assert [one["status"] for one in ended] == ["SUCCEEDED", "SUCCEEDED"]
-    versions = {json.loads(one["output"])["version"] for one in ended}
-    champion = laptop.artefact("models/champion.json")
-    assert champion["version"] in versions
-    laptop.wait_until_served(champion["version"])
-
-
 def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
     laptop: Laptop, sample: Path, tmp_path: Path
 ) -> None:
