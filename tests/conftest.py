@@ -17,6 +17,7 @@ os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
+CASES = ROOT.parent / "shared" / "cases"
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,16 @@ def real_data() -> Path:
             pytest.fail(f"{REAL_DATA.name} must be present in CI")
         pytest.skip(f"{REAL_DATA.name} is not there: bring it from Kaggle, see the README")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Files and requests as people really send them; in CI they are always there."""
+    if not CASES.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{CASES.name} must be present in CI")
+        pytest.skip(f"{CASES.name} is not there: it comes with the project's issues")
+    return CASES
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from clinical.params import params
 from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
 from gate import judged
 from pydantic import BaseModel
+from reading import read
 from stages.validate import Rejection, judge
 from state import (
     Chosen,
@@ -151,9 +152,11 @@ INPUT_MAY_HAVE = (
     "The input may have raw, tune, promote, reason and who; {} retrains on the newest upload."
 )
 MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
-UNREADABLE = DatasetUnreadable("raw/sample.csv is no CSV: unexpected end of data")
+UNREADABLE = DatasetUnreadable(
+    "raw/sample.csv cannot be read: in row 2, a quote opens that never closes"
+)
 REJECTION = Rejection(
-    **dict(judge('Patient_ID,Age\n"P0001",17\n', params())),
+    **dict(judge(read("raw/sample.csv", b"Patient_ID,Age\nP0001,17\n", params()), params())[0]),
     report=Artefact(key="runs/sample/validate/report.json", sha256="0" * 64),
 ).model_dump_json()
 NO_GRID = TuningFailed("params.yaml has no grid of that name; tuning.grids has small, full")
