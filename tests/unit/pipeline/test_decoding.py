@@ -3,6 +3,7 @@ import codecs
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable
 
@@ -26,6 +27,13 @@ def open_document() -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         archive.writestr("content.xml", "<x/>")
+    return buffer.getvalue()
+
+
+def archived() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("data.csv"), io.BytesIO())
     return buffer.getvalue()
 
 
@@ -72,6 +80,7 @@ def test_letters_beyond_ascii_stay_what_they_are() -> None:
         (b"PAR1\x15\x04\x15\x00PAR1", "a Parquet file: export it as CSV UTF-8"),
         (b"ARROW1\x00\x00\xff\xff", "an Arrow or Feather file"),
         (b"SQLite format 3\x00\x10\x00", "an SQLite database"),
+        (archived(), "a tar archive: unpack it and upload the CSV in it"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document: export it as CSV UTF-8"),
         (b"\x89PNG\r\n\x1a\n", "a picture"),
         (b"{\\rtf1\\ansi Age}", "an RTF document"),
