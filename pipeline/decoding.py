@@ -100,6 +100,8 @@ def _text(name: str, body: bytes) -> tuple[str, str]:
             ("a ZIP archive", UNPACK),
         )
         raise DatasetUnreadable(f"{name} is {what}: {remedy}")
+    if body[257:262] == b"ustar":
+        raise DatasetUnreadable(f"{name} is a tar archive: {UNPACK}")
     if _every_other_is_nul(body):
         raise DatasetUnreadable(f"{name} is UTF-16 without a byte order mark: {SAVE}")
     return _decoded(name, body, "utf-8", "UTF-8"), "UTF-8"

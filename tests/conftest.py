@@ -24,6 +24,7 @@ ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own and uses none of a room's.
 ALONE = ("test_least_privilege.py",)
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
+CASES = ROOT.parent / "shared" / "cases"
 
 
 class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -48,6 +49,16 @@ def real_data() -> Path:
             pytest.fail(f"{REAL_DATA.name} must be present in CI")
         pytest.skip(f"{REAL_DATA.name} is not there: bring it from Kaggle, see the README")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Files and requests as people really send them; in CI they are always there."""
+    if not CASES.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{CASES.name} must be present in CI")
+        pytest.skip(f"{CASES.name} is not there: it comes with the project's issues")
+    return CASES
 
 
 @pytest.fixture(scope="session")

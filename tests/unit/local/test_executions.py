@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from local.executions import Progress, shown
+from local.executions import Progress, shown, upload_key
 
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -59,3 +60,21 @@ def test_the_state_that_an_execution_failed_in_is_marked() -> None:
     progress.update([event("TaskStateEntered", 0, "Ingest"), event("ExecutionFailed", 1)])
 
     assert "failed" in text(progress)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("trial.csv", "raw/trial.csv"),
+        ("trial.xlsx", "raw/trial.xlsx"),
+        ("TRIAL.CSV", "raw/TRIAL.CSV"),
+        ("trial.csv.gz", "raw/trial.csv.gz"),
+        ("trial", "raw/trial"),
+        ("my trial (1).csv", "raw/my trial (1).csv"),
+        ("étude.csv", "raw/étude.csv"),
+        ("a?b#c%d\\e\n.csv", "raw/a_b_c_d_e_.csv"),
+        (f"{'x' * 300}.xlsx", f"raw/{'x' * 95}.xlsx"),
+    ],
+)
+def test_an_upload_keeps_the_name_of_its_file_and_so_what_it_ends_in(name: str, key: str) -> None:
+    assert upload_key(name) == key

@@ -35,7 +35,7 @@ def test_a_card_says_what_the_model_was_made_of(card: Card) -> None:
     assert card.training.seed == params().seed
     assert card.training.cross_validation_r2 == pytest.approx(0.7, abs=0.1)
     assert card.lineage.execution == "one"
-    assert card.lineage.stages["validate"].wrote["dataset"] == card.data.sha256
+    assert card.lineage.stages["ingest"].wrote["dataset"] == card.data.sha256
 
 
 def test_the_card_is_readable_as_markdown(card: Card) -> None:

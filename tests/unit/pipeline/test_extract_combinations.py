@@ -3,14 +3,14 @@ from pathlib import Path
 from clinical.params import params
 from stages.extract_combinations import valid_combinations
 
-HEADER = ",".join(params().columns)
+HEADER = ",".join([name for name in params().columns if name != params().features.id])
 
 
 def test_a_combination_is_listed_once_and_in_order() -> None:
     text = f"""{HEADER}
-P1,56,Male,Infection,Ciprofloxacin,500,9,Nausea,8.5
-P2,57,Female,Infection,Ciprofloxacin,50.0,8,Nausea,8.1
-P3,58,Male,Infection,Ciprofloxacin,500,7,Nausea,8.2
+56,Male,Infection,Ciprofloxacin,500,9,Nausea,8.5
+57,Female,Infection,Ciprofloxacin,50,8,Nausea,8.1
+58,Male,Infection,Ciprofloxacin,500,7,Nausea,8.2
 """
 
     drug = {"Condition": "Infection", "Drug_Name": "Ciprofloxacin", "Side_Effects": "Nausea"}

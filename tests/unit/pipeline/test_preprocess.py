@@ -20,14 +20,6 @@ def test_the_table_has_features_and_target_and_no_patient_id(sample: Path) -> No
     assert len(table) == 1000
 
 
-def test_a_byte_order_mark_is_no_part_of_a_name(sample: Path) -> None:
-    marked = b"\xef\xbb\xbf" + sample.read_bytes()
-
-    pd.testing.assert_frame_equal(
-        read_table(marked, params()), read_table(sample.read_bytes(), params())
-    )
-
-
 def test_categories_that_look_like_nothing_stay_what_they_are() -> None:
     body = (",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n").encode()
 

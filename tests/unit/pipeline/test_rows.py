@@ -1,5 +1,7 @@
 import numpy as np
+from cells import as_meant, canonical_csv
 from clinical.params import params
+from reading import read
 from rows import read_rows, row_digests
 from stages.preprocess import as_csv, read_table
 
@@ -12,7 +14,9 @@ ROWS = (
 
 def as_kept(*rows: str) -> bytes:
     """Rows of an upload as preprocess writes them, which is without `Patient_ID`."""
-    return as_csv(read_table("\n".join([HEADER, *rows, ""]).encode(), params()))
+    upload = read("raw/data.csv", "\n".join([HEADER, *rows, ""]).encode(), params())
+    validated = canonical_csv(as_meant(upload, params())[0], params())
+    return as_csv(read_table(validated, params()))
 
 
 def test_rows_are_columns_of_whole_numbers_and_strings() -> None:
@@ -27,7 +31,8 @@ def test_rows_are_columns_of_whole_numbers_and_strings() -> None:
 
 
 def test_what_looks_like_nothing_is_read_as_what_it_says() -> None:
-    body = as_kept(ROWS[0].replace("Infection", "None").replace("Nausea", "NA"))
+    row = ROWS[0].replace("Infection", "None").replace("Nausea", "NA")
+    body = as_csv(read_table(f"{HEADER}\n{row}\n".encode(), params()))
 
     columns, _ = read_rows(body, params())
 
