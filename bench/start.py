@@ -44,6 +44,7 @@ def process(stack: Stack, what: str, *path: Path, **environment: str) -> Parts:
             **stack.cloud.environment,
             "ARTIFACTS_BUCKET": stack.outputs.artifacts_bucket,
             "POWERTOOLS_SERVICE_NAME": "predict",
+            "PYTHONPATH": "",  # make's leads to the sources
             **environment,
         },
         capture_output=True,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.registry import MODEL, Champion, Promotion, Registry
 
 from local import executions
@@ -23,12 +23,12 @@ from tests.integration.conftest import ROOT, Laptop
 # The real promote stage, in a process of its own that halts where it is told to.
 PROMOTER = """
 import json, sys
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from stages.promote import promote
 from tests.pipeline import Context
 
 method, key, nominated = sys.argv[1:]
-carried_on = getattr(Bucket, method)
+carried_on = getattr(Boto3Bucket, method)
 
 def halt(bucket, written, *rest):
     if written == key:
@@ -36,13 +36,13 @@ def halt(bucket, written, *rest):
         sys.stdin.readline()
     return carried_on(bucket, written, *rest)
 
-setattr(Bucket, method, halt)
+setattr(Boto3Bucket, method, halt)
 promote({"execution": "by-hand", "nominated": json.loads(nominated)}, Context())
 """
 
 
 def registry_of(laptop: Laptop) -> Registry:
-    return Registry(Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket))
+    return Registry(Boto3Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket))
 
 
 def champion_of(laptop: Laptop) -> Champion:

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 import snapshot_restore_py
-from clinical.artefacts import Bucket
 from clinical.champion import UNLOADED_RETRY_SECONDS, ChampionFollower
 from clinical.errors import ModelUnavailable, StorageUnavailable
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import CHAMPION_KEY, MODEL, REFERENCE, Champion, Registry
 from model.loader import Model, load
@@ -26,13 +26,19 @@ class Clock:
 
 
 @pytest.fixture
+def bucket(store: ObstoreBucket) -> ObstoreBucket:
+    """Models are published to where they serve from."""
+    return store
+
+
+@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def follower(bucket: Bucket, registry: Registry, clock: Clock) -> ChampionFollower[Model]:
-    return ChampionFollower(lambda: registry, lambda champion: load(bucket, champion), clock)
+def follower(bucket: ObstoreBucket, clock: Clock) -> ChampionFollower[Model]:
+    return ChampionFollower(lambda: bucket, load, clock)
 
 
 type Promote = Callable[[Candidate], Champion]
@@ -104,21 +110,20 @@ def test_a_start_without_a_champion_is_no_failure(
 
 def test_the_warm_path_asks_s3_nothing(
     follower: ChampionFollower[Model],
-    bucket: Bucket,
+    bucket: ObstoreBucket,
     monkeypatch: pytest.MonkeyPatch,
     candidate: Candidate,
     promote: Promote,
 ) -> None:
     promote(candidate)
     follower.current()
-    monkeypatch.setattr(bucket, "client", None)
+    monkeypatch.setattr(bucket, "_store", None)
 
     follower.current()
 
 
 def test_a_refresh_that_fails_keeps_the_loaded_model_and_says_so(
     follower: ChampionFollower[Model],
-    registry: Registry,
     clock: Clock,
     candidate: Candidate,
     promote: Promote,
@@ -131,7 +136,7 @@ def test_a_refresh_that_fails_keeps_the_loaded_model_and_says_so(
     def down(*_: object) -> None:
         raise StorageUnavailable("S3 answered 503")
 
-    monkeypatch.setattr(registry, "champion_after", down)
+    monkeypatch.setattr(Registry, "champion_after", down)
     clock.now += REFRESH
 
     assert follower.current().version == champion.version
@@ -142,7 +147,7 @@ def test_a_refresh_that_fails_keeps_the_loaded_model_and_says_so(
 
 def test_a_corrupted_model_is_refused_and_the_loaded_one_keeps_serving(
     follower: ChampionFollower[Model],
-    bucket: Bucket,
+    bucket: ObstoreBucket,
     clock: Clock,
     candidate: Candidate,
     challenger: Candidate,
@@ -176,7 +181,7 @@ def test_a_champion_with_another_reference_than_it_was_made_with_is_refused(
 
 def test_a_pointer_that_is_none_keeps_the_loaded_model(
     follower: ChampionFollower[Model],
-    bucket: Bucket,
+    bucket: ObstoreBucket,
     clock: Clock,
     candidate: Candidate,
     promote: Promote,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clinical.artefacts import Bucket
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Champion
 from hypothesis import HealthCheck, given, settings
@@ -252,7 +252,9 @@ def test_health_tells_the_version_that_serves(
         "status": "unhealthy",
         "model_loaded": False,
         "model_version": "unknown",
+        "reason": "No model has been promoted yet; start the retrain state machine.",
     }
+    assert unhealthy.headers["Retry-After"] == "1"
 
     champion = promote(candidate)
     predict_api.module.follower._next_look = float("-inf")
@@ -411,7 +413,7 @@ CANARY = "CANARY-7f3a"
 )
 def test_no_patient_id_is_ever_logged(
     api: Api,
-    bucket: Bucket,
+    bucket: ObstoreBucket,
     patient: dict[str, object],
     capsys: pytest.CaptureFixture[str],
     change: dict[str, object],
@@ -793,7 +795,7 @@ def test_the_card_tells_what_the_model_is_worth(api: Api, candidate: Candidate) 
     assert answer.body["model_version"] == api("GET", "/health").body["model_version"]
     assert {one["feature"] for one in answer.body["importances"]} == set(FEATURES)
     (entry,) = answer.body["ledger"]
-    assert (entry["sequence"], entry["who"], entry["why"]) == (1, PROMOTION.who, PROMOTION.why)
+    assert (entry["sequence"], entry["why"]) == (1, PROMOTION.why)
 
 
 def test_the_card_is_of_the_champion_that_serves(
