@@ -64,12 +64,12 @@ class ObstoreBucket(Bucket):
         self, store: "Callable[[], ObjectStore]", name: str, until: float = math.inf
     ) -> None:
         super().__init__(name)
-        self._store = store
+        self.store = store
         self._until = until
 
     def within(self, seconds: float) -> Self:
         """Give the same bucket with one deadline from now on for all that is asked of it."""
-        return type(self)(self._store, self.name, time.monotonic() + seconds)
+        return type(self)(self.store, self.name, time.monotonic() + seconds)
 
     @override
     def get(self, key: str) -> Stored:
@@ -103,15 +103,15 @@ class ObstoreBucket(Bucket):
         return sorted(key for key in found if key.startswith(prefix) and key.endswith(suffix))
 
     async def _get(self, key: str, options: "GetOptions") -> Stored:
-        answer = await obstore.get_async(self._store(), key, options=options)
+        answer = await obstore.get_async(self.store(), key, options=options)
         return Stored(bytes(await answer.bytes_async()), self._etag(key, answer.meta["e_tag"]))
 
     async def _put(self, key: str, body: bytes, mode: "PutMode") -> str:
-        answer = await obstore.put_async(self._store(), key, body, mode=mode, use_multipart=False)
+        answer = await obstore.put_async(self.store(), key, body, mode=mode, use_multipart=False)
         return self._etag(key, answer["e_tag"])
 
     async def _listed(self, folder: str) -> list[str]:
-        pages = obstore.list(self._store(), folder)
+        pages = obstore.list(self.store(), folder)
         return [entry["path"] async for page in pages for entry in page]
 
     def _etag(self, key: str, etag: str | None) -> str:
@@ -132,7 +132,9 @@ class ObstoreBucket(Bucket):
             raise _NotModified from error
         except FileNotFoundError as error:
             raise ArtefactMissing(f"{where} does not exist") from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
+        except UnauthenticatedError as error:  # what obstore makes of any failure to get keys
+            raise StorageUnavailable(f"there are no credentials to ask for {where}") from error
+        except PermissionDeniedError as error:
             raise StorageDenied(f"the role may not use {where}") from error
         except (AlreadyExistsError, PreconditionError) as error:
             raise PreconditionFailed(f"{where} changed meanwhile") from error

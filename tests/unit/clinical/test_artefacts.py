@@ -19,7 +19,7 @@ def delete(bucket: Bucket, key: str) -> None:
     if isinstance(bucket, Boto3Bucket):
         bucket.client.delete_object(Bucket=bucket.name, Key=key)
     elif isinstance(bucket, ObstoreBucket):
-        obstore.delete(bucket._store(), key)
+        obstore.delete(bucket.store(), key)
 
 
 def test_an_artefact_is_read_back_as_it_was_written(bucket: Bucket) -> None:

@@ -155,7 +155,7 @@ def test_a_reference_with_another_digest_is_refused(
 def test_a_champion_with_a_file_missing_is_refused(
     bucket: ObstoreBucket, champion: Champion, file: str
 ) -> None:
-    obstore.delete(bucket._store(), champion.files[file].key)
+    obstore.delete(bucket.store(), champion.files[file].key)
 
     with pytest.raises(ArtefactMissing, match=champion.files[file].key):
         load(bucket, champion)
@@ -197,7 +197,7 @@ def test_its_card_is_read_once(
     model: Model, bucket: ObstoreBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = model.card
-    monkeypatch.setattr(bucket, "_store", None)
+    monkeypatch.setattr(bucket, "store", None)
 
     assert model.card == first
 
