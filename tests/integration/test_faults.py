@@ -59,7 +59,8 @@ def promote_again(bucket: Boto3Bucket) -> Champion:
     registry = Registry(bucket)
     pointer = registry.champion()
     assert pointer is not None
-    return registry.promote(pointer.champion, pointer, AGAIN, datetime.now(UTC))
+    version = registry.verified(pointer.champion.version)
+    return registry.promote(version, pointer, AGAIN, datetime.now(UTC))
 
 
 class Clock:

@@ -177,14 +177,19 @@ def test_the_card_of_the_champion_has_the_last_promotions(
 ) -> None:
     laptop.wait_until_served(versions[2])
 
-    card = laptop.get("/model").body
+    answer = laptop.get("/model")
 
+    card = answer.body
     assert card["model_version"] == versions[2]
     assert card["verdict"]["reasons"][0].startswith("It beats the plain average")
     assert card["ledger"][0]["why"] == "The console said so."
     assert [entry["sequence"] for entry in card["ledger"]] == list(
         range(champion_of(laptop).sequence, 0, -1)
     )
+    who = {entry.promotion.who for entry in ledger_of(laptop)}
+    assert any("@" in one for one in who)  # who rolled back
+    assert any("all_but_" in one for one in who)  # what was uploaded
+    assert [told for told in ("@", "all_but_", *who) if told in answer.text] == []
 
 
 def test_promoting_what_serves_changes_nothing(laptop: Laptop, versions: list[str]) -> None:

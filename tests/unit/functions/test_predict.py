@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
-from clinical.registry import CARD, MODEL, REFERENCE, Champion
+from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model.interval import interval_around
 from model.scorer import Columns, Scorer, Scores
 
-from tests.unit.conftest import PROMOTION, Answer, Api, Candidate, emf_lines
+from tests.unit.conftest import NOW, PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
 
@@ -831,3 +831,31 @@ def test_without_a_champion_no_batch_is_answered(
 ) -> None:
     assert batch(predict_api, [patient]).status == 503
     assert counted("PredictionErrors", capsys) == [1.0]
+
+
+@pytest.mark.parametrize("who", ["ada@her-laptop", "upload of raw/Mrs Smith 1944.csv"])
+def test_no_public_route_tells_who_had_a_version_promoted(
+    predict_api: Api,
+    dropdown_api: Api,
+    registry: Registry,
+    publish: Callable[[Candidate], Version],
+    candidate: Candidate,
+    patient: dict[str, object],
+    who: str,
+) -> None:
+    version = publish(candidate)
+    for _ in range(2):
+        promotion = PROMOTION.model_copy(update={"who": who})
+        registry.promote(version, registry.champion(), promotion, NOW)
+
+    answers = [
+        api(method, path, queryStringParameters={})
+        for api in (predict_api, dropdown_api)
+        for method, path in ((route.method, route.path) for route in api.module.app._static_routes)
+        if method == "GET"
+    ]
+    answers += [predict_api("POST", "/predict", patient), batch(predict_api, [patient])]
+
+    assert {answer.status for answer in answers} == {200}
+    assert any(PROMOTION.why in answer.text for answer in answers)
+    assert [answer.text for answer in answers if who in answer.text] == []
