@@ -39,11 +39,11 @@ def main(started: float, what: str, event: str) -> dict[str, float]:
             lambda: [*map(import_module, ("sklearn.ensemble", "pandas"))],
         )
         return parts
-    timed("import boto3", lambda: import_module("boto3"))
+    timed("import obstore", lambda: import_module("obstore"))
     timed("import pydantic and Powertools", lambda: import_module("clinical.api"))
     timed("import ONNX Runtime and NumPy", lambda: import_module("onnxruntime"))
     app = timed("our modules, routes, params", lambda: import_module("app"))
-    timed("S3 client", app.bucket)
+    timed("S3 client", lambda: app.bucket().store())
     timed("read and load the champion", app.follower.current)
     answer = timed("first request", lambda: app.handler(json.loads(event), Context()))
     if answer["statusCode"] != HTTPStatus.OK:

@@ -20,10 +20,11 @@ os.environ["POWERTOOLS_SERVICE_NAME"] = "bench"
 
 import joblib
 import pandas as pd
-from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.artefacts import Artefact, read_verified
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.params import params
 
-from tests.pipeline import Context, own_cloud, retrain
+from tests.pipeline import Context, mirror, own_cloud, own_store, retrain
 
 ROOT = Path(__file__).parent.parent
 RUNS = 3000
@@ -51,7 +52,7 @@ def timed(act: Callable[[], object], runs: int = RUNS) -> Timing:
 
 
 @contextlib.contextmanager
-def trained() -> Iterator[tuple[Bucket, dict[str, dict[str, dict[str, str]]]]]:
+def trained() -> Iterator[tuple[Boto3Bucket, dict[str, dict[str, dict[str, str]]]]]:
     """Train on the sample with the real forest, in moto's S3."""
     with own_cloud() as bucket, contextlib.redirect_stdout(io.StringIO()):
         bucket.client.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
@@ -80,7 +81,8 @@ def time_requests() -> dict[str, Timing]:
         "resource": "/predict/batch",
         "body": json.dumps({"patients": patients}),
     }
-    with trained() as (bucket, came_to):
+    with trained() as (bucket, came_to), own_store() as store:
+        mirror(bucket, store)
         function = predict_function()
         for asked in (event, explained, batch):
             answer = function.handler(asked, Context())

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from itertools import cycle
 
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.params import params
 from clinical.registry import Registry
 from rich.console import Console
@@ -34,7 +34,7 @@ def served(stack: Stack) -> str:
 
 def two_versions(stack: Stack) -> tuple[str, str]:
     """Name the champion, and the version to go to and come back from."""
-    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    registry = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
     champion = served(stack)
     others = [one.version for one in registry.versions() if one.version != champion]
     if not others:

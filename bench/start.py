@@ -1,7 +1,7 @@
 """`make bench-start`: from the start of a process to its first prediction, part by part.
 
 The predict function as it was built, on the champion of the running local cloud: each time a fresh
-interpreter, which sees the built layers and the boto3 of a Lambda runtime, and nothing else. In the
+interpreter, which sees the built layers and the botocore of a Lambda runtime, no more. In the
 same run, the same without the bytecode that the layers are built with, on a disk that keeps none,
 as Lambda's; and what the predecessor imports before it can serve: scikit-learn and pandas.
 """
@@ -34,7 +34,7 @@ type Parts = dict[str, float]  # milliseconds
 
 def process(stack: Stack, what: str, *path: Path, **environment: str) -> Parts:
     """Start one process and go with it to its first answer."""
-    (runtime,) = (ROOT / ".local/ministack/lib").glob("python*/site-packages")  # for its boto3
+    (runtime,) = (ROOT / ".local/ministack/lib").glob("python*/site-packages")  # for its botocore
     interpreter = Path(sys.base_prefix) / "bin/python3"
     places = os.pathsep.join(map(str, (*path, runtime)))
     options = ("-S", "-P", ROOT / "bench/parts.py", str(time.time()), what, places)
@@ -44,6 +44,7 @@ def process(stack: Stack, what: str, *path: Path, **environment: str) -> Parts:
             **stack.cloud.environment,
             "ARTIFACTS_BUCKET": stack.outputs.artifacts_bucket,
             "POWERTOOLS_SERVICE_NAME": "predict",
+            "PYTHONPATH": "",  # make's leads to the sources
             **environment,
         },
         capture_output=True,

@@ -3,7 +3,7 @@
 import getpass
 import platform
 
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.registry import Champion, Registry
 from clinical.verdict import Estimate, Verdict
 from rich.box import SIMPLE_HEAD
@@ -46,7 +46,7 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
 
 def show(stack: Stack, console: Console) -> None:
     """Print every published version, and the last promotions."""
-    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    registry = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
     pointer = registry.champion()
     if pointer is None:
         console.print("No model was promoted yet; `make retrain` trains one.")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import clinical
-from clinical.artefacts import Artefact, Bucket, RawObject, canonical_json
+from clinical.artefacts import Artefact, RawObject, canonical_json
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import ArtefactMissing
 from clinical.params import Frozen, Params
 from pydantic import BaseModel
@@ -23,7 +24,7 @@ class Answer(Frozen):
 class Cache:
     """The answers under `cache/` in the artefacts bucket."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Boto3Bucket) -> None:
         self.bucket = bucket
 
     def recall(self, stage: str, fingerprint: str, execution: str) -> Answer | None:

@@ -16,7 +16,8 @@ from typing import Any, get_type_hints
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from cache import Cache, fingerprint
 from clinical import telemetry
-from clinical.artefacts import Artefacts, Bucket, s3_client
+from clinical.artefacts import Artefacts
+from clinical.boto3_bucket import Boto3Bucket, s3_client
 from clinical.environment import environment
 from clinical.errors import ArtefactCorrupted
 from clinical.params import Params, params
@@ -32,7 +33,7 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 class RawBucket:
     """Where data sets are uploaded, under `prefix`."""
 
-    bucket: Bucket
+    bucket: Boto3Bucket
     prefix: str = "raw/"
 
 
@@ -113,15 +114,15 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
 
 
 @cache
-def artefacts_bucket() -> Bucket:
-    return Bucket(s3_client(), environment().artifacts_bucket)
+def artefacts_bucket() -> Boto3Bucket:
+    return Boto3Bucket(s3_client(), environment().artifacts_bucket)
 
 
 _GIVEN: dict[Any, Callable[[str, Run], Any]] = {
     Handled: lambda _name, _run: Handled(artefacts_bucket()),
     Artefacts: lambda name, run: Artefacts(artefacts_bucket(), f"runs/{run.execution}/{name}"),
     Params: lambda _name, _run: params(),
-    RawBucket: lambda _name, _run: RawBucket(Bucket(s3_client(), environment().raw_bucket)),
+    RawBucket: lambda _name, _run: RawBucket(Boto3Bucket(s3_client(), environment().raw_bucket)),
     Registry: lambda _name, _run: Registry(artefacts_bucket()),
     Run: lambda _name, run: run,
 }

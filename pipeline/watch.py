@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from clinical import telemetry
-from clinical.artefacts import Bucket, s3_client
+from clinical.boto3_bucket import Boto3Bucket, s3_client
 from clinical.environment import environment
 from clinical.upload import Upload
 from handled import Claim, Handled
@@ -28,7 +28,7 @@ FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
 @telemetry.metrics().log_metrics
 def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Count the newest upload as waiting unless an execution on it succeeded or is under way."""
-    raw = RawBucket(Bucket(s3_client(), environment().raw_bucket))
+    raw = RawBucket(Boto3Bucket(s3_client(), environment().raw_bucket))
     upload = newest(raw)
     claim = Handled(artefacts_bucket()).of(upload) if upload else None
     status = status_of(claim) if claim else None

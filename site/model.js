@@ -87,10 +87,9 @@ function history({ ledger }) {
     `${one.sequence}`,
     one.model_version,
     new Date(one.promoted_at).toLocaleString("en-GB", { timeZone: "UTC", timeZoneName: "short" }),
-    one.who,
     one.why,
   ]);
-  return card("How it came to serve", table(["Promotion", "Version", "When", "Who", "Why"], rows));
+  return card("How it came to serve", table(["Promotion", "Version", "When", "Why"], rows));
 }
 
 try {

@@ -9,9 +9,12 @@ from unittest import mock
 
 import boto3
 import stage
-from clinical import artefacts, environment
+from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.obstore_bucket import ObstoreBucket
 from moto import mock_aws
+from obstore.store import MemoryStore
 from stages.admit import admit
 from stages.choose import choose
 from stages.cross_validate import cross_validate
@@ -51,7 +54,7 @@ class Context:
 
 
 @contextmanager
-def own_cloud() -> Iterator[Bucket]:
+def own_cloud() -> Iterator[Boto3Bucket]:
     """Give the artefacts bucket of an S3 in this process, with the environment that goes with it.
 
     The raw bucket is beside it, both are versioned and empty.
@@ -62,14 +65,33 @@ def own_cloud() -> Iterator[Bucket]:
         for name in ("artifacts", "raw"):
             client.create_bucket(Bucket=name)
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        yield Bucket(client, "artifacts")
+        yield Boto3Bucket(client, "artifacts")
     _forget_clients()
+
+
+@contextmanager
+def own_store() -> Iterator[ObstoreBucket]:
+    """Give the artefacts bucket that the functions serve from, in this process's memory."""
+    store = MemoryStore()
+    with (
+        mock.patch.dict(os.environ, ENVIRONMENT),
+        mock.patch.object(obstore_bucket, "s3_store", return_value=store),
+    ):
+        _forget_clients()
+        yield ObstoreBucket(lambda: store, "artifacts")
+    _forget_clients()
+
+
+def mirror(bucket: Bucket, to: Bucket) -> None:
+    """Copy the models, and who serves, from where they were published to where they serve."""
+    for key in bucket.keys("models/", ""):
+        to.put(key, bucket.get(key).body)
 
 
 def _forget_clients() -> None:
     """Let whoever comes next make its clients in its own environment."""
     environment.environment.cache_clear()
-    artefacts.s3_client.cache_clear()
+    boto3_bucket.s3_client.cache_clear()
     _ARTEFACTS_BUCKET.cache_clear()
 
 

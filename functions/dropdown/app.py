@@ -3,27 +3,27 @@
 from functools import cache
 
 from clinical import api
-from clinical.artefacts import Bucket, s3_client
 from clinical.champion import ChampionFollower
 from clinical.contract import Combination, DropdownValues
 from clinical.environment import environment
+from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
 from clinical.reference import read_reference
-from clinical.registry import Champion, Registry
+from clinical.registry import Champion
 
 app = api.resolver()
 
 
 @cache
-def bucket() -> Bucket:
-    return Bucket(s3_client(), environment().artifacts_bucket)
+def bucket() -> ObstoreBucket:
+    return s3_bucket(environment().artifacts_bucket)
 
 
-def values_of(champion: Champion) -> DropdownValues:
+def values_of(bucket: ObstoreBucket, champion: Champion) -> DropdownValues:
     """Give the contract's values, with the combinations that this champion's data recorded."""
     schema = params()
     age, duration = schema.whole_number("Age"), schema.whole_number("Treatment_Duration_days")
-    reference = read_reference(bucket(), champion.reference)
+    reference = read_reference(bucket, champion.reference)
     return DropdownValues(
         genders=schema.categories("Gender"),
         conditions=schema.categories("Condition"),
@@ -38,7 +38,7 @@ def values_of(champion: Champion) -> DropdownValues:
     )
 
 
-follower = ChampionFollower(lambda: Registry(bucket()), values_of)
+follower = ChampionFollower(bucket, values_of)
 
 
 @app.get(

@@ -10,9 +10,8 @@ from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from clinical import api, telemetry
-from clinical.artefacts import Bucket, s3_client
 from clinical.card import ServedCard
-from clinical.champion import ChampionFollower
+from clinical.champion import ChampionFollower, needed
 from clinical.contract import (
     Batch,
     BatchPrediction,
@@ -22,12 +21,13 @@ from clinical.contract import (
     Prediction,
     Problem,
     ScoredPatient,
+    Unhealthy,
     Violation,
 )
 from clinical.environment import environment
 from clinical.errors import ModelUnavailable, RequestInvalid
+from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
-from clinical.registry import Champion, Registry
 from model.loader import Model, Score, load
 from pydantic import ValidationError
 
@@ -39,15 +39,11 @@ app = api.resolver()
 
 
 @cache
-def bucket() -> Bucket:
-    return Bucket(s3_client(), environment().artifacts_bucket)
+def bucket() -> ObstoreBucket:
+    return s3_bucket(environment().artifacts_bucket)
 
 
-def model_of(champion: Champion) -> Model:
-    return load(bucket(), champion)
-
-
-follower = ChampionFollower(lambda: Registry(bucket()), model_of)
+follower = ChampionFollower(bucket, load)
 
 
 @app.post(
@@ -180,20 +176,28 @@ def combination_violations(
     responses=api.answers(ServedCard, 500, 503),
 )
 def model_card() -> Response[str]:
-    card = follower.current().card
+    model = follower.current()
+    with needed("the model card"):
+        card = model.card
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, card.model_dump_json())
 
 
 @app.get("/health", tags=["System"], summary="Whether a model is loaded, and which")
-def health() -> Response[Health]:
+def health() -> Response[Health | Unhealthy]:
     try:
         model = follower.current()
-    except ModelUnavailable:
+    except ModelUnavailable as error:
         telemetry.add(telemetry.Metric.HEALTH, 0)
         return Response(
             HTTPStatus.SERVICE_UNAVAILABLE,
             content_types.APPLICATION_JSON,
-            Health(status="unhealthy", model_loaded=False, model_version="unknown"),
+            Unhealthy(
+                status="unhealthy",
+                model_loaded=False,
+                model_version="unknown",
+                reason=str(error),
+            ),
+            headers=dict(api.retry_after(error)),
         )
     telemetry.add(telemetry.Metric.HEALTH, 1)
     telemetry.record_model(model.champion)

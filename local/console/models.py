@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.registry import Registry
 from nicegui import ui
 
@@ -81,7 +81,7 @@ def table(headings: tuple[str, ...], key: str) -> ui.table:
 
 def registry_of(stack: Stack) -> dict[str, Any]:
     """Read every version and the last promotions, as rows."""
-    registry = Registry(Bucket(stack.s3, stack.outputs.artifacts_bucket))
+    registry = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
     pointer = registry.champion()
     if pointer is None:
         return {"versions": [], "ledger": [], "reasons": {}}

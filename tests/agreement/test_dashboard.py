@@ -11,8 +11,9 @@ from typing import Any, get_args
 import pytest
 import stage
 from clinical import telemetry
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.registry import CHAMPION_KEY
 from clinical.telemetry import NAMESPACE, Metric
@@ -22,7 +23,7 @@ from state import Promoted
 from local.emulator.emf import data_in
 from tests import pipeline
 from tests.conftest import ROOT
-from tests.pipeline import Context, own_cloud
+from tests.pipeline import Context, mirror, own_cloud, own_store
 from tests.unit.conftest import Api, load_function, smaller
 from tests.unit.pipeline.conftest import without_signal
 
@@ -102,11 +103,12 @@ def service(name: str) -> Iterator[None]:
 def emitted() -> set[Series]:
     """Every series that the code emits, found by making it emit all of them."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), own_cloud() as bucket:
+    with contextlib.redirect_stdout(printed), own_cloud() as bucket, own_store() as store:
         with service("retrain"):
             run_the_pipeline(bucket)
+        mirror(bucket, store)
         with service("api"):
-            ask_the_api(bucket)
+            ask_the_api(store)
     return {
         (datum.namespace, datum.name, frozenset(datum.dimensions.items()))
         for line in printed.getvalue().splitlines()
@@ -114,7 +116,7 @@ def emitted() -> set[Series]:
     }
 
 
-def run_the_pipeline(bucket: Bucket) -> None:
+def run_the_pipeline(bucket: Boto3Bucket) -> None:
     """Let executions come to every verdict, and one fail."""
     small = smaller(params(), trees=5)
     strict = small.model_copy(
@@ -133,14 +135,16 @@ def run_the_pipeline(bucket: Bucket) -> None:
         retrained(bucket, b"Patient_ID,Age\nP0001,17\n", small, "bad")
 
 
-def retrained(bucket: Bucket, body: bytes, decisions: Params, execution: str) -> dict[str, Any]:
+def retrained(
+    bucket: Boto3Bucket, body: bytes, decisions: Params, execution: str
+) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "params", lambda: decisions)
         bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
         return pipeline.retrain(execution)
 
 
-def ask_the_api(bucket: Bucket) -> None:
+def ask_the_api(bucket: ObstoreBucket) -> None:
     """Ask every route, have the health checked, and let a champion be refused."""
     predict, dropdown = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
     assert predict("POST", "/predict", PATIENT).status == 200

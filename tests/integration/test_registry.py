@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket, unsealed_json
+from clinical.artefacts import unsealed_json
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.registry import MODEL, Champion, Promotion, Registry
 
 from local import executions
@@ -23,12 +24,12 @@ from tests.patience import until
 # The real promote stage, in a process of its own that halts where it is told to.
 PROMOTER = """
 import json, sys
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from stages.promote import promote
 from tests.pipeline import Context
 
 method, key, nominated = sys.argv[1:]
-carried_on = getattr(Bucket, method)
+carried_on = getattr(Boto3Bucket, method)
 
 def halt(bucket, written, *rest):
     if written == key:
@@ -36,13 +37,13 @@ def halt(bucket, written, *rest):
         sys.stdin.readline()
     return carried_on(bucket, written, *rest)
 
-setattr(Bucket, method, halt)
+setattr(Boto3Bucket, method, halt)
 promote({"execution": "by-hand", "nominated": json.loads(nominated)}, Context())
 """
 
 
 def registry_of(laptop: Laptop) -> Registry:
-    return Registry(Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket))
+    return Registry(Boto3Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket))
 
 
 def champion_of(laptop: Laptop) -> Champion:
@@ -179,14 +180,19 @@ def test_the_card_of_the_champion_has_the_last_promotions(
 ) -> None:
     laptop.wait_until_served(versions[2])
 
-    card = laptop.get("/model").body
+    answer = laptop.get("/model")
 
+    card = answer.body
     assert card["model_version"] == versions[2]
     assert card["verdict"]["reasons"][0].startswith("It beats the plain average")
     assert card["ledger"][0]["why"] == "The console said so."
     assert [entry["sequence"] for entry in card["ledger"]] == list(
         range(champion_of(laptop).sequence, 0, -1)
     )
+    who = {entry.promotion.who for entry in ledger_of(laptop)}
+    assert any("@" in one for one in who)  # who rolled back
+    assert any("all_but_" in one for one in who)  # what was uploaded
+    assert [told for told in ("@", "all_but_", *who) if told in answer.text] == []
 
 
 def test_promoting_what_serves_changes_nothing(laptop: Laptop, versions: list[str]) -> None:

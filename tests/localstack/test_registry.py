@@ -7,7 +7,8 @@ from itertools import pairwise
 from threading import Barrier
 
 import pytest
-from clinical.artefacts import Bucket, Stored, unsealed_json
+from clinical.artefacts import Stored, unsealed_json
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import ChampionMoved, ClinicalError, PreconditionFailed
 from clinical.registry import CHAMPION_KEY, MODEL, Champion, Pointer, Promotion, Registry, Version
 
@@ -21,17 +22,17 @@ PROMOTION = Promotion(who="the tests", why="to race", execution="one", verdict=E
 
 
 @pytest.fixture
-def bucket(localstack: Stack, outputs: dict[str, str]) -> Iterator[Bucket]:
+def bucket(localstack: Stack, outputs: dict[str, str]) -> Iterator[Boto3Bucket]:
     """The artefacts bucket as the template makes it, empty."""
     name = outputs["ArtifactsBucketName"]
-    yield Bucket(localstack.s3, name)
+    yield Boto3Bucket(localstack.s3, name)
     for page in localstack.s3.get_paginator("list_object_versions").paginate(Bucket=name):
         for one in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
             localstack.s3.delete_object(Bucket=name, Key=one["Key"], VersionId=one["VersionId"])
 
 
 @pytest.fixture
-def registry(bucket: Bucket) -> Registry:
+def registry(bucket: Boto3Bucket) -> Registry:
     return Registry(bucket)
 
 
@@ -40,7 +41,7 @@ def publish(registry: Registry, model: str) -> Version:
     return registry.publish(files, findings, EVALUATED.verdict, "one", NOW)
 
 
-def entered(bucket: Bucket) -> list[Champion]:
+def entered(bucket: Boto3Bucket) -> list[Champion]:
     """What the ledger holds, the oldest first."""
     keys = bucket.keys("models/ledger/", ".json")
     return [Champion.model_validate(unsealed_json(key, bucket.get(key).body)) for key in keys]
@@ -61,7 +62,7 @@ def at_once[Outcome](run: Callable[[int], Outcome]) -> list[Outcome | ClinicalEr
         return list(threads.map(race, range(RACERS)))
 
 
-def test_of_writers_of_a_new_object_one_wins(bucket: Bucket) -> None:
+def test_of_writers_of_a_new_object_one_wins(bucket: Boto3Bucket) -> None:
     for number in range(ROUNDS):
         key = f"models/new-{number}"
 
@@ -76,7 +77,7 @@ def test_of_writers_of_a_new_object_one_wins(bucket: Bucket) -> None:
         assert bucket.get(key) == Stored(body, etag)
 
 
-def test_of_writers_over_what_they_read_one_wins(bucket: Bucket) -> None:
+def test_of_writers_over_what_they_read_one_wins(bucket: Boto3Bucket) -> None:
     etag = bucket.put("models/pointer", b"at first")
     for number in range(ROUNDS):
 
@@ -92,7 +93,7 @@ def test_of_writers_over_what_they_read_one_wins(bucket: Bucket) -> None:
 
 
 def test_of_promotions_at_once_one_wins_and_the_others_see_that_the_champion_moved(
-    registry: Registry, bucket: Bucket
+    registry: Registry, bucket: Boto3Bucket
 ) -> None:
     versions = [publish(registry, f"model {number}") for number in range(RACERS)]
     winners = []
@@ -115,7 +116,7 @@ def test_of_promotions_at_once_one_wins_and_the_others_see_that_the_champion_mov
 
 
 def test_promotions_that_try_again_all_come_into_a_ledger_without_a_gap(
-    registry: Registry, bucket: Bucket
+    registry: Registry, bucket: Boto3Bucket
 ) -> None:
     versions = [publish(registry, f"model {number}") for number in range(RACERS)]
 
@@ -164,7 +165,7 @@ def test_the_pointer_is_read_again_only_if_it_moved(registry: Registry) -> None:
 
 
 def test_over_a_pointer_that_was_deleted_a_promotion_sees_that_it_moved(
-    registry: Registry, bucket: Bucket
+    registry: Registry, bucket: Boto3Bucket
 ) -> None:
     first, second = publish(registry, "model 1"), publish(registry, "model 2")
     registry.promote(first, None, PROMOTION, NOW)

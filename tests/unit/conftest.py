@@ -15,13 +15,15 @@ import pytest
 import stage
 from clinical import telemetry
 from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.registry import Champion, Promotion, Registry, Version
 from clinical.verdict import Verdict
 from pytest_socket import disable_socket
 
 from tests import pipeline
-from tests.pipeline import ENVIRONMENT, Context, own_cloud
+from tests.pipeline import ENVIRONMENT, Context, own_cloud, own_store
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -64,9 +66,22 @@ def _lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bucket() -> Iterator[Bucket]:
+def cloud() -> Iterator[Boto3Bucket]:
     """The artefacts bucket, empty, and the raw bucket beside it, both versioned."""
     with own_cloud() as empty:
+        yield empty
+
+
+@pytest.fixture
+def bucket(cloud: Boto3Bucket) -> Boto3Bucket:
+    """Where models are published, unless the tests of a room say otherwise."""
+    return cloud
+
+
+@pytest.fixture
+def store() -> Iterator[ObstoreBucket]:
+    """The artefacts bucket as the functions that serve see it, empty."""
+    with own_store() as empty:
         yield empty
 
 
@@ -185,12 +200,12 @@ class Api:
 
 
 @pytest.fixture
-def predict_api(bucket: Bucket, context: Context) -> Api:
+def predict_api(store: ObstoreBucket, context: Context) -> Api:
     return Api(load_function("predict"), context)
 
 
 @pytest.fixture
-def dropdown_api(bucket: Bucket, context: Context) -> Api:
+def dropdown_api(store: ObstoreBucket, context: Context) -> Api:
     return Api(load_function("dropdown"), context)
 
 

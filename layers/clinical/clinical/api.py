@@ -137,6 +137,7 @@ def lambda_handler(
             response = app.resolve(event, context)
         except tuple(_STATUS) as error:
             response = _answer(problem_of(error), event, allowed)
+            response["multiValueHeaders"] |= retry_after(error)
             facts |= _described(error)
         except Exception as error:  # noqa: BLE001 - the outermost border
             telemetry.logger().error(
@@ -208,6 +209,13 @@ def problem_of(error: ClinicalError) -> Problem:
         detail = named + (f"; and {more} more." if more > 0 else ".")
         return Problem(title=status.phrase, status=status, detail=detail, errors=wrong)
     return Problem(title=status.phrase, status=status, detail=str(error))
+
+
+def retry_after(error: ClinicalError) -> dict[str, list[str]]:
+    """Say in a header when to ask again, where that can help."""
+    if isinstance(error, ModelUnavailable):
+        return {"Retry-After": [str(error.retry_after_seconds)]}
+    return {}
 
 
 def _fault(context: LambdaContext) -> Problem:

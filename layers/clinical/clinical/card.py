@@ -106,13 +106,12 @@ class Card(Part):
 
 
 class LedgerEntry(Part):
-    """A promotion: which it was, of what, by whom, and why."""
+    """A promotion: which it was, of what, when, and why; by whom is the ledger's alone."""
 
     sequence: int
     model_version: str
     previous: str | None
     promoted_at: datetime
-    who: str
     why: str
     execution: str
     model_sha256: str
@@ -127,7 +126,6 @@ class LedgerEntry(Part):
             model_version=champion.version,
             previous=champion.previous,
             promoted_at=champion.promoted_at,
-            who=champion.promotion.who,
             why=champion.promotion.why,
             execution=champion.promotion.execution,
             model_sha256=champion.model.sha256,

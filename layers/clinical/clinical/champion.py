@@ -1,53 +1,80 @@
 """Follow the champion: load what a function serves, and notice when another one is promoted."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from snapshot_restore_py import register_after_restore
 
 from clinical import telemetry
 from clinical.environment import in_lambda
-from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
+from clinical.errors import (
+    ArtefactCorrupted,
+    ArtefactMissing,
+    ClinicalError,
+    ModelUnavailable,
+    StorageDenied,
+    StorageUnavailable,
+)
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import Champion, Pointer, Registry
 
 UNLOADED_RETRY_SECONDS = 1.0  # a first promotion is noticed soon, an outage is not hammered
 
+# What a client may know of why something cannot be read: no bucket and no key.
+REASONS: dict[type[ClinicalError], str] = {
+    StorageUnavailable: "S3 does not answer as it should for {what}; ask again soon.",
+    StorageDenied: "S3 denies this function {what}; its role and the bucket's policy must allow "
+    "reading under models/.",
+    ArtefactCorrupted: "{what} is corrupted in S3, and is not used; restore the earlier version of "
+    "the object, or promote another model version.",
+    ArtefactMissing: "{what} is missing from S3; restore it, or promote another model version.",
+}
+UNFORESEEN = "{what} cannot be read, for a reason that only the function's log tells."
+NOTHING_PROMOTED = "No model has been promoted yet; start the retrain state machine."
+
 
 class ChampionFollower[Served]:
     """Keeps what `load` makes of the champion, and asks S3 for a newer one now and then.
 
-    load: makes of a champion what the function serves; may raise any ClinicalError.
+    bucket: of artefacts; every look at it, with all that is then loaded, has one deadline.
+    load: makes of a champion what the function serves, and may fail as it likes.
     clock: seconds that only grow.
     """
 
     def __init__(
         self,
-        registry: Callable[[], Registry],
-        load: Callable[[Champion], Served],
+        bucket: Callable[[], ObstoreBucket],
+        load: Callable[[ObstoreBucket, Champion], Served],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._registry = registry
+        self._bucket = bucket
         self._load = load
         self._clock = clock
         self._pointer: Pointer | None = None
         self._served: Served | None = None
+        self._reason = NOTHING_PROMOTED
         self._next_look = float("-inf")
 
     def current(self) -> Served:
         """Give what serves now, looked up at most every `serving.refresh_seconds`.
 
         A refresh that fails keeps what is loaded, and says so in the log and a metric.
-        Raises ModelUnavailable while nothing could be loaded yet.
+        Raises ModelUnavailable, with the reason, while nothing could be loaded yet.
         """
-        now = self._clock()
-        if now >= self._next_look:
-            self._refresh()
-            self._next_look = now + (
-                UNLOADED_RETRY_SECONDS if self._served is None else params().serving.refresh_seconds
-            )
+        if self._clock() >= self._next_look:
+            try:
+                self._refresh()
+            finally:  # from its end: a slow S3 must not make the next request wait again
+                self._next_look = self._clock() + (
+                    UNLOADED_RETRY_SECONDS
+                    if self._served is None
+                    else params().serving.refresh_seconds
+                )
         if self._served is None:
-            raise ModelUnavailable("no model is loaded; start the retrain state machine")
+            raise ModelUnavailable(self._reason, math.ceil(UNLOADED_RETRY_SECONDS))
         return self._served
 
     def warm(self) -> None:
@@ -72,25 +99,57 @@ class ChampionFollower[Served]:
             telemetry.logger().warning("No champion could be loaded; the function starts without.")
 
     def _refresh(self) -> None:
+        serving = params().serving
+        seconds = (
+            serving.load_timeout_seconds
+            if self._served is None
+            else serving.refresh_timeout_seconds
+        )
         try:
-            registry = self._registry()
+            bucket = self._bucket().within(seconds)
+            registry = Registry(bucket)
             newer = registry.champion_after(self._pointer) if self._pointer else registry.champion()
             if newer is None:
+                self._reason = NOTHING_PROMOTED
                 return
-            self._served = self._load(newer.champion)
+            self._served = self._load(bucket, newer.champion)
             self._pointer = newer
             telemetry.count(
                 telemetry.Metric.MODEL_LOADS,
                 model_version=newer.champion.version,
                 promotion=newer.champion.sequence,
             )
-        except ClinicalError as error:
-            telemetry.logger().error(
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is loaded can serve
+            self._reason = _reason("the champion", error)
+            _tell(
                 "The champion could not be read; what is loaded keeps serving.",
-                error=type(error).__name__,
-                reason=str(error),
+                error,
                 model_loaded=self._served is not None,
             )
             telemetry.count(telemetry.Metric.CHAMPION_REFRESH_FAILURES)
-            if isinstance(error, ArtefactCorrupted):
-                telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
+
+
+@contextmanager
+def needed(what: str) -> Iterator[None]:
+    """Turn what keeps a request from reading `what` into ModelUnavailable with the reason."""
+    try:
+        yield
+    except ClinicalError as error:
+        _tell("A request could not be answered for want of what it needs.", error, needed=what)
+        raise ModelUnavailable(_reason(what, error)) from error
+
+
+def _reason(what: str, error: Exception) -> str:
+    sentence = next(
+        (said for kind, said in REASONS.items() if isinstance(error, kind)), UNFORESEEN
+    ).format(what=what)
+    return sentence[0].upper() + sentence[1:]
+
+
+def _tell(sentence: str, error: Exception, **facts: object) -> None:
+    """Log a failure by its words where they are this system's own, and else by where it was."""
+    known = isinstance(error, ClinicalError)
+    facts |= {"reason": str(error)} if known else {"frames": telemetry.frames(error)}
+    telemetry.logger().error(sentence, extra={"error": type(error).__name__, **facts})
+    if isinstance(error, ArtefactCorrupted):
+        telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)

@@ -155,6 +155,12 @@ class Health(Response):
     model_version: str
 
 
+class Unhealthy(Health):
+    """No model is loaded, and why."""
+
+    reason: str
+
+
 class Combination(Response):
     """Values that the data recorded together at least once."""
 

@@ -68,7 +68,11 @@ class TuningFailed(ClinicalError):
 
 
 class ModelUnavailable(ClinicalError):
-    """When no champion can be served yet."""
+    """When no champion, or not all of it, can be served: why, and when to ask again."""
+
+    def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BodyTooLarge(ClinicalError):

@@ -152,6 +152,8 @@ class Gate(Frozen):
 
 class Serving(Frozen):
     refresh_seconds: float = Field(gt=0)
+    refresh_timeout_seconds: float = Field(gt=0)
+    load_timeout_seconds: float = Field(gt=0, lt=10)  # which Lambda allows a start
     max_body_bytes: int = Field(ge=1)
     max_batch_rows: int = Field(ge=1)
     max_batch_bytes: int = Field(ge=1)

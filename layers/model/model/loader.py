@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from clinical.artefacts import Bucket, read_verified
+from clinical.artefacts import read_verified
 from clinical.card import Card, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
 from clinical.errors import ArtefactCorrupted
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.reference import Conformal, Reference, read_reference
 from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
@@ -18,6 +19,7 @@ from model.interval import interval_around
 from model.scorer import Row, Scorer, as_improvement_score
 
 LEDGER_ENTRIES = 20  # of the last promotions, which a card tells
+CARD_SECONDS = 3.0  # a card and its promotions are so many small reads, one after the other
 
 type Values = tuple[object, ...]
 
@@ -35,7 +37,7 @@ class Score:
 class Model:
     """A champion, ready: it scores, explains, and knows what its data recorded."""
 
-    bucket: Bucket
+    bucket: ObstoreBucket
     champion: Champion
     scorer: Scorer
     reference: Reference
@@ -56,13 +58,17 @@ class Model:
 
     @cached_property
     def card(self) -> ServedCard:
-        """Read its card, and the last promotions; raises ArtefactMissing, ArtefactCorrupted."""
-        body = read_verified(self.bucket, self.champion.card)
+        """Read its card, and the last promotions, once they can be read.
+
+        Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
+        """
+        bucket = self.bucket.within(CARD_SECONDS)
+        body = read_verified(bucket, self.champion.card)
         try:
             card = Card.model_validate_json(body)
         except ValidationError as error:
             raise ArtefactCorrupted(f"{self.champion.card.key} is no card of this code") from error
-        promotions = Registry(self.bucket).ledger(self.champion, LEDGER_ENTRIES)
+        promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
 
     def unrecorded(self, features: Mapping[str, object]) -> Violation | None:
@@ -94,7 +100,7 @@ class Model:
         ]
 
 
-def load(bucket: Bucket, champion: Champion) -> Model:
+def load(bucket: ObstoreBucket, champion: Champion) -> Model:
     """Fetch a champion's files, check their digests, and only then open them.
 
     Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.

@@ -6,7 +6,8 @@ from threading import Barrier, Lock
 from typing import Any
 
 import pytest
-from clinical.artefacts import Artefact, Bucket, sha256, unsealed_json
+from clinical.artefacts import Artefact, sha256, unsealed_json
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
@@ -46,7 +47,7 @@ def test_a_version_is_named_by_its_models_bytes(registry: Registry, candidate: C
 
 
 def test_publishing_the_same_model_again_changes_nothing(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
 ) -> None:
     name = publish(registry, candidate, execution="one").version
     manifest = bucket.get(f"models/{name}/manifest.json")
@@ -58,14 +59,14 @@ def test_publishing_the_same_model_again_changes_nothing(
 
 def crash_on_writing(key: str, patch: pytest.MonkeyPatch) -> None:
     """Let the process die just before an object is written that was not there."""
-    put_new = Bucket.put_new
+    put_new = Boto3Bucket.put_new
 
-    def dying(bucket: Bucket, new: str, body: bytes) -> str:
+    def dying(bucket: Boto3Bucket, new: str, body: bytes) -> str:
         if new == key:
             raise SystemExit
         return put_new(bucket, new, body)
 
-    patch.setattr(Bucket, "put_new", dying)
+    patch.setattr(Boto3Bucket, "put_new", dying)
 
 
 @pytest.mark.parametrize("file", [MODEL, REFERENCE, TRAINING_ROWS, "manifest.json"])
@@ -87,7 +88,7 @@ def test_a_crash_before_the_manifest_publishes_nothing_and_the_next_run_can(
 
 
 def test_a_versions_files_and_its_executions_findings_lie_apart(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
 ) -> None:
     files, findings = {MODEL: b"a model"}, {CARD: b"a card"}
 
@@ -101,7 +102,7 @@ def test_a_versions_files_and_its_executions_findings_lie_apart(
 
 
 def test_other_bytes_under_a_versions_name_are_refused(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
 ) -> None:
     name = version_name(candidate.files[MODEL])
     bucket.put(f"models/{name}/{MODEL}", b"something else")
@@ -160,7 +161,7 @@ def test_the_pointer_is_read_again_only_if_it_moved(
 
 def test_a_deleted_pointer_is_said_so(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     promote: Callable[[Candidate], Champion],
 ) -> None:
@@ -175,7 +176,7 @@ def test_a_deleted_pointer_is_said_so(
 
 def test_a_promotion_over_a_pointer_that_was_deleted_sees_that_it_moved(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     challenger: Candidate,
     promote: Callable[[Candidate], Champion],
@@ -190,11 +191,11 @@ def test_a_promotion_over_a_pointer_that_was_deleted_sees_that_it_moved(
     assert registry.champion() is None
 
 
-def ledger_keys(bucket: Bucket) -> list[str]:
+def ledger_keys(bucket: Boto3Bucket) -> list[str]:
     return bucket.keys("models/ledger/", ".json")
 
 
-def entered(bucket: Bucket) -> list[Champion]:
+def entered(bucket: Boto3Bucket) -> list[Champion]:
     """What the ledger holds, the oldest first."""
     return [
         Champion.model_validate(unsealed_json(key, bucket.get(key).body))
@@ -203,7 +204,7 @@ def entered(bucket: Bucket) -> list[Champion]:
 
 
 def test_every_promotion_is_entered_with_who_why_and_what(
-    registry: Registry, bucket: Bucket, candidate: Candidate, challenger: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate, challenger: Candidate
 ) -> None:
     first, second = publish(registry, candidate), publish(registry, challenger)
     later = NOW + timedelta(days=1)
@@ -246,7 +247,7 @@ def test_the_ledger_tells_the_newest_first_and_at_most_so_many(
 
 def test_an_entry_is_never_written_again(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     promote: Callable[[Candidate], Champion],
     candidate: Candidate,
 ) -> None:
@@ -264,7 +265,7 @@ def test_an_entry_is_never_written_again(
 @pytest.mark.parametrize("crashed", [1, 2, 3])
 def test_a_crash_between_pointer_and_ledger_loses_no_entry(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     challenger: Candidate,
     monkeypatch: pytest.MonkeyPatch,
@@ -290,7 +291,7 @@ def test_a_crash_between_pointer_and_ledger_loses_no_entry(
 
 
 def test_an_entry_that_is_missing_is_said_so(
-    registry: Registry, bucket: Bucket, candidate: Candidate, challenger: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate, challenger: Candidate
 ) -> None:
     versions = [publish(registry, candidate), publish(registry, challenger)]
     for version in versions:
@@ -313,7 +314,7 @@ def switching_often() -> Iterator[None]:
 @pytest.mark.usefixtures("switching_often")
 def test_of_promotions_in_parallel_one_wins_each_round(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     challenger: Candidate,
     monkeypatch: pytest.MonkeyPatch,
@@ -370,7 +371,7 @@ def test_versions_are_listed_the_newest_first(registry: Registry, candidate: Can
 
 
 def test_a_version_is_verified_file_by_file(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
 ) -> None:
     version = publish(registry, candidate)
 
@@ -391,7 +392,7 @@ def test_a_version_that_nobody_published_is_unknown(registry: Registry) -> None:
         registry.verified("v-00000000")
 
 
-def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Bucket) -> None:
+def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Boto3Bucket) -> None:
     bucket.put(CHAMPION_KEY, b'{"version": "v-00000000"}')
 
     with pytest.raises(ArtefactCorrupted, match="restore an earlier version"):
@@ -399,7 +400,7 @@ def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Buc
 
 
 def test_a_manifest_of_other_code_is_said_so(
-    registry: Registry, bucket: Bucket, candidate: Candidate
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
 ) -> None:
     name = publish(registry, candidate).version
     bucket.put(f"models/{name}/manifest.json", b"{}")
@@ -410,7 +411,7 @@ def test_a_manifest_of_other_code_is_said_so(
 
 def test_after_the_pointer_was_deleted_the_ledger_is_numbered_on(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     challenger: Candidate,
     promote: Callable[[Candidate], Champion],
@@ -426,7 +427,7 @@ def test_after_the_pointer_was_deleted_the_ledger_is_numbered_on(
 
 def test_after_the_pointer_was_restored_by_hand_no_promotion_is_lost(
     registry: Registry,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     candidate: Candidate,
     challenger: Candidate,
     promote: Callable[[Candidate], Champion],
@@ -442,7 +443,7 @@ def test_after_the_pointer_was_restored_by_hand_no_promotion_is_lost(
 
 
 def test_a_lost_answer_is_no_lost_race(
-    registry: Registry, bucket: Bucket, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S3 writes, its answer is lost, and botocore asks again: that is refused."""
     version = publish(registry, candidate)

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clinical.artefacts import Bucket
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
-from clinical.registry import CARD, MODEL, REFERENCE, Champion
+from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model.interval import interval_around
 from model.scorer import Columns, Scorer, Scores
 
-from tests.unit.conftest import PROMOTION, Answer, Api, Candidate, emf_lines
+from tests.unit.conftest import NOW, PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
 
@@ -252,7 +252,9 @@ def test_health_tells_the_version_that_serves(
         "status": "unhealthy",
         "model_loaded": False,
         "model_version": "unknown",
+        "reason": "No model has been promoted yet; start the retrain state machine.",
     }
+    assert unhealthy.headers["Retry-After"] == "1"
 
     champion = promote(candidate)
     predict_api.module.follower._next_look = float("-inf")
@@ -411,7 +413,7 @@ CANARY = "CANARY-7f3a"
 )
 def test_no_patient_id_is_ever_logged(
     api: Api,
-    bucket: Bucket,
+    bucket: ObstoreBucket,
     patient: dict[str, object],
     capsys: pytest.CaptureFixture[str],
     change: dict[str, object],
@@ -793,7 +795,7 @@ def test_the_card_tells_what_the_model_is_worth(api: Api, candidate: Candidate) 
     assert answer.body["model_version"] == api("GET", "/health").body["model_version"]
     assert {one["feature"] for one in answer.body["importances"]} == set(FEATURES)
     (entry,) = answer.body["ledger"]
-    assert (entry["sequence"], entry["who"], entry["why"]) == (1, PROMOTION.who, PROMOTION.why)
+    assert (entry["sequence"], entry["why"]) == (1, PROMOTION.why)
 
 
 def test_the_card_is_of_the_champion_that_serves(
@@ -829,3 +831,31 @@ def test_without_a_champion_no_batch_is_answered(
 ) -> None:
     assert batch(predict_api, [patient]).status == 503
     assert counted("PredictionErrors", capsys) == [1.0]
+
+
+@pytest.mark.parametrize("who", ["ada@her-laptop", "upload of raw/Mrs Smith 1944.csv"])
+def test_no_public_route_tells_who_had_a_version_promoted(
+    predict_api: Api,
+    dropdown_api: Api,
+    registry: Registry,
+    publish: Callable[[Candidate], Version],
+    candidate: Candidate,
+    patient: dict[str, object],
+    who: str,
+) -> None:
+    version = publish(candidate)
+    for _ in range(2):
+        promotion = PROMOTION.model_copy(update={"who": who})
+        registry.promote(version, registry.champion(), promotion, NOW)
+
+    answers = [
+        api(method, path, queryStringParameters={})
+        for api in (predict_api, dropdown_api)
+        for method, path in ((route.method, route.path) for route in api.module.app._static_routes)
+        if method == "GET"
+    ]
+    answers += [predict_api("POST", "/predict", patient), batch(predict_api, [patient])]
+
+    assert {answer.status for answer in answers} == {200}
+    assert any(PROMOTION.why in answer.text for answer in answers)
+    assert [answer.text for answer in answers if who in answer.text] == []

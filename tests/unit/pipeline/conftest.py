@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import stage
 from clinical import params as decisions
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 
 from tests import pipeline
 from tests.pipeline import State
@@ -22,7 +22,7 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def upload(bucket: Bucket) -> Callable[[bytes], str]:
+def upload(bucket: Boto3Bucket) -> Callable[[bytes], str]:
     """Put a CSV under raw/ and return its version."""
 
     def put(body: bytes, key: str = "raw/data.csv") -> str:
@@ -32,7 +32,7 @@ def upload(bucket: Bucket) -> Callable[[bytes], str]:
 
 
 @pytest.fixture
-def retrain(bucket: Bucket) -> Callable[..., State]:
+def retrain(bucket: Boto3Bucket) -> Callable[..., State]:
     """Run all stages in the order of the state machine, and return what each came to."""
     return pipeline.retrain
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetUnreadable, InputInvalid
 from clinical.registry import Champion, Registry
 from clinical.upload import Upload
@@ -55,7 +55,7 @@ def test_without_a_version_the_current_one_is_taken(upload: Put, given: dict[str
 
 
 def test_the_version_that_was_asked_for_is_taken_even_where_the_object_was_deleted(
-    bucket: Bucket, upload: Put
+    bucket: Boto3Bucket, upload: Put
 ) -> None:
     first = upload(b"first")
     upload(b"second")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from clinical.artefacts import Bucket
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import (
     ArtefactCorrupted,
     ChampionMoved,
@@ -278,7 +279,7 @@ def test_what_was_withdrawn_stays_so_after_the_next_promotion_and_after_the_poin
     upload: Upload,
     retrain: Retrain,
     sample_bytes: bytes,
-    bucket: Bucket,
+    bucket: Boto3Bucket,
 ) -> None:
     withdrawn = two_versions[1]
     lines = sample_bytes.splitlines(keepends=True)

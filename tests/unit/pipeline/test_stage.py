@@ -5,7 +5,8 @@ from typing import Any
 import cache
 import pytest
 import stage
-from clinical.artefacts import Bucket, sha256
+from clinical.artefacts import sha256
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
 from clinical.params import params
 from lineage import Entry, Lineage
@@ -19,12 +20,12 @@ type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
 
-def lineage(bucket: Bucket, execution: str) -> dict[str, Any]:
+def lineage(bucket: Boto3Bucket, execution: str) -> dict[str, Any]:
     return json.loads(bucket.get(f"runs/{execution}/lineage.json").body)  # type: ignore[no-any-return]
 
 
 def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
 ) -> None:
     upload(sample_bytes)
     first = retrain("one")
@@ -68,7 +69,7 @@ def test_other_data_is_computed_anew(upload: Upload, retrain: Retrain, sample_by
 
 
 def test_other_code_is_computed_anew(
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     upload: Upload,
     retrain: Retrain,
     sample_bytes: bytes,
@@ -85,7 +86,7 @@ def test_other_code_is_computed_anew(
 
 
 def test_other_parameters_are_computed_anew(
-    bucket: Bucket,
+    bucket: Boto3Bucket,
     upload: Upload,
     retrain: Retrain,
     sample_bytes: bytes,
@@ -103,7 +104,7 @@ def test_other_parameters_are_computed_anew(
 
 
 def test_an_answer_whose_files_are_gone_is_computed_anew(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
 ) -> None:
     upload(sample_bytes)
     first = retrain("one")
@@ -116,7 +117,7 @@ def test_an_answer_whose_files_are_gone_is_computed_anew(
 
 
 def test_the_lineage_records_every_digest(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
 ) -> None:
     version = upload(sample_bytes)
     came_to = retrain("one")
@@ -134,7 +135,7 @@ def test_the_lineage_records_every_digest(
 
 
 def test_entries_of_parallel_stages_are_both_kept(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bucket: Boto3Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = Entry(fingerprint="", started_at=NOW, inputs={})
     ours, others = Lineage(bucket, "one"), Lineage(bucket, "one")
@@ -155,7 +156,7 @@ def test_entries_of_parallel_stages_are_both_kept(
 
 
 def test_a_failure_is_traced_counted_and_raised(
-    bucket: Bucket, upload: Upload, retrain: Retrain, capsys: pytest.CaptureFixture[str]
+    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, capsys: pytest.CaptureFixture[str]
 ) -> None:
     upload(b"Patient_ID,Age\nP0001,17\n")
 

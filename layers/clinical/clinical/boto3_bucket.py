@@ -1,0 +1,176 @@
+"""S3 through boto3, for the pipeline and the laptop: it lists, and knows versions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack, override
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from clinical.artefacts import Bucket, RawObject, Stored, Written, what_to_start
+from clinical.errors import (
+    ArtefactMissing,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, ObjectTypeDef
+
+NO_SUCH_VERSION = {400, 404, 405}
+
+
+@cache
+def s3_client() -> "S3Client":
+    """Make the function's one S3 client, which tries three times."""
+    return boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=2,
+            read_timeout=10,
+            retries={"mode": "standard", "total_max_attempts": 3},
+        ),
+    )
+
+
+class _Conditions(TypedDict):
+    """What must hold for S3 to carry out a request, under the names of its API."""
+
+    IfMatch: NotRequired[str]
+    IfNoneMatch: NotRequired[str]
+
+
+class Boto3Bucket(Bucket):
+    """An S3 bucket through a client of boto3."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        super().__init__(name)
+        self.client = client
+
+    @override
+    def get(self, key: str) -> Stored:
+        with self._asking_for(key):
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+            return Stored(answer["Body"].read(), answer["ETag"])
+
+    def get_version(self, version: RawObject) -> bytes:
+        """Read one version of an object; raises ArtefactMissing."""
+        with self._asking_for(version.key):
+            answer = self.client.get_object(
+                Bucket=self.name, Key=version.key, VersionId=version.version_id
+            )
+            return answer["Body"].read()
+
+    @override
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        try:
+            with self._asking_for(key):
+                answer = self.client.get_object(Bucket=self.name, Key=key, IfNoneMatch=etag)
+                return Stored(answer["Body"].read(), answer["ETag"])
+        except _NotModified:
+            return None
+
+    @override
+    def put(self, key: str, body: bytes) -> str:
+        return self._put(key, body)
+
+    @override
+    def put_new(self, key: str, body: bytes) -> str:
+        return self._put(key, body, IfNoneMatch="*")
+
+    @override
+    def put_over(self, key: str, body: bytes, etag: str) -> str:
+        try:
+            return self._put(key, body, IfMatch=etag)
+        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+            raise PreconditionFailed(f"{self.where(key)} was deleted meanwhile") from error
+
+    def copy(self, key: str, to: str) -> None:
+        """Copy an object within the bucket, over whatever was there; raises ArtefactMissing."""
+        with self._asking_for(key):
+            source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
+            self.client.copy_object(Bucket=self.name, CopySource=source, Key=to)
+
+    def written(self, version: RawObject) -> Written:
+        """Tell how large an object's version is, and how old; raises ArtefactMissing."""
+        with self._asking_for(version.key):
+            try:
+                head = self.client.head_object(
+                    Bucket=self.name, Key=version.key, VersionId=version.version_id
+                )
+            except ClientError as error:
+                # S3 has an answer each for an id that it never made, or forgot, or is a deletion's.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in NO_SUCH_VERSION:
+                    raise ArtefactMissing(
+                        f"{self.where(version.key)} has no version {version.version_id}"
+                    ) from error
+                raise
+            return Written(size=head["ContentLength"], at=head["LastModified"])
+
+    def newest(self, prefix: str) -> str | None:
+        """Find the key of the object written last, folder markers aside; None without any."""
+        found = [
+            (entry["LastModified"], entry["Key"])
+            for entry in self._listed(prefix, "")
+            if not entry["Key"].endswith("/")
+        ]
+        return max(found)[1] if found else None
+
+    @override
+    def keys(self, prefix: str, suffix: str) -> list[str]:
+        return [entry["Key"] for entry in self._listed(prefix, suffix)]
+
+    def current(self, key: str) -> RawObject:
+        """Find the current version of an object; raises ArtefactMissing."""
+        with self._asking_for(key):
+            head = self.client.head_object(Bucket=self.name, Key=key)
+            return RawObject(key=key, version_id=head["VersionId"])
+
+    def _listed(self, prefix: str, suffix: str) -> list["ObjectTypeDef"]:
+        with self._asking_for(prefix):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            return [
+                entry
+                for page in pages
+                for entry in page.get("Contents", [])
+                if entry["Key"].endswith(suffix)
+            ]
+
+    def _put(self, key: str, body: bytes, **conditions: Unpack[_Conditions]) -> str:
+        with self._asking_for(key):
+            return self.client.put_object(Bucket=self.name, Key=key, Body=body, **conditions)[
+                "ETag"
+            ]
+
+    @contextmanager
+    def _asking_for(self, key: str) -> Iterator[None]:
+        """Say in this system's words what S3 refused."""
+        where = self.where(key)
+        try:
+            yield
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            match status:
+                case 304:
+                    raise _NotModified from error
+                case 403:
+                    raise StorageDenied(f"the role may not use {where}") from error
+                case 404:
+                    raise ArtefactMissing(f"{where} does not exist") from error
+                case 409 | 412:
+                    raise PreconditionFailed(f"{where} changed meanwhile") from error
+            raise StorageUnavailable(f"S3 answered {status} for {where}") from error
+        except BotoCoreError as error:
+            raise StorageUnavailable(
+                f"S3 could not be reached for {where}: {type(error).__name__}{what_to_start()}"
+            ) from error
+
+
+class _NotModified(Exception):
+    """When S3 answers 304; no error, and no caller sees it."""

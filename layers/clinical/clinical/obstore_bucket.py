@@ -1,0 +1,199 @@
+"""S3 through obstore, where requests are served: light to import, and its deadlines hold.
+
+Every request runs in an event loop of its own, for one reason: what it waits for, the name, the
+connection, the credentials, the answer or its body, the loop gives up on the moment its time is up.
+"""
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, override
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotModifiedError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+from snapshot_restore_py import register_after_restore
+
+from clinical.artefacts import Bucket, Stored, what_to_start
+from clinical.errors import (
+    ArtefactMissing,
+    PreconditionFailed,
+    StorageDenied,
+    StorageUnavailable,
+)
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, PutMode
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
+
+CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+CREDENTIALS_SECONDS = 1.0
+
+# What is asked without a deadline ends too: after three tries of ten seconds.
+CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=10)}
+RETRIES: "RetryConfig" = {
+    "max_retries": 2,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=50),
+        "max_backoff": timedelta(milliseconds=200),
+    },
+}
+
+
+class ObstoreBucket(Bucket):
+    """An S3 bucket through obstore.
+
+    store: gives the client; asked before each request, for a snapshot must not outlive it.
+    until: when all that is asked must have ended, by time.monotonic().
+    """
+
+    def __init__(
+        self, store: "Callable[[], ObjectStore]", name: str, until: float = math.inf
+    ) -> None:
+        super().__init__(name)
+        self.store = store
+        self._until = until
+
+    def within(self, seconds: float) -> Self:
+        """Give the same bucket with one deadline from now on for all that is asked of it."""
+        return type(self)(self.store, self.name, time.monotonic() + seconds)
+
+    @override
+    def get(self, key: str) -> Stored:
+        return self._asked(key, self._get(key, {}))
+
+    @override
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        try:
+            return self._asked(key, self._get(key, {"if_none_match": etag}))
+        except _NotModified:
+            return None
+
+    @override
+    def put(self, key: str, body: bytes) -> str:
+        return self._asked(key, self._put(key, body, "overwrite"))
+
+    @override
+    def put_new(self, key: str, body: bytes) -> str:
+        return self._asked(key, self._put(key, body, "create"))
+
+    @override
+    def put_over(self, key: str, body: bytes, etag: str) -> str:
+        try:
+            return self._asked(key, self._put(key, body, {"e_tag": etag}))
+        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+            raise PreconditionFailed(f"{self.where(key)} was deleted meanwhile") from error
+
+    @override
+    def keys(self, prefix: str, suffix: str) -> list[str]:
+        found = self._asked(prefix, self._listed(prefix.rpartition("/")[0]))
+        return sorted(key for key in found if key.startswith(prefix) and key.endswith(suffix))
+
+    async def _get(self, key: str, options: "GetOptions") -> Stored:
+        answer = await obstore.get_async(self.store(), key, options=options)
+        return Stored(bytes(await answer.bytes_async()), self._etag(key, answer.meta["e_tag"]))
+
+    async def _put(self, key: str, body: bytes, mode: "PutMode") -> str:
+        answer = await obstore.put_async(self.store(), key, body, mode=mode, use_multipart=False)
+        return self._etag(key, answer["e_tag"])
+
+    async def _listed(self, folder: str) -> list[str]:
+        pages = obstore.list(self.store(), folder)
+        return [entry["path"] async for page in pages for entry in page]
+
+    def _etag(self, key: str, etag: str | None) -> str:
+        if etag is None:
+            raise StorageUnavailable(f"S3 answered without an ETag for {self.where(key)}")
+        return etag
+
+    def _asked[Answer](self, key: str, request: Coroutine[object, object, Answer]) -> Answer:
+        """Ask in time, and say in this system's words what S3 refused."""
+        where = self.where(key)
+        try:
+            return asyncio.run(self._in_time(request))
+        except TimeoutError as error:
+            raise StorageUnavailable(
+                f"S3 did not answer in time for {where}{what_to_start()}"
+            ) from error
+        except NotModifiedError as error:
+            raise _NotModified from error
+        except FileNotFoundError as error:
+            raise ArtefactMissing(f"{where} does not exist") from error
+        except UnauthenticatedError as error:  # what obstore makes of any failure to get keys
+            raise StorageUnavailable(f"there are no credentials to ask for {where}") from error
+        except PermissionDeniedError as error:
+            raise StorageDenied(f"the role may not use {where}") from error
+        except (AlreadyExistsError, PreconditionError) as error:
+            raise PreconditionFailed(f"{where} changed meanwhile") from error
+        except BaseError as error:
+            raise StorageUnavailable(
+                f"S3 could not be reached for {where}: {type(error).__name__}{what_to_start()}"
+            ) from error
+
+    async def _in_time[Answer](self, request: Coroutine[object, object, Answer]) -> Answer:
+        left = None if math.isinf(self._until) else max(0.0, self._until - time.monotonic())
+        async with asyncio.timeout(left):
+            return await request
+
+
+def s3_bucket(name: str) -> ObstoreBucket:
+    """Give a bucket of the S3 that the environment names, as boto3 would read it."""
+    return ObstoreBucket(lambda: s3_store(name), name)
+
+
+@cache
+def s3_store(bucket: str) -> S3Store:
+    """Make the function's one client of a bucket; obstore reads region and keys itself."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    from_container = CONTAINER_CREDENTIALS in os.environ and "AWS_ACCESS_KEY_ID" not in os.environ
+    return S3Store(
+        bucket,
+        config={"endpoint": endpoint} if endpoint else {"virtual_hosted_style_request": True},
+        client_options={**CLIENT, "allow_http": endpoint.startswith("http://")},
+        retry_config=RETRIES,
+        credential_provider=container_credentials if from_container else None,
+    )
+
+
+# A snapshot keeps connections that are long closed, and credentials whose clock stood still in it.
+register_after_restore(s3_store.cache_clear)
+
+
+def container_credentials() -> "S3Credential":
+    """Fetch what Lambda gives a function with SnapStart, which has no keys in its environment.
+
+    obstore knows the addresses, but not Lambda's token, which is no file.
+    """
+    # Imported here: no other function has to wait for it.
+    import json  # noqa: PLC0415
+    from urllib.request import ProxyHandler, Request, build_opener  # noqa: PLC0415
+
+    token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+    if file := os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
+        token = Path(file).read_text(encoding="utf-8").strip()
+    asked = Request(os.environ[CONTAINER_CREDENTIALS], headers={"Authorization": token})  # noqa: S310 - Lambda's own
+    with build_opener(ProxyHandler({})).open(asked, timeout=CREDENTIALS_SECONDS) as answer:
+        given = json.load(answer)
+    return {
+        "access_key_id": given["AccessKeyId"],
+        "secret_access_key": given["SecretAccessKey"],
+        "token": given["Token"],
+        "expires_at": datetime.fromisoformat(given["Expiration"]),
+    }
+
+
+class _NotModified(Exception):
+    """When S3 answers 304; no error, and no caller sees it."""
