@@ -21,7 +21,6 @@ from clinical.contract import (
     Health,
     Patient,
     Prediction,
-    Problem,
     ScoredPatient,
     Violation,
 )
@@ -258,13 +257,14 @@ def docs() -> Response[str]:
 def documentation() -> str:
     """Give the document, with the API beside it as seen from where it was asked for.
 
-    Seen from `/docs/` that is a step up, whatever stage and base path come before.
+    Each slash at the end, as in `/docs/`, is a step up, whatever stage and base path come before.
     """
-    text = OPENAPI.read_text(encoding="utf-8")
-    if not app.current_event.path.endswith("/"):
+    text, path = OPENAPI.read_text(encoding="utf-8"), app.current_event.path
+    steps = len(path) - len(path.rstrip("/"))
+    if not steps:
         return text
     described = json.loads(text)
-    described["servers"] = [{"url": ".."}]
+    described["servers"] = [{"url": "/".join([".."] * steps)}]
     return json.dumps(described)
 
 

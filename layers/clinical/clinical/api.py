@@ -59,7 +59,7 @@ _STATUS: dict[type[ClinicalError], HTTPStatus] = {
 }
 
 # What API Gateway may answer on any route, before a function is asked or in its place.
-_FROM_THE_GATEWAY = {
+_FROM_THE_GATEWAY: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "Without a key, where the deployment asks for one in x-api-key",
     HTTPStatus.TOO_MANY_REQUESTS: "Over the rate or the quota; try again later",
     HTTPStatus.BAD_GATEWAY: HTTPStatus.BAD_GATEWAY.phrase,
@@ -76,9 +76,7 @@ class Body:
 
 def resolver() -> APIGatewayRestResolver:
     """Make a resolver that validates, and raises what this module makes problems of."""
-    app = APIGatewayRestResolver(
-        enable_validation=True, json_body_deserializer=attrgetter("value")
-    )
+    app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=attrgetter("value"))
 
     @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def invalid(error: RequestValidationError) -> None:
@@ -100,8 +98,8 @@ def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, Ope
             "content": {"application/json": {"model": model}},
         }
     }
-    told = {status: HTTPStatus(status).phrase for status in problems}
-    for status, description in {**told, **_FROM_THE_GATEWAY}.items():
+    told: dict[int, str] = {status: HTTPStatus(status).phrase for status in problems}
+    for status, description in (told | _FROM_THE_GATEWAY).items():
         documented[status] = {
             "description": description,
             "content": {PROBLEM_JSON: {"model": Problem}},
@@ -122,7 +120,7 @@ def violations(
 def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
     # A location may hold the client's own words: a field that is none.
     loc = (*where, *(body.shown(one) if isinstance(one, str) else one for one in wrong["loc"]))
-    if wrong["type"] == "model_type" or (wrong["type"] == "missing" and loc == ("body",)):
+    if wrong["type"] in _NO_OBJECT or (wrong["type"] == "missing" and loc == ("body",)):
         kind = _KINDS.get(type(wrong["input"]), "null")
         return Violation(
             loc=loc, msg=f"Input should be one JSON object, not {kind}", type="model_type"
@@ -135,6 +133,7 @@ def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
     )
 
 
+_NO_OBJECT = {"model_type", "model_attributes_type"}
 _KINDS = {
     str: "a string",
     int: "a number",
@@ -156,12 +155,13 @@ def lambda_handler(
     body_limits: bytes by route, where they are not `serving.max_body_bytes`.
     """
     cors = Cors.of(environment().allowed_origins)
-    routes = {f"{route.method} {route.path}" for route in app._static_routes}  # noqa: SLF001
-    methods = {
-        path: {method for method, one in map(str.split, routes) if one == path}
-        | ({"HEAD"} if f"GET {path}" in routes else set())
-        for path in {route.split()[1] for route in routes}
-    }
+    limits, methods = dict[str, int](), dict[str, set[str]]()
+    for one in app._static_routes:  # noqa: SLF001
+        route = f"{one.method} {one.path}"
+        limits[route] = body_limits.get(route, params().serving.max_body_bytes)
+        methods.setdefault(one.path, set()).update(
+            {"GET", "HEAD"} if one.method == "GET" else {one.method}
+        )
     first = iter((True,))  # invocation of this environment
 
     @telemetry.logger().inject_lambda_context(clear_state=True)
@@ -177,11 +177,8 @@ def lambda_handler(
             if method == "OPTIONS" and path in methods:
                 allowed = cors.preflight(headers.get("origin", ()), methods[path])
                 response = _answer(HTTPStatus.NO_CONTENT)
-            elif route not in routes:
-                raise RouteUnknown("There is nothing at this path for this method; see /docs.")
             else:
-                limit = body_limits.get(route, params().serving.max_body_bytes)
-                response = app.resolve(decided(event, route, headers, limit), context)
+                response = app.resolve(decided(event, route, headers, limits), context)
         except tuple(_STATUS) as error:
             response = _answered(problem_of(error))
             facts |= _described(error)
@@ -206,7 +203,7 @@ def lambda_handler(
             telemetry.note(scheduled=True, status=status, **facts)
             return response
         telemetry.record_request(
-            route if route in routes else "unmatched",
+            route if route in limits else "unmatched",
             status,
             time.perf_counter() - started,
             cold=cold,
@@ -240,25 +237,29 @@ def headers_of(event: Event) -> Headers:
     return headers
 
 
-def decided(event: Event, route: str, headers: Headers, limit: int) -> Event:
+def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int]) -> Event:
     """Give the event as Powertools is to see it, with nothing left to interpret.
 
-    limit: of the body, in bytes. Raises MediaTypeUnsupported, BodyTooLarge, BodyUnreadable.
+    limits: of the body of each route that there is, in bytes. Raises RouteUnknown,
+    MediaTypeUnsupported, BodyTooLarge, BodyUnreadable.
     """
+    if route not in limits:
+        raise RouteUnknown("There is nothing at this path for this method; see /docs.")
     method, path = route.split(" ")
-    slash = "/" if str(event.get("path")).endswith("/") else ""
+    asked_for = event.get("path") or ""
+    slashes = asked_for[len(asked_for.rstrip("/")) :]  # where they end, the documentation must know
     query = {
         **{name: [value] for name, value in (event.get("queryStringParameters") or {}).items()},
         **(event.get("multiValueQueryStringParameters") or {}),
     }
     return {
         "httpMethod": method,
-        "path": path + slash,
+        "path": path + slashes,
         "headers": {},
         "queryStringParameters": {},
         "multiValueQueryStringParameters": query,
         "requestContext": event.get("requestContext") or {},
-        "body": Body(_read(event, headers, limit)) if method == "POST" else None,
+        "body": Body(_read(event, headers, limits[route])) if method == "POST" else None,
         "isBase64Encoded": False,
     }
 

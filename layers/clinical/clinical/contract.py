@@ -89,9 +89,7 @@ class Patient(Request):
             examples=["P0001"],
         ),
     ]
-    Age: Annotated[
-        int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56]), WHOLE
-    ]
+    Age: Annotated[int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56]), WHOLE]
     Gender: Annotated[str, _OneOf("Gender"), Field(examples=["Male"])]
     Condition: Annotated[str, _OneOf("Condition"), Field(examples=["Infection"])]
     Drug_Name: Annotated[str, _OneOf("Drug_Name"), Field(examples=["Ciprofloxacin"])]
