@@ -79,8 +79,10 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def client(generated: str, laptop: Laptop) -> Client:
-    return Client(generated, laptop.stack.outputs.api_url)
+def client(generated: str, laptop: Laptop) -> Iterator[Client]:
+    client = Client(generated, laptop.stack.outputs.api_url)
+    with client.connection:
+        yield client
 
 
 def test_a_generated_client_gets_a_score(client: Client, patient: dict[str, object]) -> None:
@@ -165,11 +167,12 @@ def test_schemathesis_finds_no_answer_that_is_not_documented(
     laptop: Laptop, tmp_path: Path
 ) -> None:
     url = laptop.stack.outputs.api_url
+    program = str(Path(sys.executable).with_name("st"))
     bounded = ("--seed", str(SEED), "--max-examples", "25", "--generation-database", "none")
+    checked = ("--checks", ",".join(CHECKS), "--request-timeout", "60", "--no-color")
 
     asked = subprocess.run(
-        [Path(sys.executable).with_name("st"), "run", f"{url}/openapi.json", "--url", url]
-        + [*bounded, "--checks", ",".join(CHECKS), "--request-timeout", "60", "--no-color"],
+        [program, "run", f"{url}/openapi.json", "--url", url, *bounded, *checked],
         cwd=tmp_path,  # it leaves files where it runs
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
