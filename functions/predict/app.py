@@ -1,5 +1,6 @@
 """Predictions, the model card, health, and the documentation of the whole API."""
 
+import json
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -19,7 +20,6 @@ from clinical.contract import (
     Health,
     Patient,
     Prediction,
-    Problem,
     ScoredPatient,
     Unhealthy,
     Violation,
@@ -33,6 +33,11 @@ from pydantic import ValidationError
 
 OPENAPI = Path(__file__).with_name("openapi.json")  # written by `make openapi`
 
+EXPLAIN = (
+    "Whether to answer with `base_value` and `contributions`: `true` or `false`, in any case "
+    "(`1`, `yes`, `on`, `t`, `y` and their opposites will do), and once. Other query parameters "
+    "are ignored."
+)
 DECIMALS = 6  # of contributions: they still add up to the score
 
 app = api.resolver()
@@ -50,12 +55,12 @@ follower = ChampionFollower(bucket, load)
     "/predict",
     tags=["Prediction"],
     summary="Predict how well a patient will respond to a treatment",
-    responses=api.answers(Prediction | ExplainedPrediction, 400, 413, 415, 422, 500, 503),
+    responses=api.answers(ExplainedPrediction | Prediction, 400, 413, 415, 422, 500, 503),
 )
 def predict(
     patient: Patient,
-    explain: Annotated[bool, Query(description="Whether to add `contributions`")] = False,  # noqa: FBT002
-) -> Prediction | ExplainedPrediction:
+    explain: Annotated[bool, Query(description=EXPLAIN)] = False,  # noqa: FBT002
+) -> ExplainedPrediction | Prediction:
     model = follower.current()
     features = features_of(patient)
     if wrong := model.unrecorded(features):
@@ -97,8 +102,9 @@ def predict_batch(batch: Batch) -> BatchPrediction:
     patients = [one for one in judged if isinstance(one, Patient)]
     rows = [features_of(patient) for patient in patients]
     scores = iter(model.predict(rows) if rows else [])
+    problems = iter(api.problems_of([one for one in judged if isinstance(one, RequestInvalid)]))
     predictions = tuple(
-        scored(one, next(scores)) if isinstance(one, Patient) else one for one in judged
+        scored(one, next(scores)) if isinstance(one, Patient) else next(problems) for one in judged
     )
     telemetry.add(
         telemetry.Metric.PREDICTIONS,
@@ -131,29 +137,37 @@ def scored(patient: Patient, score: Score) -> ScoredPatient:
     )
 
 
-def checked(number: int, row: object, model: Model) -> Patient | Problem:
-    """Hold one row of a batch to the contract: the patient, or the problem with it."""
+def checked(number: int, row: object, model: Model) -> Patient | RequestInvalid:
+    """Hold one row of a batch to the contract: the patient, or what is wrong with it."""
     where = ("body", "patients", number)
     try:
         patient = Patient.model_validate(row)
     except ValidationError as error:
         wrong = api.violations(error, where)
-        return api.problem_of(
-            RequestInvalid(wrong + combination_violations(row, wrong, where, model))
-        )
+        return RequestInvalid(wrong + combination_violations(row, wrong, where, model))
     if unrecorded := model.unrecorded(features_of(patient)):
-        return api.problem_of(RequestInvalid([unrecorded.model_copy(update={"loc": where})]))
+        return RequestInvalid([unrecorded.model_copy(update={"loc": where})])
     return patient
 
 
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
 def invalid(error: RequestValidationError) -> None:
     wrong = api.violations(error)
+    body = app.current_event.json_body
+    if isinstance(body, tuple) and app.context["_route"].path == "/predict":
+        # Only the body itself is wrong then, and whoever sent it meant another route.
+        raise RequestInvalid(
+            [
+                one.model_copy(update={"msg": f"{one.msg}; for many, use /predict/batch"})
+                if one.loc == ("body",)
+                else one
+                for one in wrong
+            ]
+        ) from error
     try:
         model = follower.current()
     except ModelUnavailable:  # then the fields are all that can be judged
         raise RequestInvalid(wrong) from error
-    body = app.current_event.json_body
     raise RequestInvalid(wrong + combination_violations(body, wrong, ("body",), model))
 
 
@@ -182,7 +196,18 @@ def model_card() -> Response[str]:
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, card.model_dump_json())
 
 
-@app.get("/health", tags=["System"], summary="Whether a model is loaded, and which")
+@app.get(
+    "/health",
+    tags=["System"],
+    summary="Whether a model is loaded, and which",
+    responses={
+        **api.answers(Health, 500),
+        HTTPStatus.SERVICE_UNAVAILABLE: {
+            "description": "No model is loaded",
+            "content": {content_types.APPLICATION_JSON: {"model": Unhealthy}},
+        },
+    },
+)
 def health() -> Response[Health | Unhealthy]:
     try:
         model = follower.current()
@@ -210,7 +235,7 @@ def health() -> Response[Health | Unhealthy]:
 
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
-    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, OPENAPI.read_text())
+    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, documentation())
 
 
 @app.get("/docs", include_in_schema=False)
@@ -219,17 +244,32 @@ def docs() -> Response[str]:
     # Imported here: a start would pay 80 ms for it, and no prediction needs it.
     from aws_lambda_powertools.event_handler.openapi import swagger_ui  # noqa: PLC0415
 
-    if app.current_event.query_string_parameters.get("format") == "json":  # its own link
+    asked = app.current_event.multi_value_query_string_parameters
+    if asked.get("format") == ["json"]:  # its own link
         return openapi()
     swagger = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
     page = swagger_ui.generate_swagger_html(
-        spec=OPENAPI.read_text().replace("</", "<\\/"),
+        spec=documentation().replace("</", "<\\/"),
         swagger_js=(swagger / "swagger-ui-bundle.min.js").read_text(encoding="utf-8"),
         swagger_css=(swagger / "swagger-ui.min.css").read_text(encoding="utf-8"),
         swagger_base_url="",
         oauth2_config=None,
     )
     return Response(HTTPStatus.OK, content_types.TEXT_HTML, page)
+
+
+def documentation() -> str:
+    """Give the document, with the API beside it as seen from where it was asked for.
+
+    Each slash at the end, as in `/docs/`, is a step up, whatever stage and base path come before.
+    """
+    text, path = OPENAPI.read_text(encoding="utf-8"), app.current_event.path
+    steps = len(path) - len(path.rstrip("/"))
+    if not steps:
+        return text
+    described = json.loads(text)
+    described["servers"] = [{"url": "/".join([".."] * steps)}]
+    return json.dumps(described)
 
 
 handler = api.lambda_handler(

@@ -1,5 +1,7 @@
 """The deployed API over HTTP, as clients reach it."""
 
+import json
+
 import pytest
 
 from tests.integration.conftest import Laptop, fetch
@@ -117,8 +119,97 @@ def test_a_path_that_is_not_there_is_a_problem_from_the_gateway(laptop: Laptop) 
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.parametrize("path", ["/docs/", "/health/", "/openapi.json/"])
+def test_a_slash_at_the_end_changes_nothing_but_where_the_api_is_from_there(
+    laptop: Laptop, path: str
+) -> None:
+    answer, without = laptop.get(path), laptop.get(path.rstrip("/"))
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == without.headers["Content-Type"]
+    assert answer.text.count('"url": ".."') == without.text.count('"url": "."')
+
+
 @pytest.mark.parametrize(
-    "path", ["/predict", "/predict/batch", "/model", "/dropdown-values", "/health"]
+    "path", ["/model", "/health", "/dropdown-values", "/docs", "/openapi.json"]
+)
+def test_head_answers_as_get_without_a_body(laptop: Laptop, path: str) -> None:
+    answer = fetch(f"{laptop.stack.outputs.api_url}{path}", method="HEAD")
+
+    by_get = laptop.get(path)
+    assert answer.status == by_get.status == 200
+    assert answer.text == ""
+    assert answer.headers["Content-Type"] == by_get.headers["Content-Type"]
+
+
+def test_an_array_of_patients_is_not_scored_by_its_first(
+    laptop: Laptop, patient: dict[str, object]
+) -> None:
+    answer = laptop.post("/predict", [patient, patient | {"Patient_ID": "P0002"}])
+
+    assert answer.status == 422
+    assert "/predict/batch" in answer.body["detail"]
+
+
+def test_a_media_type_has_no_case(laptop: Laptop, patient: dict[str, object]) -> None:
+    answer = laptop.post("/predict", patient, Content_Type="Application/JSON")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "named"),
+    [
+        ("Content_Type", "application/json; charset=latin-1", "latin-1"),
+        ("Content_Encoding", "gzip", "gzip"),
+    ],
+)
+def test_what_is_not_read_is_named(
+    laptop: Laptop, patient: dict[str, object], header: str, value: str, named: str
+) -> None:
+    answer = laptop.post("/predict", patient, **{header: value})
+
+    assert answer.status == 415
+    assert named in answer.body["detail"]
+
+
+def test_an_age_of_56_0_is_56(laptop: Laptop, patient: dict[str, object]) -> None:
+    answer = laptop.post("/predict", patient | {"Age": 56.0})
+
+    assert answer.status == 200
+    assert answer.text == laptop.post("/predict", patient).text
+
+
+def test_a_key_that_is_there_twice_is_named(laptop: Laptop, patient: dict[str, object]) -> None:
+    twice = json.dumps(patient).replace('"Age": 56', '"Age": 56, "Age": 20')
+
+    answer = laptop.post("/predict", twice.encode())
+
+    assert answer.status == 400
+    assert "the key Age twice" in answer.body["detail"]
+
+
+def test_the_largest_answer_is_answered(laptop: Laptop, patient: dict[str, object]) -> None:
+    row = patient | {f"c{column}": 1 for column in range(50)}
+
+    answer = laptop.post("/predict/batch", {"patients": [row] * 1000})
+
+    assert answer.status == 200
+    assert len(answer.body["predictions"]) == 1000
+    assert all(one["errors"] for one in answer.body["predictions"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/predict",
+        "/predict/batch",
+        "/model",
+        "/dropdown-values",
+        "/health",
+        "/docs",
+        "/openapi.json",
+    ],
 )
 def test_browsers_may_ask_first(laptop: Laptop, path: str) -> None:
     answer = fetch(

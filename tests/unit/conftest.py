@@ -171,6 +171,7 @@ class Answer:
     headers: dict[str, str]
     body: Any
     text: str = field(repr=False)
+    size: int = 0  # bytes of what Lambda is handed: JSON, which holds the body as a string
 
 
 @dataclass
@@ -194,9 +195,10 @@ class Api:
         }
         answer = self.module.handler(request, self.context)
         headers = {name: values[0] for name, values in answer["multiValueHeaders"].items()}
-        is_json = "json" in headers.get("Content-Type", "")
+        is_json = "json" in headers.get("Content-Type", "") and answer["body"]
         parsed = json.loads(answer["body"]) if is_json else None
-        return Answer(answer["statusCode"], headers, parsed, answer["body"])
+        size = len(json.dumps(answer))
+        return Answer(answer["statusCode"], headers, parsed, answer["body"], size)
 
 
 @pytest.fixture

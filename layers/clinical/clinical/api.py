@@ -1,28 +1,29 @@
 """The HTTP border: what every function of the API does around its routes.
 
-Bodies are checked before Powertools parses them, because four kinds crash its validation into a
-502: an integer of 5,000 digits, an array nested 100,000 deep, base64 that is no UTF-8, and
-multipart without a boundary. Errors leave as RFC 9457 problems, made in one place.
+What Powertools sees is already decided here: the route by the resource that API Gateway matched, a
+HEAD as its GET, the body as it was read, and neither headers nor an encoding of it. For two parsers
+would disagree, and what Powertools takes for a list's first element, or crashes on, is no answer.
+Errors leave as RFC 9457 problems, made in one place, and no answer is larger than Lambda allows.
 """
 
-import base64
-import binascii
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from operator import attrgetter
 from types import MappingProxyType, UnionType
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
-from clinical import telemetry
+from clinical import body, telemetry
 from clinical.contract import Problem, Violation
+from clinical.cors import Cors
 from clinical.environment import environment
 from clinical.errors import (
     BodyTooLarge,
@@ -36,11 +37,15 @@ from clinical.errors import (
 from clinical.params import params
 
 type Event = dict[str, Any]
+type Headers = dict[str, list[str]]
 type Location = tuple[str | int, ...]
 type Handler = Callable[[Event, LambdaContext], dict[str, Any]]
 
 PROBLEM_JSON = "application/problem+json"
-REPORTED_IN_DETAIL = 5  # of the violations; all of them are in `errors`
+REPORTED_IN_DETAIL = 5  # of the violations
+LISTED_VIOLATIONS = 100  # in one problem
+LISTED_BYTES = 2_500_000  # of violations in one answer, for Lambda allows it 6 MB in all
+MESSAGE = 500  # characters of a violation's message
 LOGGED_VIOLATIONS = 20
 SCHEDULED = "scheduled"  # a member of the event that API Gateway never sends: so no client can
 
@@ -53,10 +58,25 @@ _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+# What API Gateway may answer on any route, before a function is asked or in its place.
+_FROM_THE_GATEWAY: dict[int, str] = {
+    HTTPStatus.FORBIDDEN: "Without a key, where the deployment asks for one in x-api-key",
+    HTTPStatus.TOO_MANY_REQUESTS: "Over the rate or the quota; try again later",
+    HTTPStatus.BAD_GATEWAY: HTTPStatus.BAD_GATEWAY.phrase,
+    HTTPStatus.GATEWAY_TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT.phrase,
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body that was read, which Powertools takes as it is."""
+
+    value: object
+
 
 def resolver() -> APIGatewayRestResolver:
     """Make a resolver that validates, and raises what this module makes problems of."""
-    app = APIGatewayRestResolver(cors=cors(), enable_validation=True)
+    app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=attrgetter("value"))
 
     @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def invalid(error: RequestValidationError) -> None:
@@ -66,10 +86,6 @@ def resolver() -> APIGatewayRestResolver:
     def escape(error: Exception) -> None:
         # Powertools logs what no handler takes with its message, which may hold a request's words.
         raise error
-
-    @app.not_found
-    def unknown(_: NotFoundError) -> None:
-        raise RouteUnknown("There is nothing at this path for this method; see /docs.")
 
     return app
 
@@ -82,20 +98,13 @@ def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, Ope
             "content": {"application/json": {"model": model}},
         }
     }
-    for status in problems:
+    told: dict[int, str] = {status: HTTPStatus(status).phrase for status in problems}
+    for status, description in (told | _FROM_THE_GATEWAY).items():
         documented[status] = {
-            "description": HTTPStatus(status).phrase,
+            "description": description,
             "content": {PROBLEM_JSON: {"model": Problem}},
         }
     return documented
-
-
-def cors() -> CORSConfig:
-    """Browsers of the origins in ALLOWED_ORIGINS may call; `*` among them allows all."""
-    origins = [origin for origin in environment().allowed_origins.split(",") if origin]
-    if not origins or "*" in origins:
-        return CORSConfig(allow_origin="*" if origins else "null", max_age=600)
-    return CORSConfig(allow_origin=origins[0], extra_origins=origins[1:], max_age=600)
 
 
 def violations(
@@ -105,10 +114,34 @@ def violations(
 
     where: what the locations in the error are within.
     """
-    return tuple(
-        Violation(loc=(*where, *wrong["loc"]), msg=wrong["msg"], type=wrong["type"])
-        for wrong in error.errors()
+    return tuple(_violation(wrong, where) for wrong in error.errors())
+
+
+def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
+    # A location may hold the client's own words: a field that is none.
+    loc = (*where, *(body.shown(one) if isinstance(one, str) else one for one in wrong["loc"]))
+    if wrong["type"] in _NO_OBJECT or (wrong["type"] == "missing" and loc == ("body",)):
+        kind = _KINDS.get(type(wrong["input"]), "null")
+        return Violation(
+            loc=loc, msg=f"Input should be one JSON object, not {kind}", type="model_type"
+        )
+    msg = wrong["msg"]
+    return Violation(
+        loc=loc,
+        msg=msg if len(msg) <= MESSAGE else f"{msg[:MESSAGE]}…",
+        type=wrong["type"],
     )
+
+
+_NO_OBJECT = {"model_type", "model_attributes_type"}
+_KINDS = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    tuple: "an array",
+}
 
 
 def lambda_handler(
@@ -121,22 +154,33 @@ def lambda_handler(
     predictions: the routes, such as "POST /predict", whose faults count as prediction errors.
     body_limits: bytes by route, where they are not `serving.max_body_bytes`.
     """
-    allowed = cors()
-    routes = {f"{route.method} {route.path}" for route in app._static_routes}  # noqa: SLF001
+    cors = Cors.of(environment().allowed_origins)
+    limits, methods = dict[str, int](), dict[str, set[str]]()
+    for one in app._static_routes:  # noqa: SLF001
+        route = f"{one.method} {one.path}"
+        limits[route] = body_limits.get(route, params().serving.max_body_bytes)
+        methods.setdefault(one.path, set()).update(
+            {"GET", "HEAD"} if one.method == "GET" else {one.method}
+        )
     first = iter((True,))  # invocation of this environment
 
     @telemetry.logger().inject_lambda_context(clear_state=True)
     @telemetry.metrics().log_metrics
     def handle(event: Event, context: LambdaContext) -> dict[str, Any]:
         started, cold = time.perf_counter(), next(first, False)
-        route = f"{event.get('httpMethod')} {event.get('resource')}"
+        method, path = event.get("httpMethod"), path_of(event)
+        headers = headers_of(event)
+        route = f"{'GET' if method == 'HEAD' else method} {path}"
+        allowed = cors.headers(headers.get("origin", ()))
         facts: dict[str, object] = {"request_id": context.aws_request_id}
         try:
-            if event.get("httpMethod") == "POST":
-                check_body(event, body_limits.get(route, params().serving.max_body_bytes))
-            response = app.resolve(event, context)
+            if method == "OPTIONS" and path in methods:
+                allowed = cors.preflight(headers.get("origin", ()), methods[path])
+                response = _answer(HTTPStatus.NO_CONTENT)
+            else:
+                response = app.resolve(decided(event, route, headers, limits), context)
         except tuple(_STATUS) as error:
-            response = _answer(problem_of(error), event, allowed)
+            response = _answered(problem_of(error))
             response["multiValueHeaders"] |= retry_after(error)
             facts |= _described(error)
         except Exception as error:  # noqa: BLE001 - the outermost border
@@ -145,11 +189,14 @@ def lambda_handler(
                 error=type(error).__name__,
                 frames=telemetry.frames(error),
             )
-            response = _answer(_fault(context), event, allowed)
+            response = _answered(_fault(context))
             facts["error"] = type(error).__name__
         status = response["statusCode"]
+        response["multiValueHeaders"] |= allowed
         response["multiValueHeaders"]["X-Content-Type-Options"] = ["nosniff"]
         response["multiValueHeaders"].setdefault("Cache-Control", ["no-store"])
+        if method == "HEAD":
+            response["body"] = ""
         if route in predictions:
             faulty = status >= HTTPStatus.INTERNAL_SERVER_ERROR
             telemetry.add(telemetry.Metric.PREDICTION_ERRORS, int(faulty))
@@ -157,7 +204,7 @@ def lambda_handler(
             telemetry.note(scheduled=True, status=status, **facts)
             return response
         telemetry.record_request(
-            route if route in routes else "unmatched",
+            route if route in limits else "unmatched",
             status,
             time.perf_counter() - started,
             cold=cold,
@@ -169,46 +216,100 @@ def lambda_handler(
     return handler
 
 
-def check_body(event: Event, limit: int) -> None:
-    """Refuse a body that is no JSON of a size worth reading.
+def path_of(event: Event) -> str:
+    """Tell the path that was asked for as a route has it.
 
-    limit: in bytes. Raises MediaTypeUnsupported, BodyTooLarge, BodyUnreadable. Whether the JSON
-    keeps to the contract is for validation to say.
+    That is the resource which API Gateway matched: whatever a custom domain put before it, and
+    however it was encoded or ended.
     """
-    media_type = _header(event, "content-type").split(";")[0].strip().lower()
-    if media_type not in {"", "application/json"}:
-        raise MediaTypeUnsupported("Send the body as application/json.")
-    body = event.get("body") or ""
-    if len(body) > limit * 4 / 3 + 4 if event.get("isBase64Encoded") else len(body) > limit:
-        raise BodyTooLarge(f"The body is larger than {limit:,} bytes.")
-    try:
-        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else None
-        text = body if raw is None else raw.decode()
-        if len(text.encode("utf-8", "surrogatepass")) > limit:
-            raise BodyTooLarge(f"The body is larger than {limit:,} bytes.")
-        json.loads(text)
-    except (UnicodeDecodeError, binascii.Error) as error:
-        raise BodyUnreadable("The body is no UTF-8 text.") from error
-    except json.JSONDecodeError as error:
-        raise BodyUnreadable(
-            f"The body is no JSON: line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from error
-    except RecursionError as error:
-        raise BodyUnreadable("The body is nested too deeply to be read.") from error
-    except ValueError as error:  # what json raises for more digits than int() reads
-        raise BodyUnreadable("The body holds a number with too many digits.") from error
+    path: str = event.get("resource") or event.get("path") or ""
+    return path.rstrip("/") or "/"
 
 
-def problem_of(error: ClinicalError) -> Problem:
-    """Say to the client what was wrong, where, and what to do."""
+def headers_of(event: Event) -> Headers:
+    """Give every value of every header, by its name in lower case."""
+    headers: Headers = {}
+    for name, values in (event.get("multiValueHeaders") or {}).items():
+        headers.setdefault(name.lower(), []).extend(values or ())
+    for name, value in (event.get("headers") or {}).items():
+        known = headers.setdefault(name.lower(), [])
+        if value is not None and value not in known:
+            known.append(value)
+    return headers
+
+
+def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int]) -> Event:
+    """Give the event as Powertools is to see it, with nothing left to interpret.
+
+    limits: of the body of each route that there is, in bytes. Raises RouteUnknown,
+    MediaTypeUnsupported, BodyTooLarge, BodyUnreadable.
+    """
+    if route not in limits:
+        raise RouteUnknown("There is nothing at this path for this method; see /docs.")
+    method, path = route.split(" ")
+    asked_for = event.get("path") or ""
+    slashes = asked_for[len(asked_for.rstrip("/")) :]  # where they end, the documentation must know
+    query = {
+        **{name: [value] for name, value in (event.get("queryStringParameters") or {}).items()},
+        **(event.get("multiValueQueryStringParameters") or {}),
+    }
+    return {
+        "httpMethod": method,
+        "path": path + slashes,
+        "headers": {},
+        "queryStringParameters": {},
+        "multiValueQueryStringParameters": query,
+        "requestContext": event.get("requestContext") or {},
+        "body": Body(_read(event, headers, limits[route])) if method == "POST" else None,
+        "isBase64Encoded": False,
+    }
+
+
+def _read(event: Event, headers: Headers, limit: int) -> object:
+    body.check_headers(headers.get("content-type", ()), headers.get("content-encoding", ()))
+    text = body.text_of(
+        event.get("body") or "", limit, in_base64=bool(event.get("isBase64Encoded"))
+    )
+    value = body.parse(text)
+    # Of a list, Powertools would take the first element for the object that it should be.
+    return tuple(value) if isinstance(value, list) else value
+
+
+def problem_of(error: ClinicalError, room: int = LISTED_BYTES) -> Problem:
+    """Say to the client what was wrong, where, and what to do.
+
+    room: bytes of the answer for the violations, of which one at least is listed.
+    """
     status = _STATUS[type(error)]
-    if isinstance(error, RequestInvalid):
-        wrong = error.violations
-        named = "; ".join(f"{_field(one)}: {one.msg}" for one in wrong[:REPORTED_IN_DETAIL])
-        more = len(wrong) - REPORTED_IN_DETAIL
-        detail = named + (f"; and {more} more." if more > 0 else ".")
-        return Problem(title=status.phrase, status=status, detail=detail, errors=wrong)
-    return Problem(title=status.phrase, status=status, detail=str(error))
+    if not isinstance(error, RequestInvalid):
+        return Problem(title=status.phrase, status=status, detail=str(error))
+    wrong = error.violations
+    named, listed, left = list[str](), list[Violation](), room
+    for one in wrong[:LISTED_VIOLATIONS]:
+        name = f"{_field(one)}: {one.msg}" if len(named) < REPORTED_IN_DETAIL else ""
+        left -= _size(name) + _size(one.model_dump_json())
+        if listed and left < 0:
+            break
+        listed.append(one)
+        named += [name] if name else []
+    more = len(wrong) - len(named)
+    return Problem(
+        title=status.phrase,
+        status=status,
+        detail="; ".join(named) + (f"; and {more} more." if more else "."),
+        errors=tuple(listed),
+        more_errors=len(wrong) - len(listed),
+    )
+
+
+def problems_of(errors: Sequence[RequestInvalid]) -> list[Problem]:
+    """Say it of each row of a batch, with the same room for each."""
+    return [problem_of(one, LISTED_BYTES // len(errors)) for one in errors]
+
+
+def _size(text: str) -> int:
+    """Give the bytes that a text takes at most in what Lambda is handed: JSON within JSON."""
+    return len(json.dumps(json.dumps(text)))
 
 
 def retry_after(error: ClinicalError) -> dict[str, list[str]]:
@@ -226,15 +327,15 @@ def _fault(context: LambdaContext) -> Problem:
     )
 
 
-def _answer(problem: Problem, event: Event, allowed: CORSConfig) -> dict[str, Any]:
-    headers: Mapping[str, str] = {
-        "Content-Type": PROBLEM_JSON,
-        **allowed.to_dict(_header(event, "origin") or None),
-    }
+def _answered(problem: Problem) -> dict[str, Any]:
+    return _answer(problem.status, problem.model_dump_json(), {"Content-Type": [PROBLEM_JSON]})
+
+
+def _answer(status: int, text: str = "", headers: Headers | None = None) -> dict[str, Any]:
     return {
-        "statusCode": problem.status,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "body": problem.model_dump_json(),
+        "statusCode": status,
+        "multiValueHeaders": headers or {},
+        "body": text,
         "isBase64Encoded": False,
     }
 
@@ -248,17 +349,11 @@ def _described(error: ClinicalError) -> dict[str, object]:
             {"field": field if (field := _field(one)) in known else "other", "type": one.type}
             for one in error.violations[:LOGGED_VIOLATIONS]
         ]
+        if (more := len(error.violations) - LOGGED_VIOLATIONS) > 0:
+            facts["more_violations"] = more
     return facts
 
 
 def _field(violation: Violation) -> str:
     """Name the field itself: what follows `body` in a location."""
     return ".".join(map(str, violation.loc[1:])) or "body"
-
-
-def _header(event: Event, name: str) -> str:
-    """Read a header, whatever the case of its name."""
-    for key, value in (event.get("headers") or {}).items():
-        if key.lower() == name:
-            return str(value)
-    return ""

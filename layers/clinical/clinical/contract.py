@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -49,6 +50,13 @@ def _level(dosage: float) -> int:
     return int(dosage)
 
 
+def _whole(number: object) -> object:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+# JSON has one kind of number: 56.0 is the integer 56, as in OpenAPI 3.1 and in the data's CSV.
+WHOLE = BeforeValidator(_whole)
+
 # A JSON number, not an integer: clients written for the predecessor send 50.0 as well as 50.
 Dosage = Annotated[
     StrictFloat,
@@ -81,13 +89,13 @@ class Patient(Request):
             examples=["P0001"],
         ),
     ]
-    Age: Annotated[int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56])]
+    Age: Annotated[int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56]), WHOLE]
     Gender: Annotated[str, _OneOf("Gender"), Field(examples=["Male"])]
     Condition: Annotated[str, _OneOf("Condition"), Field(examples=["Infection"])]
     Drug_Name: Annotated[str, _OneOf("Drug_Name"), Field(examples=["Ciprofloxacin"])]
     Dosage_mg: Annotated[Dosage, Field(description="Milligrams", examples=[50])]
     Treatment_Duration_days: Annotated[
-        int, Field(ge=_DURATION.min, le=_DURATION.max, description="Days", examples=[9])
+        int, Field(ge=_DURATION.min, le=_DURATION.max, description="Days", examples=[9]), WHOLE
     ]
     Side_Effects: Annotated[str, _OneOf("Side_Effects"), Field(examples=["Nausea"])]
 
@@ -199,6 +207,13 @@ class Problem(Response):
     status: int
     detail: str
     errors: tuple[Violation, ...] = ()
+    more_errors: Annotated[
+        int,
+        Field(
+            description="How many more there are than `errors` lists; absent where there are none",
+            exclude_if=lambda more: more == 0,
+        ),
+    ] = 0
 
 
 class BatchPrediction(Response):

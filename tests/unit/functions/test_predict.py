@@ -72,10 +72,28 @@ def test_a_score_is_clamped_and_rounded(
     assert api("POST", "/predict", patient).body["Improvement_Score"] == served
 
 
-def test_clients_of_the_predecessor_may_send_a_dosage_as_a_float(
-    api: Api, patient: dict[str, object]
+@pytest.mark.parametrize(
+    ("field", "number", "as_written"),
+    [
+        ("Age", "56", "56.0"),
+        ("Age", "56", "5.6e1"),
+        ("Age", "50", "5E+1"),
+        ("Age", "56", "560e-1"),
+        ("Treatment_Duration_days", "9", "9.000"),
+        ("Dosage_mg", "50", "50.0"),
+        ("Dosage_mg", "100", "1e2"),
+    ],
+)
+def test_a_whole_number_is_one_however_it_is_written(
+    api: Api, patient: dict[str, object], field: str, number: str, as_written: str
 ) -> None:
-    assert api("POST", "/predict", patient | {"Dosage_mg": 50.0}).status == 200
+    def answered(written: str) -> Answer:
+        body = json.dumps(patient | {field: 0}).replace(f'"{field}": 0', f'"{field}": {written}')
+        assert written in body
+        return api("POST", "/predict", body)
+
+    assert answered(as_written).status == 200
+    assert answered(as_written).text == answered(number).text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +106,10 @@ def test_clients_of_the_predecessor_may_send_a_dosage_as_a_float(
         ("Age", 17),
         ("Age", 80),
         ("Age", "56"),
-        ("Age", 56.0),
+        ("Age", 56.5),
+        ("Age", -0.0),
+        ("Age", 1e300),
+        ("Age", 10**400),
         ("Age", True),
         ("Age", float("nan")),
         ("Gender", "male"),
@@ -99,6 +120,8 @@ def test_clients_of_the_predecessor_may_send_a_dosage_as_a_float(
         ("Dosage_mg", 60),
         ("Dosage_mg", "50"),
         ("Dosage_mg", True),
+        ("Dosage_mg", 50.5),
+        ("Dosage_mg", 10**400),
         ("Dosage_mg", float("inf")),
         ("Treatment_Duration_days", 4),
         ("Treatment_Duration_days", 60),
