@@ -1,8 +1,10 @@
 """Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
 
+import fcntl
 import hashlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,19 +73,29 @@ class Stack:
         self.cloud = cloud
 
     def build(self) -> None:
-        """Build functions and layers with sam, for this cloud; what did not change is kept."""
-        self._sam(
-            "build",
-            "--cached",
-            "--parallel",
-            "--build-dir",
-            BUILD,
-            "--cache-dir",
-            ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
-            "--parameter-overrides",
-            f"Architecture={architecture()}",
-            PYTHON_PLATFORM=self.cloud.platform,
-        )
+        """Build functions and layers with sam, for this cloud; what did not change is kept.
+
+        A build takes the place of the one before when it is done, and one at a time is made.
+        """
+        BUILD.parent.mkdir(exist_ok=True)
+        with (BUILD.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            beside = BUILD.with_name("local.new")
+            shutil.rmtree(beside, ignore_errors=True)
+            self._sam(
+                "build",
+                "--cached",
+                "--parallel",
+                "--build-dir",
+                beside,
+                "--cache-dir",
+                ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
+                "--parameter-overrides",
+                f"Architecture={architecture()}",
+                PYTHON_PLATFORM=self.cloud.platform,
+            )
+            shutil.rmtree(BUILD, ignore_errors=True)
+            beside.rename(BUILD)
 
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
         """Deploy the build, and write outputs.json into the cloud's home.
