@@ -37,8 +37,8 @@ def told(error: Exception, home: Path) -> str:
     error: one of UNREACHABLE.
     home: the folder of the cloud that was asked.
     """
-    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename:
-        return f"{error.filename} cannot be written: {UNWRITABLE[error.errno]}"
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return f"{error.filename or home} cannot be written: {UNWRITABLE[error.errno]}"
     if isinstance(error, ClientError):
         return f"the local cloud refused a request: {error}; its log is {home / 'cloud.log'}"
     said = " ".join(str(error).split()) or type(error).__name__

@@ -5,7 +5,9 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,17 +87,23 @@ class Ministack(Cloud):
 
     def save(self) -> None:
         """Have all that it holds written to the disk; raises CloudFailed where it cannot be."""
-        request = urllib.request.Request(f"{self.endpoint_url}/_local/save", b"")  # noqa: S310
+        self._ask_to("save")
+
+    def stop(self) -> bool:
+        """Let the cloud save what it holds, stop it with its Lambda workers, and say if it ran."""
+        if self.is_up():
+            with suppress(CloudFailed, OSError, HTTPException):  # it tries again when it ends
+                self._ask_to("stop")
+        return self._process.stop()
+
+    def _ask_to(self, act: str) -> None:
+        request = urllib.request.Request(f"{self.endpoint_url}/_local/{act}", b"")  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=SAVE_SECONDS):  # noqa: S310 - on loopback
                 return
         except urllib.error.HTTPError as error:
             why = error.read().decode(errors="replace")
             raise CloudFailed(f"the local cloud cannot save what it holds: {why}") from error
-
-    def stop(self) -> bool:
-        """Let the cloud save what it holds, stop it with its Lambda workers, and say if it ran."""
-        return self._process.stop()
 
     def _settings(self, scratch: Path) -> dict[str, str]:
         """Say what ministack is told; nothing else of this shell reaches it or its Lambdas."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,24 +76,30 @@ class Stack:
 
     @in_turn(BUILD_LOCK)
     def build(self) -> None:
-        """Build functions and layers with sam, for this cloud; what did not change is kept."""
+        """Build functions and layers with sam, for this cloud; what did not change is kept.
+
+        A build takes the place of the one before when it is done.
+        """
         sources = f"{self.cloud.platform} {source_digest()}"
         if BUILT_OF.exists() and BUILT_OF.read_text() == sources:
             return
-        BUILT_OF.unlink(missing_ok=True)
+        beside = BUILD.with_name("local.new")
+        shutil.rmtree(beside, ignore_errors=True)
         self._sam(
             "build",
             "--cached",
             "--parallel",
             "--build-dir",
-            BUILD,
+            beside,
             "--cache-dir",
             ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
             "--parameter-overrides",
             f"Architecture={architecture()}",
             PYTHON_PLATFORM=self.cloud.platform,
         )
-        BUILT_OF.write_text(sources)
+        (beside / BUILT_OF.name).write_text(sources)
+        shutil.rmtree(BUILD, ignore_errors=True)
+        beside.rename(BUILD)
 
     @in_turn(BUILD_LOCK, shared=True)
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:

@@ -24,6 +24,7 @@ from ministack.core import persistence
 from ministack.services import cloudformation, lambda_svc, stepfunctions
 
 SAVE = "/_local/save"  # a POST there is answered when all is saved
+STOP = "/_local/stop"  # and there, when that was for the last time: what runs is interrupted
 LEAST_SECONDS = 0.5
 WAIT_SECONDS = 2.0
 SHARE = 20  # it rests for so many times as long as it saved
@@ -49,22 +50,29 @@ class Saver:
 
     def __init__(self, folder: Path) -> None:
         self.kept = generations.Generations(folder)
-        self.running = folder / generations.RUNNING
+        self._running = folder / generations.RUNNING
         self.changed = threading.Event()
         self.urgent = threading.Event()
         self._digests: dict[int, tuple[bytes, str]] = {}
         self._lock = threading.Lock()
+        self._is_over = False
         self._last, _ = self.kept.newest()
         if self._last:
             persistence.STATE_DIR = str(self._last.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._running.touch()
 
-    def save(self) -> bool:
+    def save(self, *, for_good: bool = False) -> bool:
         """Write a generation, and say whether all is saved: not while a stack is deployed.
 
+        for_good: whether what happens afterwards is none of it, such as the failure of an execution
+        whose cloud is being stopped.
         Raises OSError where the disk takes no more.
         """
         with self._lock:
             self.changed.clear()
+            if self._is_over:
+                return True
             if deploys():
                 return False
             files = {
@@ -80,6 +88,9 @@ class Saver:
             if deploys():
                 return False
             self._last = self.kept.write(files, self._last)
+            if for_good:
+                self._is_over = True
+                self._running.unlink(missing_ok=True)
             return True
 
     def run(self) -> None:
@@ -160,8 +171,8 @@ def saving(saver: Saver) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Answer as ministack does, save on request, and note what may change anything."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == SAVE:
-            status, text = await asyncio.to_thread(saved, saver)
+        if scope["type"] == "http" and scope["path"] in {SAVE, STOP}:
+            status, text = await asyncio.to_thread(saved, saver, for_good=scope["path"] == STOP)
             await send({"type": "http.response.start", "status": status, "headers": []})
             await send({"type": "http.response.body", "body": text.encode()})
             return
@@ -184,20 +195,19 @@ def emitting(saver: Saver) -> Callable[[dict[str, Any]], None]:
     return emit
 
 
-def saved(saver: Saver) -> tuple[int, str]:
+def saved(saver: Saver, *, for_good: bool) -> tuple[int, str]:
     """Save, and give the status and text of an answer."""
     try:
-        return (200, "saved") if saver.save() else (409, "a stack is being deployed")
+        done = saver.save(for_good=for_good)
     except OSError as error:
         return 507, str(error)
+    return (200, "saved") if done else (409, "a stack is being deployed")
 
 
 def save_all(saver: Saver) -> None:
     """Save for the last time, in ministack's own place for it."""
     try:
-        if saver.save():
-            saver.running.unlink(missing_ok=True)
-        else:
+        if not saver.save(for_good=True):
             _log.warning("stopped while a stack was deployed: it stays as it was before")
     except OSError:
         _log.exception("what the cloud holds cannot be saved")
@@ -208,8 +218,6 @@ def install() -> None:
     saver = Saver(Path(os.environ["STATE_DIR"]))
     persistence._json_object_hook = saver.decoded  # noqa: SLF001
     lambda_svc._prune_orphan_code_blobs = lambda _: None  # noqa: SLF001 - generations share them
-    saver.running.parent.mkdir(parents=True, exist_ok=True)
-    saver.running.touch()
     stepfunctions.load_persisted_state = load_executions
     stepfunctions._emit_execution_status_event = emitting(saver)  # noqa: SLF001
     cloudformation.load_persisted_state = load_stacks

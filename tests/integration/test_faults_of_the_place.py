@@ -65,6 +65,12 @@ class Command:
         self._reader.join(WAIT_SECONDS)
         return code
 
+    def has_loaded(self, library: str) -> bool:
+        """Whether it is so far with what it imports, which is long before it starts anything."""
+        with contextlib.suppress(OSError):
+            return library in Path(f"/proc/{self.process.pid}/maps").read_text()
+        return False
+
     def runs(self, *words: str) -> bool:
         """Whether it has a child whose command has all those words."""
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -165,7 +171,7 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     with begun(other, "up", **given) as up:
         match moment:
             case "import":
-                time.sleep(0.1)  # long enough for Python, too short for what it imports
+                wait_until(lambda: up.has_loaded("pydantic_core"))
             case "cloud":
                 wait_until((other.home / "cloud.pid").exists)
             case "build":
@@ -187,6 +193,8 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     )
     if moment == "deploy":
         assert cloud.is_up()
+    if moment == "build":
+        other.stack.build()
     if moment in {"deploy", "train"}:
         again = other.run("up")
         assert again.returncode == 0, again.stdout

@@ -70,7 +70,7 @@ def test_up_without_saying_so_names_the_way_to_use_it(localstack: Stack, tmp_pat
 
 
 def test_only_localstack_is_taken_for_localstack(localstack: Stack, tmp_path: Path) -> None:
-    assert not localstack.cloud.start()  # it is up; nothing was started
+    assert not localstack.cloud.start().fresh  # it is up; nothing was started
     assert localstack.cloud.is_up()
     assert not Ministack(tmp_path, localstack.cloud.port).is_up()
 

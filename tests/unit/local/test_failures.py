@@ -56,6 +56,10 @@ def test_a_disk_that_takes_no_more_is_told_as_that(number: int, why: str) -> Non
     assert told(error, HOME) == f"{HOME / 'outputs.tmp'} cannot be written: {why}"
 
 
+def test_a_disk_that_is_full_is_told_where_the_system_names_no_file() -> None:
+    assert told(OSError(28, "No space left"), HOME) == f"{HOME} cannot be written: the disk is full"
+
+
 def test_a_request_that_was_refused_is_told_as_that() -> None:
     error = ClientError({"Error": {"Code": "NoSuchBucket", "Message": "It is not there"}}, "Get")
 
