@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 300  # nothing is measured by it
+PATIENCE_SECONDS = 600  # nothing is measured by it: a machine may be busy with much else
 LOOK_AGAIN_SECONDS = 0.3
 
 

@@ -97,7 +97,7 @@ class Laptop:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=3 * PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

@@ -85,7 +85,7 @@ class SamLocal:
             env=self.docker,
             capture_output=True,
             text=True,
-            timeout=3 * PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr
