@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clinical import api as border
 from clinical.contract import Combination
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import Champion
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,12 @@ MARGIN = 0.75  # of it: what is largest here is not quite what is largest anywhe
 
 POSTS = ("/predict", "/predict/batch")
 GETS = ("/model", "/health", "/docs", "/openapi.json")
+
+
+@pytest.fixture
+def bucket(store: ObstoreBucket) -> ObstoreBucket:
+    """Models are published to where they serve from."""
+    return store
 
 
 @pytest.fixture
