@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import stage
-from clinical import telemetry
+from clinical import champion, telemetry
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
@@ -23,6 +23,7 @@ from clinical.verdict import Verdict
 from pytest_socket import disable_socket
 
 from tests import pipeline
+from tests.patience import PATIENCE_SECONDS
 from tests.pipeline import ENVIRONMENT, Context, own_cloud, own_store
 
 ROOT = Path(__file__).parent.parent.parent
@@ -76,6 +77,14 @@ def cloud() -> Iterator[Boto3Bucket]:
 def bucket(cloud: Boto3Bucket) -> Boto3Bucket:
     """Where models are published, unless the tests of a room say otherwise."""
     return cloud
+
+
+@pytest.fixture(autouse=True)
+def _patient_refreshes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh has a second, which a machine that is busy with something else may not give it."""
+    serving = params().serving.model_copy(update={"refresh_timeout_seconds": PATIENCE_SECONDS})
+    patient = params().model_copy(update={"serving": serving})
+    monkeypatch.setattr(champion, "params", lambda: patient)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from clinical.params import params
 from clinical.registry import CHAMPION_KEY, MODEL, REFERENCE, Champion, Registry
 from model.loader import Model, load
 
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.conftest import Candidate, emf_lines
 
 REFRESH = params().serving.refresh_seconds
@@ -371,5 +372,4 @@ def test_a_first_load_has_longer_than_a_refresh(
     clock.now += REFRESH
     follower.current()
 
-    serving = params().serving
-    assert given == [serving.load_timeout_seconds, serving.refresh_timeout_seconds]
+    assert given == [params().serving.load_timeout_seconds, PATIENCE_SECONDS]
