@@ -17,10 +17,10 @@ from wording import counted, quoted
 WHOLE = re.compile(
     r"-?(0|[1-9][0-9]*)(\.0+)?"
 )  # 56.0 too: pandas writes it in a column with empty cells
-DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
-WITH_POINT, WITH_COMMA = (re.compile(rf"-?[0-9]+\{mark}[0-9]+") for mark in ".,")
+DECIMAL = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)")  # .5 too: SPSS writes it
+WITH_POINT, WITH_COMMA = (re.compile(rf"-?[0-9]*\{mark}[0-9]+") for mark in ".,")
 # 1,234 may be a thousand and more, as well as a little more than one; 0,234 and 1,23 may not.
-SURELY_DECIMAL = re.compile(r"-?(0,[0-9]+|[0-9]{4,},[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
+SURELY_DECIMAL = re.compile(r"-?(0?,[0-9]+|[0-9]{4,},[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
 SWAPPED = str.maketrans(",.", ".,")
 
 # How people and programs write that there is nothing, in any case.

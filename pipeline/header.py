@@ -17,7 +17,7 @@ SEPARATOR_LINE = re.compile(
 )
 COMMENT = re.compile(r"\s*(?:#|//|--|%|\*)")
 NUMBER = re.compile(r"\s*[-+]?[0-9][0-9.,]*\s*")
-SAYS_NOTHING = re.compile(r"[\s_.\-()\[\]]+")  # in the name of a column
+SAYS_NOTHING = re.compile(r"[\s_.\-()\[\]'`]+")  # in the name of a column
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _declared_separator(name: str, text: str) -> str | None:
     if separator not in SEPARATORS:
         raise DatasetUnreadable(
             f"{name} cannot be read: row 1 (sep=) names another separator than comma, semicolon, "
-            f"tab and bar; {SAVE}"
+            f"tab and pipe; {SAVE}"
         )
     return separator
 
@@ -168,9 +168,8 @@ def _why_there_is_none(name: str, text: str, first: Header | None, params: Param
     for _ in records(name, text, ",", width=len(params.columns)):
         pass  # a quote that never closes may have hidden it, and that is what to say then
     names = [folded(column) for column in params.columns]
-    for number, cells in first_records(text, "\x1f"):  # whole lines: nobody separates by that
-        line = folded("".join(cells))
-        if 2 * sum(one in line for one in names) > len(names):
+    for number, cells in first_records(text, ","):
+        if any(2 * sum(one in folded(cell) for one in names) > len(names) for cell in cells):
             return (
                 f"cannot be read: row {number} names all columns in one cell; separate cells by "
                 "commas, and put no quotes around whole rows"

@@ -9,7 +9,7 @@ from itertools import islice
 
 from clinical.errors import DatasetUnreadable
 
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SEARCHED_CHARACTERS = 262_144  # at the beginning, for the header
 SEARCHED_ROWS = 100
 LINE_END = re.compile(r"\r\n|\r|\n")

@@ -94,13 +94,16 @@ def test_a_csv_that_breaks_the_contract_shows_its_report(
 ) -> None:
     bad = tmp_path / "bad.csv"
     header, *rows = sample.read_text().splitlines()
-    bad.write_text("\n".join([header, *(row.rsplit(",", 1)[0] + ",99" for row in rows)]))
+    bad_rows = [row.replace("Female", "F").rsplit(",", 1)[0] + ",99" for row in rows]
+    bad.write_text("\n".join([header, *bad_rows]).replace(",", ";"))
     page = visit.page
     page.goto(console)
 
     page.locator("input[type=file]").set_input_files(bad)
 
     expect(page.get_by_role("cell", name="out_of_range")).to_be_visible()
+    expect(page.get_by_role("cell", name="Female, Male")).to_be_visible()
+    expect(page.get_by_text("Read as semicolon-separated.")).to_be_visible()
     expect(page.get_by_text("DatasetRejected", exact=True).first).to_be_visible()
     expect(page.get_by_role("button", name="Redrive")).to_be_visible()
     visit.keep("console-rejected")

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.artefacts import Artefact, Artefacts, Bucket, read_verified
 from clinical.errors import DatasetRejected, DatasetUnreadable
+from clinical.params import params
 from clinical.registry import version_name
-from stages.ingest import ingest
+from reading import check_readable
 from stages.validate import validate
 
 from tests.pipeline import Context
@@ -48,15 +49,17 @@ OF_THE_GATE = {"f06_one_condition"}
 
 
 @pytest.fixture
-def validated(upload: Upload, cases: Path) -> Callable[[str], dict[str, Any]]:
-    """Upload a case, and give what the first two stages make of it."""
+def validated(bucket: Bucket, cases: Path) -> Callable[[str], dict[str, Any]]:
+    """Take a case in, and give what `validate` makes of it."""
 
-    def first_stages(name: str) -> dict[str, Any]:
-        upload((cases / "csv" / f"{name}.csv").read_bytes())
-        taken = ingest({"execution": name, "trigger": {}}, Context())  # type: ignore[arg-type]
-        return validate({"execution": name, "ingested": taken}, Context())  # type: ignore[arg-type]
+    def of_a_case(name: str) -> dict[str, Any]:
+        key, body = f"raw/{name}.csv", (cases / "csv" / f"{name}.csv").read_bytes()
+        check_readable(key, body, params())
+        dataset = Artefacts(bucket, f"runs/{name}/ingest").write("dataset.csv", body)
+        ingested = {"dataset": dataset.model_dump(), "source": {"key": key, "version_id": "1"}}
+        return validate({"execution": name, "ingested": ingested}, Context())  # type: ignore[arg-type]
 
-    return first_stages
+    return of_a_case
 
 
 def test_every_case_is_here(cases: Path) -> None:

@@ -82,6 +82,7 @@ def test_decimal_commas_are_points_where_a_comma_does_not_separate() -> None:
         (("1,234", "2,500"), ["1,234", "2,500"]),  # thousands as well as decimals
         (("1,234", "2,5"), ["1.234", "2.5"]),  # one of them cannot be thousands
         (("0,234", "1,500"), ["0.234", "1.500"]),
+        ((",234", "1,500"), [".234", "1.500"]),
         (("12,345,678", "1,2,3"), ["12,345,678", "1,2,3"]),
         (("8.5", "7.5", "6,5"), ["8.5", "7.5", "6,5"]),  # the comma is the odd one
         (("8,5", "7,5", "6.5"), ["8.5", "7.5", "6,5"]),  # the point is, and breaks the rule
@@ -128,6 +129,7 @@ def test_a_comma_within_a_category_is_left_alone() -> None:
         ("Age", ["9007199254740993.0"], ["9007199254740993"]),
         ("Dosage_mg", ["50", "50.00"], ["50", "50"]),
         ("Improvement_Score", ["8.5", "8.50", "-0.0", "7"], [8.5, 8.5, 0.0, 7.0]),
+        ("Improvement_Score", [".5", "0.5", "0.50"], [0.5, 0.5, 0.5]),
         ("Condition", ["Pain Relief"], ["Pain Relief"]),
     ],
 )

@@ -28,7 +28,7 @@ def refusal(text: str) -> str:
         (",", []),
         (";", ["Read as semicolon-separated."]),
         ("\t", ["Read as tab-separated."]),
-        ("|", ["Read as bar-separated."]),
+        ("|", ["Read as pipe-separated."]),
     ],
 )
 def test_the_separator_is_the_one_that_the_header_has(separator: str, note: list[str]) -> None:
@@ -70,7 +70,7 @@ def test_that_line_must_not_contradict_the_header() -> None:
     assert "row 1 (sep=) says semicolon, the header is separated by commas" in refusal(
         "sep=;\n" + text_of(NAMES, PATIENT)
     )
-    assert "another separator than comma, semicolon, tab and bar" in refusal(
+    assert "another separator than comma, semicolon, tab and pipe" in refusal(
         "sep=:\n" + text_of(NAMES, PATIENT, separator=":")
     )
 
@@ -84,6 +84,8 @@ def test_that_line_must_not_contradict_the_header() -> None:
         [name.replace("_", "").lower() for name in NAMES],
         [name.replace("_", ".") for name in NAMES],
         [f" {name}\xa0" for name in NAMES],
+        [f"'{name}'" for name in NAMES],
+        [f"`{name}`" for name in NAMES],
         [name.replace("_mg", " (mg)").replace("_", "-") for name in NAMES],
         ["\N{FULLWIDTH LATIN CAPITAL LETTER P}" + NAMES[0][1:], *NAMES[1:]],
     ],

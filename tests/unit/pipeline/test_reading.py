@@ -193,3 +193,34 @@ def test_the_same_rows_are_the_same_bytes_in_whatever_dialect_they_are_written(
     body: bytes,
 ) -> None:
     assert canonical(body) == canonical(TEXT.encode())
+
+
+ODD_TEXT = st.text('",;|\t\n\r \x00\x1a\ufeff\N{NO-BREAK SPACE}#=.-0Aé', max_size=60)
+SECRET = "⟪"
+BELOW_THE_HEADER = st.integers(len(LINES[0]) + 1, len(TEXT))
+
+
+def told(body: bytes) -> str:
+    """All that is said of an upload: the report, or why there is none."""
+    try:
+        table = read("raw/data.csv", body, params())
+    except DatasetUnreadable as refused:
+        return str(refused)
+    return judge(table, params())[0].model_dump_json()
+
+
+def inserted(place: int, text: str) -> bytes:
+    return f"{TEXT[:place]}{SECRET}{text}{SECRET}{TEXT[place:]}".encode("utf-16")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=120),
+        ODD_TEXT.map(str.encode),
+        ODD_TEXT.map(lambda text: f"{SECRET}{text}\n{TEXT}".encode()),
+        st.builds(inserted, BELOW_THE_HEADER, ODD_TEXT),
+    )
+)
+def test_whatever_is_uploaded_is_read_or_refused_in_words_that_repeat_no_cell(body: bytes) -> None:
+    assert SECRET not in told(body)

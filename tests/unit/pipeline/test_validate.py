@@ -111,7 +111,13 @@ def test_a_cell_that_breaks_a_rule_is_found_and_breaks_that_rule_alone(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("Age", "18"), ("Age", "79.0"), ("Dosage_mg", "850.0"), ("Improvement_Score", "10")],
+    [
+        ("Age", "18"),
+        ("Age", "79.0"),
+        ("Dosage_mg", "850.0"),
+        ("Improvement_Score", "10"),
+        ("Improvement_Score", ".5"),
+    ],
 )
 def test_a_cell_at_the_edge_of_a_rule_keeps_it(column: str, value: str) -> None:
     assert cell(column, value) == set()
