@@ -64,7 +64,7 @@ follower = ChampionFollower(lambda: Registry(bucket()), model_of)
 def predict(
     patient: Patient,
     explain: Annotated[bool, Query(description=EXPLAIN)] = False,  # noqa: FBT002
-) -> ExplainedPrediction | Prediction:
+) -> Prediction | ExplainedPrediction:
     model = follower.current()
     features = features_of(patient)
     if wrong := model.unrecorded(features):
