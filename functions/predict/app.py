@@ -60,7 +60,7 @@ follower = ChampionFollower(bucket, load)
 def predict(
     patient: Patient,
     explain: Annotated[bool, Query(description=EXPLAIN)] = False,  # noqa: FBT002
-) -> ExplainedPrediction | Prediction:
+) -> Prediction | ExplainedPrediction:
     model = follower.current()
     features = features_of(patient)
     if wrong := model.unrecorded(features):

@@ -204,6 +204,40 @@ def test_every_route_is_reached_through_the_gateway(functions: dict[str, Any]) -
         }
 
 
+@pytest.mark.parametrize(
+    ("cloudfront", "origins", "readable_by"),
+    [
+        ("false", "", {"Fn::Sub": "'${SiteBucket.WebsiteURL}'"}),  # the stack's own site
+        ("true", "", {"Ref": "AWS::NoValue"}),  # which is of the API's own origin then
+        ("false", "https://a.example, https://b.example", "'*'"),
+        ("true", "https://a.example", "'*'"),
+        ("true", "*", "'*'"),
+    ],
+)
+def test_pages_that_may_read_answers_may_read_the_gateways_errors_too(
+    template: dict[str, Any], cloudfront: str, origins: str, readable_by: object
+) -> None:
+    given = {"CloudFront": cloudfront, "AllowedOrigins": origins}
+
+    def holds(condition: dict[str, Any]) -> bool:
+        if "Fn::Not" in condition:
+            return not holds(condition["Fn::Not"][0])
+        parameter, value = condition["Fn::Equals"]
+        return bool(given[parameter["Ref"]] == value)
+
+    def chosen(value: Any) -> Any:
+        if not isinstance(value, dict) or "Fn::If" not in value:
+            return value
+        condition, then, otherwise = value["Fn::If"]
+        return chosen(then if holds(template["Conditions"][condition]) else otherwise)
+
+    responses = template["Resources"]["Api"]["Properties"]["GatewayResponses"]
+    assert responses
+    for response in responses.values():
+        headers = response["ResponseParameters"]["Headers"]
+        assert chosen(headers["Access-Control-Allow-Origin"]) == readable_by
+
+
 def test_the_served_documentation_is_what_the_routes_say() -> None:
     served = (ROOT / "functions/predict/openapi.json").read_text()
 

@@ -49,6 +49,8 @@ MESSAGE = 500  # characters of a violation's message
 LOGGED_VIOLATIONS = 20
 SCHEDULED = "scheduled"  # a member of the event that API Gateway never sends: so no client can
 
+_DECIDING = ("content-type", "content-encoding", "origin")
+
 _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
     RouteUnknown: HTTPStatus.NOT_FOUND,
@@ -171,11 +173,11 @@ def lambda_handler(
         method, path = event.get("httpMethod"), path_of(event)
         headers = headers_of(event)
         route = f"{'GET' if method == 'HEAD' else method} {path}"
-        allowed = cors.headers(headers.get("origin", ()))
+        allowed = cors.headers(headers["origin"])
         facts: dict[str, object] = {"request_id": context.aws_request_id}
         try:
             if method == "OPTIONS" and path in methods:
-                allowed = cors.preflight(headers.get("origin", ()), methods[path])
+                allowed = cors.preflight(headers["origin"], methods[path])
                 response = _answer(HTTPStatus.NO_CONTENT)
             else:
                 response = app.resolve(decided(event, route, headers, limits), context)
@@ -227,13 +229,14 @@ def path_of(event: Event) -> str:
 
 
 def headers_of(event: Event) -> Headers:
-    """Give every value of every header, by its name in lower case."""
-    headers: Headers = {}
+    """Give every value of the headers that decide anything here, by their names in lower case."""
+    headers: Headers = {name: [] for name in _DECIDING}
     for name, values in (event.get("multiValueHeaders") or {}).items():
-        headers.setdefault(name.lower(), []).extend(values or ())
+        if (known := headers.get(name.lower())) is not None:
+            known += values or ()
     for name, value in (event.get("headers") or {}).items():
-        known = headers.setdefault(name.lower(), [])
-        if value is not None and value not in known:
+        known = headers.get(name.lower())
+        if known is not None and value is not None and value not in known:
             known.append(value)
     return headers
 
@@ -266,7 +269,7 @@ def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int
 
 
 def _read(event: Event, headers: Headers, limit: int) -> object:
-    body.check_headers(headers.get("content-type", ()), headers.get("content-encoding", ()))
+    body.check_headers(headers["content-type"], headers["content-encoding"])
     text = body.text_of(
         event.get("body") or "", limit, in_base64=bool(event.get("isBase64Encoded"))
     )

@@ -35,7 +35,7 @@ def check_headers(media_types: Sequence[str], encodings: Sequence[str]) -> None:
     for media_type in media_types:
         if media_type.strip().lower() not in {"", JSON}:
             _check_media_type(media_type)
-    for encoding in ",".join(encodings).split(","):
+    for encoding in ",".join(encodings).split(",") if encodings else ():
         if encoding.strip().lower() not in {"", "identity"}:
             raise MediaTypeUnsupported(
                 f"The body's Content-Encoding is {shown(encoding.strip())}; send it as it is, "

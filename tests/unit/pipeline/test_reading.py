@@ -196,7 +196,7 @@ def test_the_same_rows_are_the_same_bytes_in_whatever_dialect_they_are_written(
 
 
 ODD_TEXT = st.text('",;|\t\n\r \x00\x1a\ufeff\N{NO-BREAK SPACE}#=.-0Aé', max_size=60)
-SECRET = "⟪"
+SECRET = "⟪"  # noqa: S105 - what stands for a cell
 BELOW_THE_HEADER = st.integers(len(LINES[0]) + 1, len(TEXT))
 
 
