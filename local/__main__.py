@@ -22,6 +22,7 @@ from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
+from local.restart import Restart
 from local.stack import Stack
 
 SAMPLE = ROOT / "data" / "sample.csv"
@@ -40,9 +41,9 @@ def main() -> int:
     home = arguments.home.resolve()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        stack = stack_at(home, arguments.emulator, arguments.port)
         if arguments.command == "up":
             home.mkdir(parents=True, exist_ok=True)
+        stack = stack_at(home, arguments.emulator, arguments.port)
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt:
@@ -81,8 +82,11 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     began = time.monotonic()
     in_browser = ConsoleProcess(stack.cloud.home, console_port or stack.cloud.port + 1)
     in_browser.check_port()
+    restart = Restart(stack.cloud.home / "restarted.json")
     with console.status("Starting the local cloud"):
+        before = time.time()
         came_up = stack.cloud.start()
+        restart.note(came_up, before)
     _done(console, "Local cloud", "started" if came_up.fresh else "was up", began)
     for name in came_up.unreadable:
         _warn(console, f"The saved state {name} is damaged; the one before it was used.")
@@ -100,8 +104,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         _done(console, "Stack", "sam deploy", began)
     stack.publish_site()
     _done(console, "Site", "published", began)
-    if came_up.fresh:
-        carry_on(stack, console, crashed=came_up.crashed)
+    carry_on(stack, restart, console)
     fresh = executions.to_upload(stack, data, SAMPLE)
     if was_deployed and not fresh and is_healthy(stack):
         _done(console, "Model", "is served", began)
@@ -121,9 +124,11 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
 
 
-def carry_on(stack: Stack, console: Console, *, crashed: bool) -> None:
-    """Start again what the cloud's end interrupted, once, and tell of each."""
-    for one in executions.interrupted(stack, crashed=crashed):
+def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
+    """Start again what the cloud's end interrupted, and tell of each; once, however often tried."""
+    if not restart.is_open:
+        return
+    for one in executions.interrupted(stack, restart.since, crashed=restart.crashed):
         arn = executions.start_once(stack, one.asked, one.name) if one.asked else None
         if arn or one.asked is None:
             _warn(console, one.told)
@@ -132,6 +137,7 @@ def carry_on(stack: Stack, console: Console, *, crashed: bool) -> None:
                 show_outcome(executions.follow(stack, arn, console), console)
             except RetrainFailed as failed:
                 _warn(console, str(failed))
+    restart.close()
 
 
 def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None = None) -> None:

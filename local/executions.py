@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.text import Text
 from local.cloud import CloudFailed
 from local.models import operator
 from local.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
 POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 180
@@ -175,19 +178,24 @@ class Interrupted:
     asked: dict[str, Any] | None
 
 
-def interrupted(stack: Stack, *, crashed: bool) -> list[Interrupted]:
+def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupted]:
     """Find the executions that the cloud's end interrupted, and the uploads whose event was lost.
 
-    crashed: whether the cloud was killed, so that an upload may have started nothing.
+    since: the time in seconds before the cloud was started again, which is when they failed.
+    crashed: whether it was killed, so that an upload may have started nothing.
     """
     found, named = [], set()
-    for arn in reversed(_executions(stack)):
-        described: dict[str, Any] = dict(stack.stepfunctions.describe_execution(executionArn=arn))
+    for listed in reversed(_listed(stack)):
+        stopped = listed.get("stopDate")
+        failed = listed["status"] == "FAILED" and stopped and stopped.timestamp() >= since
+        if not failed and not crashed:
+            continue
+        described = stack.stepfunctions.describe_execution(executionArn=listed["executionArn"])
         asked = _object(described["input"])
         raw = asked.get("raw")
         if isinstance(raw, dict):
             named.add((raw.get("key"), raw.get("version_id")))
-        if described.get("error") == INTERRUPTED:
+        if failed and described.get("error") == INTERRUPTED:
             found.append(_again(described["name"], asked))
     return found + (_unheard(stack, named) if crashed else [])
 
@@ -309,7 +317,12 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _executions(stack: Stack) -> list[str]:
+    return [execution["executionArn"] for execution in _listed(stack)]
+
+
+def _listed(stack: Stack) -> list["ExecutionListItemTypeDef"]:
+    """List the last executions, the newest first."""
     found = stack.stepfunctions.list_executions(
         stateMachineArn=stack.outputs.state_machine_arn, maxResults=100
     )
-    return [execution["executionArn"] for execution in found["executions"]]
+    return found["executions"]

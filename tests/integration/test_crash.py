@@ -159,7 +159,7 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
     trained = json.loads(newest["output"])["version"]
     assert champion_of(laptop).version == trained
     assert laptop.get("/health").body["model_version"] == trained
-    once = executions.interrupted(laptop.stack, crashed=True)
+    once = executions.interrupted(laptop.stack, 0.0, crashed=True)
     assert all(
         one.asked is None or executions.start_once(laptop.stack, one.asked, one.name) is None
         for one in once
