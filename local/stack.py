@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 from local.ministack import Ministack
+from local.packing import PACKED, pack
 from local.turn import in_turn
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Stack:
             f"Architecture={architecture()}",
             PYTHON_PLATFORM=self.cloud.platform,
         )
+        pack(BUILD)
         BUILT_OF.write_text(sources)
 
     @in_turn(BUILD_LOCK, shared=True)
@@ -93,7 +95,7 @@ class Stack:
             config,
             "--no-confirm-changeset",
             "--template-file",
-            BUILD / "template.yaml",
+            BUILD / PACKED,
             "--parameter-overrides",
             " ".join(f"{name}={value}" for name, value in given.items()),
         )
