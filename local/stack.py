@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from local import site
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 from local.ministack import Ministack
+from local.packing import PACKED, pack
 from local.turn import in_turn
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Stack:
             f"Architecture={architecture()}",
             PYTHON_PLATFORM=self.cloud.platform,
         )
+        pack(beside)
         (beside / BUILT_OF.name).write_text(sources)
         shutil.rmtree(BUILD, ignore_errors=True)
         beside.rename(BUILD)
@@ -124,7 +126,7 @@ class Stack:
             config,
             "--no-confirm-changeset",
             "--template-file",
-            BUILD / "template.yaml",
+            BUILD / PACKED,
             "--parameter-overrides",
             " ".join(f"{name}={value}" for name, value in given.items()),
             "--tags",
