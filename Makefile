@@ -111,6 +111,10 @@ cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [MET
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback
 
+.PHONY: bench-uploads
+bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve
+	@$(PYTHON) -m bench.uploads
+
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
 .PHONY: build

@@ -19,6 +19,10 @@ os.environ["POWERTOOLS_SERVICE_NAME"] = "unit"
 os.environ["ARTIFACTS_BUCKET"] = "artifacts"
 
 ROOT = Path(__file__).parent.parent
+# Where the commands that tests start find what `make` would show them.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    str(ROOT / folder) for folder in ("layers/clinical", "layers/model", "pipeline")
+)
 # Rooms that start a cloud, an engine or a browser, once for all of their tests.
 ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own and uses none of a room's.
