@@ -1,4 +1,4 @@
-"""`make bench-uploads`: after each burst of uploads, do the newest data serve?
+"""`make bench-uploads`: whether the newest data serve after each burst of uploads.
 
 It needs the local cloud. A burst is four data sets that differ in a row, uploaded one right after
 the other under two keys, so that their executions race; then one event of the burst comes again.
@@ -24,7 +24,7 @@ POLL_SECONDS = 0.5
 
 
 def data_set(number: int) -> bytes:
-    """The sample without one of its rows."""
+    """Give the sample without one of its rows."""
     header, *rows = (ROOT / "data/sample.csv").read_bytes().splitlines(keepends=True)
     return b"".join([header, *rows[:number], *rows[number + 1 :]])
 

@@ -30,6 +30,7 @@ RESOURCES = (
     "SiteBucketPolicy",
     "RetrainStateMachine",
     "RetrainLogGroup",
+    "UndeliveredUploads",
 )
 OUTPUTS = ("StateMachineArn", "RawBucketName", "ArtifactsBucketName", "SiteBucketName", "SiteUrl")
 

@@ -134,7 +134,8 @@ def test_promotions_that_try_again_all_come_into_a_ledger_without_a_gap(
     ledger = entered(bucket)
     assert [entry.sequence for entry in ledger] == list(range(1, RACERS * ROUNDS + 1))
     for before, after in pairwise(ledger):
-        assert after.previous == before.version
+        is_another = after.version != before.version
+        assert after.previous == (before.version if is_another else before.previous)
     pointer = registry.champion()
     assert pointer is not None
     assert pointer.champion == ledger[-1]
