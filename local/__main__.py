@@ -197,7 +197,7 @@ def show_rejection(outcome: Outcome, console: Console) -> None:
         return
     table = Table(title=f"{report['rows']} rows, {len(violations)} rules broken")
     for heading in ("rule", "column", "count", "first rows (of the file)", "allowed values"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading in {"rule", "column"})
     for one in violations:
         rows = ", ".join(map(str, one["first_rows"]))
         values = escape(", ".join(one.get("allowed", [])))

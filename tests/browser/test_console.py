@@ -103,7 +103,7 @@ def test_a_csv_that_breaks_the_contract_shows_its_report(
 
     expect(page.get_by_role("cell", name="out_of_range")).to_be_visible()
     expect(page.get_by_role("cell", name="Female, Male")).to_be_visible()
-    expect(page.get_by_text("Read as semicolon-separated.")).to_be_visible()
+    expect(page.get_by_text("• Read as semicolon-separated.")).to_be_visible()
     expect(page.get_by_text("DatasetRejected", exact=True).first).to_be_visible()
     expect(page.get_by_role("button", name="Redrive")).to_be_visible()
     visit.keep("console-rejected")
