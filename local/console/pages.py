@@ -13,6 +13,7 @@ from local.emulators import stack_at
 from local.stack import Stack
 
 REFRESH_SECONDS = 2.0
+BUILD_SECONDS = 120  # of a page, on a machine that is busy with something else
 PAGES = {"/": "Executions", "/dashboard": "Dashboard", "/models": "Models"}
 STYLE = """
 body { font-family: system-ui, sans-serif; }
@@ -39,7 +40,7 @@ def install(home: Path) -> None:
         "/models": models.page,
     }
     for path, room in rooms.items():
-        ui.page(path)(framed(home, path, room))
+        ui.page(path, response_timeout=BUILD_SECONDS)(framed(home, path, room))
 
 
 def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:

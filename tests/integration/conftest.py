@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
 
@@ -26,8 +26,6 @@ ROOT = Path(__file__).parent.parent.parent
 PORTS = range(20_000, 30_000)  # below those that the system gives to whoever connects
 NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
 
-_held: list[TextIO] = []
-
 
 def free_port() -> int:
     """Find a port that nobody listens on, and hold it for as long as this process runs.
@@ -38,15 +36,14 @@ def free_port() -> int:
     locks = Path(tempfile.gettempdir()) / f"clinical-outcomes-ports-{os.getuid()}"
     locks.mkdir(exist_ok=True)
     for port in PORTS:
-        lock = (locks / str(port)).open("w")
+        lock = os.open(locks / str(port), os.O_RDWR | os.O_CREAT)  # which this process never closes
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
         except OSError:
-            lock.close()
+            os.close(lock)
         else:
-            _held.append(lock)
             return port
     raise RuntimeError(f"no port of {PORTS} is free")
 
