@@ -223,7 +223,7 @@ def test_pages_that_may_read_answers_may_read_the_gateways_errors_too(
         if "Fn::Not" in condition:
             return not holds(condition["Fn::Not"][0])
         parameter, value = condition["Fn::Equals"]
-        return given[parameter["Ref"]] == value
+        return bool(given[parameter["Ref"]] == value)
 
     def chosen(value: Any) -> Any:
         if not isinstance(value, dict) or "Fn::If" not in value:
