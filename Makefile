@@ -11,7 +11,7 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
-METRICS ?= 88
+METRICS ?= 96
 WORKERS ?= 4
 STACK ?= clinical-outcomes
 VENV := .venv
@@ -104,7 +104,7 @@ bench-burst: $(READY) ## Send 50 requests a second for two minutes to the runnin
 	@$(PYTHON) -m bench.burst
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=88]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=96]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback
