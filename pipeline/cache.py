@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import clinical
-from clinical.artefacts import Artefact, RawObject, canonical_json
+from clinical import telemetry
+from clinical.artefacts import Artefact, RawObject, canonical_json, sealed_json, unsealed_json
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.errors import ArtefactMissing
+from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.params import Frozen, Params
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 
 class Answer(Frozen):
@@ -28,19 +29,23 @@ class Cache:
         self.bucket = bucket
 
     def recall(self, stage: str, fingerprint: str, execution: str) -> Answer | None:
-        """Find an earlier answer, if there is one and the files that it names are still there.
+        """Find an earlier answer, if there is one as it was written and its files are still there.
 
         The files are copied into this run's folder, so that every run is whole by itself: what an
         old run wrote can be deleted with it.
         """
+        key = _key(stage, fingerprint)
         try:
-            stored = self.bucket.get(_key(stage, fingerprint))
-            answer = Answer.model_validate_json(stored.body)
+            answer = Answer.model_validate(unsealed_json(key, self.bucket.get(key).body))
             output = {
                 field: self._copied(part, execution) if _is_artefact(part) else part
                 for field, part in answer.output.items()
             }
         except ArtefactMissing:
+            return None
+        except (ArtefactCorrupted, ValidationError) as error:
+            telemetry.logger().error("A cached answer is refused.", error=type(error).__name__)
+            telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, stage=stage)
             return None
         return answer.model_copy(update={"output": output})
 
@@ -50,7 +55,7 @@ class Cache:
             execution=execution,
             output=output.model_dump(mode="json"),
         )
-        self.bucket.put(_key(stage, fingerprint), canonical_json(answer))
+        self.bucket.put(_key(stage, fingerprint), sealed_json(answer))
 
     def _copied(self, artefact: dict[str, str], execution: str) -> dict[str, str]:
         *_, stage, name = artefact["key"].split("/")

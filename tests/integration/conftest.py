@@ -129,6 +129,17 @@ class Laptop:
         """Upload a data set, and describe how the execution that it started ended."""
         return self.ended(executions.upload(self.stack, path))
 
+    def newest_upload_waits(self) -> bool:
+        """Let the watch look now, and tell whether it says that the newest upload waits."""
+        lambdas = self.stack._client("lambda")
+        pages = lambdas.get_paginator("list_functions").paginate()
+        names = [one["FunctionName"] for page in pages for one in page["Functions"]]
+        (watch,) = [name for name in names if "WatchFunction" in name]
+        answer = lambdas.invoke(FunctionName=watch, Payload=b"{}")
+        assert "FunctionError" not in answer, answer
+        waiting: bool = json.load(answer["Payload"])["waiting"]
+        return waiting
+
     def wait_until_served(self, version: str) -> None:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
         until(lambda: self.get("/health").body["model_version"] == version, f"{version} in service")

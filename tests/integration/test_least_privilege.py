@@ -43,6 +43,7 @@ def test_the_roles_allow_all_that_the_system_does(
     assert json.loads(again["output"])["decision"] == "already_champion"
     assert json.loads(tuned["output"])["decision"] == "promoted", tuned
     assert json.loads(back["output"])["version"] == json.loads(first["output"])["version"]
+    assert not laptop.newest_upload_waits()
     laptop.wait_until_served(json.loads(first["output"])["version"])
     assert laptop.post("/predict", patient).status == 200
     assert laptop.get("/model").status == 200

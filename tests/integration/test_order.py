@@ -191,8 +191,10 @@ def test_whatever_is_uploaded_starts_a_run_that_ends_by_name_but_a_folder_does_n
         ended = laptop.ended(arns[version])
         assert ended["status"] == "FAILED", ended
         assert error in {None, ended["error"]}, ended
+    assert laptop.newest_upload_waits()  # the newest upload was not trained on
     last = laptop.retrain_on(sample)  # by when the others' events would have come, too
     assert last["status"] == "SUCCEEDED"
+    assert not laptop.newest_upload_waits()
     given = [one for one in inputs(laptop).values() if isinstance(one, dict)]
     keys = {one["raw"]["key"] for one in given if "event" in one}
     assert set(uploads) <= keys

@@ -2,6 +2,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from random import Random
 from threading import Barrier, Lock
 from typing import Any
 
@@ -458,3 +459,39 @@ def test_a_lost_answer_is_no_lost_race(
     champion = registry.promote(version, None, PROMOTION, NOW)
 
     assert entered(bucket) == [champion]
+
+
+def test_of_bits_flipped_in_pointer_or_manifest_none_alters_what_is_read(
+    registry: Registry,
+    bucket: Boto3Bucket,
+    candidate: Candidate,
+    promote: Callable[[Candidate], Champion],
+) -> None:
+    champion = promote(candidate)
+    version = registry.version(champion.version)
+    random = Random(1)  # noqa: S311 - any bits will do
+    reads: dict[str, Callable[[], Version | None]] = {
+        CHAMPION_KEY: lambda: served(registry),
+        f"models/{champion.version}/manifest.json": lambda: registry.version(champion.version),
+    }
+    for key, read in reads.items():
+        whole = bucket.get(key).body
+        refused = 0
+        for _ in range(400):
+            flipped = bytearray(whole)
+            flipped[random.randrange(len(whole))] ^= 1 << random.randrange(8)
+            bucket.put(key, bytes(flipped))
+            try:
+                found = read()
+            except ArtefactCorrupted:
+                refused += 1
+            else:
+                assert found in (champion, version)  # a blank became another blank
+        assert refused > 300
+        bucket.put(key, whole)
+
+
+def served(registry: Registry) -> Champion:
+    pointer = registry.champion()
+    assert pointer is not None
+    return pointer.champion

@@ -116,6 +116,30 @@ def test_an_answer_whose_files_are_gone_is_computed_anew(
     assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] is None
 
 
+@pytest.mark.parametrize(
+    "altered", [lambda body: body.replace(b'"average": ', b'"average": 1'), lambda _: b"{}"]
+)
+def test_an_answer_that_was_altered_is_refused_told_and_computed_anew(
+    bucket: Boto3Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    capsys: pytest.CaptureFixture[str],
+    altered: Callable[[bytes], bytes],
+) -> None:
+    upload(sample_bytes)
+    first = retrain("one")
+    (key,) = bucket.keys("cache/train/", "")
+    bucket.put(key, altered(bucket.get(key).body))
+    capsys.readouterr()
+
+    second = retrain("two")
+
+    assert second["trained"]["average"] == first["trained"]["average"]
+    assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] is None
+    assert any("ArtefactsRefused" in line for line in emf_lines(capsys.readouterr().out))
+
+
 def test_the_lineage_records_every_digest(
     bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
 ) -> None:
