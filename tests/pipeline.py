@@ -9,6 +9,7 @@ from unittest import mock
 
 import boto3
 import stage
+import watch
 from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
@@ -80,6 +81,19 @@ def own_store() -> Iterator[ObstoreBucket]:
         _forget_clients()
         yield ObstoreBucket(lambda: store, "artifacts")
     _forget_clients()
+
+
+@contextmanager
+def own_state_machine() -> Iterator[str]:
+    """Give the ARN of a state machine of this process's cloud, which the watch looks at."""
+    arn: str = boto3.client("stepfunctions").create_state_machine(
+        name="retrain", definition="{}", roleArn="arn:aws:iam::123456789012:role/machine"
+    )["stateMachineArn"]
+    with mock.patch.dict(os.environ, {"STATE_MACHINE_ARN": arn}):
+        environment.environment.cache_clear()
+        watch.stepfunctions.cache_clear()
+        yield arn
+    environment.environment.cache_clear()
 
 
 def mirror(bucket: Bucket, to: Bucket) -> None:

@@ -28,8 +28,12 @@ def fire_and_note(
 
 
 def dispatch_with_version(event: dict[str, Any], *args: object) -> None:
-    """Hand an event to its rules, one of S3's with the version that it is about."""
+    """Hand an event to its rules, one of S3's with the version that it is about.
+
+    What the rules start tells events of its own in the same context, which are about no version.
+    """
     noted = _told.get()
+    _told.set(None)
     _dispatch_event(object_events.told(event, *noted) if noted else event, *args)
 
 

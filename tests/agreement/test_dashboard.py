@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import stage
+import watch
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
@@ -18,6 +19,8 @@ from clinical.params import Params, params
 from clinical.registry import CHAMPION_KEY
 from clinical.telemetry import NAMESPACE, Metric
 from clinical.verdict import Decision
+from stages.admit import Ended
+from stages.promote import promote
 from state import Promoted
 
 from local.emulator.emf import data_in
@@ -85,7 +88,12 @@ def series_of(metric: list[Any]) -> Series:
 
 
 def named(value: Any) -> str:
-    return str(value["Ref"] if isinstance(value, dict) else value)
+    match value:
+        case {"Ref": name}:
+            return str(name)
+        case {"Fn::GetAtt": parts}:
+            return ".".join(parts)
+    return str(value)
 
 
 @contextlib.contextmanager
@@ -122,15 +130,23 @@ def run_the_pipeline(bucket: Boto3Bucket) -> None:
     strict = small.model_copy(
         update={"gate": small.gate.model_copy(update={"without_skill": "rejected"})}
     )
+    fewer = b"".join(SAMPLE.splitlines(keepends=True)[:161])
     runs: list[tuple[bytes, Params, str]] = [
         (SAMPLE, small, "promoted"),
         (SAMPLE, small, "already_champion"),
         (without_signal(SAMPLE), strict, "rejected"),
+        (fewer, small, "withheld"),
         (without_signal(SAMPLE), small, "promoted_with_warning"),
     ]
     for number, (body, decisions, verdict) in enumerate(runs):
         came_to = retrained(bucket, body, decisions, f"run-{number}")
         assert came_to.get("promoted", came_to["evaluated"]["verdict"])["decision"] == verdict
+    event = came_to["admitted"]["upload"] | {"sequencer": "0A"}
+    end_at_once(event)
+    take_back(came_to["nominated"])
+    handler: Callable[..., Any] = watch.watch
+    with pipeline.own_state_machine():
+        handler({}, Context())
     with pytest.raises(DatasetRejected):
         retrained(bucket, b"Patient_ID,Age\nP0001,17\n", small, "bad")
 
@@ -142,6 +158,32 @@ def retrained(
         patch.setattr(stage, "params", lambda: decisions)
         bucket.client.put_object(Bucket="raw", Key="raw/data.csv", Body=body)
         return pipeline.retrain(execution)
+
+
+def end_at_once(upload: dict[str, Any]) -> None:
+    """Let an event come twice, and one that is older than the champion's data."""
+    given = {
+        "raw": {"key": upload["key"], "version_id": upload["version_id"]},
+        "event": {"id": "an event", "sequencer": upload["sequencer"]},
+    }
+    ended = [pipeline.retrain(name, given)["admitted"]["decision"] for name in ("first", "again")]
+    assert ended[1] == "already_handled"
+
+
+def take_back(nominated: dict[str, Any]) -> None:
+    """Let a version be withdrawn and nominated again, and one that is too old."""
+    older = nominated | {"upload": nominated["upload"] | {"uploaded_at": "2026-01-01T00:00:00Z"}}
+    by_hand = {"version": "previous", "who": "the tests", "why": "to take it back"}
+    handler: Callable[..., dict[str, Any]] = promote
+    assert handler({"execution": "back", "nominated": by_hand}, Context())
+    ended = [
+        handler({"execution": name, "nominated": one}, Context())["decision"]
+        for name, one in (
+            ("withdrawn", nominated),
+            ("superseded", older | {"version": "v-00000000"}),
+        )
+    ]
+    assert ended == ["withdrawn", "superseded"]
 
 
 def ask_the_api(bucket: ObstoreBucket) -> None:
@@ -184,11 +226,13 @@ def test_what_is_not_ours_is_what_aws_emits(
     # The name that SAM gives an API is the stack's.
     api = frozenset({("ApiName", "AWS::StackName"), ("Stage", stage_name)})
     machine = frozenset({("StateMachineArn", "RetrainStateMachine")})
+    queue = frozenset({("QueueName", "UndeliveredUploads.QueueName")})
     assert "Name" not in template["Resources"]["Api"]["Properties"]
     assert theirs == {
         ("AWS/ApiGateway", "5XXError", api),
         ("AWS/States", "ExecutionsFailed", machine),
         ("AWS/States", "ExecutionsTimedOut", machine),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue),
     }
 
 
@@ -221,6 +265,7 @@ def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any
     decisions = {
         *get_args(Decision.__value__),
         *get_args(Promoted.model_fields["decision"].annotation),
+        *get_args(Ended.__value__),
     }
     assert shown_of("verdict", "Executions of the pipeline, by verdict") == decisions
 
@@ -242,7 +287,7 @@ def test_widgets_take_plain_forms_and_lie_beside_each_other(dashboard: dict[str,
 def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
     alarms: dict[str, dict[str, Any]],
 ) -> None:
-    assert len(alarms) == 8
+    assert len(alarms) == 11
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name

@@ -130,7 +130,6 @@ def test_every_failure_has_the_name_of_the_error_that_leads_to_it(
         state = states[catch["Next"]]
         assert state["Type"] != "Fail" or state["Error"] in catch["ErrorEquals"]
     assert {state["Error"] for state in states.values() if state["Type"] == "Fail"} == {
-        "InputUnknown",  # which no stage raises: the machine sees it by itself
         *(states[catch["Next"]]["Error"] for catch in caught if "Error" in states[catch["Next"]]),
     }
 
@@ -170,7 +169,7 @@ def _digest(event: dict[str, Any], artefact: str) -> object:
 def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
     names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env"}
 
-    assert names == {*STAGES, "predict", "dropdown"}
+    assert names == {*STAGES, "predict", "dropdown", "watch"}
     assert len(names) == len(functions)
 
 
@@ -257,8 +256,12 @@ def test_the_template_leaves_nothing_of_the_environment_unset(
     for name, properties in functions.items():
         own = properties["Environment"]["Variables"]
         assert "POWERTOOLS_SERVICE_NAME" in own, name
-        assert ("RAW_BUCKET" in own) == (name == "IngestFunction"), name
-        assert ("ALLOWED_ORIGINS" in own) == ("Events" in properties), name
+        reads_uploads = name in {"AdmitFunction", "IngestFunction", "WatchFunction"}
+        assert ("RAW_BUCKET" in own) == reads_uploads, name
+        assert ("STATE_MACHINE_ARN" in own) == (name == "WatchFunction"), name
+        events = properties.get("Events", {}).values()
+        answers = any(event["Type"] == "Api" for event in events)
+        assert ("ALLOWED_ORIGINS" in own) == answers, name
 
 
 def test_the_local_deployment_gives_what_samconfig_gives(template: dict[str, Any]) -> None:

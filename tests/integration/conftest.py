@@ -144,14 +144,25 @@ class Laptop:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
         until(lambda: self.get("/health").body["model_version"] == version, f"{version} in service")
 
-    def logged(self) -> list[str]:
-        """Every line in the functions' and the state machine's logs."""
+    def logged(self, since: float = 0) -> list[str]:
+        """Every line in the functions' and the state machine's logs.
+
+        since: in seconds. Asked stream by stream: of a group the local cloud tells 10,000 at most.
+        """
         logs = self.stack.logs
+        streams = [
+            (group["logGroupName"], stream["logStreamName"])
+            for group in logs.describe_log_groups()["logGroups"]
+            for page in logs.get_paginator("describe_log_streams").paginate(
+                logGroupName=group["logGroupName"]
+            )
+            for stream in page["logStreams"]
+        ]
         return [
             event["message"]
-            for group in logs.describe_log_groups()["logGroups"]
+            for group, stream in streams
             for page in logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"]
+                logGroupName=group, logStreamNames=[stream], startTime=int(since * 1000)
             )
             for event in page["events"]
         ]

@@ -1,3 +1,5 @@
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +96,13 @@ def test_every_wrong_member_is_named_at_once() -> None:
 
     for said in ("tune is neither", "raw.key is empty", "promote is null"):
         assert said in str(refused.value)
+
+
+def test_the_case_of_an_empty_reason_is_refused_at_once(cases: Path) -> None:
+    given = json.loads((cases / "requests" / "promote-empty-reason.json").read_text())
+
+    with pytest.raises(InputInvalid, match="reason is blank"):
+        wanted(given, params())
 
 
 json_values = st.recursive(

@@ -219,6 +219,22 @@ def test_rows_of_one_condition_do_not_replace_a_model_of_all(
     assert any("requests for them would be refused" in one for one in verdict["reasons"])
 
 
+def test_the_case_of_one_condition_does_not_serve_without_being_asked(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, cases: Path
+) -> None:
+    upload(sample_bytes)
+    served = retrain("one")["promoted"]["version"]
+    upload((cases / "csv" / "f06_one_condition.csv").read_bytes())
+
+    came_to = retrain("two")
+
+    verdict = came_to["evaluated"]["verdict"]
+    assert verdict["decision"] in {"withheld", "rejected"}
+    assert verdict["champion"]["version"] == served
+    assert verdict["champion"]["lost_combinations"] > 100
+    assert "promoted" not in came_to
+
+
 def test_more_rows_of_the_same_kind_lose_next_to_nothing(
     upload: Upload, retrain: Retrain, sample_bytes: bytes
 ) -> None:

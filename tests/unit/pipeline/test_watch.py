@@ -1,17 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 import watch
-from clinical import environment
 from clinical.artefacts import Bucket
 from clinical.upload import Upload
 from handled import Claim, Handled
 from watch import STARTS_WITHIN, is_waiting
 
-from tests.pipeline import Context
+from tests.pipeline import Context, own_state_machine
 from tests.unit.conftest import NOW, emf_lines
 
 type Put = Callable[..., str]
@@ -40,15 +39,10 @@ def test_an_upload_waits_until_an_execution_on_it_succeeds(
 
 @pytest.fixture
 def watched(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[], list[float]]:
+    bucket: Bucket, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[], list[float]]]:
     """Watch, and give what was counted; a state machine is there, and has never run."""
-    machine = boto3.client("stepfunctions").create_state_machine(
-        name="retrain", definition="{}", roleArn="arn:aws:iam::123456789012:role/machine"
-    )["stateMachineArn"]
-    monkeypatch.setenv("STATE_MACHINE_ARN", machine)
-    environment.environment.cache_clear()
-    watch.stepfunctions.cache_clear()
+    assert bucket
 
     def look() -> list[float]:
         handler: Callable[..., Any] = watch.watch
@@ -57,7 +51,8 @@ def watched(
         counted: list[float] = line["UploadsWaiting"]
         return counted
 
-    return look
+    with own_state_machine():
+        yield look
 
 
 def claimed(bucket: Bucket, version_id: str, execution: str) -> None:
