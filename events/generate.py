@@ -20,7 +20,7 @@ from tests.pipeline import own_cloud, retrain
 HERE = Path(__file__).parent
 STAGES = HERE.parent / "pipeline/stages"
 EXECUTION = "sample"
-ALWAYS = {"version_id": "a version of it", "uploaded_at": "2026-11-25T12:00:00Z"}
+ALWAYS = {"version_id": "", "uploaded_at": "2026-11-25T12:00:00Z"}
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 
 
@@ -54,10 +54,13 @@ def events() -> dict[str, dict[str, Any]]:
 
 
 def _as_ever(part: Any) -> Any:  # noqa: ANN401 - JSON
-    """Put the same in place of what S3 makes anew each time: a version's id and its time."""
+    """Put the same in place of what S3 makes anew each time: no version's id, and one time."""
     match part:
         case dict():
-            return {name: ALWAYS.get(name) or _as_ever(value) for name, value in part.items()}
+            return {
+                name: ALWAYS[name] if name in ALWAYS else _as_ever(value)
+                for name, value in part.items()
+            }
         case list():
             return [_as_ever(value) for value in part]
     return part

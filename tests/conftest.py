@@ -25,8 +25,8 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 # Rooms that start a cloud, an engine or a browser, once for all of their tests.
 ROOMS = ("integration", "browser", "sam_local", "localstack")
-# What starts clouds of its own and uses none of a room's.
-ALONE = ("test_least_privilege.py",)
+# What starts clouds of its own, or takes so long that another laptop is soon made for it.
+ALONE = ("test_crash.py", "test_faults_of_the_place.py", "test_least_privilege.py")
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"
 

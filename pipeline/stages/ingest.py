@@ -13,8 +13,10 @@ def ingest(admitted: Admitted, raw: RawBucket, artefacts: Artefacts, params: Par
     """Copy the uploaded version, if it is a CSV that can be read at all."""
     if admitted.upload is None:
         raise DatasetUnreadable("nothing was admitted to be read")
-    source = RawObject(key=admitted.upload.key, version_id=admitted.upload.version_id)
+    named = RawObject(key=admitted.upload.key, version_id=admitted.upload.version_id)
     try:
+        # An event that was written by hand, as for `sam local invoke`, names no version.
+        source = named if named.version_id else raw.bucket.current(named.key)
         size = raw.bucket.written(source).size
         if size > params.dataset.max_bytes:
             raise DatasetUnreadable(

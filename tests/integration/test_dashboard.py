@@ -207,7 +207,7 @@ def test_an_execution_is_counted_by_its_verdict(
     assert {label: after[label] - before[label] for label in after} == {
         label: int(label == labels[decision]) for label in after
     }
-    assert sums(laptop, stages, today)["Run"] - stages_before["Run"] == 8
+    assert sums(laptop, stages, today)["Run"] - stages_before["Run"] == 9
 
 
 def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:

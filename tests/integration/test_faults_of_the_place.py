@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from local import executions
+from local.stack import BUILT_OF
 from tests.integration.conftest import ROOT, Laptop, free_port
 
 WAIT_SECONDS = 300
@@ -167,6 +168,8 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
     fresh.write_bytes(b"".join(lines[:-21]))
     given = {"DATA": str(fresh)} if moment == "train" else {}
+    if moment == "build":
+        BUILT_OF.unlink(missing_ok=True)  # else there would be nothing to build
 
     with begun(other, "up", **given) as up:
         match moment:

@@ -3,7 +3,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import (
     ArtefactCorrupted,
@@ -211,15 +210,15 @@ def test_a_rollback_to_the_previous_that_is_retried_is_made_once(
     registry: Registry, two_versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pointer moves, the ledger cannot be written, and the state machine tries again."""
-    put_new = Bucket.put_new
+    put_new = Boto3Bucket.put_new
 
-    def down(bucket: Bucket, key: str, body: bytes) -> str:
+    def down(bucket: Boto3Bucket, key: str, body: bytes) -> str:
         if key == "models/ledger/000003.json":
             raise StorageUnavailable("S3 answered 503")
         return put_new(bucket, key, body)
 
     with monkeypatch.context() as outage:
-        outage.setattr(Bucket, "put_new", down)
+        outage.setattr(Boto3Bucket, "put_new", down)
         with pytest.raises(StorageUnavailable):
             promoted("previous")
 
