@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_said_so(
     done = squatter.run("up")
 
     assert done.returncode == 1
-    assert f"port {laptop.port} answers" in done.stdout
+    assert f"port {laptop.port} is taken" in done.stdout
     assert "PORT=" in done.stdout
 
 
