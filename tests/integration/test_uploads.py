@@ -205,7 +205,7 @@ def test_of_two_quick_uploads_of_one_key_each_is_trained_on_its_own(
 def test_an_upload_is_followed_by_its_version_and_not_by_its_key_alone(
     laptop: Laptop, sample: Path
 ) -> None:
-    name = str(uuid4())
+    name = f"{uuid4()}.csv"
     lines = sample.read_bytes().splitlines(keepends=True)
 
     arns = [
@@ -213,7 +213,7 @@ def test_an_upload_is_followed_by_its_version_and_not_by_its_key_alone(
     ]
 
     listed = laptop.stack.s3.list_object_versions(
-        Bucket=laptop.stack.outputs.raw_bucket, Prefix=f"raw/{name}.csv"
+        Bucket=laptop.stack.outputs.raw_bucket, Prefix=f"raw/{name}"
     )["Versions"]
     read = [json.loads(laptop.ended(arn)["input"])["raw"]["version_id"] for arn in arns]
     assert read == [one["VersionId"] for one in reversed(listed)]
