@@ -48,21 +48,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The public data set, which users bring themselves; in CI it is always there."""
-    if not REAL_DATA.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{REAL_DATA.name} must be present in CI")
-        pytest.skip(f"{REAL_DATA.name} is not there: bring it from Kaggle, see the README")
-    return REAL_DATA
+    return brought(REAL_DATA, "bring it from Kaggle, see the README")
 
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
     """Files and requests as people really send them; in CI they are always there."""
-    if not CASES.exists():
+    return brought(CASES, "it comes with the project's issues")
+
+
+def brought(path: Path, whence: str) -> Path:
+    """Give what lies beside the project; without it a test is skipped, and fails in CI."""
+    if not path.exists():
         if os.environ.get("CI") == "true":
-            pytest.fail(f"{CASES.name} must be present in CI")
-        pytest.skip(f"{CASES.name} is not there: it comes with the project's issues")
-    return CASES
+            pytest.fail(f"{path.name} must be present in CI")
+        pytest.skip(f"{path.name} is not there: {whence}")
+    return path
 
 
 @pytest.fixture(scope="session")
