@@ -40,7 +40,7 @@ def judged(figures: Figures, gate: Gate) -> Verdict:
         reasons=(
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
-            *_of_combinations(figures.champion, gate),
+            *_of_combinations(figures.champion, decision, gate),
             _of_coverage(figures.coverage, figures.rows),
             _of_parity(figures, gate),
         ),
@@ -91,7 +91,7 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     return [compared]
 
 
-def _of_combinations(champion: AgainstChampion | None, gate: Gate) -> list[str]:
+def _of_combinations(champion: AgainstChampion | None, decision: Decision, gate: Gate) -> list[str]:
     if champion is None or not champion.lost_combinations:
         return []
     fraction = champion.lost_combinations / champion.combinations
@@ -102,13 +102,10 @@ def _of_combinations(champion: AgainstChampion | None, gate: Gate) -> list[str]:
     )
     if not _loses(champion, gate):
         return [lost]
-    return [
-        lost,
-        (
-            f"That is more than the {gate.max_lost_combinations:.0%} that the gate allows. Promote "
-            "the version by name to let it serve."
-        ),
-    ]
+    too_many = f"That is more than the {gate.max_lost_combinations:.0%} that the gate allows."
+    if decision == "withheld":  # what is rejected is not published
+        too_many += " Promote the version by name to let it serve."
+    return [lost, too_many]
 
 
 def _compared(champion: AgainstChampion, confidence: float) -> str:

@@ -167,6 +167,7 @@ def test_what_is_rejected_is_not_withheld_besides() -> None:
     verdict = decided(champion=champion(WORSE).model_copy(update=knowing))
 
     assert verdict.decision == "rejected"
+    assert not any("by name" in one for one in verdict.reasons)  # for it is not published
 
 
 @given(
