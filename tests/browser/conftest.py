@@ -36,7 +36,9 @@ QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+# Playwright's event loop runs on in this thread while it is open, where no other may then run:
+# it ends with this room, for the worker goes on to others.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium")
     if not found and os.environ.get("CI") == "true":
