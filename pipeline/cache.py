@@ -11,7 +11,8 @@ from clinical import telemetry
 from clinical.artefacts import Artefact, RawObject, canonical_json, sealed_json, unsealed_json
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
-from clinical.params import Frozen, Params
+from clinical.frozen import Frozen
+from clinical.params import Params
 from pydantic import BaseModel, ValidationError
 
 

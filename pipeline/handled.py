@@ -5,7 +5,7 @@ from datetime import datetime
 
 from clinical.artefacts import Bucket, canonical_json
 from clinical.errors import ArtefactMissing, PreconditionFailed
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 from clinical.upload import Upload
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from clinical.artefacts import Bucket, canonical_json
 from clinical.errors import ArtefactMissing, PreconditionFailed, StorageUnavailable
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 
 ATTEMPTS = 20
 

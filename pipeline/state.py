@@ -3,7 +3,8 @@
 from typing import Literal
 
 from clinical.artefacts import Artefact, RawObject
-from clinical.params import Frozen, Model
+from clinical.frozen import Frozen
+from clinical.params import Model
 from clinical.registry import MAX_WHO, MAX_WHY
 from clinical.upload import Upload
 from clinical.verdict import Verdict

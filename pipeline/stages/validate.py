@@ -11,7 +11,8 @@ import pandera.pandas as pa
 from cells import allowed, as_meant, canonical_csv, rules, varies
 from clinical.artefacts import Artefact, Artefacts
 from clinical.errors import DatasetRejected
-from clinical.params import Frozen, Params
+from clinical.frozen import Frozen
+from clinical.params import Params
 from reading import Table, read
 from stage import stage
 from state import Ingested, Validated

@@ -14,7 +14,7 @@ from datetime import datetime
 from pydantic import BaseModel, JsonValue
 
 from clinical.errors import ArtefactCorrupted
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 
 SEAL = "sha256"
 

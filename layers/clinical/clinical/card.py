@@ -7,7 +7,8 @@ from datetime import datetime
 
 from pydantic import ConfigDict
 
-from clinical.params import Frozen, Model
+from clinical.frozen import Frozen
+from clinical.params import Model
 from clinical.reference import Conformal
 from clinical.registry import Champion
 from clinical.verdict import Importance, Subgroup, Verdict

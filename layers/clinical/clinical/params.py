@@ -2,67 +2,71 @@
 
 import hashlib
 import itertools
+import json
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StrictStr, ValidationError, model_validator
 
 from clinical.errors import ParamsInvalid
+from clinical.frozen import Frozen
+from clinical.kinds import Column, Feature, Kind, Value
 
 PATH = Path(__file__).with_name("params.yaml")
 
+LIMITS = (
+    "It learned from recorded data, and repeats whatever bias they were recorded with.",
+    "It knows no causes: that patients of one treatment did better does not mean that the treatment "
+    "did it.",
+    "Contributions tell what the model does with a feature, not what that does to a patient.",
+    "An interval holds on average over all patients, and may hold less often in a subgroup.",
+)
 
-class Frozen(BaseModel):
-    """A model that cannot change, and refuses keys it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-
-class Identifier(Frozen):
-    """A column of unique, non-empty strings of at most `max_length` characters."""
-
-    type: Literal["identifier"]
-    max_length: int = Field(ge=1)
+type Text = Annotated[StrictStr, Field(min_length=1)]
 
 
-class WholeNumber(Frozen):
-    """A column of whole numbers from `min` to `max`, both included."""
+class Study(Frozen):
+    """What a study is, in words for people.
 
-    type: Literal["whole_number"]
-    min: int
-    max: int
-    nullable: bool = False
+    question: that the site's form answers. limits: of every model of it, for its card.
+    assignment: how patients came to their treatments.
+    """
 
-
-class Decimal(Frozen):
-    """A column of decimal numbers from `min` to `max`, both included."""
-
-    type: Literal["decimal"]
-    min: float
-    max: float
+    title: Text
+    question: Text
+    introduction: Text
+    disclaimer: Text
+    limits: tuple[Text, ...] = LIMITS
+    assignment: Literal["observed", "randomised"]
 
 
-class Category(Frozen):
-    """A column of strings out of `values`."""
+class Target(Frozen):
+    """What is predicted: a column, to so many decimals, and what its values mean.
 
-    type: Literal["category"]
-    values: tuple[str, ...] = Field(min_length=1)
+    bands: where each begins, by its name, from the lowest.
+    """
 
-
-class Level(Frozen):
-    """A column of whole numbers out of `values`."""
-
-    type: Literal["level"]
-    values: tuple[int, ...] = Field(min_length=1)
+    column: str
+    decimals: int = Field(ge=0, le=6)
+    higher_is: Literal["better", "worse"]
+    bands: dict[str, float] = Field(min_length=1)
 
 
-Column = Annotated[
-    Identifier | WholeNumber | Decimal | Category | Level, Field(discriminator="type")
-]
+class Roles(Frozen):
+    """What columns are to a study, beside features.
+
+    treatment: what can be chosen for a patient. recorded_together: a prediction is made for what
+    the data recorded together alone. known_after_treatment: what nobody knows before.
+    subgroups: whom errors are told of, for a number by where its bands begin.
+    """
+
+    treatment: tuple[str, ...] = ()
+    recorded_together: tuple[str, ...] = ()
+    known_after_treatment: tuple[str, ...] = ()
+    subgroups: dict[str, tuple[float, ...] | None] = Field(default_factory=dict)
 
 
 class Split(Frozen):
@@ -72,18 +76,6 @@ class Split(Frozen):
 class Dataset(Frozen):
     min_rows: int = Field(ge=10)
     max_bytes: int = Field(ge=1)
-
-
-class Features(Frozen):
-    id: str
-    numeric: tuple[str, ...]
-    categorical: tuple[str, ...]
-    combination: tuple[str, ...]
-    target: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.numeric + self.categorical
 
 
 class Model(Frozen):
@@ -137,7 +129,6 @@ class Tuning(Frozen):
 class Evaluation(Frozen):
     confidence: float = Field(gt=0, lt=1)
     resamples: int = Field(ge=100)
-    age_bands: tuple[int, ...] = Field(min_length=1)
     min_subgroup_rows: int = Field(ge=2)
     importance_repeats: int = Field(ge=1)
 
@@ -157,17 +148,19 @@ class Serving(Frozen):
     max_body_bytes: int = Field(ge=1)
     max_batch_rows: int = Field(ge=1)
     max_batch_bytes: int = Field(ge=1)
-    disclaimer: str = Field(min_length=1)
+    dropdown_keys: dict[str, str] = Field(default_factory=dict)
 
 
 class Params(Frozen):
     """Everything that `params.yaml` decides."""
 
+    study: Study
+    columns: dict[str, Column] = Field(alias="schema", min_length=2)
+    target: Target
+    roles: Roles
     seed: int = Field(ge=0)
     split: Split
-    columns: dict[str, Column] = Field(alias="schema")
     dataset: Dataset
-    features: Features
     model: Model
     intervals: Intervals
     explanations: Explanations
@@ -176,63 +169,180 @@ class Params(Frozen):
     gate: Gate
     serving: Serving
 
-    @model_validator(mode="after")
-    def _features_are_columns(self) -> Self:
-        kinds: dict[str, tuple[type[Frozen], ...]] = {
-            self.features.id: (Identifier,),
-            self.features.target: (Decimal,),
-            **dict.fromkeys(self.features.numeric, (WholeNumber, Level)),
-            **dict.fromkeys(self.features.categorical, (Category,)),
-        }
-        if set(kinds) != set(self.columns):
-            raise ValueError(
-                "features and schema must name the same columns; only one of them names "
-                + ", ".join(sorted(set(kinds) ^ set(self.columns)))
-            )
-        for name, allowed in kinds.items():
-            if not isinstance(self.columns[name], allowed):
-                raise ValueError(  # noqa: TRY004 - what pydantic takes for a violation
-                    f"schema.{name} is a {self.columns[name].type}, which its place in "
-                    "features does not allow"
-                )
-        if not set(self.features.combination) <= set(self.features.names):
-            raise ValueError("features.combination must name features")
-        return self
+    # ---- What the columns are to the study ----
 
-    @model_validator(mode="after")
-    def _age_bands_hold_every_age(self) -> Self:
-        starts, ages = self.evaluation.age_bands, self.columns.get("Age")
-        if list(starts) != sorted(set(starts)):
-            raise ValueError("evaluation.age_bands must rise")
-        if isinstance(ages, WholeNumber) and (starts[0] > ages.min or starts[-1] > ages.max):
-            raise ValueError("evaluation.age_bands must hold every age of schema.Age")
-        return self
+    @property
+    def identifier(self) -> str | None:
+        """The column that names a patient, if there is one."""
+        return next((name for name, kind in self.columns.items() if kind.is_unique), None)
+
+    @property
+    def features(self) -> dict[str, Kind]:
+        """What the model looks at, in its order: numbers first, then words, each as in the file."""
+        found = {
+            name: kind
+            for name, kind in self.columns.items()
+            if kind.is_feature and name != self.target.column
+        }
+        return dict(sorted(found.items(), key=lambda item: item[1].categories is not None))
+
+    @property
+    def asked(self) -> dict[str, Kind]:
+        """What a request says of a patient, in the file's order."""
+        return {
+            name: kind
+            for name, kind in self.columns.items()
+            if kind.is_asked and name != self.target.column
+        }
+
+    @property
+    def read(self) -> dict[str, Kind]:
+        """The columns that a data set must have, in the file's order."""
+        return {name: kind for name, kind in self.columns.items() if kind.is_asked}
+
+    @property
+    def outcome(self) -> Kind:
+        """The target's column."""
+        return self.columns[self.target.column]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest value of the target."""
+        return self.outcome.range  # type: ignore[attr-defined, no-any-return]  # it may be a target
+
+    @property
+    def width(self) -> float:
+        """How far it is from one end of the target's scale to the other."""
+        lowest, highest = self.scale
+        return highest - lowest
+
+    @property
+    def unit(self) -> str:
+        """What the target is measured in."""
+        return self.outcome.unit or "points"
+
+    def label(self, name: str) -> str:
+        return self.columns[name].label or name.replace("_", " ")
+
+    def features_of(self, values: Mapping[str, Value]) -> dict[str, Feature]:
+        """Give what the model takes for a patient's values, which may lack what is missing."""
+        return {
+            name: kind.feature(values.get(name), values.get(kind.since_column or ""))
+            for name, kind in self.features.items()
+        }
+
+    # ---- What is the same decision ----
 
     @property
     def pipeline_digest(self) -> str:
-        """The SHA-256 of all that can change a trained model, which serving cannot."""
-        return hashlib.sha256(self.model_dump_json(exclude={"serving"}).encode()).hexdigest()
+        """The SHA-256 of all that can change a trained model: neither serving nor words."""
+        return _digest(
+            {**self.model_dump(mode="json", exclude={"study", "serving", "columns"})}
+            | {"columns": self._computed_with(self.columns)}
+        )
 
-    def whole_number(self, name: str) -> WholeNumber:
-        """Give the range of a whole_number column; raises ParamsInvalid where it is none."""
-        column = self.columns[name]
-        if not isinstance(column, WholeNumber):
-            raise ParamsInvalid(f"params.yaml: schema.{name} must be a whole_number")
-        return column
+    @property
+    def contract_digest(self) -> str:
+        """The SHA-256 of what requests must be, and what of them a model takes."""
+        return _digest(
+            {
+                "columns": self._computed_with(self.read),
+                "target": self.target.column,
+                "recorded_together": self.roles.recorded_together,
+            }
+        )
 
-    def categories(self, name: str) -> tuple[str, ...]:
-        """Give the values of a category column; raises ParamsInvalid where it is none."""
-        column = self.columns[name]
-        if not isinstance(column, Category):
-            raise ParamsInvalid(f"params.yaml: schema.{name} must be a category")
-        return column.values
+    @staticmethod
+    def _computed_with(columns: Mapping[str, Kind]) -> list[Any]:
+        return [
+            [name, kind.model_dump(mode="json", exclude=set(kind.PRESENTATION))]
+            for name, kind in columns.items()
+        ]
 
-    def levels(self, name: str) -> tuple[int, ...]:
-        """Give the values of a level column; raises ParamsInvalid where it is none."""
-        column = self.columns[name]
-        if not isinstance(column, Level):
-            raise ParamsInvalid(f"params.yaml: schema.{name} must be a level")
-        return column.values
+    # ---- What must hold between the parts ----
+
+    @model_validator(mode="after")
+    def _is_a_study(self) -> Self:
+        wrong = list(self._contradictions())
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """Say what contradicts what, each with its path."""
+        columns = self.columns
+        identifiers = [name for name, kind in columns.items() if kind.is_unique]
+        if len(identifiers) > 1:
+            yield f"schema: {' and '.join(identifiers)} are identifiers; there can be one"
+        target = columns.get(self.target.column)
+        if target is None:
+            yield f"target.column: {_no_column(self.target.column, columns)}"
+        elif not target.may_be_target:
+            yield f"target.column: schema.{self.target.column} must be a number or whole_number"
+        elif target.nullable:
+            yield f"schema.{self.target.column}.nullable: the target cannot be missing"
+        else:
+            starts = list(self.target.bands.values())
+            lowest, highest = self.scale
+            if starts != sorted(set(starts)):
+                yield "target.bands: each band must begin above the one before it"
+            elif starts[0] > lowest:
+                yield (
+                    f"target.bands: values from {lowest:g} to {starts[0]:g} are in no band; the "
+                    f"first must begin at {lowest:g}"
+                )
+            elif starts[-1] >= highest:
+                yield f"target.bands: the last begins at {starts[-1]:g}, beyond every value"
+        features = [
+            name for name, kind in columns.items() if kind.is_feature and name != self.target.column
+        ]
+        if not features:
+            yield "schema: there is no column to predict from"
+        for role in ("treatment", "recorded_together", "known_after_treatment", "subgroups"):
+            for name in getattr(self.roles, role):
+                if name not in columns:
+                    yield f"roles.{role}: {_no_column(name, columns)}"
+                elif name not in features:
+                    yield f"roles.{role}: {name} is no feature"
+        for name, starts in self.roles.subgroups.items():
+            if name in features:
+                yield from _wrong_bands(name, columns[name], starts)
+        for name in features:
+            since = columns[name].since_column
+            if since is not None and since not in features:
+                yield f"schema.{name}.since: {_no_column(since, columns)}"
+            elif since is not None and columns[since].kind != columns[name].kind:
+                yield f"schema.{name}.since: {since} is no date"
+            elif since == name or (since is not None and columns[since].since_column == name):
+                yield f"schema.{name}.since: {since} is counted from {name} itself"
+        for key, name in self.serving.dropdown_keys.items():
+            if name not in columns:
+                yield f"serving.dropdown_keys.{key}: {_no_column(name, columns)}"
+
+
+def _no_column(name: str, columns: Mapping[str, object]) -> str:
+    return f"there is no column {name} in schema, which has {', '.join(columns)}"
+
+
+def _wrong_bands(name: str, kind: Kind, starts: tuple[float, ...] | None) -> Iterator[str]:
+    """Say what is wrong with the bands of a subgroup."""
+    scale = getattr(kind, "range", None) if kind.is_number and not kind.listed else None
+    if scale is None:
+        if starts is not None:
+            yield f"roles.subgroups.{name}: its values are groups; only a number has bands"
+    elif not starts:
+        yield f"roles.subgroups.{name}: say where its bands begin, such as [{scale[0]:g}, …]"
+    elif list(starts) != sorted(set(starts)):
+        yield f"roles.subgroups.{name}: its bands must rise"
+    elif starts[0] > scale[0] or starts[-1] > scale[1]:
+        yield (
+            f"roles.subgroups.{name}: its bands must hold every value from {scale[0]:g} to "
+            f"{scale[1]:g}"
+        )
+
+
+def _digest(decisions: object) -> str:
+    return hashlib.sha256(json.dumps(decisions, sort_keys=True).encode()).hexdigest()
 
 
 def parse_params(text: str) -> Params:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.errors import ArtefactCorrupted
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 
 
 class Combination(Frozen):

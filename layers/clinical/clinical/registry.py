@@ -35,7 +35,7 @@ from clinical.errors import (
     VersionConflict,
     VersionUnknown,
 )
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 from clinical.upload import Upload
 from clinical.verdict import Verdict
 

@@ -5,7 +5,7 @@ Every figure is in points of the score, 0 to 10, unless its name says otherwise.
 
 from typing import Literal
 
-from clinical.params import Frozen
+from clinical.frozen import Frozen
 
 type Decision = Literal["promoted", "promoted_with_warning", "withheld", "rejected"]
 

@@ -1,0 +1,640 @@
+"""The kinds of column that a study may have. Each owns all that is particular to it.
+
+That is: what a cell of a CSV may say and the one way in which its value is written, the value that
+JSON has for it, the request field with its schema, the number or word that the model takes, the
+ONNX tensor of that, and how a form asks for it. Whoever needs one of them asks the column, and
+never asks what kind it is. A new kind is a class here, its name in `Column`, and its test.
+
+Three forms of a value are told apart throughout:
+
+- a *cell*, the text in a CSV, without blanks around it, and "" where nothing is said;
+- a *value*, as JSON has it in requests, answers and `reference.json`: None where it is missing;
+- a *feature*, as the model takes it: a string, an int, or a float that is NaN where it is missing.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from clinical.frozen import Frozen
+
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0+)?")  # 56.0 too: pandas writes it beside empty cells
+DECIMAL = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)")  # .5 too: SPSS writes it
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+YES, NO = frozenset({"yes", "y", "true", "1"}), frozenset({"no", "n", "false", "0"})
+MOST_DECIMALS = 6  # float32, which trees split, holds about seven digits
+LARGEST = 1e12  # beyond it a number is no measurement, and float64 no longer holds its decimals
+A_PSEUDONYM = "A pseudonym of yours; it comes back with the answer and is never stored."
+
+type Value = str | int | float | bool | None
+type Feature = str | int | float
+type Tensor = Literal["int64", "float", "string"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a cell must keep, under the name by which a report tells that it does not."""
+
+    name: str
+    keeps: Callable[[str], bool]
+
+
+class Kind(Frozen):
+    """What any column has: how it is called and explained. None of it changes a model.
+
+    label: for people, the column's own name where there is none. description: for whoever writes
+    a client. hint: beside the form's field. example: a value as JSON has it.
+    nullable: whether cells and request fields may be empty; the model knows that they are.
+    """
+
+    label: str = ""
+    unit: str = ""
+    description: str = ""
+    hint: str = ""
+    nullable: bool = False
+
+    # What is said of a column, rather than computed with it.
+    PRESENTATION: ClassVar[frozenset[str]] = frozenset(
+        {"label", "unit", "description", "hint", "example", "range_in_words"}
+    )
+    is_feature: ClassVar[bool] = True  # whether a model may look at it
+    is_asked: ClassVar[bool] = True  # whether files and requests have it
+    is_number: ClassVar[bool] = False  # whether a comma in its cells may be a decimal point
+    is_unique: ClassVar[bool] = False  # whether no two rows may say the same
+    may_be_target: ClassVar[bool] = False
+
+    # ---- Cells ----
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Say what a cell must keep; it breaks one rule at most, the first it does not keep."""
+        present = () if self.nullable else (Rule("missing", bool),)
+        return (*present, *(Rule(one.name, _or_empty(one.keeps)) for one in self._rules()))
+
+    def _rules(self) -> tuple[Rule, ...]:
+        """Say what a cell that is not empty must keep."""
+        raise NotImplementedError
+
+    @property
+    def listed(self) -> tuple[Value, ...]:
+        """The values there are, where they are so few that the contract lists them."""
+        return ()
+
+    def canonical(self, cell: str) -> str:
+        """Write a cell that keeps the rules in the one form that its value has."""
+        return cell
+
+    def value(self, cell: str) -> Value:
+        """Give the value that JSON has for a cell in its canonical form; None for an empty one."""
+        return cell or None
+
+    # ---- Requests ----
+
+    @property
+    def field(self) -> Any:  # noqa: ANN401 - what pydantic takes for the type of a field
+        """The type of the request's field, with its constraints, schema and examples."""
+        return Annotated[self._field, Field(description=self.description or None, **self._examples)]
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        raise NotImplementedError
+
+    @property
+    def _examples(self) -> dict[str, Any]:
+        example = getattr(self, "example", None)
+        return {} if example is None else {"examples": [example]}
+
+    @property
+    def answer_type(self) -> Any:  # noqa: ANN401
+        """The type of a value in an answer."""
+        return str
+
+    # ---- Models ----
+
+    @property
+    def categories(self) -> tuple[str, ...] | None:
+        """The words that the model knows one from another; None where it takes a number."""
+        return None
+
+    @property
+    def tensor(self) -> Tensor:
+        """What the graph's input of this column is: (n, 1)."""
+        raise NotImplementedError
+
+    @property
+    def since_column(self) -> str | None:
+        """The other column that a feature is counted from, if it is."""
+        return None
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        """Give what the model takes for a value.
+
+        since: the value of `since_column`.
+        """
+        raise NotImplementedError
+
+    # ---- Forms ----
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        """Say how a form asks for a value: the widget, and what it needs to know."""
+        raise NotImplementedError
+
+    def group_of(self, value: Value) -> str:
+        """Name the group of equal values, for a figure about them."""
+        return "missing" if value is None else str(value)
+
+    def told_range(self, name: str) -> str:
+        """Say in words which values a model knows; empty where they are no range."""
+        return ""
+
+
+class _Ranged(Kind):
+    """A column whose values go from `min` to `max`, both included."""
+
+    is_number: ClassVar[bool] = True
+    range_in_words: str = ""  # such as "ages {min} to {max}"
+
+    @model_validator(mode="after")
+    def _its_range_is_one(self) -> Self:
+        low, high = self.range
+        if low >= high:
+            raise ValueError(f"min is {low:g} and max is {high:g}: max must be above min")
+        return self
+
+    @property
+    def range(self) -> tuple[float, float]:
+        raise NotImplementedError
+
+    def told_range(self, name: str) -> str:
+        low, high = self.range
+        if self.range_in_words:
+            return self.range_in_words.format(min=low, max=high)
+        return f"{self.label or name} from {low} to {high}{f' {self.unit}' if self.unit else ''}"
+
+
+class Identifier(Kind):
+    """A column of unique, non-empty strings of at most `max_length` characters."""
+
+    kind: Literal["identifier"]
+    max_length: int = Field(default=64, ge=1, le=1024)
+    example: Annotated[StrictStr, Field(min_length=1)] = "P0001"
+    nullable: Literal[False] = False
+
+    is_feature: ClassVar[bool] = False
+    is_unique: ClassVar[bool] = True
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (Rule("too_long", lambda cell: len(cell) <= self.max_length),)
+
+    @property
+    def field(self) -> Any:  # noqa: ANN401
+        return Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=self.max_length,
+                description=self.description or A_PSEUDONYM,
+                **self._examples,
+            ),
+        ]
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "text", "max_length": self.max_length}
+
+
+class WholeNumber(_Ranged):
+    """A column of whole numbers from `min` to `max`, both included."""
+
+    kind: Literal["whole_number"]
+    min: int = Field(ge=-LARGEST, le=LARGEST)
+    max: int = Field(ge=-LARGEST, le=LARGEST)
+    example: int | None = None
+
+    may_be_target: ClassVar[bool] = True
+
+    @property
+    def range(self) -> tuple[int, int]:
+        return self.min, self.max
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (
+            Rule("whole_number", _is_written(WHOLE)),
+            Rule("out_of_range", lambda cell: self.min <= float(cell) <= self.max),
+        )
+
+    def canonical(self, cell: str) -> str:
+        return _whole_digits(cell)
+
+    def value(self, cell: str) -> Value:
+        return int(cell) if cell else None
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        whole = Annotated[int, Field(ge=self.min, le=self.max), BeforeValidator(as_whole)]
+        return _optional(whole, self.nullable)
+
+    @property
+    def answer_type(self) -> Any:  # noqa: ANN401
+        return int
+
+    @property
+    def tensor(self) -> Tensor:
+        return "float" if self.nullable else "int64"
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        return _number(value, int)
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "number", "range": self.range, "step": 1}
+
+
+class Number(_Ranged):
+    """A column of numbers from `min` to `max`, both included, rounded to so many `decimals`."""
+
+    kind: Literal["number"]
+    min: float = Field(ge=-LARGEST, le=LARGEST)
+    max: float = Field(ge=-LARGEST, le=LARGEST)
+    decimals: int = Field(ge=0, le=MOST_DECIMALS)
+    example: float | None = None
+
+    may_be_target: ClassVar[bool] = True
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return self.min, self.max
+
+    def rounded(self, number: float) -> float:
+        """Round to the column's decimals, as cells and requests are before anything else."""
+        return round(number, self.decimals) + 0.0  # -0.0 is 0.0
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (
+            Rule("decimal_number", _is_written(DECIMAL)),
+            Rule("out_of_range", lambda cell: self.min <= self.rounded(float(cell)) <= self.max),
+        )
+
+    def canonical(self, cell: str) -> str:
+        return repr(self.rounded(float(cell))) if cell else ""
+
+    def value(self, cell: str) -> Value:
+        return float(cell) if cell else None
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        def rounded(number: object) -> object:
+            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+            # What float64 cannot hold is for the range to refuse.
+            return self.rounded(number) if is_number and abs(number) <= LARGEST else number
+
+        number = Annotated[float, Field(ge=self.min, le=self.max), BeforeValidator(rounded)]
+        return _optional(number, self.nullable)
+
+    @property
+    def answer_type(self) -> Any:  # noqa: ANN401
+        return float
+
+    @property
+    def tensor(self) -> Tensor:
+        return "float"
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        return _number(value, float)
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        step = 10.0**-self.decimals if self.decimals else 1
+        return {"widget": "number", "range": self.range, "step": step}
+
+
+class YesNo(Kind):
+    """A column that says yes or no: in a CSV yes, no, true, false, 1, 0, y or n, in any case."""
+
+    kind: Literal["yes_no"]
+    example: StrictBool | None = None
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (Rule("unknown_value", lambda cell: cell.casefold() in YES | NO),)
+
+    @property
+    def listed(self) -> tuple[Value, ...]:
+        return (False, True)
+
+    def canonical(self, cell: str) -> str:
+        return ("yes" if cell.casefold() in YES else "no") if cell else ""
+
+    def value(self, cell: str) -> Value:
+        return cell == "yes" if cell else None
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        return _optional(bool, self.nullable)
+
+    @property
+    def answer_type(self) -> Any:  # noqa: ANN401
+        return bool
+
+    @property
+    def tensor(self) -> Tensor:
+        return "float" if self.nullable else "int64"
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        return _number(value, int)
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "choice", "values": self.listed}
+
+    def group_of(self, value: Value) -> str:
+        return {None: "missing", True: "yes", False: "no"}[value]  # type: ignore[index]
+
+
+class Category(Kind):
+    """A column of strings out of `values`."""
+
+    kind: Literal["category"]
+    values: tuple[Annotated[str, BeforeValidator(lambda value: as_word(value))], ...] = Field(
+        min_length=1
+    )
+    example: str | None = None
+
+    @field_validator("values")
+    @classmethod
+    def _are_different_words(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if value != value.strip() or not value:
+                raise ValueError(f"{value!r} is empty or has blanks around it: no cell says that")
+        return _all_different(values)
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (Rule("unknown_value", frozenset(self.values).__contains__),)
+
+    @property
+    def listed(self) -> tuple[Value, ...]:
+        return self.values
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        return _optional(Literal[self.values], self.nullable)
+
+    @property
+    def categories(self) -> tuple[str, ...] | None:
+        return (*self.values, *([""] if self.nullable else []))
+
+    @property
+    def tensor(self) -> Tensor:
+        return "string"
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        return "" if value is None else str(value)
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "choice", "values": self.values}
+
+
+class Level(Kind):
+    """A column of numbers out of `values`, such as dosages, which the model takes as numbers."""
+
+    kind: Literal["level"]
+    values: tuple[Annotated[int | float, BeforeValidator(lambda value: as_level(value))], ...] = (
+        Field(min_length=1)
+    )
+    example: int | float | None = None
+
+    is_number: ClassVar[bool] = True
+
+    @field_validator("values")
+    @classmethod
+    def _are_different(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return _all_different(values)
+
+    @property
+    def _is_whole(self) -> bool:
+        return all(isinstance(value, int) for value in self.values)
+
+    def _rules(self) -> tuple[Rule, ...]:
+        written = ("whole_number", WHOLE) if self._is_whole else ("decimal_number", DECIMAL)
+        return (
+            Rule(written[0], _is_written(written[1])),
+            Rule("unknown_value", lambda cell: float(cell) in self.values),
+        )
+
+    @property
+    def listed(self) -> tuple[Value, ...]:
+        return self.values
+
+    def canonical(self, cell: str) -> str:
+        if self._is_whole:
+            return _whole_digits(cell)
+        return repr(float(cell) + 0.0) if cell else ""
+
+    def value(self, cell: str) -> Value:
+        return next(value for value in self.values if value == float(cell)) if cell else None
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        def known(number: float) -> float:
+            if number not in self.values:
+                raise PydanticCustomError(
+                    "literal_error", "Input should be {expected}", {"expected": _or(self.values)}
+                )
+            return next(value for value in self.values if value == number)
+
+        # A JSON number, not an integer: clients send 50.0 as well as 50.
+        level = Annotated[
+            float,
+            AfterValidator(known),
+            WithJsonSchema({"type": "number", "enum": list(self.values)}),
+        ]
+        return _optional(level, self.nullable)
+
+    @property
+    def answer_type(self) -> Any:  # noqa: ANN401
+        return int if self._is_whole else float
+
+    @property
+    def tensor(self) -> Tensor:
+        return "int64" if self._is_whole and not self.nullable else "float"
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        return _number(value, int if self._is_whole else float)
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "choice", "values": self.values}
+
+
+class Date(_Ranged):
+    """A column of days, such as 2026-11-25, which the model takes as days since another.
+
+    since: a fixed day, or the name of another date column. min, max: the first and the last day.
+    """
+
+    kind: Literal["date"]
+    since: date | str
+    min: date
+    max: date
+    example: date | None = None
+
+    is_number: ClassVar[bool] = False
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _a_day_is_a_day(cls, since: object) -> object:
+        return (
+            date.fromisoformat(since) if isinstance(since, str) and DAY.fullmatch(since) else since
+        )
+
+    @model_validator(mode="after")
+    def _its_range_is_one(self) -> Self:
+        if self.min >= self.max:
+            raise ValueError(f"min is {self.min} and max is {self.max}: max must be after min")
+        return self
+
+    @property
+    def range(self) -> tuple[Any, Any]:
+        return self.min.isoformat(), self.max.isoformat()
+
+    def _rules(self) -> tuple[Rule, ...]:
+        return (
+            Rule("date", lambda cell: _day(cell) is not None),
+            Rule("out_of_range", self._is_within),
+        )
+
+    def _is_within(self, cell: str) -> bool:
+        day = _day(cell)
+        return day is None or self.min <= day <= self.max
+
+    @property
+    def _field(self) -> Any:  # noqa: ANN401
+        def known(text: str) -> str:
+            if _day(text) is None:
+                raise PydanticCustomError("date", "Input should be a day, such as 2026-11-25", {})
+            if not self._is_within(text):
+                raise PydanticCustomError(
+                    "out_of_range",
+                    "Input should be a day from {min} to {max}",
+                    {"min": self.range[0], "max": self.range[1]},
+                )
+            return text
+
+        day = Annotated[
+            str, AfterValidator(known), WithJsonSchema({"type": "string", "format": "date"})
+        ]
+        return _optional(day, self.nullable)
+
+    @property
+    def _examples(self) -> dict[str, Any]:
+        return {"examples": [self.example.isoformat()]} if self.example else {}
+
+    @property
+    def tensor(self) -> Tensor:
+        return "float"
+
+    @property
+    def since_column(self) -> str | None:
+        return self.since if isinstance(self.since, str) else None
+
+    def feature(self, value: Value, since: Value = None) -> Feature:
+        day = _day(str(value)) if value is not None else None
+        origin = self.since if isinstance(self.since, date) else _day(str(since)) if since else None
+        return float((day - origin).days) if day and origin else math.nan
+
+    @property
+    def widget(self) -> Mapping[str, Any]:
+        return {"widget": "date", "range": self.range}
+
+
+class Ignored(Kind):
+    """A column that files may have and nobody looks at."""
+
+    kind: Literal["ignored"]
+
+    is_feature: ClassVar[bool] = False
+    is_asked: ClassVar[bool] = False
+
+
+Column = Annotated[
+    Identifier | WholeNumber | Number | YesNo | Category | Level | Date | Ignored,
+    Field(discriminator="kind"),
+]
+
+
+def as_whole(number: object) -> object:
+    """Take 56.0 for 56: JSON has one kind of number, as OpenAPI 3.1 and the data's CSV have it."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def as_word(value: object) -> object:
+    """Refuse what YAML takes for something else than the word that is meant."""
+    if isinstance(value, str):
+        return value
+    meant = {True: "Yes, On or True", False: "No, Off or False", None: "nothing"}
+    said = meant[value] if value is None or isinstance(value, bool) else str(value)
+    raise ValueError(f"YAML reads this as {type(value).__name__} ({said}); put it in quotes")
+
+
+def as_level(value: object) -> object:
+    """Refuse what is no number; pydantic would take true for 1, and "50" for 50."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a level is a number, without quotes")  # noqa: TRY004 - for pydantic
+    return value
+
+
+def _all_different[Listed: (str, float)](values: tuple[Listed, ...]) -> tuple[Listed, ...]:
+    seen = set[Listed]()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value} stands twice")
+        seen.add(value)
+    return values
+
+
+def _or_empty(keeps: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda cell: not cell or keeps(cell)
+
+
+def _is_written(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    return lambda cell: pattern.fullmatch(cell) is not None
+
+
+def _whole_digits(cell: str) -> str:
+    digits = cell.partition(".")[0]
+    return "0" if digits == "-0" else digits
+
+
+def _day(cell: str) -> date | None:
+    try:
+        return date.fromisoformat(cell) if DAY.fullmatch(cell) else None
+    except ValueError:  # such as 2026-02-30
+        return None
+
+
+def _number(value: Value, make: Callable[[Any], int | float]) -> int | float:
+    return math.nan if value is None else make(value)
+
+
+def _optional(kind: Any, nullable: bool) -> Any:  # noqa: ANN401, FBT001
+    return kind | None if nullable else kind
+
+
+def _or(values: tuple[Any, ...]) -> str:
+    *rest, last = map(str, values)
+    return f"{', '.join(rest)} or {last}" if rest else last

@@ -1,0 +1,97 @@
+"""Requests of every kind to the drug study's API, and what it answered before studies were files.
+
+`recorded.json` was written once, by the release before: it is history, and nothing writes it anew.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RECORDED = Path(__file__).with_name("recorded.json")
+ROOT = Path(__file__).parent.parent.parent.parent
+# What is made of decisions and code, and so is another with each release.
+NAMES = re.compile(r"v-[0-9a-f]{8}|[0-9a-f]{64}")
+NUMBERS = ("Age", "Dosage_mg", "Treatment_Duration_days")
+
+
+def recorded_patients() -> list[dict[str, Any]]:
+    with (ROOT / "data/sample.csv").open(encoding="utf-8") as file:
+        rows = [dict(row) for row in csv.DictReader(file)]
+    for row in rows:
+        del row["Improvement_Score"]
+        row.update({name: int(row[name]) for name in NUMBERS})  # type: ignore[dict-item]
+    return list(rows)
+
+
+def requests() -> Iterator[tuple[str, str, str, Any, dict[str, Any]]]:
+    """Give function, method, path, body and what else the event has."""
+    patients = recorded_patients()
+    one = patients[0]
+    for patient in patients[:12]:
+        yield "predict", "POST", "/predict", patient, {}
+    for patient in patients[12:15]:
+        asked = {"multiValueQueryStringParameters": {"explain": ["true"]}}
+        yield "predict", "POST", "/predict", patient, asked
+    wrong = [
+        *({name: value for name, value in one.items() if name != left_out} for left_out in one),
+        *({**one, name: None} for name in one),
+        *({**one, name: 1e9} for name in one),
+        *({**one, name: "Nobody"} for name in one),
+        *({**one, name: True} for name in one),
+        {**one, "Age": 17},
+        {**one, "Age": 56.5},
+        {**one, "Dosage_mg": 51},
+        {**one, "Dosage_mg": 50.0},
+        {**one, "Age": 56.0},
+        {**one, "Patient_ID": ""},
+        {**one, "Patient_ID": "x" * 65},
+        {**one, "Side_Effects": "Weight gain", "Drug_Name": "Losartan"},
+        {**one, "Gender": "male", "Weight": 80},
+        {},
+        [one],
+        "a string",
+        "{",
+        "",
+        '{"Age": 1, "Age": 2}',
+    ]
+    for body in wrong:
+        yield "predict", "POST", "/predict", body, {}
+    batch = {"patients": [*patients[:5], *wrong[:4], wrong[-8], 7, None]}
+    yield "predict", "POST", "/predict/batch", batch, {}
+    yield "predict", "POST", "/predict/batch", {"patients": []}, {}
+    yield "predict", "POST", "/predict/batch", {"patients": [one] * 1001}, {}
+    yield "predict", "POST", "/predict/batch", one, {}
+    for path in ("/health", "/model", "/openapi.json", "/nothing"):
+        yield "predict", "GET", path, None, {}
+    yield "predict", "HEAD", "/health", None, {}
+    yield "predict", "OPTIONS", "/predict", None, {"headers": {"Origin": "http://site.example"}}
+    as_text = {"headers": {"Content-Type": "text/plain"}}
+    yield "predict", "POST", "/predict", one, as_text
+    yield "predict", "POST", "/predict", " " * 70_000, {}
+    yield "dropdown", "GET", "/dropdown-values", None, {}
+    yield "dropdown", "HEAD", "/dropdown-values", None, {}
+
+
+def as_recorded(text: str) -> str:
+    """Write an answer's body without the names that change with each release."""
+    return NAMES.sub("…", text)
+
+
+def without_added(answer: Any, recorded: Any) -> Any:
+    """Take from an answer the keys that the recorded one does not have."""
+    if isinstance(answer, dict) and isinstance(recorded, dict):
+        return {
+            name: without_added(value, recorded[name])
+            for name, value in answer.items()
+            if name in recorded
+        }
+    if isinstance(answer, list) and isinstance(recorded, list) and len(answer) == len(recorded):
+        return [without_added(one, other) for one, other in zip(answer, recorded, strict=True)]
+    return answer
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
