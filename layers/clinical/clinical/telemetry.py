@@ -1,7 +1,7 @@
 """Logs and metrics. A request leaves one line: its metrics in EMF, its facts as properties.
 
-Nothing here ever sees a `Patient_ID`: callers hand over features and verdicts, not requests,
-and an exception is logged by its type and its frames, never by its message.
+Nothing here ever sees an identifier of a patient: callers hand over features and verdicts, not
+requests, and an exception is logged by its type and its frames, never by its message.
 """
 
 import traceback
@@ -91,7 +91,7 @@ def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN
 
 
 def note(**properties: object) -> None:
-    """Add facts to the invocation's line for later analysis; never a `Patient_ID`."""
+    """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
     for name, value in properties.items():
         metrics().add_metadata(name, value)
 
