@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 import numpy as np
-from clinical.kinds import Kind, Value
+from clinical.kinds import Value
 from clinical.params import Params
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -38,7 +38,18 @@ class Rows:
 
     def features(self) -> Columns:
         """Give every feature as the model takes it: columns (n,), in its order."""
-        return {name: self._feature(name, kind) for name, kind in self._params.features.items()}
+        return {name: self.feature(name) for name in self._params.features}
+
+    def feature(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+        """Give a feature as the model takes it: a column (n,)."""
+        kind = self._params.columns[name]
+        values = self.values(name)
+        since: Iterable[Value] = (
+            self.values(kind.since_column) if kind.since_column else repeat(None, len(values))
+        )
+        pairs = list(zip(values, since, strict=True))
+        known = {pair: kind.feature(*pair) for pair in set(pairs)}
+        return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])
 
     def target(self) -> Array:
         """Give the recorded outcomes (n,), in units of the target."""
@@ -62,12 +73,3 @@ class Rows:
         )
         rows = buffer.getvalue().encode().splitlines()
         return [hashlib.sha256(row).hexdigest()[:16] for row in rows]
-
-    def _feature(self, name: str, kind: Kind) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-        values = self.values(name)
-        since: Iterable[Value] = (
-            self.values(kind.since_column) if kind.since_column else repeat(None, len(values))
-        )
-        pairs = list(zip(values, since, strict=True))
-        known = {pair: kind.feature(*pair) for pair in set(pairs)}
-        return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])
