@@ -92,8 +92,9 @@ def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[st
         known.append(
             f"{len(support)} recorded treatments, {seldom} of which it was trained on at most once"
         )
-    *rest, last = filter(None, known)
-    yield f"It knows {', '.join(rest)}{', and ' if rest else ''}{last}."
+    if told := [one for one in known if one]:
+        *rest, last = told
+        yield f"It knows {', '.join(rest)}{', and ' if rest else ''}{last}."
 
 
 def _lineage(lineage: dict[str, Any]) -> Lineage:

@@ -151,10 +151,12 @@ def as_onnx(model: Pipeline, properties: dict[str, str], params: Params) -> byte
     """Export a fitted pipeline; its inputs are the features, (n, 1) each.
 
     The graph takes the same branches as scikit-learn: its thresholds are float32, and so are those
-    of the forest by now. Which way a missing number goes, skl2onnx leaves out.
+    of the forest by now. skl2onnx leaves out which way a missing number goes, and writes names that
+    are no identifiers in another way.
     """
     inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in params.features.items()]
     graph = to_onnx(model, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
+    name_inputs(graph, list(params.features))
     if any(kind.nullable for kind in params.features.values()):
         send_missing(graph, model.named_steps["forest"])
     set_model_props(graph, properties)
@@ -163,6 +165,15 @@ def as_onnx(model: Pipeline, properties: dict[str, str], params: Params) -> byte
     graph.opset_import.sort(key=lambda opset: opset.domain)
     serialized: bytes = graph.SerializeToString()
     return serialized
+
+
+def name_inputs(graph: ModelProto, names: list[str]) -> None:
+    """Call the inputs of a graph, which are in this order, as the columns are called."""
+    meant = dict(zip((one.name for one in graph.graph.input), names, strict=True))
+    for one in graph.graph.input:
+        one.name = meant[one.name]
+    for node in graph.graph.node:
+        node.input[:] = [meant.get(name, name) for name in node.input]
 
 
 def send_missing(graph: ModelProto, forest: RandomForestRegressor) -> None:
