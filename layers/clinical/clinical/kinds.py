@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self, override
 
 from pydantic import (
@@ -334,7 +335,7 @@ class Number(_Ranged):
 
     @override
     def canonical(self, cell: str) -> str:
-        return repr(self.rounded(float(cell))) if cell else ""
+        return _decimal_digits(self.rounded(float(cell))) if cell else ""
 
     @override
     def is_finer(self, cell: str) -> bool:
@@ -499,7 +500,7 @@ class Level(Kind):
     def canonical(self, cell: str) -> str:
         if self._is_whole:
             return _whole_digits(cell)
-        return repr(float(cell) + 0.0) if cell else ""
+        return _decimal_digits(float(cell) + 0.0) if cell else ""
 
     @override
     def value(self, cell: str) -> Value:
@@ -653,6 +654,10 @@ def _is_written(pattern: re.Pattern[str]) -> Callable[[str], bool]:
 def _whole_digits(cell: str) -> str:
     digits = cell.partition(".")[0]
     return "0" if digits == "-0" else digits
+
+
+def _decimal_digits(number: float) -> str:
+    return format(Decimal(repr(number)), "f")  # never 1e-06, which is no cell
 
 
 def _day(cell: str) -> date | None:
