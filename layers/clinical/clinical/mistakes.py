@@ -184,7 +184,8 @@ def _not_yaml(text: str, error: yaml.YAMLError) -> Mistake:
         place = getattr(error, "position", 0)
         line = text.count("\n", 0, place) + 1
         return Mistake(line, "", f"the character {text[place : place + 1]!r} cannot stand in YAML")
-    opened = error.context_mark if "block" not in (error.context or "block") else None
+    context = error.context or ""
+    opened = error.context_mark if "while" in context and "block" not in context else None
     mark = opened or error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     rows = text.splitlines()
