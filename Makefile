@@ -11,6 +11,7 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
+STUDY ?=
 METRICS ?= 96
 WORKERS ?= 4
 STACK ?= clinical-outcomes
@@ -61,6 +62,12 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 	@if [ -e $(READY) ]; then $(LOCAL) down; fi
 	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# ── Studies ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: check-params
+check-params: $(READY) ## Check a study's params.yaml, and name every mistake with its line  [STUDY=name]
+	@STUDY="$(STUDY)" $(PYTHON) -m local.studies check
+
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
 # Who tests a cloud mostly waits for it, and takes a worker more than there are cores.
@@ -85,7 +92,7 @@ lint: $(READY) ## Check style, format and the template
 
 .PHONY: typecheck
 typecheck: $(READY) ## Check types, strictly
-	@mypy layers functions pipeline local data events bench tests
+	@mypy layers functions pipeline local data studies events bench tests
 
 .PHONY: release-check
 release-check: $(READY) ## Check all that a release rests on; .local/release-check.xml is its JUnit report
@@ -153,6 +160,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt
 	$(COMPILE) $(UPGRADE) --group localstack -o tests/localstack/requirements.txt
+	$(COMPILE) $(UPGRADE) --group actg175 --no-deps -o studies/actg175/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

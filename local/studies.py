@@ -1,0 +1,146 @@
+"""Find a study's files, and check them: `python -m local.studies check`.
+
+The drug study is the project's own and has no name: its params.yaml is the root's. Any other is a
+folder under `studies/`; one that is shipped has a `data.py`, which writes its data set.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from clinical.errors import ParamsInvalid
+from clinical.params import Params, read_params
+
+from local.cloud import ROOT, CloudFailed, install
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of the name of a stack
+WRITTEN_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, by its name under `studies/`; "" for the root's. root: the project's folder."""
+
+    name: str
+    root: Path = ROOT
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "studies" / self.name if self.name else self.root
+
+    @property
+    def params_path(self) -> Path:
+        return self.folder / "params.yaml"
+
+    @property
+    def told_path(self) -> str:
+        """Name its params.yaml, as seen from the project's folder."""
+        return self.params_path.relative_to(self.root).as_posix()
+
+    def params(self) -> Params:
+        """Read its decisions; raises CloudFailed, which names every mistake in a line."""
+        try:
+            return read_params(self.params_path, self.told_path)
+        except ParamsInvalid as error:
+            raise CloudFailed(str(error)) from error
+
+    def data(self) -> Path:
+        """Give the data set to train on where the user names none; raises CloudFailed."""
+        if not self.name:
+            return self.root / "data" / "sample.csv"
+        program = self.folder / "data.py"
+        if not program.exists():
+            raise CloudFailed(
+                f"the study {self.name} brings no data: say where they are, "
+                f"`make up STUDY={self.name} DATA=path.csv`"
+            )
+        return self._written_by(program)
+
+    def _written_by(self, program: Path) -> Path:
+        """Have a shipped study write its data set, with what its requirements bring."""
+        kept = self.root / ".local" / "studies" / self.name
+        kept.mkdir(parents=True, exist_ok=True)
+        requirements = program.with_name("requirements.txt")
+        python: Path | str = sys.executable
+        if requirements.exists():
+            python = install(requirements, kept / "environment")
+        data = kept / "data.csv"
+        try:
+            subprocess.run(
+                [python, program, data],
+                check=True,
+                timeout=WRITTEN_SECONDS,
+                capture_output=True,
+                text=True,
+            )
+        except subprocess.SubprocessError as error:
+            said = (getattr(error, "stderr", None) or str(error)).strip().rpartition("\n")[-1]
+            raise CloudFailed(f"studies/{self.name}/data.py failed: {said}") from error
+        return data
+
+
+def study_of(name: str | None, root: Path = ROOT) -> Study:
+    """Find a study by its name; raises CloudFailed, which says which there are."""
+    if not name:
+        return Study("", root)
+    there = names(root)
+    if name not in there:
+        have = f"there are {', '.join(there)}" if there else "there is none yet"
+        raise CloudFailed(
+            f"there is no study {name} in studies/: {have}; `make study` proposes one"
+        )
+    return Study(checked_name(name), root)
+
+
+def checked_name(name: str) -> str:
+    """Give a name that a study may have; raises CloudFailed for another."""
+    if not NAME.fullmatch(name):
+        raise CloudFailed(
+            f"{name!r} cannot be a study's name, which becomes part of a stack's: up to 20 "
+            "lower-case letters, digits and hyphens, the first one a letter; say STUDY=name"
+        )
+    return name
+
+
+def names(root: Path = ROOT) -> list[str]:
+    """List the studies there are, beside the root's."""
+    return sorted(found.parent.name for found in (root / "studies").glob("*/params.yaml"))
+
+
+def summary(study: Study) -> str:
+    """Say what a study's params.yaml decides; raises CloudFailed, which names every mistake."""
+    params = study.params()
+    ignored = len(params.columns) - len(params.read)
+    parts = [
+        f"{len(params.features)} of them features",
+        f"{params.target.column} is predicted",
+        *([f"{params.identifier} names a patient"] if params.identifier else []),
+        *([f"{ignored} ignored"] if ignored else []),
+    ]
+    return f"{study.told_path}: {len(params.columns)} columns, {', '.join(parts)}."
+
+
+def main() -> int:
+    """Run one command, and return its exit code; a mistake is a sentence, no trace."""
+    arguments = _parser().parse_args()
+    try:
+        print(summary(study_of(arguments.study)))  # noqa: T201 - what was asked for
+    except CloudFailed as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.studies", description=__doc__)
+    parser.add_argument("command", choices=["check"])
+    parser.add_argument("--study", default=os.environ.get("STUDY") or None)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
