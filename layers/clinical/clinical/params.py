@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -315,8 +316,11 @@ def read_params(path: Path, name: str = NAME) -> Params:
 
 @cache
 def params() -> Params:
-    """Read the decisions that this code was deployed with."""
-    return read_params(PATH)
+    """Read the decisions that this code was deployed with, or those that PARAMS_PATH names.
+
+    Only what runs on the sources is told so: a build has its study in it.
+    """
+    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
