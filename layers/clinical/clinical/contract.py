@@ -139,7 +139,7 @@ class ScoredPatient(Response):
         tuple[str, ...],
         Field(
             description="What was not given; the model takes it as missing",
-            exclude=not any(kind.nullable for kind in _PARAMS.asked.values()),
+            exclude=not _PARAMS.nullable,
         ),
     ] = ()
 
