@@ -11,7 +11,7 @@ const isMarked = (field) => /treat|together/.test(field?.roles);
 let fields = []; // as the API describes them, each with its input and fault
 let chain; // each of these offers only what was recorded together with the choices before it
 let combinations;
-let shown; // the patient of the result; the form may be edited meanwhile
+let shown; // the patient of the result: the form may be edited while it stands there
 
 async function loadForm() {
   byId("loading").textContent = "Loading the form…";

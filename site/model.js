@@ -1,14 +1,14 @@
 // Shows the model card: the verdict, what it rests on, and how the model came to serve.
 
 import { ask, config, Problem } from "./api.js";
-import { byId, list as inWords, lower, make, told, WORTHLESS } from "./result.js";
+import { byId, list as inWords, lower, make, minus, WORTHLESS } from "./result.js";
 
 let labels = {}; // of the study's columns
 let together = []; // the columns of which combinations were recorded
 
 const unit = () => config.study.target.unit;
-const scaled = (value) => told(value, config.study.target.decimals + 1);
-const number = (value) => told(value, 3);
+const scaled = (value) => minus(value.toFixed(config.study.target.decimals + 1));
+const number = (value) => minus(value.toFixed(3));
 /** Write an estimate with its interval; a small group has none. */
 const sure = (estimate, write = scaled) =>
   estimate ? `${write(estimate.value)} (${write(estimate.low)} to ${write(estimate.high)})` : "too few rows";

@@ -18,7 +18,7 @@ const labels = (fields) => fields.map(({ label }) => label);
 /** Write a label within a sentence, but leave "CD4 count" as it is. */
 export const lower = (label) => label.replace(/^\p{Lu}(?=\p{Ll})/u, (first) => first.toLowerCase());
 export const minus = (value) => `${value}`.replace(/^-(?=\d)/, "−");
-export const told = (value, decimals = config.study.target.decimals) => minus(value.toFixed(decimals));
+export const told = (value) => minus(value.toFixed(config.study.target.decimals));
 export const between = ({ low, high }) => `${told(low)} to ${told(high)}`;
 export const written = (value, unit) => `${{ true: "Yes", false: "No" }[value] ?? minus(value)} ${unit ?? ""}`.trim();
 
@@ -39,7 +39,7 @@ function tick({ first, step, named }) {
 export function show(prediction, patient, fields) {
   const { name, unit, range, bands, higher_is } = config.study.target;
   const { [name]: at, interval, missing = [] } = prediction;
-  const band = Math.max(0, bands.findLastIndex(({ from }) => at >= from));
+  const band = bands.findLastIndex(({ from }) => at >= from);
   const tones = bands[1] ? ["bad", ...bands.slice(2).fill("fair"), "good"] : ["accent"];
   const absent = labels(fields.filter((field) => missing.includes(field.name)));
   const given = fields.filter((field) => patient[field.name] !== null);
@@ -47,10 +47,9 @@ export function show(prediction, patient, fields) {
     score: told(at),
     unit: unit === "points" && !range[0] ? `out of ${range[1]}` : unit,
     band: bands[band].name,
-    bands: bands[1] && bands.map((one) => `${lower(one.name)} from ${minus(one.from)}`).join(", "),
+    bands: bands[1] && `(${bands.map((one) => `${lower(one.name)} from ${minus(one.from)}`).join(", ")})`,
     interval: spread(prediction, fields),
     missing: absent[0] && `${list(absent)} ${absent[1] ? "were" : "was"} not given; the model takes that into account.`,
-    // The form may be edited while the answer stands beside it.
     described: given.map((field) => `${field.label}: ${written(patient[field.name], field.unit)}`).join("; "),
     "model-version": prediction.model_version,
     warning: WORTHLESS,
