@@ -93,3 +93,22 @@ def test_the_site_names_no_column_and_no_value_of_the_drug_study() -> None:
     }
 
     assert found == set()
+
+
+def test_the_predict_page_of_the_drug_study_weighs_20_000_bytes_at_most() -> None:
+    api = "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/v1"
+    files = site.published(site.described_study(params()), api, "https://site.example/")
+
+    loaded = asked_for_at_once("index.html", files)
+
+    assert loaded == {"index.html", "style.css", "form.js", "api.js", "result.js"}
+    assert sum(len(files[name]) for name in loaded) <= 20_000
+
+
+def asked_for_at_once(name: str, files: dict[str, bytes]) -> set[str]:
+    """Name a file and all that a browser loads with it: what it links to and what it imports."""
+    loads = re.compile(r'<link rel="stylesheet" href="(\S+)">|src="(\S+)"|from "\./(\S+)"')
+    found = {
+        other for one in loads.findall(files[name].decode()) for other in one if other in files
+    }
+    return {name}.union(*(asked_for_at_once(one, files) for one in found if one != name))
