@@ -1,4 +1,4 @@
-"""Publish the site to a deployed stack, here or on AWS: `python -m local.site STACK`."""
+"""Publish the site to a deployed stack, here or on AWS: `python -m local.site STACK [STUDY]`."""
 
 import html
 import json
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import boto3
 from clinical.params import Params, params
+
+from local import studies
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -109,8 +111,9 @@ def _put(s3: "S3Client", bucket: str, name: str, body: bytes) -> None:
     s3.put_object(Bucket=bucket, Key=name, Body=body, ContentType=kind, CacheControl="no-cache")
 
 
-def main(stack_name: str) -> None:
+def main(stack_name: str, study: str = "") -> None:
     """Publish to a stack in the account and region of the shell's AWS credentials."""
+    studies.choose(studies.study_of(study))
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     site_url = outputs["SiteUrl"]
@@ -119,4 +122,4 @@ def main(stack_name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
