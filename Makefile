@@ -12,6 +12,8 @@ TUNE ?=
 VERSION ?=
 REASON ?=
 STUDY ?=
+TARGET ?=
+ID ?=
 METRICS ?= 96
 WORKERS ?= 4
 STACK ?= clinical-outcomes
@@ -63,6 +65,10 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ── Studies ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: study
+study: $(READY) ## Propose a study's params.yaml  DATA=trial.csv TARGET=column [ID=column] [STUDY=name]
+	@DATA="$(DATA)" TARGET="$(TARGET)" ID="$(ID)" STUDY="$(STUDY)" $(PYTHON) -m local.studies propose
 
 .PHONY: check-params
 check-params: $(READY) ## Check a study's params.yaml, and name every mistake with its line  [STUDY=name]

@@ -156,7 +156,7 @@ def test_a_column_is_not_called_what_yaml_takes_for_no_name() -> None:
     [
         ("colour", "the file has study, schema, target"),
         ("model.colour", "model has n_estimators, max_depth"),
-        ("schema.Age.colour", "the kind whole_number has label, unit"),
+        ("schema.Age.colour", "the kind whole_number has "),
         ("serving.colour", "serving has refresh_seconds"),
         ("tuning.grids.small.colour", "small has n_estimators"),
     ],
