@@ -138,6 +138,10 @@ build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env 
 publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STACK=clinical-outcomes]
 	@$(PYTHON) -m local.site $(STACK)
 
+.PHONY: params-schema
+params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
+	@$(PYTHON) -m local.studies schema
+
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes
 	@$(PYTHON) functions/openapi.py

@@ -1,4 +1,4 @@
-"""Find a study's files, check and propose them: `python -m local.studies check | propose`.
+"""Find a study's files, check and propose them: `python -m local.studies check | propose | schema`.
 
 The drug study is the project's own and has no name: its params.yaml is the root's. Any other is a
 folder under `studies/`; one that is shipped has a `data.py`, which writes its data set.
@@ -17,6 +17,7 @@ from pathlib import Path
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, read_params
 
+from local import schema
 from local.cloud import ROOT, CloudFailed, install
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of the name of a stack
@@ -155,6 +156,12 @@ def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
     )
 
 
+def write_schema(root: Path = ROOT) -> str:
+    """Write the JSON Schema of params.yaml, and say where."""
+    (root / schema.NAME).write_text(schema.params_schema(), encoding="utf-8")
+    return f"{schema.NAME} is written."
+
+
 def name_for(data: Path) -> str:
     """Name a study by its data set's file, as far as that can be a name."""
     plain = unicodedata.normalize("NFKD", data.stem).encode("ascii", "ignore").decode().lower()
@@ -168,8 +175,10 @@ def main() -> int:
         match arguments.command:
             case "check":
                 told = summary(study_of(arguments.study))
-            case _:
+            case "propose":
                 told = propose(arguments)
+            case _:
+                told = write_schema()
         print(told)  # noqa: T201 - what was asked for
     except CloudFailed as error:
         print(error, file=sys.stderr)  # noqa: T201
@@ -179,7 +188,7 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.studies", description=__doc__)
-    parser.add_argument("command", choices=["check", "propose"])
+    parser.add_argument("command", choices=["check", "propose", "schema"])
     parser.add_argument("--data", default=os.environ.get("DATA") or None)
     parser.add_argument("--target", default=os.environ.get("TARGET") or None)
     parser.add_argument("--identifier", default=os.environ.get("ID") or None)
