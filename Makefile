@@ -20,7 +20,7 @@ STACK ?= clinical-outcomes
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
+LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)

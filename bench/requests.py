@@ -72,7 +72,7 @@ def time_requests() -> dict[str, Timing]:
     """Time requests through the handler, scoring alone, and the predecessor's scoring."""
     event = json.loads((ROOT / "events/predict.json").read_text())
     patient = json.loads(event["body"])
-    row = {name: patient[name] for name in params().features.names}
+    row = params().features_of(patient)
     explained = {**event, "queryStringParameters": {"explain": "true"}}
     patients = [patient] * params().serving.max_batch_rows
     batch = {

@@ -1,10 +1,16 @@
-"""Write predict/openapi.json: one document for the routes of every function (`make openapi`)."""
+"""Write one document for the routes of every function: predict/openapi.json (`make openapi`).
+
+The committed one is the drug study's; a build writes that of its own study.
+"""
 
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+from clinical.params import Params, params
 
 HERE = Path(__file__).parent
 UNANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
@@ -33,6 +39,14 @@ def without_unanswered(merged: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
 
 
+def predicts(params: Params) -> str:
+    """Say what is predicted for whom."""
+    target, (lowest, highest) = params.target.column, params.scale
+    article = "an" if target[0].lower() in "aeiou" else "a"
+    whom = "a patient and a treatment" if params.roles.treatment else "a patient"
+    return f"Predicts {article} {target} from {lowest:g} to {highest:g} for {whom}."
+
+
 def described(function: Path) -> dict[str, Any]:
     """Read what the resolver in a function's app.py says of its own routes."""
     os.environ.setdefault("ARTIFACTS_BUCKET", "none is asked: only its routes are read")
@@ -42,15 +56,15 @@ def described(function: Path) -> dict[str, Any]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     text = module.app.get_openapi_json_schema(
-        title="Clinical outcomes",
+        title=params().study.title,
         version="1.0.0",
-        description="Predicts an Improvement_Score from 0 to 10 for a patient and a treatment. "
-        "For research support only: no diagnosis and no treatment advice. HEAD is answered "
-        "wherever GET is.",
+        description=f"{predicts(params())} For research support only: no diagnosis and no "
+        "treatment advice. HEAD is answered wherever GET is.",
     )
     described: dict[str, Any] = json.loads(text)
     return described
 
 
 if __name__ == "__main__":
-    (HERE / "predict/openapi.json").write_text(document(), encoding="utf-8")
+    written = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "predict/openapi.json"
+    written.write_text(document(), encoding="utf-8")

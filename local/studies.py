@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinical.errors import ParamsInvalid
-from clinical.params import Params, read_params
+from clinical.params import Params, params, read_params
 
 from local import schema
 from local.cloud import ROOT, CloudFailed, install
@@ -43,6 +43,11 @@ class Study:
     def told_path(self) -> str:
         """Name its params.yaml, as seen from the project's folder."""
         return self.params_path.relative_to(self.root).as_posix()
+
+    @property
+    def number(self) -> int:
+        """Count the studies: the root's is the first."""
+        return 2 + names(self.root).index(self.name) if self.name else 1
 
     def params(self) -> Params:
         """Read its decisions; raises CloudFailed, which names every mistake in a line."""
@@ -86,6 +91,9 @@ class Study:
         return data
 
 
+THE_DRUG_STUDY = Study("")
+
+
 def study_of(name: str | None, root: Path = ROOT) -> Study:
     """Find a study by its name; raises CloudFailed, which says which there are."""
     if not name:
@@ -97,6 +105,13 @@ def study_of(name: str | None, root: Path = ROOT) -> Study:
             f"there is no study {name} in studies/: {have}; `make study` proposes one"
         )
     return Study(checked_name(name), root)
+
+
+def choose(study: Study) -> None:
+    """Have this process, and all that it starts, go by the decisions of a study."""
+    if study.name:
+        os.environ["PARAMS_PATH"] = str(study.params_path)
+        params.cache_clear()
 
 
 def checked_name(name: str) -> str:

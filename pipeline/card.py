@@ -23,12 +23,6 @@ INTENDED_USE = (
     "Research on recorded treatments: to compare what the data say, and how sure it is. "
     "It is no diagnosis and no treatment advice."
 )
-LIMITS = (
-    "It learned from recorded data, and repeats whatever bias they were recorded with.",
-    "It knows no causes: that a drug's patients improved does not mean that the drug did it.",
-    "Contributions tell what the model does with a feature, not what that does to a patient.",
-    "An interval holds on average over all patients, and may hold less often in a subgroup.",
-)
 
 
 def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
@@ -44,15 +38,17 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
 ) -> Card:
     """Gather what the stages found out about a version."""
     verdict, target = evaluation.verdict, preprocessed.target
+    lowest, highest = params.scale
     support = [combination.training_rows for combination in reference.combinations]
     return Card(
         model_version=version,
         overview=Overview(
-            name="Clinical outcomes",
-            predicts=f"{params.features.target}, 0 to 10, from {', '.join(params.features.names)}",
+            name=params.study.title,
+            predicts=f"{params.target.column}, {lowest:g} to {highest:g}, from "
+            + ", ".join(params.features),
             algorithm="RandomForestRegressor of scikit-learn, served as ONNX",
             intended_use=INTENDED_USE,
-            limits=(*_limits(verdict, support, params), *LIMITS),
+            limits=(*_limits(verdict, support, params), *params.study.limits),
         ),
         data=Data(
             sha256=ingested.dataset.sha256,
@@ -63,7 +59,8 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
             score_std=target.std,
             score_min=target.min,
             score_max=target.max,
-            imputed=preprocessed.imputed,
+            imputed={},
+            missing=preprocessed.missing,
             combinations=len(support),
             combinations_in_one_training_row=support.count(1),
         ),
@@ -89,13 +86,14 @@ def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[st
             "It does not beat the plain average: do not read differences between its scores as "
             "differences between patients."
         )
-    age = params.whole_number("Age")
-    duration = params.whole_number("Treatment_Duration_days")
-    yield (
-        f"It knows ages {age.min} to {age.max}, durations of {duration.min} to {duration.max} "
-        f"days, and {len(support)} recorded treatments, {support.count(0) + support.count(1)} of "
-        "which it was trained on at most once."
-    )
+    known = [kind.told_range(name) for name, kind in params.features.items()]
+    if params.roles.recorded_together:
+        seldom = support.count(0) + support.count(1)
+        known.append(
+            f"{len(support)} recorded treatments, {seldom} of which it was trained on at most once"
+        )
+    *rest, last = filter(None, known)
+    yield f"It knows {', '.join(rest)}{', and ' if rest else ''}{last}."
 
 
 def _lineage(lineage: dict[str, Any]) -> Lineage:
@@ -175,7 +173,7 @@ def _lines(card: Card) -> Iterator[str]:
         f"{data.combinations_in_one_training_row} of them in one training row. SHA-256 "
         f"`{data.sha256}`.\n"
     )
-    yield from (f"- {count} missing cells of {name} were filled." for name, count in _filled(data))
+    yield from (f"- {count} cells of {name} are missing." for name, count in _missing(data))
     yield "## Training\n"
     yield f"Seed {training.seed}, {_named(training.hyperparameters.model_dump())}.\n"
     yield (
@@ -226,8 +224,8 @@ def _mark(candidate: TuningCandidate) -> str:
     return ", ".join(name for name, holds in marks.items() if holds)
 
 
-def _filled(data: Data) -> list[tuple[str, int]]:
-    return [(name, count) for name, count in data.imputed.items() if count]
+def _missing(data: Data) -> list[tuple[str, int]]:
+    return [(name, count) for name, count in data.missing.items() if count]
 
 
 def _named(values: dict[str, object]) -> str:

@@ -1,23 +1,18 @@
-"""What a cell of each kind of column may say, and the one way in which its value is written.
+"""What the cells of an upload mean, and the one way in which their values are written.
 
-The same value has one canonical form, so that the same rows have the same digest however they were
-written: whole numbers without a fraction, decimals as Python writes them, nothing for what is
-missing.
+The same value has one canonical form, which its kind knows, so that the same rows have the same
+digest however they were written; nothing is written for what is missing.
 """
 
 import re
-from collections.abc import Callable
 
 import pandas as pd
 import pandera.pandas as pa
-from clinical.params import Category, Column, Decimal, Identifier, Level, Params, WholeNumber
+from clinical.kinds import Kind, Rule
+from clinical.params import Params
 from reading import Table
 from wording import counted, quoted
 
-WHOLE = re.compile(
-    r"-?(0|[1-9][0-9]*)(\.0+)?"
-)  # 56.0 too: pandas writes it in a column with empty cells
-DECIMAL = re.compile(r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)")  # .5 too: SPSS writes it
 WITH_POINT, WITH_COMMA = (re.compile(rf"-?[0-9]*\{mark}[0-9]+") for mark in ".,")
 # 1,234 may be a thousand and more, as well as a little more than one; 0,234 and 1,23 may not.
 SURELY_DECIMAL = re.compile(r"-?(0?,[0-9]+|[0-9]{4,},[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
@@ -45,7 +40,6 @@ MISSING = frozenset(
 )
 
 type Cells = pd.Series[str]
-type Values = pd.Series[str] | pd.Series[float]
 type Verdicts = pd.Series[bool]
 
 
@@ -62,69 +56,47 @@ def as_meant(table: Table, params: Params) -> tuple[pd.DataFrame, list[str]]:
             meant[name] = meant[name].mask(said, "")
             cells = counted(int(said.sum()), "cell")
             notes.append(f"{cells} of {quoted(name)} read as missing: NA, null, - and the like.")
-    numeric = [name for name in table.columns if isinstance(params.columns[name], _NUMERIC)]
+    numeric = [name for name in table.columns if params.columns[name].is_number]
     if table.separator != "," and numeric and _has_decimal_commas(meant[numeric]):
         notes.append("Decimal commas read as points.")
         for name in numeric:  # a point there is no decimal point, and breaks the rule
             meant[name] = meant[name].str.translate(SWAPPED)
+    for name in table.columns:
+        column = params.columns[name]
+        finer = {cell for cell in meant[name].unique() if column.is_finer(cell)}
+        if finer:
+            cells = counted(int(meant[name].isin(finer).sum()), "cell")
+            notes.append(f"{cells} of {quoted(name)} rounded, as its decimals are declared.")
     return meant, notes
 
 
-def rules(column: Column) -> list[pa.Check]:
-    """Say what a column's cells must keep; a cell breaks one rule at most, the first it meets."""
-    match column:
-        case Identifier(max_length=longest):
-            return [
-                _present(),
-                _rule("too_long", lambda cell: len(cell) <= longest),
-                pa.Check(_is_alone, name="repeated", error="repeated"),
-            ]
-        case Category(values=values):
-            return [_present(), _rule("unknown_value", frozenset(["", *values]).__contains__)]
-        case Level(values=values):
-            return [
-                _present(),
-                _written("whole_number", WHOLE),
-                _numeric("unknown_value", WHOLE, frozenset(values).__contains__),
-            ]
-        case WholeNumber(min=low, max=high, nullable=nullable):
-            return [
-                *([] if nullable else [_present()]),
-                _written("whole_number", WHOLE),
-                _numeric("out_of_range", WHOLE, lambda number: low <= number <= high),
-            ]
-        case Decimal(min=low, max=high):
-            return [
-                _present(),
-                _written("decimal_number", DECIMAL),
-                _numeric("out_of_range", DECIMAL, lambda number: low <= number <= high),
-            ]
+def checks(column: Kind) -> list[pa.Check]:
+    """Say what a column's cells must keep; a cell breaks one rule at most, the first it meets.
+
+    Each distinct cell is judged once: a column has few, and may have a million rows.
+    """
+    rules = column.rules()
+    found = [_check(rule, rules[:before]) for before, rule in enumerate(rules)]
+    if column.is_unique:
+        found.append(pa.Check(_is_alone, name="repeated", error="repeated"))
+    return found
 
 
-def allowed(column: Column) -> tuple[str, ...]:
-    """List the values that a column may have, where the contract lists them."""
-    match column:
-        case Category(values=values) | Level(values=values):
-            return tuple(map(str, values))
-        case _:
-            return ()
+def listed(column: Kind) -> tuple[str, ...]:
+    """List the values that a column may have, as cells, where the contract lists them."""
+    return tuple(map(str, column.listed))
 
 
-def varies(cells: Cells, column: Column) -> bool:
-    """Whether numbers differ, among those that are written as they should be."""
-    written = cells[cells.isin({cell for cell in cells.unique() if DECIMAL.fullmatch(cell)})]
-    return len(written) <= 1 or len(canonical(written, column).unique()) > 1
+def varies(cells: Cells, column: Kind) -> bool:
+    """Whether values differ, among the cells that keep the rules."""
+    rules = column.rules()
+    kept = cells[cells.isin({c for c in cells.unique() if all(rule.keeps(c) for rule in rules)})]
+    return len(kept) <= 1 or len(canonical(kept, column).unique()) > 1
 
 
-def canonical(cells: Cells, column: Column) -> Values:
+def canonical(cells: Cells, column: Kind) -> Cells:
     """Write cells that keep the rules in the one form that each of their values has."""
-    match column:
-        case Identifier() | Category():
-            return cells
-        case WholeNumber() | Level():
-            return cells.map({one: _whole(one) for one in cells.unique()})
-        case Decimal():
-            return cells.astype(float) + 0.0  # -0.0 is 0.0
+    return cells.map({cell: column.canonical(cell) for cell in cells.unique()})
 
 
 def canonical_csv(meant: pd.DataFrame, params: Params) -> bytes:
@@ -132,25 +104,20 @@ def canonical_csv(meant: pd.DataFrame, params: Params) -> bytes:
 
     The rows keep their order, which is part of what they are: it decides which are held out.
     """
-    names = [name for name in params.columns if name != params.features.id]
-    columns = {name: canonical(meant[name], params.columns[name]) for name in names}
+    columns = {
+        name: canonical(meant[name], column)
+        for name, column in params.read.items()
+        if name != params.identifier
+    }
     return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n").encode()
 
 
-_NUMERIC = (WholeNumber, Level, Decimal)
-
-
-def _whole(written: str) -> str:
-    digits = written.partition(".")[0]
-    return "0" if digits == "-0" else digits
-
-
-def _words_for_missing(cells: Cells, column: Column) -> Verdicts:
+def _words_for_missing(cells: Cells, column: Kind) -> Verdicts:
     """Find cells that say in a word or a sign that there is nothing to say.
 
     A word that the contract has for a value of the column says that value.
     """
-    meaning = {value.casefold() for value in allowed(column)}
+    meaning = {value.casefold() for value in listed(column)}
     words = {one for one in cells.unique() if one and one.casefold() in MISSING - meaning}
     return cells.isin(words)
 
@@ -167,24 +134,14 @@ def _is_alone(cells: Cells) -> Verdicts:
     return ~cells.duplicated(keep=False) | (cells == "")
 
 
-def _rule(name: str, keeps: Callable[[str], bool]) -> pa.Check:
-    """Judge each distinct cell once: a column has few, and may have a million rows."""
-
+def _check(rule: Rule, before: tuple[Rule, ...]) -> pa.Check:
     def judged(cells: Cells) -> Verdicts:
-        return cells.isin({cell for cell in cells.unique() if keeps(cell)})
+        return cells.isin(
+            {
+                cell
+                for cell in cells.unique()
+                if not all(one.keeps(cell) for one in before) or rule.keeps(cell)
+            }
+        )
 
-    return pa.Check(judged, name=name, error=name)
-
-
-def _present() -> pa.Check:
-    return _rule("missing", bool)
-
-
-def _written(name: str, pattern: re.Pattern[str]) -> pa.Check:
-    """Judge how a number is written, where one is."""
-    return _rule(name, lambda cell: not cell or pattern.fullmatch(cell) is not None)
-
-
-def _numeric(name: str, pattern: re.Pattern[str], keeps: Callable[[float], bool]) -> pa.Check:
-    """Judge what a number must keep, where one is written; the other cells broke a rule before."""
-    return _rule(name, lambda cell: not pattern.fullmatch(cell) or keeps(float(cell)))
+    return pa.Check(judged, name=rule.name, error=rule.name)

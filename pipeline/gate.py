@@ -3,7 +3,7 @@
 from math import sqrt
 from statistics import NormalDist
 
-from clinical.params import Gate
+from clinical.params import Gate, Params
 from clinical.verdict import AgainstChampion, Coverage, Decision, Figures, Verdict
 
 CHANCE = NormalDist().inv_cdf(0.99)  # a correct interval is off by more in 2 of 100 runs
@@ -17,21 +17,22 @@ def coverage_tolerance(target: float, rows: int, gate: Gate) -> float:
     return max(gate.coverage_tolerance, CHANCE * sqrt(target * (1 - target) / rows))
 
 
-def judged(figures: Figures, gate: Gate) -> Verdict:
+def judged(figures: Figures, params: Params) -> Verdict:
     """Decide on figures; the decision follows from the first reason that stands against it."""
+    gate = params.gate
     beats_average = figures.rmse_difference.high < 0
+    # One that cannot answer requests any more is compared, and told of, and stops nobody.
+    champion = figures.champion if figures.champion and figures.champion.serves else None
     decision: Decision
-    if not (figures.parity.holds and figures.coverage.holds) or _is_worse(figures.champion):
+    if not (figures.parity.holds and figures.coverage.holds) or _is_worse(champion):
         decision = "rejected"
     elif beats_average:
         decision = "promoted"
-    elif figures.champion and figures.champion.beats_average:
+    elif champion and champion.beats_average:
         decision = "rejected"
     else:
         decision = gate.without_skill
-    if decision != "rejected" and (
-        _is_unproven(figures.champion) or _loses(figures.champion, gate)
-    ):
+    if decision != "rejected" and (_is_unproven(champion) or _loses(champion, gate)):
         decision = "withheld"
     return Verdict(
         **dict(figures),
@@ -42,7 +43,7 @@ def judged(figures: Figures, gate: Gate) -> Verdict:
             *_of_champion(figures, decision, beats=beats_average),
             *_of_combinations(figures.champion, decision, gate),
             _of_coverage(figures.coverage, figures.rows),
-            _of_parity(figures, gate),
+            _of_parity(figures, params),
         ),
     )
 
@@ -78,8 +79,16 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     if champion is None:
         return ["There is no champion to compare it with."]
     compared = _compared(champion, figures.confidence)
-    if decision == "rejected" and champion.beats_average and not beats:
+    if decision == "rejected" and champion.serves and champion.beats_average and not beats:
         return [compared, "The champion does beat the plain average, so it stays."]
+    if not champion.serves and not champion.not_compared:
+        return [
+            compared,
+            (
+                "The champion was trained under other columns than requests have now, and cannot "
+                "answer them: it stops no successor."
+            ),
+        ]
     if _is_unproven(champion):
         return [
             compared,
@@ -100,7 +109,7 @@ def _of_combinations(champion: AgainstChampion | None, decision: Decision, gate:
         f"combinations that the champion's recorded ({fraction:.0%}); requests for them would be "
         "refused."
     )
-    if not _loses(champion, gate):
+    if not champion.serves or not _loses(champion, gate):
         return [lost]
     too_many = f"That is more than the {gate.max_lost_combinations:.0%} that the gate allows."
     if decision == "withheld":  # what is rejected is not published
@@ -126,6 +135,8 @@ def _compared(champion: AgainstChampion, confidence: float) -> str:
 
 
 def _not_compared(champion: AgainstChampion) -> str:
+    if champion.not_compared:
+        return f"It was not compared with the champion {champion.version}: {champion.not_compared}."
     return (
         f"It was not compared with the champion {champion.version}: of the held-out rows, "
         f"{champion.rows} are new to both and can be scored by both, which is too few."
@@ -140,9 +151,9 @@ def _of_coverage(coverage: Coverage, rows: int) -> str:
     )
 
 
-def _of_parity(figures: Figures, gate: Gate) -> str:
+def _of_parity(figures: Figures, params: Params) -> str:
     return (
         f"ONNX answers {'as' if figures.parity.holds else 'otherwise than'} scikit-learn does: "
         f"the largest difference is {figures.parity.max_error:.1e}, allowed are "
-        f"{gate.max_parity_error:.0e} points."
+        f"{params.gate.max_parity_error * params.width:.0e} {params.unit}."
     )

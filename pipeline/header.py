@@ -42,7 +42,7 @@ class Header:
 
     def is_sure(self, params: Params) -> bool:
         """Whether it names so many of them that no patient's row can look like it."""
-        return 2 * self.named > len(params.columns)
+        return 2 * self.named > len(params.read)
 
 
 def find_header(name: str, text: str, params: Params) -> Header:
@@ -83,10 +83,10 @@ def header_of(row: int, cells: Row, separator: str, params: Params, *, declared:
     """Find the contract's columns in a row: by their very names, else by what these amount to."""
     exact = _places(cell.strip() for cell in cells)
     alike = _places(map(folded, cells))
-    shared = Counter(map(folded, params.columns))
+    shared = Counter(map(folded, params.read))
     found = {
         name: exact.get(name) or (alike.get(folded(name), []) if shared[folded(name)] == 1 else [])
-        for name in params.columns
+        for name in params.read
     }
     return Header(
         row=row,
@@ -165,16 +165,16 @@ def _check_is_not_turned(name: str, rows: dict[str, list[Header]], params: Param
 
 
 def _why_there_is_none(name: str, text: str, first: Header | None, params: Params) -> str:
-    for _ in records(name, text, ",", width=len(params.columns)):
+    for _ in records(name, text, ",", width=len(params.read)):
         pass  # a quote that never closes may have hidden it, and that is what to say then
-    names = [folded(column) for column in params.columns]
+    names = [folded(column) for column in params.read]
     for number, cells in first_records(text, ","):
         if any(2 * sum(one in folded(cell) for one in names) > len(names) for cell in cells):
             return (
                 f"cannot be read: row {number} names all columns in one cell; separate cells by "
                 "commas, and put no quotes around whole rows"
             )
-    columns = listed(map(quoted, params.columns))
+    columns = listed(map(quoted, params.read))
     if first and any(NUMBER.fullmatch(cell) for cell in first.cells):
         return f"has no header: row 1 must name the columns {columns}"
     return f"has another header: row {first.row if first else 1} names none of {columns}"

@@ -78,7 +78,7 @@ class Combined(Frozen):
 
 
 class Target(Frozen):
-    """How the recorded scores of a data set lie, in points of the score."""
+    """How the recorded scores of a data set lie, in units of the target."""
 
     mean: float
     std: float
@@ -86,15 +86,28 @@ class Target(Frozen):
     max: float
 
 
+class Seen(Frozen):
+    """The rows that a model was trained on, each by the digest of its cells.
+
+    columns: whose cells they are, in this order, with the form in which each was written.
+    """
+
+    columns: dict[str, str]
+    digests: tuple[str, ...]
+
+
 class Preprocessed(Frozen):
-    """The rows split, those to train on named by digest, and the encoding fitted on them."""
+    """The rows split, those to train on named by digest, and the encoding fitted on them.
+
+    missing: cells of each nullable feature that say nothing.
+    """
 
     encoder: Artefact
     training: Artefact
     training_rows: Artefact
     held_out: Artefact
     rows: int
-    imputed: dict[str, int]
+    missing: dict[str, int]
     target: Target
 
 

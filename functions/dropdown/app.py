@@ -2,9 +2,9 @@
 
 from functools import cache
 
-from clinical import api
+from clinical import api, contract
 from clinical.champion import ChampionFollower
-from clinical.contract import Combination, DropdownValues
+from clinical.contract import DropdownValues
 from clinical.environment import environment
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
@@ -21,21 +21,9 @@ def bucket() -> ObstoreBucket:
 
 def values_of(bucket: ObstoreBucket, champion: Champion) -> DropdownValues:
     """Give the contract's values, with the combinations that this champion's data recorded."""
-    schema = params()
-    age, duration = schema.whole_number("Age"), schema.whole_number("Treatment_Duration_days")
     reference = read_reference(bucket, champion.reference)
-    return DropdownValues(
-        genders=schema.categories("Gender"),
-        conditions=schema.categories("Condition"),
-        drugs=schema.categories("Drug_Name"),
-        side_effects=schema.categories("Side_Effects"),
-        dosages=schema.levels("Dosage_mg"),
-        age_range=(age.min, age.max),
-        duration_range=(duration.min, duration.max),
-        valid_combinations=tuple(
-            Combination.model_validate(recorded.values) for recorded in reference.combinations
-        ),
-    )
+    reference.check_contract(params())
+    return contract.dropdown_values(params(), [one.values for one in reference.combinations])
 
 
 follower = ChampionFollower(bucket, values_of)

@@ -5,7 +5,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
@@ -26,10 +26,13 @@ from clinical.contract import (
 )
 from clinical.environment import environment
 from clinical.errors import ModelUnavailable, RequestInvalid
+from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
 from model.loader import Model, Score, load
 from pydantic import ValidationError
+
+type Asked = dict[str, Value]
 
 OPENAPI = Path(__file__).with_name("openapi.json")  # written by `make openapi`
 
@@ -62,31 +65,32 @@ def predict(
     explain: Annotated[bool, Query(description=EXPLAIN)] = False,  # noqa: FBT002
 ) -> Prediction | ExplainedPrediction:
     model = follower.current()
-    features = features_of(patient)
-    if wrong := model.unrecorded(features):
+    asked = patient.values
+    if wrong := model.unrecorded(asked):
         raise RequestInvalid([wrong])
-    (score,) = model.predict([features])
+    (score,) = model.predict([asked])
     telemetry.add(
         telemetry.Metric.PREDICTIONS,
         model_version=model.version,
-        Improvement_Score=score.score,
-        **features,
+        prediction={params().target.column: score.score},
+        features=features_of(asked),
     )
     prediction = Prediction(
-        **dict(scored(patient, score)),
+        **dict(scored(asked, score)),
         model_version=model.version,
         skill=model.skill,
-        disclaimer=params().serving.disclaimer,
+        disclaimer=params().study.disclaimer,
     )
     if not explain:
         return prediction
-    explanation = model.explainer.explain(features)
+    explanation = model.explain(asked)
+    errors = explanation.standard_errors
     return ExplainedPrediction(
         **dict(prediction),
         base_value=round(explanation.base_value, DECIMALS),
-        contributions={
-            name: round(value, DECIMALS) for name, value in explanation.contributions.items()
-        },
+        contributions=rounded(explanation.contributions),
+        explained_by="exact" if errors is None else "permutations",
+        standard_errors=None if errors is None else rounded(errors),
     )
 
 
@@ -99,55 +103,63 @@ def predict(
 def predict_batch(batch: Batch) -> BatchPrediction:
     model = follower.current()
     judged = [checked(number, row, model) for number, row in enumerate(batch.patients)]
-    patients = [one for one in judged if isinstance(one, Patient)]
-    rows = [features_of(patient) for patient in patients]
+    rows = [one for one in judged if isinstance(one, dict)]
     scores = iter(model.predict(rows) if rows else [])
     problems = iter(api.problems_of([one for one in judged if isinstance(one, RequestInvalid)]))
     predictions = tuple(
-        scored(one, next(scores)) if isinstance(one, Patient) else next(problems) for one in judged
+        scored(one, next(scores)) if isinstance(one, dict) else next(problems) for one in judged
     )
     telemetry.add(
         telemetry.Metric.PREDICTIONS,
         count=len(rows),
         patients_refused=len(judged) - len(rows),
         model_version=model.version,
-        Improvement_Score=[
-            one.Improvement_Score for one in predictions if isinstance(one, ScoredPatient)
-        ],
-        **{name: [row[name] for row in rows] for name in params().features.names},
+        prediction={
+            params().target.column: [
+                one.score for one in predictions if isinstance(one, ScoredPatient)
+            ]
+        },
+        features={name: [row[name] for row in rows] for name in params().features},
     )
     return BatchPrediction(
         predictions=predictions,
         model_version=model.version,
         skill=model.skill,
-        disclaimer=params().serving.disclaimer,
+        disclaimer=params().study.disclaimer,
     )
 
 
-def features_of(patient: Patient) -> dict[str, Any]:
-    return {name: getattr(patient, name) for name in params().features.names}
+def features_of(asked: Asked) -> Asked:
+    """Give what is said of a patient without who it is."""
+    return {name: asked[name] for name in params().features}
 
 
-def scored(patient: Patient, score: Score) -> ScoredPatient:
+def rounded(points: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, DECIMALS) for name, value in points.items()}
+
+
+def scored(asked: Asked, score: Score) -> ScoredPatient:
+    identifier = params().identifier
     return ScoredPatient(
-        Patient_ID=patient.Patient_ID,
-        Improvement_Score=score.score,
+        identifier=str(asked[identifier]) if identifier else None,
+        score=score.score,
         interval=score.interval,
         support=score.support,
+        missing=tuple(name for name, value in asked.items() if value is None),
     )
 
 
-def checked(number: int, row: object, model: Model) -> Patient | RequestInvalid:
-    """Hold one row of a batch to the contract: the patient, or what is wrong with it."""
+def checked(number: int, row: object, model: Model) -> Asked | RequestInvalid:
+    """Hold one row of a batch to the contract: what is said of it, or what is wrong with it."""
     where = ("body", "patients", number)
     try:
-        patient = Patient.model_validate(row)
+        asked = Patient.model_validate(row).values
     except ValidationError as error:
         wrong = api.violations(error, where)
         return RequestInvalid(wrong + combination_violations(row, wrong, where, model))
-    if unrecorded := model.unrecorded(features_of(patient)):
+    if unrecorded := model.unrecorded(asked):
         return RequestInvalid([unrecorded.model_copy(update={"loc": where})])
-    return patient
+    return asked
 
 
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
@@ -175,9 +187,10 @@ def combination_violations(
     row: object, wrong: tuple[Violation, ...], where: api.Location, model: Model
 ) -> tuple[Violation, ...]:
     """Judge the combination of a row that has other fields wrong, if its own fields are right."""
-    combination = set(params().features.combination)
+    combination = set(params().roles.recorded_together)
     named = {one.loc[len(where)] for one in wrong if len(one.loc) > len(where)}
-    if not isinstance(row, dict) or combination & named or not combination <= set(row):
+    required = {name for name in combination if not params().columns[name].nullable}
+    if not isinstance(row, dict) or combination & named or not required <= set(row):
         return ()
     unrecorded = model.unrecorded(row)
     return (unrecorded.model_copy(update={"loc": where}),) if unrecorded else ()

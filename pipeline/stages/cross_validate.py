@@ -6,7 +6,8 @@ from statistics import fmean
 import joblib
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from forest import folds, forest_of, read_table
+from forest import folds, forest_of, table_of
+from rows import Rows
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
 from state import Candidate, CrossValidated, Preprocessed
@@ -18,9 +19,8 @@ def cross_validate(
 ) -> CrossValidated:
     """Fit a forest for each fold, of which every candidate gets the same."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
-    training = read_table(artefacts.read(preprocessed.training), params)
-    features = encoder.transform(training[list(params.features.names)])
-    target = training[params.features.target].to_numpy()
+    training = Rows(artefacts.read(preprocessed.training), params)
+    features, target = encoder.transform(table_of(training)), training.target()
     errors, leaves = [], []
     # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which
     # the largest have gigabytes.

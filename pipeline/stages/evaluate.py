@@ -1,14 +1,16 @@
 """Score the candidate on held-out rows, beside the plain average and the champion, and judge it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from bootstrap import DECIMALS, Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
 from clinical import telemetry
 from clinical.artefacts import Artefacts, read_verified
-from clinical.errors import ArtefactCorrupted, ArtefactMissing
+from clinical.errors import ArtefactCorrupted, ArtefactMissing, ModelOfAnotherStudy
+from clinical.kinds import Kind, Value
 from clinical.params import Params
 from clinical.reference import Conformal, Reference, read_reference
 from clinical.registry import Champion, Registry
@@ -23,17 +25,20 @@ from clinical.verdict import (
     Subgroup,
 )
 from gate import coverage_tolerance, judged
-from model.interval import interval_around
+from model.answering import check_answers
+from model.scored import interval_around
 from model.scorer import UNREADABLE, Scorer
-from rows import Columns, read_rows, row_digests
+from rows import Rows
 from stage import stage
-from state import Evaluated, Preprocessed, Trained
+from state import Evaluated, Preprocessed, Seen, Trained
 
+UNREADABLE_NOW = "it cannot be read or scored any more"
 IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 
+type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
-type Values = tuple[str | int, ...]
+type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
+type Values = tuple[Value, ...]
 
 
 @stage(cached=False)  # the champion is not among its inputs
@@ -45,10 +50,11 @@ def evaluate(
     params: Params,
 ) -> Evaluated:
     """Score the very graph that would serve, and let the gate decide on the figures."""
-    body = artefacts.read(preprocessed.held_out)
-    columns, recorded = read_rows(body, params)
+    held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    columns, recorded = held_out.features(), held_out.target()
     scorer = Scorer(artefacts.read(trained.onnx))
     reference = read_reference(artefacts.bucket, trained.reference)
+    check_answers(scorer, reference, params)
     predicted = scorer.score(columns)
     expected = np.array(json.loads(artefacts.read(trained.predictions)))
 
@@ -65,14 +71,14 @@ def evaluate(
         coverage=covered(recorded, predicted, reference.interval, params),
         champion=against_champion(
             registry,
-            HeldOut(row_digests(body), columns, recorded, errors, trained.average),
+            HeldOut(held_out, columns, recorded, errors, trained.average),
             combinations_of(reference, params),
             params,
         ),
     )
     evaluation = Evaluation(
-        verdict=judged(figures, params.gate),
-        subgroups=tuple(subgroups(columns, errors, params)),
+        verdict=judged(figures, params),
+        subgroups=tuple(subgroups(held_out, errors, params)),
         importances=tuple(importances(scorer, columns, recorded, params)),
     )
     if evaluation.verdict.decision == "rejected":  # then the execution ends; else `promote` knows
@@ -99,12 +105,12 @@ def scored(errors: Array, recorded: Array, bootstrap: Bootstrap) -> Scores:
 def compared(predicted: Array, expected: Array, params: Params) -> Parity:
     """Compare ONNX's answers (n,) with scikit-learn's (n,), row by row."""
     largest = float(np.abs(predicted - expected).max())
-    return Parity(max_error=largest, holds=largest <= params.gate.max_parity_error)
+    return Parity(max_error=largest, holds=largest <= params.gate.max_parity_error * params.width)
 
 
 def covered(recorded: Array, predicted: Array, interval: Conformal, params: Params) -> Coverage:
     """Count how many recorded scores (n,) lie within the intervals that would be served."""
-    low, high = interval_around(predicted, interval.half_width)
+    low, high = interval_around(predicted, interval.half_width, params)
     measured = float(((low <= recorded) & (recorded <= high)).mean())
     tolerance = coverage_tolerance(interval.coverage, len(recorded), params.gate)
     return Coverage(
@@ -123,13 +129,13 @@ class HeldOut:
     average: that a model without any skill would always answer, the training rows' own.
     """
 
-    digests: list[str]
+    rows: Rows
     columns: Columns
     recorded: Array
     errors: Array
     average: float
 
-    def at(self, rows: Rows) -> Columns:
+    def at(self, rows: Which) -> Columns:
         return {name: column[rows] for name, column in self.columns.items()}
 
 
@@ -147,22 +153,36 @@ def against_champion(
         return None
     champion = pointer.champion
     try:
-        known = combinations_of(read_reference(registry.bucket, champion.reference), params)
-        unseen = rows_new_to(champion, registry, held_out.digests)
+        reference = read_reference(registry.bucket, champion.reference)
+        known = combinations_of(reference, params)
+        unseen = rows_new_to(champion, registry, held_out.rows)
         scorer = Scorer(read_verified(registry.bucket, champion.model))
         compared, predicted = scored_by(scorer, held_out, unseen, known, params)
-    except (ArtefactCorrupted, ArtefactMissing, KeyError, ValueError, *UNREADABLE) as error:
+    except (
+        ArtefactCorrupted,
+        ArtefactMissing,
+        ModelOfAnotherStudy,
+        KeyError,
+        ValueError,
+        *UNREADABLE,
+    ) as error:
         telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
         if isinstance(error, ArtefactCorrupted):
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, model_version=champion.version)
         return AgainstChampion(
-            version=champion.version, sequence=champion.sequence, rows=0, beats_average=False
+            version=champion.version,
+            sequence=champion.sequence,
+            rows=0,
+            beats_average=False,
+            serves=False,
+            not_compared=str(error) if isinstance(error, ModelOfAnotherStudy) else UNREADABLE_NOW,
         )
     against = AgainstChampion(
         version=champion.version,
         sequence=champion.sequence,
         rows=int(compared.sum()),
         beats_average=champion.verdict.beats_average,
+        serves=serves(reference, params),
         combinations=len(known),
         lost_combinations=len(known - combinations),
     )
@@ -184,15 +204,15 @@ def against_champion(
 
 
 def scored_by(
-    scorer: Scorer, held_out: HeldOut, unseen: Rows, known: set[Values], params: Params
-) -> tuple[Rows, Array]:
+    scorer: Scorer, held_out: HeldOut, unseen: Which, known: set[Values], params: Params
+) -> tuple[Which, Array]:
     """Score those of the unseen rows (n,) that a champion can: which, bool array (n,), and how.
 
     Where the contract has a category by now that the champion lacks, ONNX Runtime refuses all rows
     at once. Then those are left whose combination the champion recorded.
     """
-    columns = [held_out.columns[name].tolist() for name in params.features.combination]
-    recorded = np.array([values in known for values in zip(*columns, strict=True)])
+    together = held_out.rows.together(params.roles.recorded_together)
+    recorded = np.array([values in known for values in together])
     for rows in (unseen, unseen & recorded):
         try:
             return rows, scorer.score(held_out.at(rows))
@@ -202,25 +222,45 @@ def scored_by(
 
 
 def combinations_of(reference: Reference, params: Params) -> set[Values]:
-    columns = params.features.combination
-    return {tuple(one.values[name] for name in columns) for one in reference.combinations}
+    columns = params.roles.recorded_together
+    return {tuple(one.values.get(name) for name in columns) for one in reference.combinations}
 
 
-def rows_new_to(champion: Champion, registry: Registry, digests: list[str]) -> Rows:
-    """Tell which held-out rows a champion was not trained on: bool array (n,)."""
-    seen = set(json.loads(read_verified(registry.bucket, champion.training_rows)))
-    return np.array([digest not in seen for digest in digests])
+def serves(reference: Reference, params: Params) -> bool:
+    """Whether requests as they are now can be answered by a model."""
+    try:
+        reference.check_contract(params)
+    except ModelOfAnotherStudy:
+        return False
+    return True
 
 
-def subgroups(columns: Columns, errors: Array, params: Params) -> Iterator[Subgroup]:
-    """Score the groups of each gender, age band and condition."""
+def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
+    """Tell which held-out rows a champion was not trained on: bool array (n,).
+
+    Rows are compared by the columns that the champion had. Raises ModelOfAnotherStudy where one of
+    them is gone, or is written otherwise: then nobody can tell what it was trained on.
+    """
+    read = json.loads(read_verified(registry.bucket, champion.training_rows))
+    if isinstance(read, list):  # as an earlier release wrote it: of these very columns
+        read = {"columns": {name: rows.form(name) for name in rows.cells}, "digests": read}
+    seen = Seen.model_validate(read)
+    changed = [name for name, form in seen.columns.items() if rows.form(name) != form]
+    if changed:
+        raise ModelOfAnotherStudy(
+            f"it was trained on columns that there are no longer, or not in the same form: "
+            f"{', '.join(changed)}"
+        )
+    known = set(seen.digests)
+    return np.array([digest not in known for digest in rows.digests(seen.columns)])
+
+
+def subgroups(rows: Rows, errors: Array, params: Params) -> Iterator[Subgroup]:
+    """Score the groups of each column that roles.subgroups names."""
     bootstrap = bootstrap_of(params)
-    for feature, labels in {
-        "Gender": columns["Gender"],
-        "Age": age_bands(columns["Age"], params),
-        "Condition": columns["Condition"],
-    }.items():
-        for group in sorted(set(labels.tolist())):
+    for feature, starts in params.roles.subgroups.items():
+        labels = groups_of(rows, feature, starts, params)
+        for group in sorted(set(labels.tolist()), key=order_of(feature, starts, params)):
             within = errors[labels == group]
             if len(within) < params.evaluation.min_subgroup_rows:
                 yield Subgroup(feature=feature, group=group, rows=len(within))
@@ -235,17 +275,38 @@ def subgroups(columns: Columns, errors: Array, params: Params) -> Iterator[Subgr
             )
 
 
-def age_bands(
-    ages: np.ndarray[tuple[int], np.dtype[np.int64 | np.object_]], params: Params
+def groups_of(
+    rows: Rows, feature: str, starts: tuple[float, ...] | None, params: Params
 ) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """Name the band of each age (n,), such as "35-49"."""
-    starts = np.array(params.evaluation.age_bands)
-    ends = [*(starts[1:] - 1), params.whole_number("Age").max]
-    names = np.array([f"{start}-{end}" for start, end in zip(starts, ends, strict=True)], object)
-    bands: np.ndarray[tuple[int], np.dtype[np.object_]] = names[
-        np.searchsorted(starts, ages.astype(np.int64), side="right") - 1
+    """Name the group of each row (n,): what it says, or the band of it, such as "35-49"."""
+    kind = params.columns[feature]
+    if starts is None:
+        return np.array([kind.group_of(value) for value in rows.values(feature)], np.object_)
+    names = np.array([*bands_of(starts, kind), kind.group_of(None)], np.object_)
+    numbers = rows.features()[feature].astype(np.float64)
+    places = np.searchsorted(np.array(starts), numbers, side="right") - 1
+    found: np.ndarray[tuple[int], np.dtype[np.object_]] = names[
+        np.where(np.isnan(numbers), len(starts), places)
     ]
-    return bands
+    return found
+
+
+def bands_of(starts: tuple[float, ...], kind: Kind) -> list[str]:
+    """Name bands by their first and last value, such as "35-49", or "1.5 to under 2.5"."""
+    last = kind.widget["range"][1]
+    if kind.widget["step"] == 1:
+        ends = [*(start - 1 for start in starts[1:]), last]
+        return [f"{start:g}-{end:g}" for start, end in zip(starts, ends, strict=True)]
+    under = [f"{start:g} to under {end:g}" for start, end in pairwise(starts)]
+    return [*under, f"{starts[-1]:g} to {last:g}"]
+
+
+def order_of(
+    feature: str, starts: tuple[float, ...] | None, params: Params
+) -> Callable[[str], tuple[int, str]]:
+    """Put bands in their order, and other groups in that of the alphabet."""
+    bands = [] if starts is None else bands_of(starts, params.columns[feature])
+    return lambda group: (bands.index(group) if group in bands else len(bands), group)
 
 
 def importances(
@@ -260,7 +321,7 @@ def importances(
     columns = {name: column[rows] for name, column in columns.items()}
     recorded = recorded[rows]
     whole = rmse(scorer.score(columns) - recorded)
-    for name in params.features.names:
+    for name in params.features:
         growth = [
             float(
                 rmse(

@@ -8,25 +8,28 @@ import joblib
 import numpy as np
 import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
+from clinical.kinds import Value
 from clinical.params import Params
 from clinical.reference import Combination, Conformal, Reference
 from clinical.registry import REFERENCE_PROPERTY
-from forest import dumped, folds, forest_of, read_table
+from forest import dumped, folds, forest_of, table_of, with_float32_thresholds
 from onnx.helper import set_model_props
 from pydantic import TypeAdapter
+from rows import Rows
 from skl2onnx import to_onnx
-from skl2onnx.common.data_types import Int64TensorType, StringTensorType
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 from stage import stage
 from state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
 
-OPSET = {"": 21, "ai.onnx.ml": 3}
-WIDEST = 10.0  # the whole scale of the score
-
-type Target = pd.Series[float]
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+OPSET = {"": 21, "ai.onnx.ml": 3}
+
+# What skl2onnx calls the tensors that kinds have.
+TENSORS = {"int64": Int64TensorType, "float": FloatTensorType, "string": StringTensorType}
 
 
 @stage()
@@ -40,26 +43,28 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
 ) -> Trained:
     """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
-    training = read_table(artefacts.read(preprocessed.training), params)
-    held_out = read_table(artefacts.read(preprocessed.held_out), params)
-    recorded = TypeAdapter(list[dict[str, str | int]]).validate_json(
+    training = Rows(artefacts.read(preprocessed.training), params)
+    held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    features, target = training[list(params.features.names)], training[params.features.target]
+    features, target = table_of(training), training.target()
     hyperparameters = chosen.hyperparameters or params.model
 
     model = Pipeline([("encoder", encoder), ("forest", forest_of(hyperparameters, params))])
     left_out = predicted_when_left_out(model, features, target, params)
     model.fit(features, target)
+    with_float32_thresholds(model.named_steps["forest"])
     reference = artefacts.write_json(
         "reference.json",
         Reference(
             combinations=with_support(recorded, training, params),
-            interval=conformal(target.to_numpy() - left_out, params),
-            background=background(features, params),
+            interval=conformal(target - left_out, params),
+            background=background(training, params),
+            contract=params.contract_digest,
         ),
     )
-    predictions: list[float] = model.predict(held_out[list(params.features.names)]).tolist()
+    predictions: list[float] = model.predict(table_of(held_out)).tolist()
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
         onnx=artefacts.write(
@@ -78,7 +83,7 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
 
 
 def predicted_when_left_out(
-    model: Pipeline, features: pd.DataFrame, target: Target, params: Params
+    model: Pipeline, features: pd.DataFrame, target: Array, params: Params
 ) -> Array:
     """Predict every training row (n,) by a model that was fitted on the other folds."""
     predicted: Array = cross_val_predict(
@@ -91,45 +96,44 @@ def conformal(residuals: Array, params: Params) -> Conformal:
     """Make an interval of residuals (n,) of rows that were left out of the fit."""
     return Conformal(
         coverage=params.intervals.coverage,
-        half_width=interval_half_width(residuals, params.intervals.coverage),
+        half_width=interval_half_width(residuals, params.intervals.coverage, params.width),
         residuals=len(residuals),
         folds=params.intervals.folds,
     )
 
 
-def interval_half_width(residuals: Array, coverage: float) -> float:
+def interval_half_width(residuals: Array, coverage: float, widest: float) -> float:
     """Find how far around a score to go for a fraction of recorded scores to lie within.
 
     It is the (n + 1) x coverage-th smallest residual (n,), rounded up; where that is more than
-    there are, the whole scale. Source: Vovk, Cross-conformal predictors, 2015; Lei et al.,
-    Distribution-Free Predictive Inference for Regression, 2018.
+    there are, the whole scale, `widest`. Source: Vovk, Cross-conformal predictors, 2015; Lei et
+    al., Distribution-Free Predictive Inference for Regression, 2018.
     """
     rank = math.ceil((len(residuals) + 1) * coverage)
     if rank > len(residuals):
-        return WIDEST
+        return widest
     return float(np.sort(np.abs(residuals))[rank - 1])
 
 
 def with_support(
-    recorded: list[dict[str, str | int]], training: pd.DataFrame, params: Params
+    recorded: list[dict[str, Value]], training: Rows, params: Params
 ) -> tuple[Combination, ...]:
     """Count in how many training rows each recorded combination is."""
-    columns = list(params.features.combination)
-    counted = Counter(training[columns].itertuples(index=False, name=None))
+    columns = params.roles.recorded_together
+    counted = Counter(training.together(columns))
     return tuple(
         Combination(values=one, training_rows=counted[tuple(one[column] for column in columns)])
         for one in recorded
     )
 
 
-def background(features: pd.DataFrame, params: Params) -> tuple[dict[str, str | int], ...]:
+def background(training: Rows, params: Params) -> tuple[dict[str, Value], ...]:
     """Draw the training rows that explanations compare with."""
-    rows = min(params.explanations.background_rows, len(features))
-    drawn = features.sample(rows, random_state=params.seed)
-    return tuple(
-        {str(name): value if isinstance(value, str) else int(value) for name, value in row.items()}
-        for row in drawn.to_dict("records")
+    drawn = pd.Series(range(training.number)).sample(
+        min(params.explanations.background_rows, training.number), random_state=params.seed
     )
+    columns = {name: training.values(name) for name in params.features}
+    return tuple({name: values[row] for name, values in columns.items()} for row in drawn)
 
 
 def provenance(validated: Validated, reference: Artefact, params: Params) -> dict[str, str]:
@@ -142,16 +146,12 @@ def provenance(validated: Validated, reference: Artefact, params: Params) -> dic
 
 
 def as_onnx(model: Pipeline, properties: dict[str, str], params: Params) -> bytes:
-    """Export a fitted pipeline; its inputs are the raw features, (n, 1) each.
+    """Export a fitted pipeline; its inputs are the features, (n, 1) each.
 
-    Thresholds become float32, which holds the middle between two whole numbers exactly: the
-    graph takes the same branches as scikit-learn, as long as numbers stay whole.
+    The graph takes the same branches as scikit-learn: its thresholds are float32, and so are those
+    of the forest by now.
     """
-    numeric = params.features.numeric
-    inputs = [
-        (name, (Int64TensorType if name in numeric else StringTensorType)([None, 1]))
-        for name in params.features.names
-    ]
+    inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in params.features.items()]
     graph = to_onnx(model, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
     set_model_props(graph, properties)
     # skl2onnx lists them in the order of a set, which changes from process to process: the same

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pandera.pandas as pa
-from cells import allowed, as_meant, canonical_csv, rules, varies
+from cells import as_meant, canonical_csv, checks, listed, varies
 from clinical.artefacts import Artefact, Artefacts
 from clinical.errors import DatasetRejected
 from clinical.frozen import Frozen
@@ -85,7 +85,7 @@ def judge(table: Table, params: Params) -> tuple[Report, pd.DataFrame]:
 
 def header_violations(table: Table, params: Params) -> Iterator[Violation]:
     """Hold the header to the contract's columns, each there once."""
-    for name in params.columns:
+    for name in params.read:
         if name in table.repeated:
             yield Violation(rule="column_repeated", column=name, count=table.repeated[name])
         elif name not in table.columns:
@@ -98,14 +98,14 @@ def column_violations(table: pd.DataFrame, params: Params) -> Iterator[Violation
     table: strings, one column per contract column that is there, indexed by row number.
     """
     schema = pa.DataFrameSchema(
-        {name: pa.Column(checks=rules(params.columns[name])) for name in table.columns}
+        {name: pa.Column(checks=checks(params.columns[name])) for name in table.columns}
     )
     try:
         schema.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
         found = error.failure_cases
         for (column, rule), cases in found.groupby(["column", "check"], sort=False):
-            values = allowed(params.columns[column]) if rule == "unknown_value" else ()
+            values = listed(params.columns[column]) if rule == "unknown_value" else ()
             yield from _violation(rule, column, sorted(cases["index"]), values)
 
 
@@ -131,6 +131,6 @@ def _too_few(rows: int, params: Params) -> Iterator[Violation]:
 
 def _no_variation(table: pd.DataFrame, params: Params) -> Iterator[Violation]:
     """Refuse a target that is the same in every row: there is nothing to learn to predict."""
-    target = params.features.target
-    if target in table and not varies(table[target], params.columns[target]):
+    target = params.target.column
+    if target in table and not varies(table[target], params.outcome):
         yield Violation(rule="no_variation", column=target, count=len(table))

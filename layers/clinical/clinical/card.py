@@ -5,7 +5,7 @@ Source of its parts: Mitchell et al., Model Cards for Model Reporting, 2019.
 
 from datetime import datetime
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from clinical.frozen import Frozen
 from clinical.params import Model
@@ -29,9 +29,10 @@ class Overview(Part):
 
 
 class Data(Part):
-    """The data set, by the SHA-256 of its file, and how its scores lie, 0 to 10.
+    """The data set, by the SHA-256 of its file, and how its scores lie, in units of the target.
 
-    imputed: missing cells that were filled, by column.
+    missing: cells that say nothing, by column. imputed: always empty, for clients of an earlier
+    release; models take what is missing as such.
     """
 
     sha256: str
@@ -43,6 +44,7 @@ class Data(Part):
     score_min: float
     score_max: float
     imputed: dict[str, int]
+    missing: dict[str, int] = Field(default_factory=dict)
     combinations: int
     combinations_in_one_training_row: int
 

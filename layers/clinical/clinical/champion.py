@@ -13,6 +13,8 @@ from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
     ClinicalError,
+    ModelOfAnotherStudy,
+    ModelUnanswerable,
     ModelUnavailable,
     StorageDenied,
     StorageUnavailable,
@@ -30,6 +32,10 @@ REASONS: dict[type[ClinicalError], str] = {
     "reading under models/.",
     ArtefactCorrupted: "{what} is corrupted in S3, and is not used; restore the earlier version of "
     "the object, or promote another model version.",
+    ModelOfAnotherStudy: "ModelOfAnotherStudy: {what} was trained under other columns than "
+    "requests have now; start the retrain state machine.",
+    ModelUnanswerable: "ModelUnanswerable: {what} cannot predict the rows of its own data; promote "
+    "another model version.",
     ArtefactMissing: "{what} is missing from S3; restore it, or promote another model version.",
 }
 UNFORESEEN = "{what} cannot be read, for a reason that only the function's log tells."

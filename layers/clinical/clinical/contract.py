@@ -1,68 +1,29 @@
-"""What the API takes and gives. The vocabularies and ranges are those of params.yaml.
+"""What the API takes and gives, built from the columns and roles in params.yaml.
 
 Unlike the rest of the code this module reads params.yaml when it is imported: a request model's
 schema is what a cold start must know before its first request.
 """
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    StrictFloat,
-    WithJsonSchema,
-)
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
-from clinical.params import Identifier, params
+from clinical.kinds import Value
+from clinical.params import Params, params
 
 _PARAMS = params()
-_AGE = _PARAMS.whole_number("Age")
-_DURATION = _PARAMS.whole_number("Treatment_Duration_days")
-_LEVELS = _PARAMS.levels("Dosage_mg")
-_ID = _PARAMS.columns[_PARAMS.features.id]
-_ID_LENGTH = _ID.max_length if isinstance(_ID, Identifier) else None
-
-
-class _OneOf:
-    """Exactly one of a category column's values."""
-
-    def __init__(self, column: str) -> None:
-        self.values = _PARAMS.categories(column)
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.literal_schema(list(self.values))
-
-
-def _level(dosage: float) -> int:
-    if dosage not in _LEVELS:
-        raise PydanticCustomError(
-            "literal_error",
-            "Input should be {expected}",
-            {"expected": " or ".join([", ".join(map(str, _LEVELS[:-1])), str(_LEVELS[-1])])},
-        )
-    return int(dosage)
-
-
-def _whole(number: object) -> object:
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-# JSON has one kind of number: 56.0 is the integer 56, as in OpenAPI 3.1 and in the data's CSV.
-WHOLE = BeforeValidator(_whole)
-
-# A JSON number, not an integer: clients written for the predecessor send 50.0 as well as 50.
-Dosage = Annotated[
-    StrictFloat,
-    AfterValidator(_level),
-    WithJsonSchema({"type": "number", "enum": list(_LEVELS)}),
+_TARGET = _PARAMS.target.column
+_LOWEST, _HIGHEST = _PARAMS.scale
+_DECIMALS = ("no decimals", "one decimal", "two decimals", "three decimals")[
+    min(_PARAMS.target.decimals, 3)
 ]
+_SCALE = f"{_LOWEST:g} to {_HIGHEST:g}, {_DECIMALS}"
+
+
+def in_words(names: tuple[str, ...]) -> str:
+    """List columns by their labels, as in "condition, drug and dosage"."""
+    *rest, last = (_PARAMS.label(name).lower() for name in names)
+    return f"{', '.join(rest)} and {last}" if rest else last
 
 
 class Request(BaseModel):
@@ -77,27 +38,45 @@ class Response(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class Patient(Request):
-    """One patient and one treatment, under the names of the data."""
+class Asked(Request):
+    """A request about one patient; `patient_model` makes it of a study's columns."""
 
-    Patient_ID: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=_ID_LENGTH,
-            description="A pseudonym of yours; it comes back with the answer and is never stored.",
-            examples=["P0001"],
-        ),
-    ]
-    Age: Annotated[int, Field(ge=_AGE.min, le=_AGE.max, description="Years", examples=[56]), WHOLE]
-    Gender: Annotated[str, _OneOf("Gender"), Field(examples=["Male"])]
-    Condition: Annotated[str, _OneOf("Condition"), Field(examples=["Infection"])]
-    Drug_Name: Annotated[str, _OneOf("Drug_Name"), Field(examples=["Ciprofloxacin"])]
-    Dosage_mg: Annotated[Dosage, Field(description="Milligrams", examples=[50])]
-    Treatment_Duration_days: Annotated[
-        int, Field(ge=_DURATION.min, le=_DURATION.max, description="Days", examples=[9]), WHOLE
-    ]
-    Side_Effects: Annotated[str, _OneOf("Side_Effects"), Field(examples=["Nausea"])]
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """What the request says, by column."""
+        return dict(zip(self.columns, self.__dict__.values(), strict=True))
+
+
+def patient_model(params: Params) -> type[Asked]:
+    """Make the request of a study: a column may have any name, so each goes by its alias alone."""
+    fields: dict[str, Any] = {
+        f"asked_{number}": (kind.field, Field(None if kind.nullable else ..., alias=name))
+        for number, (name, kind) in enumerate(params.asked.items())
+    }
+    model = create_model(
+        "Patient",
+        __base__=Asked,
+        __doc__="One patient and one treatment, under the names of the data.",
+        **fields,
+    )
+    model.columns = tuple(params.asked)
+    return model
+
+
+if TYPE_CHECKING:
+
+    class Patient(Asked):
+        pass
+
+else:
+    Patient = patient_model(_PARAMS)
+
+
+def patient_of(params: Params) -> type[Asked]:
+    """Give the request of a study; that of this function's own is made already."""
+    return Patient if params is _PARAMS else patient_model(params)
 
 
 class Batch(Request):
@@ -118,7 +97,7 @@ class Batch(Request):
 
 
 class PredictionInterval(Response):
-    """Where the recorded score of such a patient is expected, so sure; 0 to 10, two decimals."""
+    __doc__ = f"Where the recorded score of such a patient is expected, so sure; {_SCALE}."
 
     low: float
     high: float
@@ -133,15 +112,36 @@ class Skill(Response):
 
 
 class ScoredPatient(Response):
-    Patient_ID: str
-    Improvement_Score: Annotated[
-        float, Field(ge=0, le=10, description="Expected improvement, 0 to 10, two decimals")
+    identifier: Annotated[
+        str | None,
+        Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
+        WithJsonSchema({"type": "string"}),
+    ]
+    score: Annotated[
+        float,
+        Field(
+            serialization_alias=_TARGET,
+            ge=_LOWEST,
+            le=_HIGHEST,
+            description=f"{_PARAMS.outcome.description or _PARAMS.label(_TARGET)}, {_SCALE}",
+        ),
     ]
     interval: PredictionInterval
     support: Annotated[
         int,
-        Field(description="Training rows with this condition, drug, dosage and side effect"),
+        Field(
+            description=f"Training rows with this {in_words(_PARAMS.roles.recorded_together)}"
+            if _PARAMS.roles.recorded_together
+            else "Training rows"
+        ),
     ]
+    missing: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What was not given; the model takes it as missing",
+            exclude=not any(kind.nullable for kind in _PARAMS.asked.values()),
+        ),
+    ] = ()
 
 
 class Prediction(ScoredPatient):
@@ -155,6 +155,17 @@ class ExplainedPrediction(Prediction):
 
     base_value: float
     contributions: dict[str, float]
+    explained_by: Annotated[
+        Literal["exact", "permutations"],
+        Field(description="Exact Shapley values, or their estimate from random permutations"),
+    ]
+    standard_errors: Annotated[
+        dict[str, float] | None,
+        Field(
+            description="Of estimated contributions",
+            exclude_if=lambda errors: errors is None,
+        ),
+    ] = None
 
 
 class Health(Response):
@@ -169,26 +180,126 @@ class Unhealthy(Health):
     reason: str
 
 
-class Combination(Response):
-    """Values that the data recorded together at least once."""
+class FormField(Response):
+    """A column, as a form asks for it; the target is the last."""
 
-    Condition: str
-    Drug_Name: str
-    Dosage_mg: int
-    Side_Effects: str
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    kind: str
+    label: str
+    unit: str
+    hint: str
+    nullable: bool
+    example: str | int | float | bool | None
+    roles: tuple[str, ...]
+    widget: Annotated[str, Field(description="text, number, choice or date")]
 
 
-class DropdownValues(Response):
-    """What a form can offer: the contract's values, and which of them were recorded together."""
+def _listed(params: Params) -> dict[str, Any]:
+    """Make the fields of /dropdown-values that a client of today asks for by name."""
+    fields = dict[str, Any]()
+    for key, name in params.serving.dropdown_keys.items():
+        kind = params.columns[name]
+        answer: Any = kind.answer_type
+        if kind.listed:
+            fields[key] = (tuple[answer, ...], Field())
+        else:
+            both = f"{kind.description or params.label(name)}, both included"
+            fields[key] = (Annotated[tuple[answer, answer], Field(description=both)], Field())
+    return fields
 
-    genders: tuple[str, ...]
-    conditions: tuple[str, ...]
-    drugs: tuple[str, ...]
-    side_effects: tuple[str, ...]
-    dosages: tuple[int, ...]
-    age_range: Annotated[tuple[int, int], Field(description="Years, both included")]
-    duration_range: Annotated[tuple[int, int], Field(description="Days, both included")]
-    valid_combinations: tuple[Combination, ...]
+
+if TYPE_CHECKING:
+
+    class Combination(Response):
+        pass
+
+    class DropdownValues(Response):
+        pass
+
+else:
+    Combination = create_model(
+        "Combination",
+        __base__=Response,
+        __doc__="Values that the data recorded together at least once.",
+        **{
+            f"value_{number}": (
+                _PARAMS.columns[name].answer_type
+                if not _PARAMS.columns[name].nullable
+                else _PARAMS.columns[name].answer_type | None,
+                Field(alias=name),
+            )
+            for number, name in enumerate(_PARAMS.roles.recorded_together)
+        },
+    )
+    DropdownValues = create_model(
+        "DropdownValues",
+        __base__=Response,
+        __doc__="What a form can offer: the contract's values, and which of them were recorded "
+        "together.",
+        **_listed(_PARAMS),
+        valid_combinations=(tuple[Combination, ...], Field()),
+        fields=(tuple[FormField, ...], Field()),
+    )
+
+
+def dropdown_values(params: Params, combinations: list[dict[str, Value]]) -> DropdownValues:
+    """Say what a form can offer, with the combinations that a champion's data recorded."""
+    listed = {
+        key: params.columns[name].listed or params.columns[name].widget["range"]
+        for key, name in params.serving.dropdown_keys.items()
+    }
+    return DropdownValues.model_validate(
+        {**listed, "valid_combinations": combinations, "fields": described_fields(params)}
+    )
+
+
+def described_fields(params: Params) -> list[dict[str, Any]]:
+    """Describe the columns that a form asks for, in the contract's order, and the target last."""
+    roles = params.roles
+    named: dict[str, set[str | None]] = {
+        "identifier": {params.identifier},
+        "target": {params.target.column},
+        "treatment": set(roles.treatment),
+        "recorded_together": set(roles.recorded_together),
+        "known_after_treatment": set(roles.known_after_treatment),
+    }
+    return [
+        {
+            "name": name,
+            "kind": kind.kind,
+            "label": params.label(name),
+            "unit": kind.unit,
+            "hint": kind.hint,
+            "nullable": kind.nullable,
+            "example": kind.example,
+            "roles": [role for role, names in named.items() if name in names],
+            **kind.widget,
+        }
+        for name, kind in {**params.asked, params.target.column: params.outcome}.items()
+    ]
+
+
+def described_study(params: Params) -> dict[str, Any]:
+    """Describe the study in words, and its target, as the site's pages need them."""
+    study, target = params.study, params.target
+    return {
+        "title": study.title,
+        "question": study.question,
+        "introduction": study.introduction,
+        "disclaimer": study.disclaimer,
+        "assignment": study.assignment,
+        "target": {
+            "name": target.column,
+            "label": params.label(target.column),
+            "unit": params.unit,
+            "range": list(params.scale),
+            "decimals": target.decimals,
+            "higher_is": target.higher_is,
+            "bands": [{"name": name, "from": start} for name, start in target.bands.items()],
+        },
+    }
 
 
 class Violation(Response):

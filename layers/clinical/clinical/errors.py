@@ -67,6 +67,14 @@ class TuningFailed(ClinicalError):
     """When more candidates of a grid failed than params.yaml tolerates, or it has no such grid."""
 
 
+class ModelOfAnotherStudy(ClinicalError):
+    """When a version was trained under another contract than requests are held to."""
+
+
+class ModelUnanswerable(ClinicalError):
+    """When a version cannot predict a row of its own data as a request would ask for it."""
+
+
 class ModelUnavailable(ClinicalError):
     """When no champion, or not all of it, can be served: why, and when to ask again."""
 

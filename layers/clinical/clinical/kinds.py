@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, override
 
 from pydantic import (
     AfterValidator,
@@ -46,6 +46,27 @@ type Feature = str | int | float
 type Tensor = Literal["int64", "float", "string"]
 
 
+def as_whole(number: object) -> object:
+    """Take 56.0 for 56: JSON has one kind of number, as OpenAPI 3.1 and the data's CSV have it."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def as_word(value: object) -> object:
+    """Refuse what YAML takes for something else than the word that is meant."""
+    if isinstance(value, str):
+        return value
+    meant = {True: "Yes, On or True", False: "No, Off or False", None: "nothing"}
+    said = meant[value] if value is None or isinstance(value, bool) else str(value)
+    raise ValueError(f"YAML reads this as {type(value).__name__} ({said}); put it in quotes")
+
+
+def as_level(value: object) -> object:
+    """Refuse what is no number; pydantic would take true for 1, and "50" for 50."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("a level is a number, without quotes")  # noqa: TRY004 - for pydantic
+    return value
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a cell must keep, under the name by which a report tells that it does not."""
@@ -62,10 +83,12 @@ class Kind(Frozen):
     nullable: whether cells and request fields may be empty; the model knows that they are.
     """
 
+    kind: str
     label: str = ""
     unit: str = ""
     description: str = ""
     hint: str = ""
+    example: str | int | float | bool | None = None
     nullable: bool = False
 
     # What is said of a column, rather than computed with it.
@@ -98,9 +121,18 @@ class Kind(Frozen):
         """Write a cell that keeps the rules in the one form that its value has."""
         return cell
 
+    def is_finer(self, cell: str) -> bool:  # noqa: ARG002
+        """Whether a cell says more than is kept of it."""
+        return False
+
     def value(self, cell: str) -> Value:
         """Give the value that JSON has for a cell in its canonical form; None for an empty one."""
         return cell or None
+
+    @property
+    def form(self) -> str:
+        """Name the canonical form: rows compare by their cells where this is the same."""
+        return self.kind
 
     # ---- Requests ----
 
@@ -115,8 +147,7 @@ class Kind(Frozen):
 
     @property
     def _examples(self) -> dict[str, Any]:
-        example = getattr(self, "example", None)
-        return {} if example is None else {"examples": [example]}
+        return {} if self.example is None else {"examples": [self.example]}
 
     @property
     def answer_type(self) -> Any:  # noqa: ANN401
@@ -158,7 +189,7 @@ class Kind(Frozen):
         """Name the group of equal values, for a figure about them."""
         return "missing" if value is None else str(value)
 
-    def told_range(self, name: str) -> str:
+    def told_range(self, name: str) -> str:  # noqa: ARG002
         """Say in words which values a model knows; empty where they are no range."""
         return ""
 
@@ -180,6 +211,7 @@ class _Ranged(Kind):
     def range(self) -> tuple[float, float]:
         raise NotImplementedError
 
+    @override
     def told_range(self, name: str) -> str:
         low, high = self.range
         if self.range_in_words:
@@ -198,6 +230,7 @@ class Identifier(Kind):
     is_feature: ClassVar[bool] = False
     is_unique: ClassVar[bool] = True
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (Rule("too_long", lambda cell: len(cell) <= self.max_length),)
 
@@ -232,15 +265,18 @@ class WholeNumber(_Ranged):
     def range(self) -> tuple[int, int]:
         return self.min, self.max
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (
             Rule("whole_number", _is_written(WHOLE)),
             Rule("out_of_range", lambda cell: self.min <= float(cell) <= self.max),
         )
 
+    @override
     def canonical(self, cell: str) -> str:
         return _whole_digits(cell)
 
+    @override
     def value(self, cell: str) -> Value:
         return int(cell) if cell else None
 
@@ -257,6 +293,7 @@ class WholeNumber(_Ranged):
     def tensor(self) -> Tensor:
         return "float" if self.nullable else "int64"
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         return _number(value, int)
 
@@ -280,28 +317,41 @@ class Number(_Ranged):
     def range(self) -> tuple[float, float]:
         return self.min, self.max
 
+    @property
+    def form(self) -> str:
+        return f"{self.kind}:{self.decimals}"
+
     def rounded(self, number: float) -> float:
         """Round to the column's decimals, as cells and requests are before anything else."""
         return round(number, self.decimals) + 0.0  # -0.0 is 0.0
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (
             Rule("decimal_number", _is_written(DECIMAL)),
             Rule("out_of_range", lambda cell: self.min <= self.rounded(float(cell)) <= self.max),
         )
 
+    @override
     def canonical(self, cell: str) -> str:
         return repr(self.rounded(float(cell))) if cell else ""
 
+    @override
+    def is_finer(self, cell: str) -> bool:
+        is_number = DECIMAL.fullmatch(cell) is not None
+        return is_number and self.rounded(float(cell)) != float(cell)
+
+    @override
     def value(self, cell: str) -> Value:
         return float(cell) if cell else None
 
     @property
     def _field(self) -> Any:  # noqa: ANN401
         def rounded(number: object) -> object:
-            is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-            # What float64 cannot hold is for the range to refuse.
-            return self.rounded(number) if is_number and abs(number) <= LARGEST else number
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
+                return number
+            # What is far out of every range is for the range to refuse.
+            return self.rounded(number) if abs(number) <= LARGEST else number
 
         number = Annotated[float, Field(ge=self.min, le=self.max), BeforeValidator(rounded)]
         return _optional(number, self.nullable)
@@ -314,6 +364,7 @@ class Number(_Ranged):
     def tensor(self) -> Tensor:
         return "float"
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         return _number(value, float)
 
@@ -329,6 +380,7 @@ class YesNo(Kind):
     kind: Literal["yes_no"]
     example: StrictBool | None = None
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (Rule("unknown_value", lambda cell: cell.casefold() in YES | NO),)
 
@@ -336,9 +388,11 @@ class YesNo(Kind):
     def listed(self) -> tuple[Value, ...]:
         return (False, True)
 
+    @override
     def canonical(self, cell: str) -> str:
         return ("yes" if cell.casefold() in YES else "no") if cell else ""
 
+    @override
     def value(self, cell: str) -> Value:
         return cell == "yes" if cell else None
 
@@ -354,6 +408,7 @@ class YesNo(Kind):
     def tensor(self) -> Tensor:
         return "float" if self.nullable else "int64"
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         return _number(value, int)
 
@@ -361,6 +416,7 @@ class YesNo(Kind):
     def widget(self) -> Mapping[str, Any]:
         return {"widget": "choice", "values": self.listed}
 
+    @override
     def group_of(self, value: Value) -> str:
         return {None: "missing", True: "yes", False: "no"}[value]  # type: ignore[index]
 
@@ -369,9 +425,7 @@ class Category(Kind):
     """A column of strings out of `values`."""
 
     kind: Literal["category"]
-    values: tuple[Annotated[str, BeforeValidator(lambda value: as_word(value))], ...] = Field(
-        min_length=1
-    )
+    values: tuple[Annotated[str, BeforeValidator(as_word)], ...] = Field(min_length=1)
     example: str | None = None
 
     @field_validator("values")
@@ -382,6 +436,7 @@ class Category(Kind):
                 raise ValueError(f"{value!r} is empty or has blanks around it: no cell says that")
         return _all_different(values)
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (Rule("unknown_value", frozenset(self.values).__contains__),)
 
@@ -401,6 +456,7 @@ class Category(Kind):
     def tensor(self) -> Tensor:
         return "string"
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         return "" if value is None else str(value)
 
@@ -413,9 +469,7 @@ class Level(Kind):
     """A column of numbers out of `values`, such as dosages, which the model takes as numbers."""
 
     kind: Literal["level"]
-    values: tuple[Annotated[int | float, BeforeValidator(lambda value: as_level(value))], ...] = (
-        Field(min_length=1)
-    )
+    values: tuple[Annotated[int | float, BeforeValidator(as_level)], ...] = Field(min_length=1)
     example: int | float | None = None
 
     is_number: ClassVar[bool] = True
@@ -429,6 +483,7 @@ class Level(Kind):
     def _is_whole(self) -> bool:
         return all(isinstance(value, int) for value in self.values)
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         written = ("whole_number", WHOLE) if self._is_whole else ("decimal_number", DECIMAL)
         return (
@@ -440,11 +495,13 @@ class Level(Kind):
     def listed(self) -> tuple[Value, ...]:
         return self.values
 
+    @override
     def canonical(self, cell: str) -> str:
         if self._is_whole:
             return _whole_digits(cell)
         return repr(float(cell) + 0.0) if cell else ""
 
+    @override
     def value(self, cell: str) -> Value:
         return next(value for value in self.values if value == float(cell)) if cell else None
 
@@ -473,6 +530,7 @@ class Level(Kind):
     def tensor(self) -> Tensor:
         return "int64" if self._is_whole and not self.nullable else "float"
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         return _number(value, int if self._is_whole else float)
 
@@ -491,7 +549,7 @@ class Date(_Ranged):
     since: date | str
     min: date
     max: date
-    example: date | None = None
+    example: Annotated[StrictStr, Field(pattern=DAY.pattern)] | None = None
 
     is_number: ClassVar[bool] = False
 
@@ -512,6 +570,7 @@ class Date(_Ranged):
     def range(self) -> tuple[Any, Any]:
         return self.min.isoformat(), self.max.isoformat()
 
+    @override
     def _rules(self) -> tuple[Rule, ...]:
         return (
             Rule("date", lambda cell: _day(cell) is not None),
@@ -541,10 +600,6 @@ class Date(_Ranged):
         return _optional(day, self.nullable)
 
     @property
-    def _examples(self) -> dict[str, Any]:
-        return {"examples": [self.example.isoformat()]} if self.example else {}
-
-    @property
     def tensor(self) -> Tensor:
         return "float"
 
@@ -552,6 +607,7 @@ class Date(_Ranged):
     def since_column(self) -> str | None:
         return self.since if isinstance(self.since, str) else None
 
+    @override
     def feature(self, value: Value, since: Value = None) -> Feature:
         day = _day(str(value)) if value is not None else None
         origin = self.since if isinstance(self.since, date) else _day(str(since)) if since else None
@@ -575,27 +631,6 @@ Column = Annotated[
     Identifier | WholeNumber | Number | YesNo | Category | Level | Date | Ignored,
     Field(discriminator="kind"),
 ]
-
-
-def as_whole(number: object) -> object:
-    """Take 56.0 for 56: JSON has one kind of number, as OpenAPI 3.1 and the data's CSV have it."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-def as_word(value: object) -> object:
-    """Refuse what YAML takes for something else than the word that is meant."""
-    if isinstance(value, str):
-        return value
-    meant = {True: "Yes, On or True", False: "No, Off or False", None: "nothing"}
-    said = meant[value] if value is None or isinstance(value, bool) else str(value)
-    raise ValueError(f"YAML reads this as {type(value).__name__} ({said}); put it in quotes")
-
-
-def as_level(value: object) -> object:
-    """Refuse what is no number; pydantic would take true for 1, and "50" for 50."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("a level is a number, without quotes")  # noqa: TRY004 - for pydantic
-    return value
 
 
 def _all_different[Listed: (str, float)](values: tuple[Listed, ...]) -> tuple[Listed, ...]:

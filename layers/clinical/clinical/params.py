@@ -3,10 +3,11 @@
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, override
 
 import yaml
 from pydantic import Field, StrictStr, model_validator
@@ -172,12 +173,12 @@ class Params(Frozen):
 
     # ---- What the columns are to the study ----
 
-    @property
+    @cached_property
     def identifier(self) -> str | None:
         """The column that names a patient, if there is one."""
         return next((name for name, kind in self.columns.items() if kind.is_unique), None)
 
-    @property
+    @cached_property
     def features(self) -> dict[str, Kind]:
         """What the model looks at, in its order: numbers first, then words, each as in the file."""
         found = {
@@ -187,7 +188,7 @@ class Params(Frozen):
         }
         return dict(sorted(found.items(), key=lambda item: item[1].categories is not None))
 
-    @property
+    @cached_property
     def asked(self) -> dict[str, Kind]:
         """What a request says of a patient, in the file's order."""
         return {
@@ -196,7 +197,7 @@ class Params(Frozen):
             if kind.is_asked and name != self.target.column
         }
 
-    @property
+    @cached_property
     def read(self) -> dict[str, Kind]:
         """The columns that a data set must have, in the file's order."""
         return {name: kind for name, kind in self.columns.items() if kind.is_asked}
@@ -234,7 +235,7 @@ class Params(Frozen):
 
     # ---- What is the same decision ----
 
-    @property
+    @cached_property
     def pipeline_digest(self) -> str:
         """The SHA-256 of all that can change a trained model: neither serving nor words."""
         return _digest(
@@ -242,7 +243,7 @@ class Params(Frozen):
             | {"columns": self._computed_with(self.columns)}
         )
 
-    @property
+    @cached_property
     def contract_digest(self) -> str:
         """The SHA-256 of what requests must be, and what of them a model takes."""
         return _digest(
@@ -259,6 +260,13 @@ class Params(Frozen):
             [name, kind.model_dump(mode="json", exclude=set(kind.PRESENTATION))]
             for name, kind in columns.items()
         ]
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        for name in set(copied.__dict__) - set(type(self).model_fields):
+            del copied.__dict__[name]  # what was derived of the decisions before
+        return copied
 
     # ---- What must hold between the parts ----
 
@@ -308,8 +316,11 @@ def read_params(path: Path, name: str = NAME) -> Params:
 
 @cache
 def params() -> Params:
-    """Read the decisions that this code was deployed with."""
-    return read_params(PATH)
+    """Read the decisions that this code was deployed with, or those that PARAMS_PATH names.
+
+    Only what runs on the sources is told so: a build has its study in it.
+    """
+    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -1,9 +1,10 @@
 """Logs and metrics. A request leaves one line: its metrics in EMF, its facts as properties.
 
-Nothing here ever sees a `Patient_ID`: callers hand over features and verdicts, not requests,
-and an exception is logged by its type and its frames, never by its message.
+Nothing here ever sees an identifier of a patient: callers hand over features and verdicts, not
+requests, and an exception is logged by its type and its frames, never by its message.
 """
 
+import os
 import traceback
 from enum import StrEnum
 from functools import cache
@@ -16,7 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 if TYPE_CHECKING:
     from clinical.registry import Champion
 
-NAMESPACE = "ClinicalOutcomes"
+# The template names another for the stack of another study.
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 
 class Metric(StrEnum):
@@ -91,7 +93,7 @@ def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN
 
 
 def note(**properties: object) -> None:
-    """Add facts to the invocation's line for later analysis; never a `Patient_ID`."""
+    """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
     for name, value in properties.items():
         metrics().add_metadata(name, value)
 

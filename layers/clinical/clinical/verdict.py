@@ -1,6 +1,6 @@
 """What a candidate is worth: its figures on held-out rows, and what the gate made of them.
 
-Every figure is in points of the score, 0 to 10, unless its name says otherwise.
+Every figure is in units of the target, unless its name says otherwise.
 """
 
 from typing import Literal
@@ -50,6 +50,8 @@ class AgainstChampion(Frozen):
     rmse_difference: the candidate's RMSE less the champion's, on the same rows.
     beats_average: on those rows or, where they are too few, on its own when it was evaluated.
     combinations: that its data recorded, and how many of those the candidate's did not.
+    serves: whether requests as they are now can be answered by it; else it stops no successor.
+    not_compared: why it could not be scored at all.
     """
 
     version: str
@@ -60,6 +62,8 @@ class AgainstChampion(Frozen):
     beats_average: bool
     combinations: int = 0
     lost_combinations: int = 0
+    serves: bool = True
+    not_compared: str = ""
 
 
 class Figures(Frozen):

@@ -1,6 +1,6 @@
 """Make of the champion in the registry what the predict function serves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,20 +8,22 @@ from clinical.artefacts import read_verified
 from clinical.card import Card, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
 from clinical.errors import ArtefactCorrupted
+from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket
-from clinical.params import params
-from clinical.reference import Conformal, Reference, read_reference
+from clinical.params import Params, params
+from clinical.reference import Conformal, Reference, Row, read_reference
 from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
 from pydantic import ValidationError
 
-from model.explanation import Explainer
-from model.interval import interval_around
-from model.scorer import Row, Scorer, as_improvement_score
+from model.answering import check_answers
+from model.explanation import Explainer, Explanation
+from model.scored import interval_around, served
+from model.scorer import Scorer
 
 LEDGER_ENTRIES = 20  # of the last promotions, which a card tells
 CARD_SECONDS = 3.0  # a card and its promotions are so many small reads, one after the other
 
-type Values = tuple[object, ...]
+type Values = tuple[Value, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Model:
     champion: Champion
     scorer: Scorer
     reference: Reference
+    params: Params
     training_rows: dict[Values, int]
 
     @property
@@ -54,7 +57,12 @@ class Model:
 
     @cached_property
     def explainer(self) -> Explainer:
-        return Explainer(self.scorer, self.reference.background, params().features.names)
+        background = [self.params.features_of(row) for row in self.reference.background]
+        return Explainer(self.scorer, background, list(self.params.features))
+
+    def explain(self, patient: Row) -> Explanation:
+        """Say what each feature adds to a patient's score."""
+        return self.explainer.explain(self.params.features_of(patient))
 
     @cached_property
     def card(self) -> ServedCard:
@@ -71,55 +79,61 @@ class Model:
         promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
 
-    def unrecorded(self, features: Mapping[str, object]) -> Violation | None:
-        """Say so if the data never recorded this condition, drug, dosage and side effect."""
-        columns = params().features.combination
-        if _values(features) in self.training_rows:
+    def unrecorded(self, patient: Row) -> Violation | None:
+        """Say so if the data never recorded these values together."""
+        if self._together(patient) in self.training_rows:
             return None
+        *rest, last = self.params.roles.recorded_together
+        what = f"{', '.join(rest)} and {last} were" if rest else f"This {last} was"
         return Violation(
             loc=("body",),
-            msg=f"{', '.join(columns[:-1])} and {columns[-1]} were never recorded together; "
+            msg=f"{what} never recorded{' together' if rest else ''}; "
             "GET /dropdown-values lists the valid_combinations",
             type="unrecorded_combination",
         )
 
-    def predict(self, rows: Sequence[Row]) -> list[Score]:
-        """Score recorded combinations, in one call of ONNX Runtime."""
-        scores = self.scorer.predict(rows)
+    def predict(self, patients: Sequence[Row]) -> list[Score]:
+        """Score patients with recorded combinations, in one call of ONNX Runtime."""
+        scores = self.scorer.predict([self.params.features_of(one) for one in patients])
         conformal: Conformal = self.reference.interval
-        lows, highs = interval_around(scores, conformal.half_width)
+        lows, highs = interval_around(scores, conformal.half_width, self.params)
         return [
             Score(
-                score=as_improvement_score(score),
+                score=served(score, self.params),
                 interval=PredictionInterval(low=low, high=high, coverage=conformal.coverage),
-                support=self.training_rows[_values(row)],
+                support=self.training_rows[self._together(patient)],
             )
-            for row, score, low, high in zip(
-                rows, scores.tolist(), lows.tolist(), highs.tolist(), strict=True
+            for patient, score, low, high in zip(
+                patients, scores.tolist(), lows.tolist(), highs.tolist(), strict=True
             )
         ]
+
+    def _together(self, patient: Row) -> Values:
+        return tuple(patient.get(name) for name in self.params.roles.recorded_together)
 
 
 def load(bucket: ObstoreBucket, champion: Champion) -> Model:
     """Fetch a champion's files, check their digests, and only then open them.
 
-    Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
+    Raises ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the
+    storage errors of `Bucket`.
     """
     scorer = Scorer(read_verified(bucket, champion.model))
     reference = read_reference(bucket, champion.reference)
+    reference.check_contract(params())
     if scorer.properties.get(REFERENCE_PROPERTY) != champion.reference.sha256:
         raise ArtefactCorrupted(f"{champion.version} was not made with its reference")
-    return Model(
+    together = params().roles.recorded_together
+    model = Model(
         bucket=bucket,
         champion=champion,
         scorer=scorer,
         reference=reference,
+        params=params(),
         training_rows={
-            _values(combination.values): combination.training_rows
+            tuple(combination.values.get(name) for name in together): combination.training_rows
             for combination in reference.combinations
         },
     )
-
-
-def _values(features: Mapping[str, object]) -> Values:
-    return tuple(features[column] for column in params().features.combination)
+    check_answers(scorer, reference, params())
+    return model

@@ -1,4 +1,4 @@
-"""Score patients with an ONNX graph that holds the whole pipeline, encoding included."""
+"""Score rows of features with an ONNX graph that holds the whole pipeline, encoding included."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,8 +6,6 @@ import numpy as np
 import onnxruntime
 from clinical.errors import ArtefactCorrupted
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
-
-LOWEST, HIGHEST = 0.0, 10.0
 
 # What ONNX Runtime raises for a graph that it cannot open; they have no base of their own.
 UNREADABLE = (
@@ -19,6 +17,13 @@ UNREADABLE = (
     ort.RuntimeException,
 )
 
+# By what ONNX Runtime calls the tensors that kinds have.
+DTYPES: dict[str, type[np.generic]] = {
+    "tensor(int64)": np.int64,
+    "tensor(float)": np.float32,
+    "tensor(string)": np.object_,
+}
+
 type Row = Mapping[str, object]
 type Columns = Mapping[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -27,9 +32,9 @@ type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 class Scorer:
     """A loaded graph. Scoring takes tens of microseconds and touches nothing outside.
 
-    onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features,
-    whole numbers as int64 and categories as strings, its output is (n, 1). Raises
-    ArtefactCorrupted for bytes that are no such graph.
+    onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features, each of the
+    tensor that its kind has, its output is (n, 1). Raises ArtefactCorrupted for bytes that are no
+    such graph.
     """
 
     def __init__(self, onnx: bytes) -> None:
@@ -43,10 +48,7 @@ class Scorer:
             )
         except UNREADABLE as error:
             raise ArtefactCorrupted(f"ONNX Runtime cannot open the model: {error}") from error
-        self._inputs = {
-            column.name: np.int64 if "int64" in column.type else np.object_
-            for column in self._session.get_inputs()
-        }
+        self._inputs = {column.name: DTYPES[column.type] for column in self._session.get_inputs()}
 
     @property
     def properties(self) -> dict[str, str]:
@@ -78,8 +80,3 @@ class Scorer:
         feed = {name: column.reshape(-1, 1) for name, column in columns.items()}
         (scores,) = self._session.run(None, feed)
         return scores.reshape(-1).astype(np.float64)  # type: ignore[no-any-return]
-
-
-def as_improvement_score(score: float) -> float:
-    """Serve of a score what the API promises: clamped to 0 to 10, two decimals."""
-    return round(min(max(score, LOWEST), HIGHEST), 2)

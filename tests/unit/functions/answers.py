@@ -84,13 +84,21 @@ def without_added(answer: Any, recorded: Any) -> Any:
     """Take from an answer the keys that the recorded one does not have."""
     if isinstance(answer, dict) and isinstance(recorded, dict):
         return {
-            name: without_added(value, recorded[name])
+            name: [one for one in value if one in recorded[name]]
+            if name == "required" and isinstance(value, list)  # by an OpenAPI document
+            else without_added(value, recorded[name])
             for name, value in answer.items()
             if name in recorded
         }
     if isinstance(answer, list) and isinstance(recorded, list) and len(answer) == len(recorded):
         return [without_added(one, other) for one, other in zip(answer, recorded, strict=True)]
     return answer
+
+
+def drop_descriptions(document: Any) -> None:
+    """Take the descriptions of an OpenAPI document's schemas out of it."""
+    for schema in document["components"]["schemas"].values():
+        schema.pop("description", None)
 
 
 def compact(value: Any) -> str:

@@ -1,0 +1,23 @@
+"""A score and the interval around it, as they are served."""
+
+import numpy as np
+from clinical.params import Params
+
+from model.scorer import Scores
+
+
+def served(score: float, params: Params) -> float:
+    """Serve of a score what the API promises: within the target's range, so many decimals."""
+    lowest, highest = params.scale
+    return round(min(max(score, lowest), highest), params.target.decimals)
+
+
+def interval_around(scores: Scores, half_width: float, params: Params) -> tuple[Scores, Scores]:
+    """Give the lower and upper ends for scores (n,): within the target's range, so many decimals.
+
+    Ends are rounded outwards, so that an interval never holds less than was measured.
+    """
+    unit = 10**params.target.decimals
+    low = np.floor(unit * (scores - half_width)) / unit
+    high = np.ceil(unit * (scores + half_width)) / unit
+    return np.clip(low, *params.scale), np.clip(high, *params.scale)
