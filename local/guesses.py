@@ -44,12 +44,14 @@ TREATMENT = re.compile(
     rf"|medication){WORD_END}",
     re.IGNORECASE,
 )
+DOSE = re.compile(r"dos(?:e|age)", re.IGNORECASE)
 GROUP = re.compile(rf"(?:^|[\W_])(?:sex|gender|race|ethnic(?:ity)?){WORD_END}", re.IGNORECASE)
 AGE = re.compile(rf"(?:^|[\W_])age{WORD_END}", re.IGNORECASE)
 LATER = re.compile(
     r"after|follow|outcome|death|died|relapse|endpoint|discharge|^off[\W_a-z]*|^cens", re.IGNORECASE
 )
 AGES = (18, 30, 45, 60, 75)
+YEARS_A_BAND = 5  # at least
 
 
 @dataclass(frozen=True)
@@ -260,9 +262,13 @@ def _yes_no(column: Cells) -> Guess | None:
 
 
 def _codes(column: Cells) -> Guess | None:
-    """Take numbers for words where the column is called as groups are, such as sex."""
-    are_few = column.is_whole and len(column.counts) == len(column.levels) <= MOST_LEVELS
-    if are_few and GROUP.search(column.name):
+    """Take numbers for words where the column is called as groups or arms are."""
+    levels = column.levels if column.is_whole and _largest(column) <= LARGEST else []
+    if not levels or not len(column.counts) == len(levels) <= MOST_LEVELS:
+        return None
+    follow = levels == [levels[0] + step for step in range(len(levels))]
+    is_arm = TREATMENT.search(column.name) and not DOSE.search(column.name)
+    if GROUP.search(column.name) or (is_arm and follow and len(levels) > 2):  # noqa: PLR2004
         found = _category(column)
         return found and found.saying("CHECK: codes; say in its hint what they mean.")
     return None
@@ -286,7 +292,7 @@ def _number(column: Cells) -> Guess | None:
         return found.saying(
             "If they are codes of groups, make it a category and put them in quotes."
         )
-    return found.saying("The range is the recorded one; the API refuses what is beyond it.")
+    return found
 
 
 def _level(column: Cells) -> Guess | None:
@@ -343,8 +349,8 @@ RULES: tuple[Callable[[Cells], Guess | None], ...] = (
     _nothing,
     _personal,
     _date,
-    _yes_no,
     _codes,
+    _yes_no,
     _number,
     _category,
 )

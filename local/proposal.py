@@ -330,8 +330,8 @@ def _study(data: DataSet, asked: Asked) -> Iterator[str]:
 
 def _schema(found: dict[str, Guess]) -> Iterator[str]:
     yield from _comment(
-        "A value beyond a range or a list is refused, in data and in requests: widen them where "
-        "more is to come, and train on data that have it."
+        "Ranges and lists are the recorded ones, and what is beyond them is refused, in data and "
+        "in requests: widen them where more is to come, and train on data that have it."
     )
     yield "schema:"
     for name, one in found.items():
@@ -351,8 +351,8 @@ def _target(target: Cells, name: str) -> Iterator[str]:
     yield f"  decimals: {decimals} # of predictions"
     yield "  higher_is: better # CHECK: or worse"
     yield from _comment(
-        "Where each begins: about a third of the patients each. CHECK: name them as clinicians do, "
-        "and let them begin where those see a difference.",
+        "Where each begins: a third of the patients each, where values allow. CHECK: name them as "
+        "clinicians do, and let them begin where those see a difference.",
         "  ",
     )
     bands = [f"{band}: {start}" for band, start in _bands(target).items()]
@@ -361,9 +361,13 @@ def _target(target: Cells, name: str) -> Iterator[str]:
 
 
 def _bands(target: Cells) -> dict[str, str]:
-    numbers, low, high = target.numbers, target.levels[0], target.levels[-1]
-    thirds = {numbers[len(numbers) * part // 3] for part in (1, 2)}
-    starts = [low, *sorted(start for start in thirds if low < start < high)]
+    """Divide the patients into thirds; the values, where most patients have one of the ends."""
+    low, high = target.levels[0], target.levels[-1]
+    for numbers in (target.numbers, target.levels):
+        thirds = {numbers[len(numbers) * part // 3] for part in (1, 2)}
+        starts = [low, *sorted(start for start in thirds if low < start < high)]
+        if len(starts) > 1:
+            break
     names = {1: ("All",), 2: (BANDS[0], BANDS[2]), 3: BANDS}[len(starts)]
     written = [scalars.number(start, target.decimals) for start in starts]
     return dict(zip(names, written, strict=True))
@@ -408,7 +412,8 @@ def _groups(data: DataSet, features: dict[str, Guess]) -> Iterator[str]:
             yield f"    {scalars.word(name)}:"
         elif one.kind in {"whole_number", "number"} and guesses.AGE.search(name):
             levels, decimals = data.columns[name].levels, data.columns[name].decimals
-            between = [age for age in guesses.AGES if levels[0] < age <= levels[-1]]
+            low, high = levels[0] + guesses.YEARS_A_BAND, levels[-1] - guesses.YEARS_A_BAND
+            between = [age for age in guesses.AGES if low <= age <= high]
             starts = [scalars.number(start, decimals) for start in (levels[0], *between)]
             yield f"    {scalars.word(name)}: {scalars.inline(starts)}"
 

@@ -152,11 +152,21 @@ def test_missing_cells_make_a_column_nullable() -> None:
     assert "Read as missing: NA, null." in said
 
 
-def test_codes_of_groups_are_words() -> None:
-    found, said = column(["1", "2", "3"], "race")
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [("race", ["1", "2", "3"]), ("Sex", ["0", "1"]), ("arms", ["0", "1", "2", "3"])],
+)
+def test_codes_of_groups_and_arms_are_words(name: str, cells: list[str]) -> None:
+    found, said = column(cells, name)
 
-    assert '    values: ["1", "2", "3"]' in found
+    assert yaml.safe_load(found)["values"] == cells
     assert "CHECK: codes" in said
+
+
+def test_doses_are_no_codes() -> None:
+    found, _ = column(["1", "2", "3"], "dose")
+
+    assert "kind: whole_number" in found
 
 
 # ---- The target, and what tells it ----
@@ -192,7 +202,9 @@ def test_a_target_of_few_values_has_as_many_bands_as_it_can() -> None:
     three = params_of({"sex": ["f", "m"] * 30, "score": ["0", "1", "1", "2"] * 15})
 
     assert two.target.bands == {"All": 0}
+    most = params_of({"sex": ["f", "m"] * 30, "score": ["9"] * 50 + [str(n) for n in range(10)]})
     assert three.target.bands == {"Low": 0, "High": 1}
+    assert most.target.bands == {"Low": 0, "Moderate": 3, "High": 6}
     assert two.target.decimals == 1
 
 
@@ -210,7 +222,7 @@ def test_roles_are_guessed_by_name() -> None:
     roles = params_of(columns).roles
 
     assert roles.treatment == roles.recorded_together == ("arm", "Dose_mg")
-    assert roles.subgroups == {"Age": (20, 30, 45, 60, 75), "Gender": None}
+    assert roles.subgroups == {"Age": (20, 30, 45, 60), "Gender": None}
     assert roles.known_after_treatment == ()
 
 
