@@ -12,6 +12,8 @@ TUNE ?=
 VERSION ?=
 REASON ?=
 STUDY ?=
+TARGET ?=
+ID ?=
 METRICS ?= 96
 WORKERS ?= 4
 STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
@@ -63,6 +65,10 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ── Studies ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: study
+study: $(READY) ## Propose a study's params.yaml  DATA=trial.csv TARGET=column [ID=column] [STUDY=name]
+	@DATA="$(DATA)" TARGET="$(TARGET)" ID="$(ID)" STUDY="$(STUDY)" $(PYTHON) -m local.studies propose
 
 .PHONY: check-params
 check-params: $(READY) ## Check a study's params.yaml, and name every mistake with its line  [STUDY=name]
@@ -132,6 +138,10 @@ build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env 
 .PHONY: publish
 publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]
 	@$(PYTHON) -m local.site $(STACK) $(STUDY)
+
+.PHONY: params-schema
+params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
+	@$(PYTHON) -m local.studies schema
 
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes

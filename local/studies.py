@@ -1,4 +1,4 @@
-"""Find a study's files, and check them: `python -m local.studies check`.
+"""Find a study's files, check and propose them: `python -m local.studies check | propose | schema`.
 
 The drug study is the project's own and has no name: its params.yaml is the root's. Any other is a
 folder under `studies/`; one that is shipped has a `data.py`, which writes its data set.
@@ -7,14 +7,17 @@ folder under `studies/`; one that is shipped has a `data.py`, which writes its d
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, params, read_params
 
+from local import schema
 from local.cloud import ROOT, CloudFailed, install
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of the name of a stack
@@ -139,11 +142,59 @@ def summary(study: Study) -> str:
     return f"{study.told_path}: {len(params.columns)} columns, {', '.join(parts)}."
 
 
+def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
+    """Write a params.yaml for a data set, and say what comes next; raises CloudFailed."""
+    from local import proposal  # noqa: PLC0415 - it reads CSVs with pandas, which takes seconds
+
+    if not arguments.data or not arguments.target:
+        raise CloudFailed("say what to predict from which data: `make study DATA=x.csv TARGET=y`")
+    data = Path(arguments.data)
+    study = Study(checked_name(arguments.study or name_for(data)), root)
+    if study.params_path.exists():
+        raise CloudFailed(
+            f"{study.told_path} is there already and stays as it is; say STUDY=name for another, "
+            "or delete it first"
+        )
+    try:
+        body = data.read_bytes()
+    except OSError as error:
+        raise CloudFailed(f"{data} cannot be read: {error.strerror}") from error
+    asked = proposal.Asked(arguments.target, arguments.identifier, study.name)
+    asked = proposal.resolved(data.name, body, asked)
+    text = proposal.proposal(data.name, body, asked, Study("", root).params_path.read_text("utf-8"))
+    study.folder.mkdir(parents=True, exist_ok=True)
+    study.params_path.write_text(text, encoding="utf-8")
+    checks = text.count("CHECK:")
+    return (
+        f"{summary(study)}\nIt is a proposal: read it, {checks} lines of it say CHECK. Then:\n"
+        f"  make up STUDY={study.name} DATA={shlex.quote(str(data))}"
+    )
+
+
+def write_schema(root: Path = ROOT) -> str:
+    """Write the JSON Schema of params.yaml, and say where."""
+    (root / schema.NAME).write_text(schema.params_schema(), encoding="utf-8")
+    return f"{schema.NAME} is written."
+
+
+def name_for(data: Path) -> str:
+    """Name a study by its data set's file, as far as that can be a name."""
+    plain = unicodedata.normalize("NFKD", data.stem).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
+
+
 def main() -> int:
     """Run one command, and return its exit code; a mistake is a sentence, no trace."""
     arguments = _parser().parse_args()
     try:
-        print(summary(study_of(arguments.study)))  # noqa: T201 - what was asked for
+        match arguments.command:
+            case "check":
+                told = summary(study_of(arguments.study))
+            case "propose":
+                told = propose(arguments)
+            case _:
+                told = write_schema()
+        print(told)  # noqa: T201 - what was asked for
     except CloudFailed as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -152,7 +203,10 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.studies", description=__doc__)
-    parser.add_argument("command", choices=["check"])
+    parser.add_argument("command", choices=["check", "propose", "schema"])
+    parser.add_argument("--data", default=os.environ.get("DATA") or None)
+    parser.add_argument("--target", default=os.environ.get("TARGET") or None)
+    parser.add_argument("--identifier", default=os.environ.get("ID") or None)
     parser.add_argument("--study", default=os.environ.get("STUDY") or None)
     return parser
 

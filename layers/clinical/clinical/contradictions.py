@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from clinical.kinds import Kind, Value
     from clinical.params import Roles, Target
 
+# Keys that answers have anyway, beside the identifier's and the target's.
+OF_ANSWERS = frozenset(
+    {
+        *("interval", "support", "missing", "model_version", "skill", "disclaimer"),
+        *("base_value", "contributions", "explained_by", "standard_errors"),
+    }
+)
+OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
 LISTS = ("treatment", "recorded_together", "known_after_treatment")
 
 
@@ -79,6 +87,10 @@ def _names(parts: Parts) -> Iterator[Contradiction]:
             # No header's cell is read as one that has blanks around it.
             yield Contradiction(("schema", name), "a name is not empty, nor has blanks around it")
     identifiers = [name for name, kind in parts.valid.items() if kind.is_unique]
+    target = [parts.target.column] if parts.target else []
+    for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
+        reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        yield Contradiction(("schema", name), reason)
     if len(identifiers) > 1:
         reason = f"{' and '.join(identifiers)} are identifiers; there can be one"
         yield Contradiction(("schema", identifiers[1]), reason)
@@ -238,5 +250,7 @@ def _scale(kind: Kind) -> tuple[float, float] | None:
 def _dropdown_keys(parts: Parts) -> Iterator[Contradiction]:
     for key, name in parts.dropdown_keys.items():
         path = ("serving", "dropdown_keys", key)
+        if key in OF_DROPDOWN_VALUES:
+            yield Contradiction(path, "/dropdown-values has such a key of its own")
         if name not in parts.columns:
             yield Contradiction(path, no_column(name, parts.columns))

@@ -336,6 +336,8 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
         case "too_short" | "string_too_short":
             least = context["min_length"]
             return "must not be empty" if least == 1 else f"needs {least} of them at least"
+        case "string_pattern_mismatch":  # no other text is held to a pattern than a day
+            return f"must be {EXPECTED['date']}; this is {_read_as(node)}"
         case "value_error":
             return _value_error(node, path, context["error"])
         case _ if what in BOUNDS:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from clinical.contract import DropdownValues, ExplainedPrediction
+from clinical.contradictions import OF_ANSWERS, OF_DROPDOWN_VALUES
 from clinical.errors import ParamsInvalid
 from clinical.params import PATH, Params, params, parse_params, read_params
 from pydantic import ValidationError
@@ -156,7 +158,7 @@ def test_a_column_is_not_called_what_yaml_takes_for_no_name() -> None:
     [
         ("colour", "the file has study, schema, target"),
         ("model.colour", "model has n_estimators, max_depth"),
-        ("schema.Age.colour", "the kind whole_number has kind, label, unit"),
+        ("schema.Age.colour", "the kind whole_number has "),
         ("serving.colour", "serving has refresh_seconds"),
         ("tuning.grids.small.colour", "small has n_estimators"),
     ],
@@ -369,6 +371,7 @@ def test_a_byte_order_mark_is_overlooked(tmp_path: Path) -> None:
         ("roles.subgroups", {"Age": [18, 80]}, "begins at 80, and no value is above 79"),
         ("roles.subgroups", {"Gender": [1]}, "its values are the groups; only a number has bands"),
         ("serving.dropdown_keys", {"sexes": "Sex"}, "there is no column Sex in schema"),
+        ("serving.dropdown_keys", {"fields": "Age"}, "has such a key of its own"),
     ],
 )
 def test_parts_that_contradict_one_another_are_named_at_their_line(
@@ -391,6 +394,26 @@ def test_the_target_must_be_a_number() -> None:
     assert mistakes(text)[0].endswith(
         "target.column: schema.Gender must be a number or whole_number to be predicted"
     )
+
+
+def test_who_and_what_is_predicted_is_not_called_as_another_key_of_an_answer() -> None:
+    def rename(tree: Any) -> None:
+        tree["schema"]["support"] = tree["schema"].pop("Improvement_Score")
+        tree["schema"]["interval"] = tree["schema"].pop("Patient_ID")
+        tree["target"]["column"] = "support"
+
+    said = "\n".join(mistakes(changed(rename)))
+
+    assert "schema.support: every answer has a key support of its own: rename" in said
+    assert "schema.interval: every answer has a key interval of its own: rename" in said
+
+
+def test_the_keys_of_answers_are_those_of_the_contract() -> None:
+    own = {"identifier", "score"}  # which go by the column's name
+
+    assert set(ExplainedPrediction.model_fields) - own == OF_ANSWERS
+    listed = set(params().serving.dropdown_keys)
+    assert set(DropdownValues.model_fields) - listed == OF_DROPDOWN_VALUES
 
 
 def test_there_is_one_identifier_at_most() -> None:

@@ -1,3 +1,5 @@
+import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.cloud import ROOT, CloudFailed
-from local.studies import Study, checked_name, names, study_of, summary
+from local.studies import Study, checked_name, name_for, names, propose, study_of, summary
 
 
 @pytest.fixture
@@ -114,3 +116,76 @@ def test_the_command_exits_with_one_where_something_is_wrong(study: str, code: i
     assert done.returncode == code
     assert ("11 columns" in done.stdout) == (code == 0)
     assert ("there are actg175, diabetes" in done.stderr) == (code == 1)
+
+
+# ---- make study ----
+
+CSV = "id,sex,score\n" + "".join(f"p{row},{'fm'[row % 2]},{row % 7}\n" for row in range(60))
+
+
+def asked(data: Path | str | None, **said: str) -> argparse.Namespace:
+    return argparse.Namespace(
+        data=data and str(data),
+        target=said.get("target", "score"),
+        identifier=said.get("identifier"),
+        study=said.get("study"),
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "My trial (2).csv"
+    path.write_text(CSV)
+    return path
+
+
+def test_a_proposal_is_written_under_the_files_name_and_tells_what_comes_next(
+    project: Path, data: Path
+) -> None:
+    said = propose(asked(data), project)
+
+    assert study_of("my-trial-2", project).params().identifier == "id"
+    assert said.startswith("studies/my-trial-2/params.yaml: 3 columns, 1 of them features")
+    assert said.endswith(f"  make up STUDY=my-trial-2 DATA='{data}'")
+
+
+def test_what_is_there_is_never_written_over(project: Path, data: Path) -> None:
+    before = (project / "studies" / "trial" / "params.yaml").read_text()
+
+    with pytest.raises(CloudFailed, match=r"studies/trial/params\.yaml is there already"):
+        propose(asked(data, study="trial"), project)
+
+    assert (project / "studies" / "trial" / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "sentence"),
+    [
+        (None, {}, "`make study DATA=x.csv TARGET=y`"),
+        ("one.csv", {"target": ""}, "`make study DATA=x.csv TARGET=y`"),
+        ("one.csv", {}, "one.csv cannot be read: No such file"),
+        ("2026.csv", {}, "'2026' cannot be a study's name"),
+        ("試験.csv", {}, "'' cannot be a study's name"),
+        ("one.csv", {"study": "One"}, "'One' cannot be a study's name"),
+    ],
+)
+def test_what_cannot_be_proposed_is_a_sentence(
+    project: Path, file: str | None, said: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(CloudFailed, match=re.escape(sentence)):
+        propose(asked(file, **said), project)
+
+    assert names(project) == ["trial"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("trial.csv", "trial"),
+        ("Größe & Maß.CSV", "groe-ma"),
+        ("a_very_long_name-of-a-file.csv", "a-very-long-name-of"),
+        ("ÉTUDE.tsv", "etude"),
+    ],
+)
+def test_a_study_is_called_after_its_file(file: str, name: str) -> None:
+    assert name_for(Path(file)) == name
