@@ -16,7 +16,7 @@ TARGET ?=
 ID ?=
 METRICS ?= 96
 WORKERS ?= 4
-STACK ?= clinical-outcomes
+STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -131,12 +131,13 @@ bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and coun
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
 .PHONY: build
-build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next
+build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next  [STUDY=name]
 	@sam build
+	@STUDY="$(STUDY)" $(PYTHON) -m local.building
 
 .PHONY: publish
-publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STACK=clinical-outcomes]
-	@$(PYTHON) -m local.site $(STACK)
+publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]
+	@$(PYTHON) -m local.site $(STACK) $(STUDY)
 
 .PHONY: params-schema
 params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml

@@ -88,7 +88,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         stack.folder,
         console_port or stack.cloud.port + stack.study.number,
         stack.cloud.home,
-        stack.study.name,
+        stack.study.told,
     )
     in_browser.check_port()
     restart = Restart(stack.folder / "restarted.json")

@@ -1,6 +1,7 @@
 """Fit what sam built to a study: its params.yaml in the layer, its document in the function.
 
-Nothing else of a build knows a study, so it is built once for all of them.
+Nothing else of a build knows a study, so it is built once for all of them. `python -m
+local.building` fits what `sam build` made for AWS to the study that STUDY names.
 """
 
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from local.cloud import ROOT, CloudFailed
 from local.packing import PACKED, pack
-from local.studies import Study
+from local.studies import Study, study_of
 
 LAYER, FUNCTION = "ClinicalLayer", "PredictFunction"  # what a study is in
 PARAMS = Path(LAYER) / "python" / "clinical" / "params.yaml"
@@ -56,3 +57,19 @@ def fitted(base: Path, build: Path, study: Study) -> None:
             f"../{base.name}/{zipped.stem}\n", f"../{base.name}/{zipped.name}\n"
         )
     (build / PACKED).write_text(packed)
+
+
+def main() -> int:
+    """Fit the build for AWS, and return the exit code; a mistake is a sentence, no trace."""
+    try:
+        study = study_of(os.environ.get("STUDY"))
+        study.params()
+        fit(ROOT / ".aws-sam" / "build", study)
+    except CloudFailed as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,14 +26,25 @@ WRITTEN_SECONDS = 300
 
 @dataclass(frozen=True)
 class Study:
-    """A study, by its name under `studies/`; "" for the root's. root: the project's folder."""
+    """A study, by its name under `studies/`; "" for the root's.
+
+    root: the project's folder. elsewhere: the study's own, where that is not in the project.
+    """
 
     name: str
     root: Path = ROOT
+    elsewhere: Path | None = None
 
     @property
     def folder(self) -> Path:
+        if self.elsewhere:
+            return self.elsewhere
         return self.root / "studies" / self.name if self.name else self.root
+
+    @property
+    def told(self) -> str:
+        """Name it as STUDY= does."""
+        return str(self.elsewhere) if self.elsewhere else self.name
 
     @property
     def params_path(self) -> Path:
@@ -42,12 +53,17 @@ class Study:
     @property
     def told_path(self) -> str:
         """Name its params.yaml, as seen from the project's folder."""
+        if self.elsewhere:
+            return str(self.params_path)
         return self.params_path.relative_to(self.root).as_posix()
 
     @property
     def number(self) -> int:
         """Count the studies: the root's is the first."""
-        return 2 + names(self.root).index(self.name) if self.name else 1
+        there = names(self.root)
+        if not self.name:
+            return 1
+        return 2 + (there.index(self.name) if self.name in there else len(there))
 
     def params(self) -> Params:
         """Read its decisions; raises CloudFailed, which names every mistake in a line."""
@@ -95,9 +111,15 @@ THE_DRUG_STUDY = Study("")
 
 
 def study_of(name: str | None, root: Path = ROOT) -> Study:
-    """Find a study by its name; raises CloudFailed, which says which there are."""
+    """Find a study by its name, or by the path of its folder.
+
+    Raises CloudFailed, which says which there are.
+    """
     if not name:
         return Study("", root)
+    if "/" in name and (Path(name) / "params.yaml").is_file():
+        folder = Path(name).resolve()
+        return Study(checked_name(folder.name), root, folder)
     there = names(root)
     if name not in there:
         have = f"there are {', '.join(there)}" if there else "there is none yet"

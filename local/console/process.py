@@ -13,7 +13,7 @@ from local.cloud import ROOT, CloudFailed
 class ConsoleProcess:
     """The console of a stack.
 
-    folder: of the stack, in its cloud's home. study: whose stack it is, "" for the drug study.
+    folder: of the stack, in its cloud's home. study: whose stack it is, as STUDY= names it.
     """
 
     folder: Path

@@ -10,7 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import pytest
 from local import executions
 from local.console.process import ConsoleProcess
 from local.ministack import Ministack
-from local.stack import Stack
+from local.stack import Stack, folders_in
+from local.studies import study_of
 from tests.patience import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -78,10 +79,15 @@ class Laptop:
     home: Path
     port: int
     console_port: int = field(default_factory=free_port)
+    study: str = ""  # as STUDY= names it
 
     @property
     def stack(self) -> Stack:
-        return Stack(Ministack(self.home, self.port))
+        return Stack(Ministack(self.home, self.port), study_of(self.study))
+
+    def with_study(self, study: str) -> "Laptop":
+        """Give the same laptop as the commands for another study see it."""
+        return replace(self, study=study, console_port=free_port())
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what a make target runs, and return what it printed."""
@@ -89,7 +95,12 @@ class Laptop:
         return subprocess.run(
             [sys.executable, "-m", "local", command, *home_and_port],
             cwd=ROOT,
-            env={**os.environ, "CONSOLE_PORT": str(self.console_port), **environment},
+            env={
+                **os.environ,
+                "CONSOLE_PORT": str(self.console_port),
+                "STUDY": self.study,
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -184,7 +195,8 @@ def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield start
     for laptop in started:
-        ConsoleProcess.of(laptop.home).stop()
+        for folder in {laptop.home, *folders_in(laptop.home)}:
+            ConsoleProcess.of(folder).stop()
         Ministack(laptop.home, laptop.port).stop()
 
 

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, override
@@ -229,9 +229,20 @@ class Params(Frozen):
     def features_of(self, values: Mapping[str, Value]) -> dict[str, Feature]:
         """Give what the model takes for a patient's values, which may lack what is missing."""
         return {
-            name: kind.feature(values.get(name), values.get(kind.since_column or ""))
-            for name, kind in self.features.items()
+            name: feature(values.get(name))
+            if since is None
+            else feature(values.get(name), values.get(since))
+            for name, feature, since in self._as_features
         }
+
+    @cached_property
+    def _as_features(self) -> list[tuple[str, Callable[..., Feature], str | None]]:
+        return [(name, kind.feature, kind.since_column) for name, kind in self.features.items()]
+
+    @cached_property
+    def nullable(self) -> tuple[str, ...]:
+        """The columns that a request may leave out."""
+        return tuple(name for name, kind in self.asked.items() if kind.nullable)
 
     # ---- What is the same decision ----
 
