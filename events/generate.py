@@ -1,7 +1,7 @@
-"""Write the event of every stage, as the state machine sends it: `make events`.
+"""Write the event of every stage, as the state machine sends it, and a request: `make events`.
 
 They are of an execution named `sample` on data/sample.csv. Training is the same everywhere, so
-their digests are those of any such execution.
+their digests are those of any such execution. The request is for a row that was trained on.
 """
 
 import contextlib
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import stage
+from clinical.artefacts import Artefact
+from clinical.params import params
+from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
 from tests.pipeline import own_cloud, retrain
@@ -37,19 +40,25 @@ def inputs_of(name: str) -> dict[str, type[BaseModel]]:
 
 
 def events() -> dict[str, dict[str, Any]]:
-    """Run all stages in moto's S3, and give each one's event by its name."""
+    """Run all stages in moto's S3, and give each one's event by its name, and a request's."""
     with own_cloud() as bucket, contextlib.redirect_stdout(io.StringIO()):
         bucket.client.upload_file(str(HERE.parent / "data/sample.csv"), "raw", "raw/sample.csv")
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
+        reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
         tuned = retrain(EXECUTION, {"tune": True})
     came_to |= {name: tuned[name] for name in OF_TUNING}
+    request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
+    body = json.dumps(example_request(reference, params()))
     return {
-        name: {
-            "execution": EXECUTION,
-            **{one: _as_ever(came_to[one]) for one in inputs_of(name)},
-        }
-        for name in stages()
+        "predict": {**request, "body": body},
+        **{
+            name: {
+                "execution": EXECUTION,
+                **{one: _as_ever(came_to[one]) for one in inputs_of(name)},
+            }
+            for name in stages()
+        },
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from clinical.kinds import Kind, Value
+from clinical.kinds import Value
 from clinical.params import Params
 
 if TYPE_CHECKING:
@@ -41,11 +41,24 @@ class Rows:
 
     def features(self) -> "dict[str, Column]":
         """Give every feature as the model takes it: columns (n,), in its order."""
-        return {name: self._feature(name, kind) for name, kind in self._params.features.items()}
+        return {name: self.feature(name) for name in self._params.features}
+
+    def feature(self, name: str) -> "Column":
+        """Give a feature as the model takes it: a column (n,)."""
+        import numpy as np  # noqa: PLC0415 - not every stage that reads rows has it
+
+        kind = self._params.columns[name]
+        values = self.values(name)
+        since: Iterable[Value] = (
+            self.values(kind.since_column) if kind.since_column else repeat(None, len(values))
+        )
+        pairs = list(zip(values, since, strict=True))
+        known = {pair: kind.feature(*pair) for pair in set(pairs)}
+        return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])
 
     def target(self) -> "Array":
         """Give the recorded outcomes (n,), in units of the target."""
-        import numpy as np  # noqa: PLC0415 - not every stage that reads rows has it
+        import numpy as np  # noqa: PLC0415
 
         return np.array(self.values(self._params.target.column), np.float64)
 
@@ -67,14 +80,3 @@ class Rows:
         )
         rows = buffer.getvalue().encode().splitlines()
         return [hashlib.sha256(row).hexdigest()[:16] for row in rows]
-
-    def _feature(self, name: str, kind: Kind) -> "Column":
-        import numpy as np  # noqa: PLC0415
-
-        values = self.values(name)
-        since: Iterable[Value] = (
-            self.values(kind.since_column) if kind.since_column else repeat(None, len(values))
-        )
-        pairs = list(zip(values, since, strict=True))
-        known = {pair: kind.feature(*pair) for pair in set(pairs)}
-        return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])

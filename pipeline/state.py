@@ -89,7 +89,7 @@ class Target(Frozen):
 class Seen(Frozen):
     """The rows that a model was trained on, each by the digest of its cells.
 
-    columns: whose cells they are, in this order, with the form in which each was written.
+    columns: whose cells they are, in the alphabet's order, with the form in which each was written.
     """
 
     columns: dict[str, str]

@@ -283,7 +283,7 @@ def groups_of(
     if starts is None:
         return np.array([kind.group_of(value) for value in rows.values(feature)], np.object_)
     names = np.array([*bands_of(starts, kind), kind.group_of(None)], np.object_)
-    numbers = rows.features()[feature].astype(np.float64)
+    numbers = rows.feature(feature).astype(np.float64)
     places = np.searchsorted(np.array(starts), numbers, side="right") - 1
     found: np.ndarray[tuple[int], np.dtype[np.object_]] = names[
         np.where(np.isnan(numbers), len(starts), places)

@@ -21,9 +21,10 @@ def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Pr
     )
     body = as_csv(training)
     rows = Rows(body, params)
+    names = sorted(rows.cells)
     seen = Seen(
-        columns={name: params.columns[name].form for name in rows.cells},
-        digests=tuple(sorted(rows.digests(rows.cells))),
+        columns={name: params.columns[name].form for name in names},
+        digests=tuple(sorted(rows.digests(names))),
     )
     return Preprocessed(
         encoder=artefacts.write("encoder.joblib", dumped(encoder_of(params).fit(table_of(rows)))),

@@ -13,11 +13,13 @@ from clinical.params import Params
 from clinical.reference import Combination, Conformal, Reference
 from clinical.registry import REFERENCE_PROPERTY
 from forest import dumped, folds, forest_of, table_of, with_float32_thresholds
+from onnx import ModelProto
 from onnx.helper import set_model_props
 from pydantic import TypeAdapter
 from rows import Rows
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
@@ -149,13 +151,23 @@ def as_onnx(model: Pipeline, properties: dict[str, str], params: Params) -> byte
     """Export a fitted pipeline; its inputs are the features, (n, 1) each.
 
     The graph takes the same branches as scikit-learn: its thresholds are float32, and so are those
-    of the forest by now.
+    of the forest by now. Which way a missing number goes, skl2onnx leaves out.
     """
     inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in params.features.items()]
     graph = to_onnx(model, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
+    if any(kind.nullable for kind in params.features.values()):
+        send_missing(graph, model.named_steps["forest"])
     set_model_props(graph, properties)
     # skl2onnx lists them in the order of a set, which changes from process to process: the same
     # model would be another version.
     graph.opset_import.sort(key=lambda opset: opset.domain)
     serialized: bytes = graph.SerializeToString()
     return serialized
+
+
+def send_missing(graph: ModelProto, forest: RandomForestRegressor) -> None:
+    """Let missing numbers go at each node of a graph where they go in the forest."""
+    (ensemble,) = (node for node in graph.graph.node if node.op_type == "TreeEnsembleRegressor")
+    (tracks,) = (one for one in ensemble.attribute if one.name == "nodes_missing_value_tracks_true")
+    left = np.concatenate([tree.tree_.missing_go_to_left for tree in forest.estimators_])
+    tracks.ints[:] = left.astype(np.int64).tolist()

@@ -156,6 +156,7 @@ def test_the_events_name_what_this_code_makes_of_the_sample() -> None:
     """Stale digests would be refused by the stages that `sam local invoke` runs."""
     made = events()
 
+    assert json.loads((ROOT / "events/predict.json").read_text()) == made["predict"]
     for name in STAGES:
         written = json.loads((ROOT / f"events/{name}.json").read_text())
         for artefact in ("onnx", "reference"):
@@ -180,9 +181,11 @@ def test_the_sample_patient_keeps_the_contract() -> None:
 
 
 def test_the_requests_fields_are_the_features_and_the_id() -> None:
-    features = params().features
+    asked = Patient.columns
 
-    assert set(Patient.model_fields) == {features.id, *features.names}
+    assert asked == tuple(params().asked)
+    assert set(asked) == {params().identifier, *params().features}
+    assert set(Patient.model_json_schema()["properties"]) == set(asked)
 
 
 def test_every_route_is_reached_through_the_gateway(functions: dict[str, Any]) -> None:

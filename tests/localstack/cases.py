@@ -85,7 +85,7 @@ VERSION, OTHER = "v-bc7efea3", "v-0e1d2c3b"
 def _evaluated(**changed: object) -> Evaluated:
     """What the gate makes of the sample's figures when some of them are others."""
     figures = {name: getattr(EVALUATED.verdict, name) for name in Figures.model_fields}
-    verdict = judged(Figures.model_validate(figures | changed), params().gate)
+    verdict = judged(Figures.model_validate(figures | changed), params())
     return Evaluated(verdict=verdict, report=EVALUATED.report)
 
 

@@ -131,6 +131,22 @@ def smaller(decisions: Params, trees: int) -> Params:
     )
 
 
+def with_column(decisions: Params, name: str, **changed: Any) -> Params:
+    """The same decisions with one column another in some ways."""
+    column = decisions.columns[name].model_copy(update=changed)
+    return decisions.model_copy(update={"columns": {**decisions.columns, name: column}})
+
+
+def with_target(decisions: Params, lowest: float, highest: float, decimals: int) -> Params:
+    """The same decisions with the target on another scale."""
+    target = decisions.target.model_copy(
+        update={"decimals": decimals, "bands": {"All": float(lowest)}}
+    )
+    return with_column(
+        decisions, target.column, min=float(lowest), max=float(highest), decimals=decimals
+    ).model_copy(update={"target": target})
+
+
 @pytest.fixture(scope="session")
 def candidate() -> Candidate:
     return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=5))

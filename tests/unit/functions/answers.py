@@ -19,11 +19,11 @@ NUMBERS = ("Age", "Dosage_mg", "Treatment_Duration_days")
 
 def recorded_patients() -> list[dict[str, Any]]:
     with (ROOT / "data/sample.csv").open(encoding="utf-8") as file:
-        rows = [dict(row) for row in csv.DictReader(file)]
+        rows: list[dict[str, Any]] = [dict(row) for row in csv.DictReader(file)]
     for row in rows:
         del row["Improvement_Score"]
-        row.update({name: int(row[name]) for name in NUMBERS})  # type: ignore[dict-item]
-    return list(rows)
+        row.update({name: int(row[name]) for name in NUMBERS})
+    return rows
 
 
 def requests() -> Iterator[tuple[str, str, str, Any, dict[str, Any]]]:
@@ -35,7 +35,7 @@ def requests() -> Iterator[tuple[str, str, str, Any, dict[str, Any]]]:
     for patient in patients[12:15]:
         asked = {"multiValueQueryStringParameters": {"explain": ["true"]}}
         yield "predict", "POST", "/predict", patient, asked
-    wrong = [
+    wrong: list[Any] = [
         *({name: value for name, value in one.items() if name != left_out} for left_out in one),
         *({**one, name: None} for name in one),
         *({**one, name: 1e9} for name in one),

@@ -15,9 +15,9 @@ def test_a_form_learns_what_it_can_offer(
 
     assert answer.status == 200
     assert answer.body["genders"] == ["Female", "Male"]
-    assert answer.body["conditions"] == list(params().categories("Condition"))
-    assert answer.body["drugs"] == list(params().categories("Drug_Name"))
-    assert answer.body["side_effects"] == list(params().categories("Side_Effects"))
+    assert answer.body["conditions"] == list(params().columns["Condition"].listed)
+    assert answer.body["drugs"] == list(params().columns["Drug_Name"].listed)
+    assert answer.body["side_effects"] == list(params().columns["Side_Effects"].listed)
     assert answer.body["dosages"] == [50, 100, 250, 500, 850]
     assert answer.body["age_range"] == [18, 79]
     assert answer.body["duration_range"] == [5, 59]

@@ -11,14 +11,14 @@ from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from model.interval import interval_around
+from model.scored import interval_around
 from model.scorer import Columns, Scorer, Scores
 
 from tests.unit.conftest import NOW, PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
 
-FEATURES = params().features.names
+FEATURES = tuple(params().features)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_wrong_field_is_named(
     assert field in answer.body["detail"]
 
 
-@pytest.mark.parametrize("field", params().features.names)
+@pytest.mark.parametrize("field", params().features)
 def test_a_missing_field_is_named(api: Api, patient: dict[str, object], field: str) -> None:
     del patient[field]
 
@@ -343,11 +343,9 @@ def test_a_request_leaves_one_line_with_metrics_and_features(
     }
     assert line["route"] == "POST /predict"
     assert line["status"] == 200
-    assert line["Improvement_Score"] == answer.body["Improvement_Score"]
+    assert line["prediction"] == {"Improvement_Score": answer.body["Improvement_Score"]}
     assert line["model_version"] == answer.body["model_version"]
-    assert {name: line[name] for name in params().features.names} == {
-        name: patient[name] for name in params().features.names
-    }
+    assert line["features"] == {name: patient[name] for name in params().features}
 
 
 def test_rates_are_averages_of_0_and_1_a_request(
@@ -535,7 +533,9 @@ def test_a_score_comes_with_its_interval_support_and_skill(
 
     reference = reference_of(candidate)
     (score,) = Scorer(candidate.files[MODEL]).predict([patient])
-    (low,), (high,) = interval_around(np.array([score]), reference["interval"]["half_width"])
+    (low,), (high,) = interval_around(
+        np.array([score]), reference["interval"]["half_width"], params()
+    )
     assert body["interval"] == {"low": low, "high": high, "coverage": 0.9}
     assert low < body["Improvement_Score"] < high
     (recorded,) = [
@@ -553,7 +553,7 @@ def test_a_score_comes_with_its_interval_support_and_skill(
 def test_a_score_is_explained_when_asked_for(api: Api, patient: dict[str, object]) -> None:
     body = explained(api, patient, "true").body
 
-    assert set(body["contributions"]) == set(params().features.names)
+    assert set(body["contributions"]) == set(params().features)
     added_up = body["base_value"] + sum(body["contributions"].values())
     assert added_up == pytest.approx(body["Improvement_Score"], abs=0.005 + 1e-4)
 
@@ -567,13 +567,14 @@ def test_an_explanation_only_adds_to_the_answer(api: Api, patient: dict[str, obj
         **plain,
         "base_value": body["base_value"],
         "contributions": body["contributions"],
+        "explained_by": "exact",
     }
 
 
 def test_a_score_is_not_explained_otherwise(api: Api, patient: dict[str, object]) -> None:
     for answer in (api("POST", "/predict", patient), explained(api, patient, "false")):
         assert answer.status == 200
-        assert {"base_value", "contributions"}.isdisjoint(answer.body)
+        assert {"base_value", "contributions", "explained_by"}.isdisjoint(answer.body)
 
 
 @pytest.mark.parametrize("value", ["maybe", "", "2"])
@@ -666,7 +667,9 @@ def test_a_batch_of_wrong_rows_alone_is_answered_too(
     assert (first["title"], second["title"]) == ("Unprocessable Content",) * 2
     assert {error["loc"][-1] for error in first["errors"]} == {"Patient_ID", *FEATURES}
     (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Predictions" in line]
-    assert (line["Predictions"], line["patients_refused"], line["Age"]) == ([0.0], 2, [])
+    assert (line["Predictions"], line["patients_refused"]) == ([0.0], 2)
+    assert line["features"] == {name: [] for name in FEATURES}
+    assert line["prediction"] == {"Improvement_Score": []}
 
 
 def test_a_problem_within_a_batch_is_the_one_that_predict_would_answer(
@@ -741,12 +744,14 @@ def test_a_batch_leaves_one_line_with_metrics_and_features(
     assert line["Predictions"] == [2.0]
     assert line["patients_refused"] == 2
     assert line["model_version"] == answer.body["model_version"]
-    assert {name: line[name] for name in FEATURES} == {
+    assert line["features"] == {
         **{name: [patient[name]] * 2 for name in FEATURES},
         "Age": [56, 60],
     }
     predictions = answer.body["predictions"]
-    assert line["Improvement_Score"] == [predictions[n]["Improvement_Score"] for n in (0, 2)]
+    assert line["prediction"] == {
+        "Improvement_Score": [predictions[n]["Improvement_Score"] for n in (0, 2)]
+    }
 
 
 @pytest.mark.parametrize(

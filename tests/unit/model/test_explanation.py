@@ -14,7 +14,7 @@ from model.scorer import Columns, Scorer, Scores
 
 from tests.unit.conftest import Candidate
 
-FEATURES = params().features.names
+FEATURES = tuple(params().features)
 
 type Row = dict[str, Any]
 
@@ -35,7 +35,7 @@ def rows(sample: Path) -> list[Row]:
     """Forty patients of the sample."""
     with sample.open(newline="") as file:
         recorded = list(csv.DictReader(file))
-    numeric = params().features.numeric
+    numeric = {name for name, kind in params().features.items() if kind.is_number}
     return [
         {name: int(row[name]) if name in numeric else row[name] for name in FEATURES}
         for row in random.Random(7).sample(recorded, 40)  # noqa: S311 - which patients is no secret

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from clinical.errors import ArtefactCorrupted
 from clinical.registry import MODEL
-from model.scorer import Scorer, as_improvement_score
+from model.scorer import Scorer
 
 from tests.unit.conftest import Candidate
 
@@ -35,10 +35,3 @@ def test_a_row_without_a_feature_is_an_error(scorer: Scorer, patient: dict[str, 
 def test_bytes_that_are_no_graph_are_refused(onnx: bytes) -> None:
     with pytest.raises(ArtefactCorrupted, match="cannot open"):
         Scorer(onnx)
-
-
-@pytest.mark.parametrize(
-    ("raw", "served"), [(-1.0, 0.0), (10.001, 10.0), (7.126, 7.13), (7.0, 7.0)]
-)
-def test_a_served_score_is_within_its_scale(raw: float, served: float) -> None:
-    assert as_improvement_score(raw) == served

@@ -45,7 +45,7 @@ def test_the_card_is_readable_as_markdown(card: Card) -> None:
         assert f"- {reason}" in text
     for group in card.subgroups:
         assert f"| {group.feature} | {group.group} | {group.rows} |" in text
-    assert [one.feature for one in card.importances] == [*params().features.names]
+    assert [one.feature for one in card.importances] == [*params().features]
     for one in card.importances:
         assert f"| {one.feature} | {one.mean:.4f} | {one.std:.4f} |" in text
     assert card.data.sha256 in text
@@ -102,15 +102,15 @@ def test_a_card_has_the_champions_scores_beside_the_candidates(
     assert row in markdown(second)
 
 
-def test_a_group_without_figures_and_cells_that_were_filled_are_told(card: Card) -> None:
-    data = card.data.model_copy(update={"imputed": {"Age": 3, "Treatment_Duration_days": 0}})
+def test_a_group_without_figures_and_cells_that_are_missing_are_told(card: Card) -> None:
+    data = card.data.model_copy(update={"missing": {"Age": 3, "Treatment_Duration_days": 0}})
     few = Subgroup(feature="Age", group="65-79", rows=9)
 
     text = markdown(card.model_copy(update={"data": data, "subgroups": (few,)}))
 
     assert "| Age | 65-79 | 9 | too few rows | too few rows | too few rows |" in text
-    assert "- 3 missing cells of Age were filled." in text
-    assert "Treatment_Duration_days were filled" not in text
+    assert "- 3 cells of Age are missing." in text
+    assert "of Treatment_Duration_days are missing" not in text
 
 
 def test_the_most_important_feature_is_named_first(card: Card) -> None:

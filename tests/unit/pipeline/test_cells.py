@@ -3,7 +3,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from cells import as_meant, canonical, canonical_csv, varies
-from clinical.params import Category, Params, params
+from clinical.kinds import Category
+from clinical.params import Params, params
 from reading import Table, read
 
 NAMES = list(params().columns)
@@ -29,7 +30,7 @@ def told(column: str, *cells: str, separator: str = ";") -> list[str]:
 
 
 def knowing(*values: str) -> Params:
-    columns = {**params().columns, "Side_Effects": Category(type="category", values=values)}
+    columns = {**params().columns, "Side_Effects": Category(kind="category", values=values)}
     return params().model_copy(update={"columns": columns})
 
 
@@ -128,8 +129,8 @@ def test_a_comma_within_a_category_is_left_alone() -> None:
         ("Age", ["-0.0", "0"], ["0", "0"]),
         ("Age", ["9007199254740993.0"], ["9007199254740993"]),
         ("Dosage_mg", ["50", "50.00"], ["50", "50"]),
-        ("Improvement_Score", ["8.5", "8.50", "-0.0", "7"], [8.5, 8.5, 0.0, 7.0]),
-        ("Improvement_Score", [".5", "0.5", "0.50"], [0.5, 0.5, 0.5]),
+        ("Improvement_Score", ["8.5", "8.50", "-0.0", "7"], ["8.5", "8.5", "0.0", "7.0"]),
+        ("Improvement_Score", [".5", "0.5", "0.50"], ["0.5", "0.5", "0.5"]),
         ("Condition", ["Pain Relief"], ["Pain Relief"]),
     ],
 )

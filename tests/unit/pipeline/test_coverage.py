@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 from clinical.params import Params, params
-from forest import forest_of
-from model.interval import interval_around
+from forest import encoder_of, forest_of, table_of
+from model.scored import interval_around
+from rows import Rows
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from stages.preprocess import one_hot, read_table
 from stages.train import conformal, predicted_when_left_out
 
 from data.generate import as_csv, patients
@@ -22,19 +22,19 @@ LEAST, MOST = 165, 192  # of 200: what 99.9 % of binomials of 0.9 lie between
 def coverage(seed: int, decisions: Params) -> tuple[int, int]:
     """How many held-out scores of a data set lie within their intervals, and of how many."""
     decisions = decisions.model_copy(update={"seed": seed})
-    table = read_table(as_csv(patients(1000, seed)).encode(), decisions)
+    rows = Rows(as_csv(patients(1000, seed)).encode(), decisions)
+    table, scores = table_of(rows), rows.target()
     training, held_out = train_test_split(
-        table, test_size=decisions.split.test_fraction, random_state=seed
+        range(rows.number), test_size=decisions.split.test_fraction, random_state=seed
     )
-    features, target = list(decisions.features.names), decisions.features.target
     model = Pipeline(
-        [("encoder", one_hot(decisions)), ("forest", forest_of(decisions.model, decisions))]
+        [("encoder", encoder_of(decisions)), ("forest", forest_of(decisions.model, decisions))]
     )
-    left_out = predicted_when_left_out(model, training[features], training[target], decisions)
-    interval = conformal(training[target].to_numpy() - left_out, decisions)
-    predicted = model.fit(training[features], training[target]).predict(held_out[features])
-    low, high = interval_around(predicted, interval.half_width)
-    recorded = held_out[target].to_numpy()
+    left_out = predicted_when_left_out(model, table.iloc[training], scores[training], decisions)
+    interval = conformal(scores[training] - left_out, decisions)
+    predicted = model.fit(table.iloc[training], scores[training]).predict(table.iloc[held_out])
+    low, high = interval_around(predicted, interval.half_width, decisions)
+    recorded = scores[held_out]
     return int(((low <= recorded) & (recorded <= high)).sum()), len(recorded)
 
 

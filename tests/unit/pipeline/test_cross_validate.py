@@ -7,11 +7,10 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.params import Params, params
-from forest import forest_of
+from forest import encoder_of, forest_of
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from stages.cross_validate import cross_validate
-from stages.preprocess import one_hot
 
 from tests.pipeline import Context
 
@@ -66,10 +65,10 @@ def test_scores_are_those_of_scikit_learns_own_cross_validation(
 
     expected = cross_val_score(
         Pipeline(
-            [("encoder", one_hot(params())), ("forest", forest_of(hyperparameters, params()))]
+            [("encoder", encoder_of(params())), ("forest", forest_of(hyperparameters, params()))]
         ),
-        training[list(params().features.names)],
-        training[params().features.target],
+        training[list(params().features)],
+        training[params().target.column],
         scoring="neg_root_mean_squared_error",
         cv=KFold(params().tuning.folds, shuffle=True, random_state=params().seed),
     )

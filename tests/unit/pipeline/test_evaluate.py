@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import stage
 from clinical.artefacts import Bucket
+from clinical.kinds import Number
 from clinical.params import Params, params
 from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS
 from model.scorer import Columns
-from rows import read_rows, row_digests
-from stages.evaluate import age_bands, compared, covered, evaluate, importances, subgroups
+from rows import Rows
+from stages.evaluate import compared, covered, evaluate, groups_of, importances, subgroups
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context
-from tests.unit.conftest import emf_lines
+from tests.unit.conftest import emf_lines, with_column
 from tests.unit.pipeline.conftest import without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -53,8 +54,12 @@ def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
 
     second = retrain("two")
 
-    trained_on = set(row_digests(bucket.get(first["preprocessed"]["training"]["key"]).body))
-    held_out = row_digests(bucket.get(second["preprocessed"]["held_out"]["key"]).body)
+    def digests(artefact: dict[str, str]) -> list[str]:
+        rows = Rows(bucket.get(artefact["key"]).body, params())
+        return rows.digests(rows.cells)
+
+    trained_on = set(digests(first["preprocessed"]["training"]))
+    held_out = digests(second["preprocessed"]["held_out"])
     new_to_both = [digest for digest in held_out if digest not in trained_on]
     verdict = second["evaluated"]["verdict"]
     assert verdict["rows"] == len(held_out) == 320
@@ -273,7 +278,7 @@ def test_a_mean_error_above_0_is_too_hopeful(
 
     predicted = json.loads(bucket.get(came_to["trained"]["predictions"]["key"]).body)
     held_out = bucket.get(came_to["preprocessed"]["held_out"]["key"]).body
-    _, recorded = read_rows(held_out, params())
+    recorded = Rows(held_out, params()).target()
     found = sum(
         one["rows"] * one["mean_error"]["value"]
         for one in report["subgroups"]
@@ -282,14 +287,17 @@ def test_a_mean_error_above_0_is_too_hopeful(
     assert found == pytest.approx(sum(predicted) - recorded.sum(), abs=1e-3)
 
 
-def test_a_group_of_few_rows_gets_no_figures() -> None:
-    columns = {
-        "Gender": np.array(["Female"] * 10 + ["Male"] * 9, object),
-        "Age": np.full(19, 40),
-        "Condition": np.array(["Infection"] * 19, object),
-    }
+def rows_of(*patients: tuple[str, object], decisions: Params | None = None) -> Rows:
+    """Rows of patients who differ in gender and age alone."""
+    header = "Age,Gender,Condition,Drug_Name,Dosage_mg,Treatment_Duration_days,Side_Effects"
+    rows = [f"{age},{gender},Infection,Ciprofloxacin,50,9,Nausea" for gender, age in patients]
+    return Rows("\n".join([header, *rows]).encode(), decisions or params())
 
-    groups = {one.group: one for one in subgroups(columns, np.full(19, -2.0), params())}
+
+def test_a_group_of_few_rows_gets_no_figures() -> None:
+    rows = rows_of(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
+
+    groups = {one.group: one for one in subgroups(rows, np.full(19, -2.0), params())}
 
     male, female = groups["Male"], groups["Female"]
     assert (male.rows, male.rmse, male.mae, male.mean_error) == (9, None, None, None)
@@ -299,11 +307,40 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
     assert (female.rmse.value, female.mae.value, female.mean_error.value) == (2, 2, -2)
 
 
-def test_age_bands_start_where_params_say() -> None:
-    ages = np.array([18, 34, 35, 49, 50, 64, 65, 79])
+def test_bands_start_where_params_say() -> None:
+    rows = rows_of(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
 
-    assert age_bands(ages, params()).tolist() == [
+    assert groups_of(rows, "Age", params().roles.subgroups["Age"], params()).tolist() == [
         band for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
+    ]
+
+
+def test_rows_without_a_number_are_a_group_of_their_own() -> None:
+    nullable = with_column(params(), "Age", nullable=True)
+    nullable = with_column(nullable, "Gender", nullable=True)
+    rows = rows_of(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
+
+    found = [(one.feature, one.group) for one in subgroups(rows, np.full(20, 1.0), nullable)]
+
+    assert found == [
+        ("Gender", "Male"),
+        ("Gender", "missing"),
+        ("Age", "18-34"),
+        ("Age", "missing"),
+        ("Condition", "Infection"),
+    ]
+
+
+def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under() -> None:
+    doses = Number(kind="number", min=0.5, max=4, decimals=1)
+    decisions = params().model_copy(update={"columns": {**params().columns, "Dose": doses}})
+    rows = Rows(b"Dose\n0.5\n1.9\n2.0\n4\n", decisions)
+
+    assert groups_of(rows, "Dose", (0.5, 2.0), decisions).tolist() == [
+        "0.5 to under 2",
+        "0.5 to under 2",
+        "2 to 4",
+        "2 to 4",
     ]
 
 
@@ -326,12 +363,12 @@ def test_a_feature_that_a_model_ignores_has_no_importance() -> None:
             return columns["Age"].astype(np.float64)
 
     ages = np.arange(18, 80)
-    columns = {name: ages if name == "Age" else np.arange(62) for name in params().features.names}
+    columns = {name: ages if name == "Age" else np.arange(62) for name in params().features}
     recorded = ages.astype(np.float64)
 
     found = list(importances(Aged(), columns, recorded, params()))  # type: ignore[arg-type]
 
-    assert [one.feature for one in found] == [*params().features.names]
+    assert [one.feature for one in found] == [*params().features]
     for one in found:
         if one.feature == "Age":
             assert one.mean > 0

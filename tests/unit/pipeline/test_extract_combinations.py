@@ -1,9 +1,10 @@
 from pathlib import Path
 
 from clinical.params import params
+from rows import Rows
 from stages.extract_combinations import valid_combinations
 
-HEADER = ",".join([name for name in params().columns if name != params().features.id])
+HEADER = ",".join([name for name in params().columns if name != params().identifier])
 
 
 def test_a_combination_is_listed_once_and_in_order() -> None:
@@ -14,11 +15,13 @@ def test_a_combination_is_listed_once_and_in_order() -> None:
 """
 
     drug = {"Condition": "Infection", "Drug_Name": "Ciprofloxacin", "Side_Effects": "Nausea"}
-    assert valid_combinations(text, params()) == [
+    assert valid_combinations(Rows(text.encode(), params()), params()) == [
         drug | {"Dosage_mg": 50},
         drug | {"Dosage_mg": 500},
     ]
 
 
 def test_the_real_data_records_222_of_225(real_data: Path) -> None:
-    assert len(valid_combinations(real_data.read_text(encoding="utf-8-sig"), params())) == 222
+    body = real_data.read_text(encoding="utf-8-sig").encode()
+
+    assert len(valid_combinations(Rows(body, params()), params())) == 222

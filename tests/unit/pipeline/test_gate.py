@@ -47,7 +47,7 @@ def figures(**other: Any) -> Figures:
 
 
 def decided(gate: Gate = GATE, **other: Any) -> Verdict:
-    return judged(figures(**other), gate)
+    return judged(figures(**other), params().model_copy(update={"gate": gate}))
 
 
 def test_a_candidate_that_beats_the_average_is_promoted() -> None:

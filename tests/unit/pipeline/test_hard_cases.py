@@ -8,7 +8,8 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.errors import ParamsInvalid
-from clinical.params import Category, Params, params, parse_params
+from clinical.kinds import Category
+from clinical.params import Params, params, parse_params
 from clinical.reference import Conformal
 from clinical.registry import MODEL
 from stages.evaluate import covered
@@ -109,5 +110,5 @@ def test_evaluate_coverage_may_be_off_by_just_what_the_gate_allows(held: int) ->
 
 @pytest.mark.parametrize("bands", [[35, 50], [18, 50, 35], [18, 18], [18, 90]])
 def test_params_age_bands_must_hold_every_age(bands: list[int]) -> None:
-    with pytest.raises(ParamsInvalid, match="age_bands"):
-        parse_params(changed("evaluation.age_bands", bands))
+    with pytest.raises(ParamsInvalid, match=r"roles\.subgroups\.Age"):
+        parse_params(changed("roles.subgroups.Age", bands))

@@ -1,6 +1,7 @@
 import pytest
 from clinical.errors import DatasetUnreadable
-from clinical.params import WholeNumber, params
+from clinical.kinds import WholeNumber
+from clinical.params import params
 from header import find_header, header_of, told
 
 NAMES = list(params().columns)
@@ -112,7 +113,7 @@ def test_the_very_name_wins_over_what_amounts_to_it_and_two_of_a_kind_are_refuse
 
 
 def test_columns_that_differ_in_case_alone_are_told_apart_by_their_very_names() -> None:
-    years = WholeNumber(type="whole_number", min=0, max=9)
+    years = WholeNumber(kind="whole_number", min=0, max=9)
     both = params().model_copy(update={"columns": {**params().columns, "AGE": years}})
 
     assert header_of(1, ["AGE", "Age"], ",", both, declared=False).places == {"Age": 1, "AGE": 0}

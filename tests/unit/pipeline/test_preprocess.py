@@ -1,61 +1,133 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from clinical.params import Params, params
-from stages.preprocess import filled, lower_medians, one_hot, read_table
+import stage
+from clinical.artefacts import Bucket
+from clinical.params import params
+from forest import encoder_of, table_of
+from rows import Rows
+from stages.preprocess import read_cells
+
+from tests.unit.conftest import smaller, with_column
+
+type Retrain = Callable[[str], dict[str, Any]]
+type Upload = Callable[[bytes], str]
 
 
-@pytest.fixture
-def nullable() -> Params:
-    ages = params().whole_number("Age").model_copy(update={"nullable": True})
-    return params().model_copy(update={"columns": {**params().columns, "Age": ages}})
+def test_the_table_has_the_features_alone_in_the_models_order(sample: Path) -> None:
+    rows = Rows(sample.read_bytes(), params())
 
+    table = table_of(rows)
 
-def test_the_table_has_features_and_target_and_no_patient_id(sample: Path) -> None:
-    table = read_table(sample.read_bytes(), params())
-
-    assert set(table.columns) == {*params().features.names, "Improvement_Score"}
-    assert len(table) == 1000
+    assert list(table.columns) == list(params().features)
+    assert len(table) == len(rows.target()) == 1000
 
 
 def test_categories_that_look_like_nothing_stay_what_they_are() -> None:
     body = (",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n").encode()
 
-    table = read_table(body, params())
+    table = read_cells(body)
 
     row = table.iloc[0].to_dict()
     assert (row["Condition"], row["Drug_Name"], row["Side_Effects"]) == ("None", "NA", "null")
 
 
-def test_missing_cells_are_filled_with_a_whole_number_of_the_training_rows(
-    nullable: Params,
-) -> None:
-    training = pd.DataFrame({"Age": pd.array([20, 30, 40, 50, None], dtype="Int64")})
-    held_out = pd.DataFrame({"Age": pd.array([None, 79], dtype="Int64")})
-
-    fills = lower_medians(training, nullable)
-
-    assert fills == {"Age": 30}
-    assert filled(held_out, fills)["Age"].tolist() == [30, 79]
-
-
-def test_where_nothing_may_be_missing_nothing_is_filled(sample: Path) -> None:
-    assert lower_medians(read_table(sample.read_bytes(), params()), params()) == {}
-
-
 def test_categories_are_encoded_in_the_order_of_params_and_numbers_stay_whole(
     patient: dict[str, object],
 ) -> None:
-    table = pd.DataFrame([patient])[list(params().features.names)]
+    table = pd.DataFrame([patient])[list(params().features)]
 
-    (encoded,) = one_hot(params()).fit(table).transform(table)
+    (encoded,) = encoder_of(params()).fit(table).transform(table)
 
-    categories = [params().categories(name) for name in params().features.categorical]
+    categories = [kind.categories for kind in params().features.values() if kind.categories]
+    conditions = params().columns["Condition"].categories or ()
     assert len(encoded) == sum(map(len, categories)) + 3
     assert encoded[:2].tolist() == [0, 1]  # Female, Male
     assert encoded[-3:].tolist() == [56, 50, 9]
-    assert np.flatnonzero(encoded[2:7]).tolist() == [
-        params().categories("Condition").index("Infection")
-    ]
+    assert np.flatnonzero(encoded[2:7]).tolist() == [conditions.index("Infection")]
+
+
+def test_a_missing_category_is_encoded_as_one_more_and_a_missing_number_as_none(
+    patient: dict[str, object],
+) -> None:
+    nullable = with_column(params(), "Gender", nullable=True)
+    nullable = with_column(nullable, "Age", nullable=True)
+    features = nullable.features_of({**patient, "Gender": None, "Age": None})  # type: ignore[dict-item]
+    table = pd.DataFrame([features])
+
+    (encoded,) = encoder_of(nullable).fit(table).transform(table)
+
+    assert encoded[:3].tolist() == [0, 0, 1]  # Female, Male, nothing
+    assert np.isnan(encoded[-3])
+    assert encoded[-2:].tolist() == [50, 9]
+
+
+@pytest.fixture
+def sample_with_gaps(sample: Path) -> bytes:
+    """The sample without every third age and every fifth side effect."""
+    header, *lines = sample.read_text().splitlines()
+    rows = [line.split(",") for line in lines]
+    age, effect = (header.split(",").index(name) for name in ("Age", "Side_Effects"))
+    for row in rows[::3]:
+        row[age] = ""
+    for row in rows[::5]:
+        row[effect] = ""
+    return "\n".join([header, *map(",".join, rows), ""]).encode()
+
+
+def test_missing_cells_are_counted_and_reach_the_model_as_missing(
+    bucket: Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    sample_with_gaps: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nullable = with_column(smaller(params(), trees=5), "Age", nullable=True)
+    nullable = with_column(nullable, "Side_Effects", nullable=True)
+    monkeypatch.setattr(stage, "params", lambda: nullable)
+    upload(sample_with_gaps)
+
+    came_to = retrain("one")
+
+    preprocessed = came_to["preprocessed"]
+    assert preprocessed["missing"] == {"Age": 334, "Side_Effects": 200}
+    missing = sum(
+        np.isnan(Rows(bucket.get(preprocessed[part]["key"]).body, nullable).features()["Age"]).sum()
+        for part in ("training", "held_out")
+    )
+    assert missing == 334
+    assert came_to["evaluated"]["verdict"]["parity"]["holds"]
+    reference = json.loads(bucket.get(came_to["trained"]["reference"]["key"]).body)
+    assert None in {row["Age"] for row in reference["background"]}
+    assert None in {one["values"]["Side_Effects"] for one in reference["combinations"]}
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_where_nothing_may_be_missing_nothing_is_counted(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+
+    assert retrain("one")["preprocessed"]["missing"] == {}
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_rows_to_train_on_are_named_with_the_columns_that_name_them(
+    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+) -> None:
+    upload(sample_bytes)
+
+    preprocessed = retrain("one")["preprocessed"]
+
+    seen = json.loads(bucket.get(preprocessed["training_rows"]["key"]).body)
+    rows = Rows(bucket.get(preprocessed["training"]["key"]).body, params())
+    assert seen["columns"] == {
+        name: kind.form for name, kind in params().columns.items() if name != "Patient_ID"
+    }
+    assert list(seen["columns"]) == sorted(rows.cells)
+    assert seen["digests"] == sorted(rows.digests(seen["columns"]))

@@ -9,7 +9,7 @@ from clinical.card import Card
 from clinical.params import params
 from clinical.registry import TRAINING_ROWS, Registry, Version
 from clinical.upload import Upload as MadeOf
-from rows import row_digests
+from rows import Rows
 from stages.publish import publish
 
 from tests.pipeline import Context
@@ -59,11 +59,13 @@ def test_a_version_names_the_rows_that_it_was_trained_on(
     named = json.loads(read_verified(bucket, published(registry, came_to).training_rows))
 
     training, held_out = (
-        row_digests(bucket.get(came_to["preprocessed"][part]["key"]).body)
+        Rows(bucket.get(came_to["preprocessed"][part]["key"]).body, params())
         for part in ("training", "held_out")
     )
-    assert named == sorted(training)
-    assert set(named).isdisjoint(held_out)
+    names = sorted(training.cells)
+    assert list(named["columns"]) == names
+    assert named["digests"] == sorted(training.digests(names))
+    assert set(named["digests"]).isdisjoint(held_out.digests(names))
 
 
 def test_publishing_promotes_nothing(registry: Registry, came_to: dict[str, Any]) -> None:

@@ -157,9 +157,9 @@ def written(draw: st.DrawFn) -> bytes:
     extras = draw(st.lists(EXTRA, max_size=3))
 
     def cell(name: str, value: str) -> str:
-        if name in params().features.numeric:
+        if params().columns[name].is_number and name != params().target.column:
             value += whole
-        if name == params().features.target:
+        if name == params().target.column:
             value = draw(st.sampled_from([value, f"{value}0"])) if "." in value else value
         return f"{pad}{value.replace('.', ',') if comma else value}"
 

@@ -108,7 +108,7 @@ def test_the_joblib_model_answers_as_the_scores_say(
 
     model = joblib.load(read(came_to["trained"]["model"]))
     held_out = pd.read_csv(read(came_to["preprocessed"]["held_out"]))
-    predicted = model.predict(held_out[list(params().features.names)])
+    predicted = model.predict(held_out[list(params().features)])
 
     verdict = came_to["evaluated"]["verdict"]["candidate"]
     scores = {name: estimate["value"] for name, estimate in verdict.items()}

@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 from cells import as_meant, canonical_csv
-from clinical.params import params
+from clinical.params import Params, params
 from reading import read
-from rows import read_rows, row_digests
-from stages.preprocess import as_csv, read_table
+from rows import Rows
+from stages.preprocess import as_csv, read_cells
+
+from tests.unit.conftest import with_column
 
 HEADER = ",".join(params().columns)
 ROWS = (
@@ -12,49 +15,86 @@ ROWS = (
 )
 
 
-def as_kept(*rows: str) -> bytes:
+def as_kept(*rows: str, decisions: Params | None = None) -> Rows:
     """Rows of an upload as preprocess writes them, which is without `Patient_ID`."""
-    upload = read("raw/data.csv", "\n".join([HEADER, *rows, ""]).encode(), params())
-    validated = canonical_csv(as_meant(upload, params())[0], params())
-    return as_csv(read_table(validated, params()))
+    decided = decisions or params()
+    upload = read("raw/data.csv", "\n".join([HEADER, *rows, ""]).encode(), decided)
+    validated = canonical_csv(as_meant(upload, decided)[0], decided)
+    return Rows(as_csv(read_cells(validated)), decided)
+
+
+def digests(*rows: str) -> list[str]:
+    kept = as_kept(*rows)
+    return kept.digests(kept.cells)
 
 
 def test_rows_are_columns_of_whole_numbers_and_strings() -> None:
-    columns, recorded = read_rows(as_kept(*ROWS), params())
+    rows = as_kept(*ROWS)
 
-    assert tuple(columns) == params().features.names
+    columns = rows.features()
+
+    words = {name for name, kind in params().features.items() if kind.categories is not None}
+    assert tuple(columns) == tuple(params().features)
     assert columns["Age"].tolist() == [56, 57]
     assert columns["Condition"].tolist() == ["Infection", "Diabetes"]
-    assert {columns[name].dtype for name in params().features.numeric} == {np.dtype(np.int64)}
-    assert {columns[name].dtype for name in params().features.categorical} == {np.dtype(object)}
-    assert recorded.tolist() == [8.5, 7.0]
+    assert {columns[name].dtype for name in set(columns) - words} == {np.dtype(np.int64)}
+    assert {columns[name].dtype for name in words} == {np.dtype(object)}
+    assert rows.target().tolist() == [8.5, 7.0]
+    assert rows.number == 2
+
+
+def test_values_are_those_of_json() -> None:
+    rows = as_kept(*ROWS)
+
+    assert [(type(value), value) for value in rows.values("Dosage_mg")] == [(int, 500), (int, 850)]
+    assert rows.values("Improvement_Score") == [8.5, 7.0]
+    assert rows.together(["Condition", "Dosage_mg"]) == [("Infection", 500), ("Diabetes", 850)]
+    assert rows.together([]) == [(), ()]
 
 
 def test_what_looks_like_nothing_is_read_as_what_it_says() -> None:
     row = ROWS[0].replace("Infection", "None").replace("Nausea", "NA")
-    body = as_csv(read_table(f"{HEADER}\n{row}\n".encode(), params()))
 
-    columns, _ = read_rows(body, params())
+    columns = Rows(as_csv(read_cells(f"{HEADER}\n{row}\n".encode())), params()).features()
 
     assert columns["Condition"].tolist() == ["None"]
     assert columns["Side_Effects"].tolist() == ["NA"]
 
 
+def test_what_is_missing_is_none_in_json_and_for_a_model_a_category_or_no_number() -> None:
+    nullable = with_column(params(), "Age", nullable=True)
+    nullable = with_column(nullable, "Side_Effects", nullable=True)
+
+    rows = as_kept(ROWS[0].replace("56", "").replace("Nausea", ""), ROWS[1], decisions=nullable)
+
+    columns = rows.features()
+    assert rows.values("Age") == [None, 57]
+    assert rows.values("Side_Effects") == [None, "Diarrhea"]
+    assert np.isnan(columns["Age"].astype(np.float64)).tolist() == [True, False]
+    assert columns["Age"].dtype == np.float64
+    assert columns["Side_Effects"].tolist() == ["", "Diarrhea"]
+
+
+@pytest.mark.parametrize(("column", "form"), [("Age", "whole_number"), ("Patient_ID", None)])
+def test_a_column_that_is_kept_has_a_form(column: str, form: str | None) -> None:
+    assert as_kept(*ROWS).form(column) == form
+
+
 def test_every_row_has_a_digest_and_the_header_has_none() -> None:
-    assert len(row_digests(as_kept(*ROWS))) == len(set(row_digests(as_kept(*ROWS)))) == 2
+    assert len(digests(*ROWS)) == len(set(digests(*ROWS))) == 2
 
 
 def test_a_row_is_the_same_wherever_it_stands_and_whoever_the_patient_is() -> None:
     one, other = ROWS
 
-    assert row_digests(as_kept(one, other)) == row_digests(as_kept(other, one))[::-1]
-    assert row_digests(as_kept(one)) == row_digests(as_kept(one.replace("P1", "P9")))
+    assert digests(one, other) == digests(other, one)[::-1]
+    assert digests(one) == digests(one.replace("P1", "P9"))
 
 
 def test_a_number_written_otherwise_is_the_same_row() -> None:
     written_otherwise = ROWS[0].replace(",56,", ",56.0,").replace("8.5", "8.50")
 
-    assert row_digests(as_kept(ROWS[0])) == row_digests(as_kept(written_otherwise))
+    assert digests(ROWS[0]) == digests(written_otherwise)
 
 
 def test_another_value_is_another_row() -> None:
@@ -63,4 +103,12 @@ def test_another_value_is_another_row() -> None:
         for old, new in (("56", "57"), ("Male", "Female"), ("Nausea", "Rash"), ("8.5", "8.4"))
     ]
 
-    assert len({*row_digests(as_kept(ROWS[0])), *row_digests(as_kept(*changed))}) == 5
+    assert len({*digests(ROWS[0]), *digests(*changed)}) == 5
+
+
+def test_rows_that_differ_elsewhere_are_the_same_in_the_columns_that_they_share() -> None:
+    older = as_kept(ROWS[0].replace("56", "57"))
+
+    shared = [name for name in older.cells if name != "Age"]
+    assert older.digests(older.cells) != digests(ROWS[0])
+    assert older.digests(shared) == as_kept(ROWS[0]).digests(shared)

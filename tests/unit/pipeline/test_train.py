@@ -2,7 +2,7 @@ import io
 import json
 from collections.abc import Callable
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -16,11 +16,15 @@ from clinical.registry import REFERENCE_PROPERTY
 from forest import folds
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import Rows
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
 from stages.train import conformal, interval_half_width, predicted_when_left_out, with_support
 
 from tests.unit.conftest import smaller
+
+if TYPE_CHECKING:
+    from clinical.kinds import Value
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -33,15 +37,15 @@ type Upload = Callable[[bytes], str]
 def test_an_interval_holds_as_many_residuals_as_it_promises(
     residuals: list[float], coverage: float
 ) -> None:
-    half_width = interval_half_width(np.array(residuals), coverage)
+    half_width = interval_half_width(np.array(residuals), coverage, widest=10)
 
     held = sum(abs(residual) <= half_width for residual in residuals)
     assert held >= min(len(residuals), ceil((len(residuals) + 1) * coverage))
 
 
 def test_too_few_residuals_promise_nothing_but_the_whole_scale() -> None:
-    assert interval_half_width(np.array([0.1] * 8), 0.9) == 10
-    assert interval_half_width(np.array([0.1] * 9), 0.9) == 0.1
+    assert interval_half_width(np.array([0.1] * 8), 0.9, widest=160) == 160
+    assert interval_half_width(np.array([0.1] * 9), 0.9, widest=160) == 0.1
 
 
 def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
@@ -53,7 +57,7 @@ def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
 def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
     """The average of the other folds, which is what a model that knows nothing else answers."""
     features = pd.DataFrame({"any": range(10)})
-    target = pd.Series([float(2**row) for row in range(10)])  # no two folds have the same sum
+    target = np.array([float(2**row) for row in range(10)])  # no two folds have the same sum
 
     predicted = predicted_when_left_out(
         Pipeline([("forest", DummyRegressor())]), features, target, params()
@@ -65,12 +69,13 @@ def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
 
 
 def test_support_counts_training_rows() -> None:
-    columns = params().features.combination
-    one: dict[str, str | int] = dict(
+    columns = params().roles.recorded_together
+    one: dict[str, Value] = dict(
         zip(columns, ("Infection", "Ciprofloxacin", 50, "Nausea"), strict=True)
     )
-    other = {**one, "Dosage_mg": 850}
-    training = pd.DataFrame([one, one, one])
+    other: dict[str, Value] = {**one, "Dosage_mg": 850}
+    row = ",".join(str(value) for value in one.values())
+    training = Rows("\n".join([",".join(columns), row, row, row]).encode(), params())
 
     found = with_support([one, other], training, params())
 
@@ -121,7 +126,7 @@ def test_explanations_compare_with_training_rows(
 
     background = json.loads(read(came_to["trained"]["reference"]))["background"]
     training = pd.read_csv(io.BytesIO(read(came_to["preprocessed"]["training"])))
-    recorded = training[list(params().features.names)].to_dict("records")
+    recorded = training[list(params().features)].to_dict("records")
     assert len(background) == params().explanations.background_rows
     assert all(row in recorded for row in background)
 

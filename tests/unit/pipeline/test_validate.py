@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clinical.params import Category, Params, params
+from clinical.kinds import Category
+from clinical.params import Params, params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import read
@@ -125,7 +126,7 @@ def test_a_cell_at_the_edge_of_a_rule_keeps_it(column: str, value: str) -> None:
 
 def test_a_missing_cell_may_be_allowed() -> None:
     text = text_of(HEADER, [["P1", "", *ROW[2:]], *good_rows()])
-    ages = params().whole_number("Age").model_copy(update={"nullable": True})
+    ages = params().columns["Age"].model_copy(update={"nullable": True})
     relaxed = params().model_copy(update={"columns": {**params().columns, "Age": ages}})
 
     assert judged(text, relaxed).violations == ()
@@ -217,7 +218,7 @@ def test_everything_wrong_is_in_one_report_with_its_rows() -> None:
             column="Condition",
             count=1,
             first_rows=(2,),
-            allowed=params().categories("Condition"),
+            allowed=params().columns["Condition"].categories,
         ),
         Violation(rule="out_of_range", column="Age", count=1, first_rows=(3,)),
         Violation(rule="missing", column="Improvement_Score", count=1, first_rows=(4,)),
@@ -245,7 +246,7 @@ def test_the_values_of_a_level_are_listed_as_well() -> None:
 
 def test_of_very_many_values_the_first_are_listed_and_how_many_more_there_are() -> None:
     names = tuple(f"Effect {number}" for number in range(ALLOWED_VALUES + 20))
-    columns = {**params().columns, "Side_Effects": Category(type="category", values=names)}
+    columns = {**params().columns, "Side_Effects": Category(kind="category", values=names)}
     many = params().model_copy(update={"columns": columns})
 
     (violation,) = judged(text_of(HEADER, good_rows()), many).violations
