@@ -63,9 +63,11 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
+# The plugin of schemathesis, which no test needs, takes each process two seconds.
+PYTEST := $(PYTHON) -m pytest -p no:schemathesis
 # Who tests a cloud often waits for it, which takes more workers than there are cores. Given the
 # folder of all tests, the process that shares them out imports none of what they need.
-TEST := $(PYTHON) -m pytest -n $(WORKERS) --ignore=tests/release tests
+TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests
 
 .PHONY: test
 test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
@@ -79,7 +81,7 @@ test-busy: $(READY) ## Run every test beside two busy loops, which must not make
 .PHONY: check
 check: $(READY) ## Check style, format, the template, types and units: what takes no cloud
 	@$(MAKE) --no-print-directory --jobs=2 lint typecheck
-	@$(PYTHON) -m pytest -n 2 --without-clouds tests
+	@$(PYTEST) -n 2 --without-clouds tests
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template
