@@ -76,19 +76,25 @@ check-params: $(READY) ## Check a study's params.yaml, and name every mistake wi
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
-# Who tests a cloud mostly waits for it, and takes a worker more than there are cores.
+# The plugin of schemathesis, which no test needs, takes each process two seconds.
+PYTEST := $(PYTHON) -m pytest -p no:schemathesis
+# Who tests a cloud often waits for it, which takes more workers than there are cores. Given the
+# folder of all tests, the process that shares them out imports none of what they need.
+TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests
+
 .PHONY: test
 test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
-	@$(PYTHON) -m pytest -n $(WORKERS)
+	@$(TEST)
 
 .PHONY: test-busy
 test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
 	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
-	  trap "kill $$loops" EXIT; $(PYTHON) -m pytest -n $(WORKERS)
+	  trap "kill $$loops" EXIT; $(TEST)
 
 .PHONY: check
-check: lint typecheck ## Check style, format, the template, types and units: what takes no cloud
-	@$(PYTHON) -m pytest -n 2 tests/unit tests/agreement
+check: $(READY) ## Check style, format, the template, types and units: what takes no cloud
+	@$(MAKE) --no-print-directory --jobs=2 lint typecheck
+	@$(PYTEST) -n 2 --without-clouds tests
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template

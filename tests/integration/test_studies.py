@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.conftest import ROOT, Laptop
+from tests.integration.conftest import ROOT, Laptop, Laptops
 
 ROWS = 300
 NEW_DRUG, OLDEST = "Venlafaxine", 95
@@ -17,7 +17,7 @@ OTHER_CONTRACT = "ModelOfAnotherStudy"
 
 
 @pytest.fixture(scope="module")
-def own(start_laptop: Callable[[str], Laptop], tmp_path_factory: Any) -> Laptop:
+def own(start_laptop: Laptops, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
     """A laptop with a study of its own: the drug study's decisions, with a forest soon fitted."""
     folder = tmp_path_factory.mktemp("studies") / "own"
     folder.mkdir()
