@@ -11,13 +11,16 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
+STUDY ?=
+TARGET ?=
+ID ?=
 METRICS ?= 96
 WORKERS ?= 4
-STACK ?= clinical-outcomes
+STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
-LOCAL := PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
+LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -61,21 +64,37 @@ clean: ## Stop the local cloud and forget everything: state, builds, environment
 	@if [ -e $(READY) ]; then $(LOCAL) down; fi
 	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+# ── Studies ─────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: study
+study: $(READY) ## Propose a study's params.yaml  DATA=trial.csv TARGET=column [ID=column] [STUDY=name]
+	@DATA="$(DATA)" TARGET="$(TARGET)" ID="$(ID)" STUDY="$(STUDY)" $(PYTHON) -m local.studies propose
+
+.PHONY: check-params
+check-params: $(READY) ## Check a study's params.yaml, and name every mistake with its line  [STUDY=name]
+	@STUDY="$(STUDY)" $(PYTHON) -m local.studies check
+
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
-# Who tests a cloud mostly waits for it, and takes a worker more than there are cores.
+# The plugin of schemathesis, which no test needs, takes each process two seconds.
+PYTEST := $(PYTHON) -m pytest -p no:schemathesis
+# Who tests a cloud often waits for it, which takes more workers than there are cores. Given the
+# folder of all tests, the process that shares them out imports none of what they need.
+TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests
+
 .PHONY: test
 test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
-	@$(PYTHON) -m pytest -n $(WORKERS)
+	@$(TEST)
 
 .PHONY: test-busy
 test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
 	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
-	  trap "kill $$loops" EXIT; $(PYTHON) -m pytest -n $(WORKERS)
+	  trap "kill $$loops" EXIT; $(TEST)
 
 .PHONY: check
-check: lint typecheck ## Check style, format, the template, types and units: what takes no cloud
-	@$(PYTHON) -m pytest -n 2 tests/unit tests/agreement
+check: $(READY) ## Check style, format, the template, types and units: what takes no cloud
+	@$(MAKE) --no-print-directory --jobs=2 lint typecheck
+	@$(PYTEST) -n 2 --without-clouds tests
 
 .PHONY: lint
 lint: $(READY) ## Check style, format and the template
@@ -85,7 +104,7 @@ lint: $(READY) ## Check style, format and the template
 
 .PHONY: typecheck
 typecheck: $(READY) ## Check types, strictly
-	@mypy layers functions pipeline local data events bench tests
+	@mypy layers functions pipeline local data studies events bench tests
 
 .PHONY: release-check
 release-check: $(READY) ## Check all that a release rests on; .local/release-check.xml is its JUnit report
@@ -118,12 +137,17 @@ bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and coun
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
 .PHONY: build
-build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next
+build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next  [STUDY=name]
 	@sam build
+	@STUDY="$(STUDY)" $(PYTHON) -m local.building
 
 .PHONY: publish
-publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STACK=clinical-outcomes]
-	@$(PYTHON) -m local.site $(STACK)
+publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]
+	@$(PYTHON) -m local.site $(STACK) $(STUDY)
+
+.PHONY: params-schema
+params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
+	@$(PYTHON) -m local.studies schema
 
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes
@@ -153,6 +177,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt
 	$(COMPILE) $(UPGRADE) --group localstack -o tests/localstack/requirements.txt
+	$(COMPILE) $(UPGRADE) --group actg175 --no-deps -o studies/actg175/requirements.txt
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 

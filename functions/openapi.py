@@ -1,8 +1,12 @@
-"""Write predict/openapi.json: one document for the routes of every function (`make openapi`)."""
+"""Write one document for the routes of every function: predict/openapi.json (`make openapi`).
+
+The committed one is the drug study's; a build writes that of its own study.
+"""
 
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,4 +66,5 @@ def described(function: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    (HERE / "predict/openapi.json").write_text(document(), encoding="utf-8")
+    written = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "predict/openapi.json"
+    written.write_text(document(), encoding="utf-8")

@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import executions, failures, lock, models
+from local import executions, failures, lock, models, studies
 from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
 from local.restart import Restart
-from local.stack import Stack
+from local.stack import Stack, folders_in
+from local.studies import THE_DRUG_STUDY, study_of
 
-SAMPLE = ROOT / "data" / "sample.csv"
 SERVED_SECONDS = 180
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
@@ -41,9 +41,12 @@ def main() -> int:
     home = arguments.home.resolve()
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        study = study_of(arguments.study)
         if arguments.command == "up":
+            study.params()  # every mistake is told before anything is built
             home.mkdir(parents=True, exist_ok=True)
-        stack = stack_at(home, arguments.emulator, arguments.port)
+        studies.choose(study)
+        stack = stack_at(home, arguments.emulator, arguments.port, study)
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt:
@@ -80,13 +83,21 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     console_port: where the console listens; 0 for the port after the cloud's.
     """
     began = time.monotonic()
-    in_browser = ConsoleProcess(stack.cloud.home, console_port or stack.cloud.port + 1)
+    stack.folder.mkdir(parents=True, exist_ok=True)
+    in_browser = ConsoleProcess(
+        stack.folder,
+        console_port or stack.cloud.port + stack.study.number,
+        stack.cloud.home,
+        stack.study.told,
+    )
     in_browser.check_port()
-    restart = Restart(stack.cloud.home / "restarted.json")
+    restart = Restart(stack.folder / "restarted.json")
     with console.status("Starting the local cloud"):
         before = time.time()
         came_up = stack.cloud.start()
         restart.note(came_up, before)
+    if came_up.fresh:
+        restart.note_for_others(folders_in(stack.cloud.home))
     _done(console, "Local cloud", "started" if came_up.fresh else "was up", began)
     for name in came_up.unreadable:
         _warn(console, f"The saved state {name} is damaged; the one before it was used.")
@@ -105,7 +116,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     stack.publish_site()
     _done(console, "Site", "published", began)
     carry_on(stack, restart, console)
-    fresh = executions.to_upload(stack, data, SAMPLE)
+    fresh = executions.to_upload(stack, data)
     if was_deployed and not fresh and is_healthy(stack):
         _done(console, "Model", "is served", began)
     else:
@@ -115,7 +126,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
             if not is_healthy(stack):
                 raise
             _warn(console, str(failed))
-        if fresh == SAMPLE:
+        if fresh == THE_DRUG_STUDY.data():
             executions.start_once(stack, {}, OF_THE_EVENTS)
     started = in_browser.start()
     _done(console, "Console", "started" if started else "was up", began)
@@ -170,7 +181,8 @@ def rollback(stack: Stack, version: str | None, reason: str | None, console: Con
 
 
 def down(stack: Stack, console: Console) -> None:
-    ConsoleProcess.of(stack.cloud.home).stop()
+    for folder in folders_in(stack.cloud.home):
+        ConsoleProcess.of(folder).stop()
     stopped = stack.cloud.stop()
     console.print("Stopped." if stopped else stack.cloud.not_stopped)
 
@@ -216,8 +228,8 @@ def show_notes(notes: list[str] | None, console: Console) -> None:
 
 
 def show_prediction(stack: Stack, console: Console) -> None:
-    """Post the sample patient to the deployed API, and print request and answer."""
-    patient = json.loads(json.loads((ROOT / "events" / "predict.json").read_text())["body"])
+    """Post a recorded patient to the deployed API, and print request and answer."""
+    patient = models.recorded_patient(stack)
     answer = _served(stack, patient)
     url = f"{stack.outputs.api_url}/predict"
     console.print(f"[bold]POST {url}[/]\n{json.dumps(patient)}\n")
@@ -314,6 +326,7 @@ def _parser() -> argparse.ArgumentParser:
     console_port = int(os.environ.get("CONSOLE_PORT") or 0)
     parser.add_argument("--console-port", type=int, default=console_port)
     parser.add_argument("--emulator", default=os.environ.get("EMULATOR") or None)
+    parser.add_argument("--study", default=os.environ.get("STUDY") or None)
     parser.add_argument("--home", type=Path, default=ROOT / ".local")
     return parser
 

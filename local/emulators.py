@@ -1,5 +1,6 @@
 """Which emulator the stack is on: as somebody says, or else as the last `up` left it."""
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,14 +9,20 @@ from pydantic import ValidationError
 from local.cloud import Cloud, CloudFailed
 from local.localstack import LocalStack
 from local.ministack import Ministack
-from local.stack import Outputs, Stack
+from local.stack import Outputs, Stack, folders_in
+from local.studies import THE_DRUG_STUDY, Study
 
 DEFAULT_PORT = 4566
 EMULATORS: dict[str, type[Cloud]] = {cloud.name: cloud for cloud in (Ministack, LocalStack)}
 
 
-def stack_at(home: Path, emulator: str | None = None, port: int | None = None) -> Stack:
-    """Find the stack whose cloud keeps all that it has in a folder.
+def stack_at(
+    home: Path,
+    emulator: str | None = None,
+    port: int | None = None,
+    study: Study = THE_DRUG_STUDY,
+) -> Stack:
+    """Find the stack of a study, on the cloud that keeps all that it has in a folder.
 
     EMULATOR= and PORT= have to be said once: the last `up` is remembered.
     Raises CloudFailed where there is no such emulator.
@@ -25,11 +32,13 @@ def stack_at(home: Path, emulator: str | None = None, port: int | None = None) -
     if name not in EMULATORS:
         raise CloudFailed(f"EMULATOR= may be {' or '.join(EMULATORS)}, and not {name}")
     port = port or (last and urlsplit(last.endpoint_url).port) or DEFAULT_PORT
-    return Stack(EMULATORS[name](home, port))
+    return Stack(EMULATORS[name](home, port), study)
 
 
 def _last_outputs(home: Path) -> Outputs | None:
-    try:
-        return Outputs.model_validate_json((home / "outputs.json").read_text())
-    except (FileNotFoundError, ValidationError):
-        return None
+    """Read where the stack is that was deployed last, of whichever study."""
+    files = [folder / "outputs.json" for folder in folders_in(home)]
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+        with suppress(ValidationError):
+            return Outputs.model_validate_json(file.read_text())
+    return None

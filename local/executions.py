@@ -150,15 +150,15 @@ def upload_key(name: str) -> str:
     return f"raw/{UNFIT_FOR_A_KEY.sub('_', name)[-LONGEST_NAME:]}"
 
 
-def to_upload(stack: Stack, data: Path | None, sample: Path) -> Path | None:
-    """Which file to upload: the data set unless it is there already, the sample if nothing is.
+def to_upload(stack: Stack, data: Path | None) -> Path | None:
+    """Which file to upload: the data set unless it is there already, the study's if nothing is.
 
-    Raises CloudFailed where the file cannot be read.
+    Raises CloudFailed where the file cannot be read, or the study brings none.
     """
     found = stack.s3.list_objects_v2(Bucket=stack.outputs.raw_bucket, Prefix="raw/")
     uploads = sorted(found.get("Contents", []), key=lambda upload: upload["LastModified"])
     if not uploads:
-        return data or sample
+        return data or stack.study.data()
     if data is None:
         return None
     return None if uploads[-1]["ETag"] == f'"{_md5(_read(data))}"' else data

@@ -4,6 +4,9 @@ import getpass
 import platform
 
 from clinical.boto3_bucket import Boto3Bucket
+from clinical.kinds import Value
+from clinical.params import params
+from clinical.reference import example_request, read_reference
 from clinical.registry import Champion, Registry
 from clinical.verdict import Estimate, Verdict
 from rich.box import SIMPLE_HEAD
@@ -11,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from local.cloud import CloudFailed
 from local.stack import Stack
 
 SHOWN_PROMOTIONS = 10
@@ -19,6 +23,15 @@ SHOWN_PROMOTIONS = 10
 def operator() -> str:
     """Name who is at this keyboard, for the ledger."""
     return f"{getpass.getuser()}@{platform.node()}"
+
+
+def recorded_patient(stack: Stack) -> dict[str, Value]:
+    """Give a patient of the champion's data, as a request; raises CloudFailed where none serves."""
+    bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
+    pointer = Registry(bucket).champion()
+    if pointer is None:
+        raise CloudFailed("no model was promoted yet; `make retrain` trains one")
+    return example_request(read_reference(bucket, pointer.champion.reference), params())
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:

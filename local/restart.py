@@ -1,6 +1,7 @@
 """That the cloud was started again, kept until what its end interrupted was started again too."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from local.cloud import Start
@@ -27,6 +28,13 @@ class Restart:
     def close(self) -> None:
         """Forget it: all is done."""
         self._file.unlink(missing_ok=True)
+
+    def note_for_others(self, folders: Iterable[Path]) -> None:
+        """Leave what is noted to the other stacks of the same cloud too."""
+        for folder in folders:
+            file = folder / self._file.name
+            if file != self._file and self.is_open:
+                file.write_text(self._file.read_text())
 
     @property
     def is_open(self) -> bool:

@@ -1,33 +1,102 @@
-"""Publish the site to a deployed stack, here or on AWS: `python -m local.site STACK`."""
+"""Publish the site to a deployed stack, here or on AWS: `python -m local.site STACK [STUDY]`."""
 
+import html
 import json
+import math
 import mimetypes
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+from clinical.params import Params, params
+
+from local import studies
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+type Study = Mapping[str, Any]
+
 SITE = Path(__file__).parent.parent / "site"
 OWN_ORIGIN = "connect-src 'self'"  # all that the committed pages may connect to
+MOST_TICKS = 10
 
 
-def publish(s3: "S3Client", bucket: str, api_url: str, site_url: str) -> None:
-    """Upload the site's files, and config.json, which tells them where the API is.
+def publish(
+    s3: "S3Client", bucket: str, api_url: str, site_url: str, study: Study | None = None
+) -> None:
+    """Upload the site's files as they are for a study, and what they are told by config.json.
 
-    api_url: may be a path, of the site's own origin.
+    api_url: may be a path, of the site's own origin. study: that of params.yaml unless given.
     """
+    study = study or described_study(params())
+    for name, body in published(study, api_url, site_url).items():
+        _put(s3, bucket, name, body)
+
+
+def published(study: Study, api_url: str, site_url: str) -> dict[str, bytes]:
+    """Give every file of the site by its name: its pages in the study's words, and config.json."""
+    files = {file.name: file.read_bytes() for file in sorted(SITE.iterdir())}
     origin = "" if origin_of(api_url) in {"", origin_of(site_url)} else f" {origin_of(api_url)}"
-    for file in sorted(SITE.iterdir()):
-        body = file.read_bytes()
-        if file.suffix == ".html":
-            body = body.replace(OWN_ORIGIN.encode(), f"{OWN_ORIGIN}{origin}".encode())
-        _put(s3, bucket, file.name, body)
-    _put(s3, bucket, "config.json", json.dumps({"api_url": api_url.rstrip("/")}).encode())
+    for name, body in files.items():
+        if name.endswith(".html"):
+            page = worded(body.decode(), study).replace(OWN_ORIGIN, f"{OWN_ORIGIN}{origin}")
+            files[name] = page.encode()
+    config = {
+        "api_url": api_url.rstrip("/"),
+        "study": study,
+        "ticks": ticks(*study["target"]["range"]),
+    }
+    return files | {"config.json": json.dumps(config).encode()}
+
+
+def worded(page: str, study: Study) -> str:
+    """Write a study's words where a page has `{{title}}` and the like, as text and nothing else."""
+    words = {**study, "outcome": study["target"]["label"]}
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: html.escape(words[found[1]]), page)
+
+
+def ticks(low: float, high: float) -> dict[str, Any]:
+    """Choose round numbers to tick a scale at: the first, their step, and which have a name."""
+    rough = (high - low) / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(one * power for one in (1, 2, 5, 10) if one * power >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return {
+        "first": _round(first * step),
+        "step": _round(step),
+        "named": [_round(one * step) for one in range(first, last + 1) if one % 2 == 0],
+    }
+
+
+def _round(number: float) -> float:
+    """Take what binary fractions add off a decimal: 0.30000000000000004 is 0.3."""
+    return float(f"{number:.9g}")
+
+
+def described_study(params: Params) -> dict[str, Any]:
+    """Say what a study is to its site: its words, and what its model predicts."""
+    target = params.target
+    return {
+        "title": params.study.title,
+        "question": params.study.question,
+        "introduction": params.study.introduction,
+        "disclaimer": params.study.disclaimer,
+        "assignment": params.study.assignment,
+        "target": {
+            "name": target.column,
+            "label": params.label(target.column),
+            "unit": params.unit,
+            "range": list(params.scale),
+            "decimals": target.decimals,
+            "higher_is": target.higher_is,
+            "bands": [{"name": name, "from": start} for name, start in target.bands.items()],
+        },
+    }
 
 
 def origin_of(url: str) -> str:
@@ -42,8 +111,9 @@ def _put(s3: "S3Client", bucket: str, name: str, body: bytes) -> None:
     s3.put_object(Bucket=bucket, Key=name, Body=body, ContentType=kind, CacheControl="no-cache")
 
 
-def main(stack_name: str) -> None:
+def main(stack_name: str, study: str = "") -> None:
     """Publish to a stack in the account and region of the shell's AWS credentials."""
+    studies.choose(studies.study_of(study))
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     site_url = outputs["SiteUrl"]
@@ -52,4 +122,4 @@ def main(stack_name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

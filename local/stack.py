@@ -20,9 +20,11 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from local import site
+from local.building import fitted
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 from local.ministack import Ministack
 from local.packing import PACKED, pack
+from local.studies import THE_DRUG_STUDY, Study
 from local.turn import in_turn
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-STACK = "clinical-outcomes"
+STACK = "clinical-outcomes"  # and -<study> for another study than the drug study
+NAMESPACE = "ClinicalOutcomes"  # of the metrics, likewise
 SAM_STACK = "aws-sam-cli-managed-default"  # of the bucket into which sam uploads
 SOURCES = "Sources"  # the stack's tag that holds the digest of what it was made from
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
@@ -70,20 +73,40 @@ class Outputs(BaseModel):
 
 
 class Stack:
-    """The stack on a local cloud."""
+    """The stack of a study on a local cloud.
 
-    def __init__(self, cloud: Cloud) -> None:
+    folder: what is kept of this stack, beside the cloud's own.
+    """
+
+    def __init__(self, cloud: Cloud, study: Study = THE_DRUG_STUDY) -> None:
         self.cloud = cloud
+        self.study = study
+        self.name = f"{STACK}-{study.name}" if study.name else STACK
+        self.folder = folder_of(cloud.home, study)
 
     @in_turn(BUILD_LOCK)
     def build(self) -> None:
-        """Build functions and layers with sam, for this cloud; what did not change is kept.
+        """Build functions and layers with sam, for this cloud and study; what is built is kept.
 
         A build takes the place of the one before when it is done.
         """
         sources = f"{self.cloud.platform} {source_digest()}"
-        if BUILT_OF.exists() and BUILT_OF.read_text() == sources:
+        if not (BUILT_OF.exists() and BUILT_OF.read_text() == sources):
+            self._build_for_all(sources)
+        if not self.study.name:
             return
+        sources += source_digest(self.study)
+        built_of = self.build_folder / BUILT_OF.name
+        if not (built_of.exists() and built_of.read_text() == sources):
+            shutil.rmtree(self.build_folder, ignore_errors=True)
+            fitted(BUILD, self.build_folder, self.study)
+            built_of.write_text(sources)
+
+    @property
+    def build_folder(self) -> Path:
+        return BUILD.with_name(f"{BUILD.name}-{self.study.name}") if self.study.name else BUILD
+
+    def _build_for_all(self, sources: str) -> None:
         beside = BUILD.with_name("local.new")
         shutil.rmtree(beside, ignore_errors=True)
         self._sam(
@@ -113,10 +136,11 @@ class Stack:
         set_there = samconfig(config)
         given = {
             **pairs(set_there.get("parameter_overrides", "")),
+            **self._of_the_study(pairs(set_there.get("parameter_overrides", ""))),
             "Architecture": architecture(),
             **parameters,
         }
-        tags = {**pairs(set_there.get("tags", "")), SOURCES: source_digest()}
+        tags = {**pairs(set_there.get("tags", "")), SOURCES: source_digest(self.study)}
         self._clear_the_way()
         self._sam(
             "deploy",
@@ -125,34 +149,49 @@ class Stack:
             "--config-env",
             config,
             "--no-confirm-changeset",
+            "--stack-name",
+            self.name,
             "--template-file",
-            BUILD / PACKED,
+            self.build_folder / PACKED,
             "--parameter-overrides",
             " ".join(f"{name}={value}" for name, value in given.items()),
             "--tags",
             " ".join(f"{name}={value}" for name, value in tags.items()),
         )
-        outputs = self._outputs_of(self._described(STACK))
+        outputs = self._outputs_of(self._described(self.name))
         if outputs is None:
-            raise CloudFailed(f"`sam deploy` ended, but {STACK} is not deployed; see its events")
+            raise CloudFailed(
+                f"`sam deploy` ended, but {self.name} is not deployed; see its events"
+            )
         self._note(outputs)
         self.cloud.save()
         return outputs
+
+    def _of_the_study(self, given: dict[str, str]) -> dict[str, str]:
+        """Give the template's parameters that keep the stacks of two studies apart."""
+        if not self.study.name:
+            return {}
+        prefix = given.get("BucketPrefix")
+        return {
+            "MetricsNamespace": f"{NAMESPACE}-{self.study.name}",
+            **({"BucketPrefix": f"{prefix}-{self.study.name}"} if prefix else {}),
+        }
 
     def is_deployed(self) -> bool:
         """Whether this cloud says that it holds the stack as the sources have it now.
 
         If so, outputs.json says where it is, on this port too.
         """
-        stack = self._described(STACK)
+        stack = self._described(self.name)
         tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
         outputs = self._outputs_of(stack)
-        if outputs is None or tags.get(SOURCES) != source_digest():
+        if outputs is None or tags.get(SOURCES) != source_digest(self.study):
             return False
         self._note(outputs)
         return True
 
     def _note(self, outputs: Outputs) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.outputs_file.with_suffix(".tmp")
         beside.write_text(outputs.model_dump_json(indent=1) + "\n")
         beside.replace(self.outputs_file)
@@ -162,7 +201,7 @@ class Stack:
 
         The buckets stay, and the next deployment takes them.
         """
-        for name in (SAM_STACK, STACK):
+        for name in (SAM_STACK, self.name):
             stack = self._settled(name)
             if stack and stack["StackStatus"] in BROKEN:
                 self._client("cloudformation").delete_stack(StackName=stack["StackId"])
@@ -191,7 +230,7 @@ class Stack:
 
     @property
     def outputs_file(self) -> Path:
-        return self.cloud.home / "outputs.json"
+        return self.folder / "outputs.json"
 
     @property
     def outputs(self) -> Outputs:
@@ -233,7 +272,7 @@ class Stack:
             emulator=self.cloud.name,
             endpoint_url=self.cloud.endpoint_url,
             region=REGION,
-            stack_name=STACK,
+            stack_name=self.name,
             # By path, not by host as on AWS: *.localhost resolves in browsers and curl alone.
             api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
             site_url=self.cloud.site_url(said),
@@ -305,12 +344,27 @@ def pairs(text: str) -> dict[str, str]:
     return dict(given.split("=", 1) for given in shlex.split(text))
 
 
-def source_digest() -> str:
-    """Digest all that `sam build` and `sam deploy` read."""
+def folder_of(home: Path, study: Study) -> Path:
+    """Say where a cloud's home keeps what is of a study's stack."""
+    return home / "studies" / study.name if study.name else home
+
+
+def folders_in(home: Path) -> list[Path]:
+    """List the folders of the stacks that were deployed to a home's cloud."""
+    return [
+        folder
+        for folder in (home, *sorted((home / "studies").glob("*")))
+        if (folder / "outputs.json").exists()
+    ]
+
+
+def source_digest(study: Study = THE_DRUG_STUDY) -> str:
+    """Digest all that `sam build` and `sam deploy` read, for a study."""
     digest = hashlib.sha256()
     files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
     for folder in ("functions", "layers", "pipeline"):
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     for path in sorted(path for path in files if path.suffix != ".pyc"):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(study.params_path.read_bytes())
     return digest.hexdigest()

@@ -118,7 +118,12 @@ def told(header: Header, params: Params) -> Iterator[str]:
     if places != sorted(places):
         yield "Columns read by name: their order is not the contract's."
     taken = {*places, *(place for repeated in header.repeated.values() for place in repeated)}
-    ignored = {place: cell for place, cell in enumerate(header.cells) if place not in taken}
+    declared = {folded(name) for name in set(params.columns) - set(params.read)}
+    ignored = {
+        place: cell
+        for place, cell in enumerate(header.cells)
+        if place not in taken and folded(cell) not in declared
+    }
     if ignored:
         is_sure = header.is_sure(params)
         which = listed(

@@ -5,16 +5,19 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from typing import TYPE_CHECKING
 
-import numpy as np
 from clinical.kinds import Value
 from clinical.params import Params
 
-type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
+if TYPE_CHECKING:
+    import numpy as np
+
+    type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+    type Column = np.ndarray[tuple[int], np.dtype[np.generic]]
 
 # What numpy makes of each tensor that a kind may have, before ONNX Runtime takes it.
-DTYPES = {"int64": np.int64, "float": np.float64, "string": np.object_}
+DTYPES = {"int64": "int64", "float": "float64", "string": "object"}
 
 
 class Rows:
@@ -36,12 +39,14 @@ class Rows:
         known = {cell: kind.value(cell) for cell in set(self.cells[name])}
         return [known[cell] for cell in self.cells[name]]
 
-    def features(self) -> Columns:
+    def features(self) -> "dict[str, Column]":
         """Give every feature as the model takes it: columns (n,), in its order."""
         return {name: self.feature(name) for name in self._params.features}
 
-    def feature(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+    def feature(self, name: str) -> "Column":
         """Give a feature as the model takes it: a column (n,)."""
+        import numpy as np  # noqa: PLC0415 - not every stage that reads rows has it
+
         kind = self._params.columns[name]
         values = self.values(name)
         since: Iterable[Value] = (
@@ -51,8 +56,10 @@ class Rows:
         known = {pair: kind.feature(*pair) for pair in set(pairs)}
         return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])
 
-    def target(self) -> Array:
+    def target(self) -> "Array":
         """Give the recorded outcomes (n,), in units of the target."""
+        import numpy as np  # noqa: PLC0415
+
         return np.array(self.values(self._params.target.column), np.float64)
 
     def together(self, names: Sequence[str]) -> list[tuple[Value, ...]]:

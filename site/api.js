@@ -3,7 +3,7 @@
 const PATIENCE_MS = 30_000; // API Gateway itself gives up after 29 s
 const PAUSE_MS = 500;
 
-/** When there is no answer to use: one sentence, and what it says about single fields. */
+/** When there is no answer to use: a sentence, and what is said of single fields. */
 export class Problem extends Error {
   constructor(sentence, violations = []) {
     super(sentence);
@@ -11,19 +11,18 @@ export class Problem extends Error {
   }
 }
 
-let apiUrl;
+export let config; // once something was asked: where the API is, and what the study is
 
 /** Ask a route; with a body it is a POST. */
 export async function ask(route, body) {
-  apiUrl ??= (await answerOf("config.json")).api_url;
-  return answerOf(apiUrl + route, body);
+  config ??= await answerOf("config.json");
+  return answerOf(config.api_url + route, body);
 }
 
 async function answerOf(url, body) {
   const { apiKey } = sessionStorage;
-  const headers = apiKey ? { "x-api-key": apiKey } : {};
-  if (body) headers["Content-Type"] = "application/json";
-  const response = await reach(url, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const headers = { ...(apiKey && { "x-api-key": apiKey }), ...(body && { "Content-Type": "application/json" }) };
+  const response = await reach(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers });
   const answer = await response.json().catch(() => null); // a gateway's own errors need not be JSON
   if (response.ok && answer) return answer;
   if (response.status === 403) {

@@ -1,23 +1,42 @@
-// Shows what each feature adds to a score; loaded when it is asked for.
+// Shows what each feature adds to a prediction; loaded when it is asked for.
 
-import { ask } from "./api.js";
-import { byId, make } from "./result.js";
+import { ask, config } from "./api.js";
+import { byId, make, told, written } from "./result.js";
+import { useRows } from "./rows.js";
 
-/** Ask what each feature adds to the score, and draw it as bars, the largest first. */
-export async function explain(patient) {
-  const { base_value: base, contributions } = await ask("/predict?explain=true", patient);
+const MOST = 12; // more rows than that are folded, but for the largest ten
+
+/** Ask what each feature adds to the prediction, and draw it as bars, the largest first. */
+export async function explain(patient, fields) {
+  const [answer] = await Promise.all([ask("/predict?explain=true", patient), useRows()]);
+  const { base_value: base, contributions, explained_by, standard_errors: errors } = answer;
   const added = Object.entries(contributions).sort(([, one], [, other]) => Math.abs(other) - Math.abs(one));
   const largest = Math.abs(added[0][1]) || 1;
-  const rows = added.map(([feature, points]) => {
-    const bar = make("span", { className: points < 0 ? "bar less" : "bar" });
+  const rows = added.map(([name, points]) => {
+    const field = fields.find((one) => one.name === name);
+    const bar = make("span", { className: isGood(points) ? "bar" : "bar bad" });
     bar.style.setProperty("--share", Math.abs(points) / largest);
-    const words = `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(2)}`;
-    return make("li", {}, make("span", {}, feature.replaceAll("_", " ")), bar, make("span", {}, words));
+    const words = errors ? `${signed(points)} ± ${told(errors[name])}` : signed(points);
+    const value = patient[name] ?? null;
+    const given = value === null ? "not given" : written(value, field.unit);
+    return make("li", {}, make("span", {}, field.label, " ", make("small", {}, given)), bar, make("span", {}, words));
   });
+  const shown = rows.length > MOST ? rows.splice(0, 10) : rows.splice(0);
+  const rest = added.slice(shown.length).reduce((sum, [, points]) => sum + points, 0);
+  const folded = make("summary", {}, `${rows.length} others, together ${signed(rest)}`);
   byId("explanation").replaceChildren(
-    make("p", {}, `The average over a sample of the training patients is ${base.toFixed(2)}. To it, each feature adds:`),
-    make("ul", { className: "rows" }, ...rows),
-    make("p", { className: "hint" }, "Shapley values: what moved this model's score, not what causes improvement."),
+    make("p", {}, `The average over a sample of the training patients is ${told(base)}. To it, each feature adds:`),
+    make("ul", { className: "rows added" }, ...shown),
+    make("details", { hidden: !rows.length }, folded, make("ul", { className: "rows added" }, ...rows)),
+    make("p", { className: "hint" }, `${SOURCE[explained_by]}: what moved this prediction, not what causes the outcome.`),
   );
   byId("explanation").focus();
 }
+
+const SOURCE = {
+  exact: "Exact Shapley values",
+  permutations: "Shapley values, estimated from random orders of the features and shown ± their standard error",
+};
+
+const isGood = (points) => (config.study.target.higher_is === "better" ? points >= 0 : points <= 0);
+const signed = (points) => `${points < 0 ? "" : "+"}${told(points)}`;

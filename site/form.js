@@ -1,141 +1,137 @@
-// Offers what the data recorded, checks and sends the form, and says what is wrong with it.
-// Fields, combinations and errors share the API's names, so nothing here translates between them.
+// Draws the form from the contract's fields, offers what the data recorded, and says what is wrong.
 
 import { ask, Problem } from "./api.js";
-import { byId, clear, make, show } from "./result.js";
-
-// Each of these offers only what was recorded together with the choices before it.
-const COMBINATION = ["Condition", "Drug_Name", "Dosage_mg", "Side_Effects"];
-const NUMBERS = ["Age", "Dosage_mg", "Treatment_Duration_days"];
+import { byId, lower, make, show, written } from "./result.js";
 
 const form = byId("form");
-const fields = [...form.querySelectorAll("input, select")];
-const field = (name) => fields.find((one) => one.name === name);
+const has = (role) => (field) => field.roles.includes(role);
+const isTreatment = has("treatment");
+const isMarked = (field) => /treat|together/.test(field?.roles);
 
-let combinations = [];
-let shown; // the patient whose score stands beside the form, which may be edited meanwhile
-
-// ---- Offering ----
+let fields = []; // as the API describes them, each with its input and fault
+let chain; // each of these offers only what was recorded together with the choices before it
+let combinations;
+let shown; // the patient of the result: the form may be edited while it stands there
 
 async function loadForm() {
-  byId("retry").hidden = true;
-  say("");
   byId("loading").textContent = "Loading the form…";
-  try {
-    offerAll(await ask("/dropdown-values"));
-    form.hidden = false;
-  } catch (problem) {
-    report(problem);
-    byId("retry").hidden = false;
-  } finally {
-    byId("loading").textContent = "";
-  }
+  await drawForm().catch(report);
+  byId("loading").textContent = "";
+  form.hidden = !fields.length;
+  byId("retry").hidden = fields.length;
 }
 
-/** Give a field a place for its hint and its fault, both read out along with its label. */
-function addNotes(input) {
-  const hint = make("p", { className: "hint", id: `${input.name}-hint` }, input.dataset.hint ?? "");
-  const fault = make("p", { className: "fault", id: `${input.name}-fault` });
-  input.after(hint, fault);
-  input.setAttribute("aria-describedby", `${hint.id} ${fault.id}`);
-}
-
-function offerAll(values) {
+async function drawForm() {
+  const values = await ask("/dropdown-values");
   combinations = values.valid_combinations;
-  offerRange(field("Age"), values.age_range);
-  offerRange(field("Treatment_Duration_days"), values.duration_range);
-  offer(field("Gender"), values.genders);
+  fields = values.fields.filter((field) => !has("target")(field));
+  chain = fields.filter(has("recorded_together"));
+  for (const field of chain) field.values ??= [...new Set(combinations.flatMap((one) => one[field.name] ?? []))];
+  // What stands between two columns of the treatment, such as its duration, belongs to it.
+  const isWithin = (n) => isMarked(fields[n]) || (isMarked(fields[n - 1]) && isMarked(fields[n + 1]));
+  const treatment = fields.some(isTreatment) ? fields.filter((_, n) => isWithin(n)) : [];
+  treatment.sort((one, other) => chain.includes(other) - chain.includes(one));
+  drawGroup("Patient", fields.filter((field) => !treatment.includes(field)));
+  drawGroup("Treatment", treatment);
+  byId("compare").hidden = !fields.some((field) => isTreatment(field) && field.values);
   narrow();
 }
 
-function offerRange(input, [min, max]) {
-  Object.assign(input, { min, max });
-  byId(`${input.name}-hint`).textContent = `From ${min} to ${max}.`;
+function drawGroup(title, group) {
+  if (group.length) byId("predict").before(make("fieldset", {}, make("legend", {}, title), ...group.map(drawField)));
 }
 
-/** Offer, in each field of the combination, what was recorded with the choices before it. */
+function drawField(field) {
+  const { name, label, unit, hint, nullable, values, widget, range, step = 1, max_length, example } = field;
+  const id = `field-${fields.indexOf(field)}`; // what a column is called need not be one
+  const input = make(values ? "select" : "input", { id, required: !nullable });
+  const fault = make("p", { className: "fault" });
+  const hints = [hint];
+  if (!values) input.type = widget;
+  if (range && !values) {
+    const [min, max] = range;
+    Object.assign(input, { min, max, step });
+    if (min >= 0) input.inputMode = "decimal"; // whose keys have no minus
+    hints.push(`From ${written(min)} to ${written(max)}.`);
+  }
+  if (max_length) Object.assign(input, { maxLength: max_length, value: example });
+  if (nullable) hints.push("May be left empty.");
+  input.dataset.name = name;
+  input.setAttribute("aria-describedby", `${id}-notes`);
+  Object.assign(field, { input, fault });
+  if (values) offer(field, values, nullable);
+  const notes = make("div", { id: `${id}-notes` }, make("p", { className: "hint" }, hints.join(" ")), fault);
+  return make("div", {}, make("label", { htmlFor: id }, unit ? `${label} (${unit})` : label), input, notes);
+}
+
+/** Offer, in each field of the chain, what was recorded with the choices before it. */
 function narrow() {
   let recorded = combinations;
   let awaited;
-  for (const name of COMBINATION) {
-    const select = field(name);
-    offer(select, [...new Set(recorded.map((one) => String(one[name])))], awaited);
-    awaited = labelOf(select).toLowerCase();
-    recorded = recorded.filter((one) => String(one[name]) === select.value);
+  for (const field of chain) {
+    const among = new Set(recorded.map((one) => one[field.name]));
+    offer(field, field.values.filter((value) => among.has(value)), among.has(null), awaited);
+    awaited = lower(field.label);
+    const chosen = valueOf(field);
+    recorded = recorded.filter((one) => one[field.name] === chosen);
   }
 }
 
-function offer(select, values, awaited) {
-  const offered = [...select.options].map((option) => option.value);
-  // Unchanged: keep what is chosen, and its fault.
-  if (offered.length && String(offered) === String(["", ...values])) return;
-  const chosen = values.length === 1 ? values[0] : select.value;
-  const prompt = values.length ? "Choose…" : `Choose a ${awaited} first`;
-  select.replaceChildren(new Option(prompt, ""), ...values.map((value) => new Option(value, value)));
-  select.value = values.includes(chosen) ? chosen : "";
-  select.disabled = !values.length;
-  showFault(select, "");
+function offer(field, values, canBeEmpty, awaited) {
+  const { input } = field;
+  const prompt = canBeEmpty ? "Not given" : values.length ? "Choose…" : `Choose the ${awaited} first`;
+  const offered = String([prompt, ...values]);
+  if (field.offered === offered) return; // keep what is chosen, and its fault
+  field.offered = offered;
+  const chosen = values.length === 1 && !canBeEmpty ? values[0] : valueOf(field);
+  input.replaceChildren(new Option(prompt, ""), ...values.map((value) => new Option(written(value), value)));
+  input.value = values.includes(chosen) ? chosen : "";
+  input.required = !canBeEmpty;
+  input.disabled = !values.length;
+  showFault(field, "");
 }
 
-// ---- Checking ----
+/** Give a field's value as the API takes it. */
+function valueOf({ input: { value }, values, step }) {
+  if (!value) return null;
+  return values ? values.find((one) => String(one) === value) : step ? Number(value) : value;
+}
 
-const labelOf = (input) => input.labels[0].textContent.replace(/ \(.*/, "");
-
-/** What is wrong with a field's value, as a sentence; empty if nothing is. */
-function faultOf(input) {
+/** Say what is wrong with a field's value; nothing if it is right. */
+function faultOf({ input, label, step }) {
   const { valid, badInput, stepMismatch, valueMissing } = input.validity;
   if (valid || input.disabled) return ""; // a disabled field waits for another to be chosen
-  if (badInput || stepMismatch) return `${labelOf(input)} must be a whole number.`;
-  if (valueMissing) return `${labelOf(input)} is missing.`;
-  return `${labelOf(input)} must be from ${input.min} to ${input.max}.`;
+  const kind = !step ? "date" : step < 1 ? `number in steps of ${step}` : "whole number";
+  if (badInput || stepMismatch) return `${label} must be a ${kind}.`;
+  if (valueMissing) return `${label} is missing.`;
+  return `${label} must be from ${input.min} to ${input.max}.`;
 }
 
-function showFault(input, sentence) {
-  byId(`${input.name}-fault`).textContent = sentence;
+function showFault({ input, fault }, sentence) {
+  fault.textContent = sentence;
   input.ariaInvalid = sentence ? "true" : null;
 }
 
 function focusFirstFault() {
-  fields.find((input) => input.ariaInvalid)?.focus();
+  form.querySelector("[aria-invalid]")?.focus();
 }
 
 function say(sentence) {
   byId("message").textContent = sentence;
 }
 
-function sentenceOf(subject, { msg, type }) {
-  if (type === "unrecorded_combination") {
-    return "These were never recorded together. Choose another combination of condition, drug, dosage and side effect.";
-  }
-  const words = type === "missing" ? `${subject} is missing` : msg.replace(/^(Input|String|Value)\b/, subject);
-  return /[.!?]$/.test(words) ? words : `${words}.`;
-}
-
-/** Show each violation at its field, and what belongs to no field as a message. */
-function report(problem) {
+async function report(problem) {
   if (!(problem instanceof Problem)) {
     console.error(problem); // a fault of this page, not of the request
     return say("Something went wrong in this page. Reload it and try again.");
   }
-  const elsewhere = [];
-  for (const violation of problem.violations) {
-    const input = field(violation.loc[1]);
-    if (input) showFault(input, sentenceOf(labelOf(input), violation));
-    else elsewhere.push(sentenceOf("The request", violation));
-  }
-  say(problem.violations.length ? elsewhere.join(" ") : problem.message);
+  const { message, violations } = problem;
+  say(message);
+  if (violations.length) say((await import("./refusal.js")).place(violations, fields, showFault));
   focusFirstFault();
 }
 
-// ---- Acting ----
-
-function patientFromForm() {
-  const patient = Object.fromEntries(new FormData(form));
-  for (const name of NUMBERS) patient[name] = Number(patient[name]);
-  return patient;
-}
-
-/** Run what a button asks for, once at a time; Enter in a field clicks the form's button. */
+/** Let a button act, once at a time; Enter in a field clicks the form's. */
 function onClick(id, act) {
   const button = byId(id);
   button.addEventListener("click", async (click) => {
@@ -146,7 +142,7 @@ function onClick(id, act) {
     try {
       await act();
     } catch (problem) {
-      report(problem);
+      await report(problem);
     } finally {
       button.ariaDisabled = null;
     }
@@ -154,25 +150,27 @@ function onClick(id, act) {
 }
 
 async function predict() {
-  for (const input of fields) showFault(input, faultOf(input));
+  for (const field of fields) showFault(field, faultOf(field));
   if (!form.checkValidity()) return focusFirstFault();
-  const patient = patientFromForm();
-  clear();
-  show(await ask("/predict", patient), patient);
+  const patient = Object.fromEntries(fields.map((field) => [field.name, valueOf(field)]));
+  byId("result").hidden = true;
+  byId("comparison")?.remove();
+  byId("explanation").replaceChildren();
+  show(await ask("/predict", patient), patient, fields);
   shown = patient;
 }
 
-fields.forEach(addNotes);
 form.addEventListener("input", ({ target }) => {
-  showFault(target, "");
-  if (COMBINATION.includes(target.name)) narrow();
+  const field = fields.find(({ input }) => input === target);
+  showFault(field, "");
+  if (chain.includes(field)) narrow();
 });
 onClick("predict", predict);
-// Loaded by those who ask for them
-onClick("explain", async () => (await import("./explain.js")).explain(shown));
-onClick("compare", async () => (await import("./compare.js")).compare(shown, combinations));
+// Loaded when asked for
+onClick("explain", async () => (await import("./explain.js")).explain(shown, fields));
+onClick("compare", async () => (await import("./compare.js")).compare(shown, fields, combinations));
 onClick("retry", async () => {
   await loadForm();
-  (form.hidden ? byId("retry") : fields[0]).focus();
+  fields[0]?.input.focus();
 });
 loadForm();

@@ -1,66 +1,74 @@
-// Shows a prediction: its score and interval in words and on the scale.
+// Shows a prediction: its value and interval, in words and on the target's scale.
 
-const BANDS = [
-  { name: "Low", under: 4 },
-  { name: "Moderate", under: 7 },
-  { name: "High", under: Infinity },
-];
+import { config } from "./api.js";
+
 export const WORTHLESS =
-  "This model does not beat always answering the average. Do not read differences between its scores as differences between patients.";
+  "This model does not beat always answering the average. Do not read differences between its predictions as differences between patients.";
 
 export const byId = (id) => document.getElementById(id);
 
-/** Make an element of a tag, with its properties and what is in it. */
 export function make(tag, properties = {}, ...inside) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...inside);
   return element;
 }
 
-/** Draw a value and its interval on the scale from 0 to 10; the text beside it says the same. */
-export function draw(scale, value, { low, high }) {
-  const places = { at: value, from: low, to: high };
-  for (const name in places) scale.style.setProperty(`--${name}`, places[name]);
-  return scale;
+export const list = (words) => new Intl.ListFormat("en-GB").format(words);
+const labels = (fields) => fields.map(({ label }) => label);
+/** Write a label within a sentence, but leave "CD4 count" as it is. */
+export const lower = (label) => label.replace(/^\p{Lu}(?=\p{Ll})/u, (first) => first.toLowerCase());
+export const minus = (value) => `${value}`.replace(/^-(?=\d)/, "−");
+export const told = (value) => minus(value.toFixed(config.study.target.decimals));
+export const between = ({ low, high }) => `${told(low)} to ${told(high)}`;
+export const written = (value, unit) => `${{ true: "Yes", false: "No" }[value] ?? minus(value)} ${unit ?? ""}`.trim();
+
+/** Place an element on the target's scale; the text beside it says the same. */
+export function draw(element, places) {
+  const [low, high] = config.study.target.range;
+  for (const name in places) element.style.setProperty(`--${name}`, `${(100 * (places[name] - low)) / (high - low)}%`);
+  return element;
 }
 
-export const between = ({ low, high }) => `${low.toFixed(2)} to ${high.toFixed(2)}`;
-
-export function clear() {
-  byId("result").hidden = byId("comparison").hidden = true;
-  byId("explanation").replaceChildren();
+/** Tick every scale of the page, and name the gauge's ticks. */
+function tick({ first, step, named }) {
+  const [low] = config.study.target.range;
+  draw(document.body, { first, step: low + step });
+  byId("ticks").replaceChildren(...named.map((at) => draw(make("span", {}, minus(at)), { at })));
 }
 
-export function show(prediction, patient) {
-  const { Improvement_Score: score, interval, skill } = prediction;
-  const { name } = BANDS.find(({ under }) => score < under);
-  byId("score").textContent = score.toFixed(2);
-  byId("band").textContent = `${name} improvement expected; low is under 4, high from 7`;
-  byId("interval").textContent = spread(prediction);
-  byId("warning").hidden = skill.beats_average;
-  byId("warning").textContent = WORTHLESS;
-  byId("described").textContent = describe(patient);
-  byId("model-version").textContent = prediction.model_version;
-  byId("result").dataset.band = name;
+export function show(prediction, patient, fields) {
+  const { name, unit, range, bands, higher_is } = config.study.target;
+  const { [name]: at, interval, missing = [] } = prediction;
+  const band = bands.findLastIndex(({ from }) => at >= from);
+  const tones = bands[1] ? ["bad", ...bands.slice(2).fill("fair"), "good"] : ["accent"];
+  const absent = labels(fields.filter((field) => missing.includes(field.name)));
+  const given = fields.filter((field) => patient[field.name] !== null);
+  const said = {
+    score: told(at),
+    unit: unit === "points" && !range[0] ? `out of ${range[1]}` : unit,
+    band: bands[band].name,
+    bands: bands[1] && `(${bands.map((one) => `${lower(one.name)} from ${minus(one.from)}`).join(", ")})`,
+    interval: spread(prediction, fields),
+    missing: absent[0] && `${list(absent)} ${absent[1] ? "were" : "was"} not given; the model takes that into account.`,
+    described: given.map((field) => `${field.label}: ${written(patient[field.name], field.unit)}`).join("; "),
+    "model-version": prediction.model_version,
+    warning: WORTHLESS,
+  };
+  for (const id in said) byId(id).textContent = said[id] || "";
+  byId("warning").hidden = prediction.skill.beats_average;
+  byId("result").style.setProperty("--tone", `var(--${(higher_is === "better" ? tones : tones.reverse())[band]})`);
+  tick(config.ticks);
   byId("result").hidden = false;
-  requestAnimationFrame(() => draw(byId("gauge"), score, interval));
+  requestAnimationFrame(() => draw(byId("gauge"), { at, from: interval.low, to: interval.high }));
   byId("answer").scrollIntoView({ block: "nearest" }); // on a phone it lies below the form
 }
 
-/** Say how sure the score is, and on how many patients of this treatment it rests. */
-function spread({ interval, support }) {
-  const patients = support === 1 ? "1 patient" : `${support} patients`;
+/** Say how sure the value is, and on how many patients it rests. */
+function spread({ interval, support }, fields) {
+  const together = labels(fields.filter(({ roles }) => roles.includes("recorded_together")));
+  const alike = together[0] ? ` with the same ${list(together.map(lower))}` : "";
   return (
     `Interval ${between(interval)}: ${Math.round(100 * interval.coverage)} of 100 such intervals hold the recorded ` +
-    `score. The model was trained on ${patients} with this very treatment and side effect.`
-  );
-}
-
-/** Say what was asked: the form may be edited while the score stands beside it. */
-function describe(patient) {
-  return (
-    `${patient.Patient_ID}: ${patient.Gender}, ${patient.Age} years, ${patient.Condition}; ` +
-    `${patient.Drug_Name} ${patient.Dosage_mg} mg for ${patient.Treatment_Duration_days} days; ` +
-    `side effect ${patient.Side_Effects}.`
+    `outcome. The model was trained on ${support} patient${support === 1 ? "" : "s"}${alike}.`
   );
 }

@@ -1,12 +1,15 @@
 """What every kind of test uses."""
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 # How long an example takes tells of the machine: nothing here is judged by that.
 settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,7 +29,42 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 # Rooms that start a cloud, an engine or a browser, once for all of their tests.
 ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own, or takes so long that another laptop is soon made for it.
-ALONE = ("test_crash.py", "test_faults_of_the_place.py", "test_least_privilege.py")
+ALONE = (
+    "browser/test_studies.py",
+    "integration/test_crash.py",
+    "integration/test_deployment.py",
+    "integration/test_faults.py",
+    "integration/test_faults_of_the_place.py",
+    "integration/test_least_privilege.py",
+    "integration/test_openapi.py",
+    "integration/test_registry.py",
+    "integration/test_studies.py",
+)
+# What takes longest begins first: begun at the end, it leaves the other workers idle. And while the
+# first room does the one `make up` from nothing, the next three need none.
+FIRST = (
+    "integration",
+    "localstack",
+    "sam_local",
+    "integration/test_least_privilege.py",
+    "integration/test_crash.py",
+    "integration/test_faults_of_the_place.py",
+    "integration/test_faults.py",
+    "browser",
+    "integration/test_studies.py",
+    "browser/test_studies.py",
+    "integration/test_registry.py",
+    "integration/test_deployment.py",
+    "integration/test_openapi.py",
+    "unit/pipeline/test_retrain.py",
+    "unit/pipeline/test_promote.py",
+    "unit/pipeline/test_evaluate.py",
+    "unit/pipeline/test_coverage.py",
+    "agreement/test_template.py",
+    "unit/pipeline/test_publish.py",
+    "unit/clinical/test_api.py",
+    "unit/pipeline/test_stage.py",
+)
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"
 
@@ -35,14 +73,57 @@ class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Share the tests among xdist's workers: a room that starts something whole, a unit by file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", 1)[0]
-        room = Path(file).parts[1]
-        return room if room in ROOMS and Path(file).name not in ALONE else file
+        file = Path(nodeid.split("::", 1)[0]).relative_to("tests")
+        room = file.parts[0]
+        return room if room in ROOMS and str(file) not in ALONE else str(file)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        next_one = min(self.workqueue, key=place)
+        self.workqueue.move_to_end(next_one, last=False)
+        super()._assign_work_unit(node)
+
+
+def place(scope: str) -> int:
+    """Tell where in the queue a room or a file is; those that are not named keep their order."""
+    return FIRST.index(scope) if scope in FIRST else len(FIRST)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:
-    config.option.loadscopereorder = False  # what is to begin first comes first as it is
+    config.option.loadscopereorder = False  # it would put first what has the most tests
     return ByRoom(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-clouds", action="store_true", help="leave out the rooms of clouds")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a room of clouds where nobody wants them."""
+    if config.getoption("--without-clouds") and collection_path.parent == ROOT / "tests":
+        return collection_path.name in (*ROOMS, "release") or None
+    return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_boto3_session() -> None:
+    """Have moto's clouds share boto3's session, whose first client takes 0.1 s to make."""
+    from moto.core.config import default_user_config  # noqa: PLC0415 - whoever shares tests has no use for it
+
+    default_user_config["core"]["reset_boto3_session"] = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scraps() -> Iterator[None]:
+    """Take away what the commands that tests start leave in TMPDIR: sam, a folder per upload.
+
+    This process keeps its own folder, which `tempfile` looks up once.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="scraps-", ignore_cleanup_errors=True) as scraps,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", scraps)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ def scored(asked: Asked, score: Score) -> ScoredPatient:
         score=score.score,
         interval=score.interval,
         support=score.support,
-        missing=tuple(name for name, value in asked.items() if value is None),
+        missing=tuple(name for name in params().nullable if asked[name] is None),
     )
 
 

@@ -3,9 +3,12 @@
 import argparse
 from pathlib import Path
 
+from clinical.params import params
 from nicegui import ui
 
+from local import studies
 from local.console import pages
+from local.studies import study_of
 
 
 def main() -> None:
@@ -13,12 +16,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.console", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--study", default="")
     arguments = parser.parse_args()
-    pages.install(arguments.home)
+    study = study_of(arguments.study)
+    studies.choose(study)
+    pages.install(arguments.home, study)
     ui.run(
         host="127.0.0.1",
         port=arguments.port,
-        title="Clinical outcomes: console",
+        title=f"{params().study.title}: console",
         dark=None,  # as the system has it
         show=False,
         reload=False,

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
+from clinical.params import params
 from nicegui import ui
 
 from local.cloud import CloudFailed
 from local.console import dashboard, executions, models
 from local.emulators import stack_at
 from local.stack import Stack
+from local.studies import Study
 
 REFRESH_SECONDS = 2.0
 BUILD_SECONDS = 120  # of a page, on a machine that is busy with something else
@@ -32,18 +34,18 @@ LANGUAGE = "<script>document.documentElement.lang = 'en'</script>"  # for who ha
 type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
 
 
-def install(home: Path) -> None:
-    """Make the pages of the cloud at home."""
+def install(home: Path, study: Study) -> None:
+    """Make the pages of a study's stack, on the cloud at home."""
     rooms: dict[str, Room] = {
         "/": lambda stack: executions.Page(stack).refresh,
         "/dashboard": lambda stack: dashboard.Page(stack).refresh,
         "/models": models.page,
     }
     for path, room in rooms.items():
-        ui.page(path, response_timeout=BUILD_SECONDS)(framed(home, path, room))
+        ui.page(path, response_timeout=BUILD_SECONDS)(framed(home, study, path, room))
 
 
-def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:
+def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awaitable[None]]:
     """Put a page under the bar of all pages, and refresh it while somebody looks at it.
 
     The cloud may go down and come up again: what fails meanwhile is said, and tried again.
@@ -55,12 +57,12 @@ def framed(home: Path, path: str, room: Room) -> Callable[[], Awaitable[None]]:
         ui.colors(primary="#0b6e69", positive="#1b7f4b", negative="#b3261e")
         with ui.header().classes("items-center gap-6 py-2"):
             with ui.element("h1"):
-                ui.label(f"Clinical outcomes: {PAGES[path].lower()}")
+                ui.label(f"{params().study.title}: {PAGES[path].lower()}")
             for to, name in PAGES.items():
                 link = ui.link(name, to).classes("text-white")
                 link.classes("font-semibold underline" if to == path else "no-underline")
         trouble = ui.label().classes("text-negative font-medium").props("role=status")
-        stack = stack_at(home)
+        stack = stack_at(home, study=study)
         content = ui.column().classes("w-full gap-4")
         with content:
             refresh = room(stack)

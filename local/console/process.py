@@ -11,15 +11,20 @@ from local.cloud import ROOT, CloudFailed
 
 @dataclass(frozen=True)
 class ConsoleProcess:
-    """The console of the cloud that keeps all it has at home."""
+    """The console of a stack.
 
-    home: Path
+    folder: of the stack, in its cloud's home. study: whose stack it is, as STUDY= names it.
+    """
+
+    folder: Path
     port: int
+    home: Path
+    study: str = ""
 
     @classmethod
-    def of(cls, home: Path) -> "ConsoleProcess":
-        """Find the console of a cloud, wherever it listens, to stop it."""
-        return cls(home, 0)
+    def of(cls, folder: Path) -> "ConsoleProcess":
+        """Find the console of a stack, wherever it listens, to stop it."""
+        return cls(folder, 0, folder)
 
     @property
     def url(self) -> str:
@@ -42,6 +47,8 @@ class ConsoleProcess:
             self.home,
             "--port",
             f"{self.port}",
+            "--study",
+            self.study,
         )
         if not self._process.start(command, ROOT, self._environment, self._is_up):
             raise CloudFailed(
@@ -71,10 +78,10 @@ class ConsoleProcess:
 
     @property
     def _process(self) -> Background:
-        return Background(self.home / "console.pid", self.home / "console.log", "local.console")
+        return Background(self.folder / "console.pid", self.folder / "console.log", "local.console")
 
     @property
     def _environment(self) -> dict[str, str]:
         """Say what it is told; NiceGUI would serve otherwise if it saw that pytest started it."""
         inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
-        return {**inherited, "NICEGUI_STORAGE_PATH": str(self.home / "console")}
+        return {**inherited, "NICEGUI_STORAGE_PATH": str(self.folder / "console")}

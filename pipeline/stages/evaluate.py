@@ -28,13 +28,14 @@ from gate import coverage_tolerance, judged
 from model.answering import check_answers
 from model.scored import interval_around
 from model.scorer import UNREADABLE, Scorer
-from rows import Columns, Rows
+from rows import Rows
 from stage import stage
 from state import Evaluated, Preprocessed, Seen, Trained
 
 UNREADABLE_NOW = "it cannot be read or scored any more"
 IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 
+type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
 type Values = tuple[Value, ...]

@@ -37,8 +37,8 @@ QUIET = (
 
 
 # Playwright's event loop runs on in this thread while it is open, where no other may then run:
-# it ends with this room, for the worker goes on to others.
-@pytest.fixture(scope="package")
+# it ends with each file, for the worker goes on to others.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium")
     if not found and os.environ.get("CI") == "true":

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.browser.conftest import Visit
 from tests.integration.conftest import Laptop
@@ -17,15 +17,24 @@ MINUS = "\N{MINUS SIGN}"
 WORTHLESS = "does not beat always answering the average"
 
 
+def field(page: Page, name: str) -> Locator:
+    """Find what asks for a column."""
+    return page.locator(f"form [data-name='{name}']")
+
+
+def fault(page: Page, name: str) -> Locator:
+    """Find what is said to be wrong with a column."""
+    return page.locator(f"form div:has(> [data-name='{name}']) .fault")
+
+
 def fill(page: Page, patient: dict[str, Any]) -> None:
     """Fill in the form, from the top, as its fields allow."""
     for name, value in patient.items():
-        field = page.locator(f"#{name}")
-        expect(field).to_be_enabled()
-        if field.evaluate("field => field.tagName") == "SELECT":
-            field.select_option(str(value))
+        expect(field(page, name)).to_be_enabled()
+        if field(page, name).evaluate("field => field.tagName") == "SELECT":
+            field(page, name).select_option(str(value))
         else:
-            field.fill(str(value))
+            field(page, name).fill(str(value))
 
 
 def opened(visit: Visit, site: str) -> Page:
@@ -37,7 +46,7 @@ def opened(visit: Visit, site: str) -> Page:
 def predicted(visit: Visit, site: str, patient: dict[str, Any]) -> Page:
     page = opened(visit, site)
     fill(page, patient)
-    page.get_by_role("button", name="Predict improvement").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.locator("#result")).to_be_visible()
     return page
 
@@ -82,16 +91,17 @@ def test_the_form_offers_only_what_was_recorded_together(
     recorded = laptop.get("/dropdown-values").body["valid_combinations"]
     page = opened(visit, site)
 
-    expect(page.locator("#Drug_Name")).to_be_disabled()
-    page.locator("#Condition").select_option("Infection")
+    expect(field(page, "Drug_Name")).to_be_disabled()
+    field(page, "Condition").select_option("Infection")
 
-    offered = page.locator("#Drug_Name option").evaluate_all("all => all.map(one => one.value)")
+    options = field(page, "Drug_Name").locator("option")
+    offered = options.evaluate_all("all => all.map(one => one.value)")
     drugs = {one["Drug_Name"] for one in recorded if one["Condition"] == "Infection"}
     assert set(filter(None, offered)) == drugs
-    page.locator("#Drug_Name").select_option("Ciprofloxacin")
-    page.locator("#Condition").select_option("Depression")
-    expect(page.locator("#Drug_Name")).to_have_value("")  # it was not recorded with that
-    expect(page.locator("#Dosage_mg")).to_be_disabled()
+    field(page, "Drug_Name").select_option("Ciprofloxacin")
+    field(page, "Condition").select_option("Depression")
+    expect(field(page, "Drug_Name")).to_have_value("")  # it was not recorded with that
+    expect(field(page, "Dosage_mg")).to_be_disabled()
 
 
 def test_wrong_input_is_said_at_its_field_before_anything_is_sent(
@@ -99,33 +109,31 @@ def test_wrong_input_is_said_at_its_field_before_anything_is_sent(
 ) -> None:
     page = opened(visit, site)
     fill(page, patient | {"Age": 17})
-    page.locator("#Treatment_Duration_days").fill("")
+    field(page, "Treatment_Duration_days").fill("")
     asked = len(visit.requests)
 
-    page.get_by_role("button", name="Predict improvement").click()
+    page.get_by_role("button", name="Predict").click()
 
-    expect(page.locator("#Age-fault")).to_have_text("Age must be from 18 to 79.")
-    expect(page.locator("#Treatment_Duration_days-fault")).to_have_text(
-        "Treatment duration is missing."
-    )
-    expect(page.locator("#Age")).to_be_focused()
-    expect(page.locator("#Age")).to_have_attribute("aria-invalid", "true")
+    expect(fault(page, "Age")).to_have_text("Age must be from 18 to 79.")
+    expect(fault(page, "Treatment_Duration_days")).to_have_text("Treatment duration is missing.")
+    expect(field(page, "Age")).to_be_focused()
+    expect(field(page, "Age")).to_have_attribute("aria-invalid", "true")
     assert len(visit.requests) == asked
     visit.assert_accessible()
-    page.locator("#Age").fill("56")
-    expect(page.locator("#Age-fault")).to_be_empty()
+    field(page, "Age").fill("56")
+    expect(fault(page, "Age")).to_be_empty()
 
 
 def test_the_server_has_the_last_word_and_its_words_are_at_the_fields(
     visit: Visit, site: str, patient: dict[str, Any]
 ) -> None:
     page = opened(visit, site)
-    page.locator("#Age").evaluate("age => age.removeAttribute('max')")
+    field(page, "Age").evaluate("age => age.removeAttribute('max')")
     fill(page, patient | {"Age": 130})
 
-    page.get_by_role("button", name="Predict improvement").click()
+    page.get_by_role("button", name="Predict").click()
 
-    expect(page.locator("#Age-fault")).to_contain_text("Age should be less than or equal to 79")
+    expect(fault(page, "Age")).to_contain_text("Age should be less than or equal to 79")
     expect(page.locator("#result")).to_be_hidden()
 
 
@@ -134,11 +142,11 @@ def test_a_combination_that_was_never_recorded_is_refused_in_a_sentence(
 ) -> None:
     page = opened(visit, site)
     fill(page, patient)
-    page.locator("#Side_Effects").evaluate(
+    field(page, "Side_Effects").evaluate(
         "field => { field.add(new Option('Cough')); field.value = 'Cough'; }"
     )
 
-    page.get_by_role("button", name="Predict improvement").click()
+    page.get_by_role("button", name="Predict").click()
 
     expect(page.locator("#message")).to_contain_text("never recorded together")
 
@@ -148,7 +156,7 @@ def test_an_explanation_adds_up_to_the_score(
 ) -> None:
     page = predicted(visit, site, patient)
 
-    page.get_by_role("button", name="Explain this score").click()
+    page.get_by_role("button", name="Explain this prediction").click()
     expect(page.locator("#explanation li")).to_have_count(7)
 
     base = float(re.findall(r"\d+\.\d\d", page.locator("#explanation p").first.inner_text())[0])
@@ -270,7 +278,7 @@ def test_everything_passes_axe_and_is_kept_as_a_picture(
         opened(visit, site)
         visit.assert_accessible()
         page = predicted(visit, site, patient)
-        page.get_by_role("button", name="Explain this score").click()
+        page.get_by_role("button", name="Explain this prediction").click()
         expect(page.locator("#explanation li").first).to_be_visible()
         page.get_by_role("button", name="Compare treatments").click()
         expect(page.locator("#comparison li").first).to_be_visible()
@@ -314,7 +322,7 @@ def test_a_phone_scrolls_down_and_never_sideways(
     ) as context:
         visit = Visit(context.new_page())
         page = predicted(visit, site, patient)
-        page.get_by_role("button", name="Explain this score").click()
+        page.get_by_role("button", name="Explain this prediction").click()
         page.get_by_role("button", name="Compare treatments").click()
         expect(page.locator("#comparison li").first).to_be_visible()
 
@@ -333,18 +341,18 @@ def test_the_keyboard_alone_is_enough(
 ) -> None:
     page = opened(visit, site)
 
-    fields = page.locator("form input, form select").evaluate_all("all => all.map(one => one.id)")
+    names = page.locator("form [data-name]").evaluate_all("all => all.map(one => one.dataset.name)")
     page.get_by_role("link", name="What is the model worth?").focus()
     page.keyboard.press("Tab")
-    for name in fields:
-        expect(page.locator(f"#{name}")).to_be_focused()
+    for name in names:
+        expect(field(page, name)).to_be_focused()
         page.keyboard.type(str(patient[name]))  # over what a field had, which Tab selects
         page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Predict improvement")).to_be_focused()
+    expect(page.get_by_role("button", name="Predict")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#result")).to_be_visible()
     for name, place in (
-        ("Explain this score", "explanation"),
+        ("Explain this prediction", "explanation"),
         ("Compare treatments", "comparison"),
     ):
         page.get_by_role("button", name=name).focus()

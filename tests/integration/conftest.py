@@ -3,14 +3,15 @@
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ import pytest
 
 from local import executions
 from local.console.process import ConsoleProcess
+from local.emulator.generations import RUNNING
 from local.ministack import Ministack
-from local.stack import Stack
+from local.stack import Stack, folders_in
+from local.studies import study_of
+from local.turn import in_turn
 from tests.patience import PATIENCE_SECONDS, until
 
 ROOT = Path(__file__).parent.parent.parent
 PORTS = range(20_000, 30_000)  # below those that the system gives to whoever connects
 NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
+KEPT = ("s3", "state")  # the folders of a home that hold all that a cloud does
 
 
 def free_port() -> int:
@@ -78,10 +83,15 @@ class Laptop:
     home: Path
     port: int
     console_port: int = field(default_factory=free_port)
+    study: str = ""  # as STUDY= names it
 
     @property
     def stack(self) -> Stack:
-        return Stack(Ministack(self.home, self.port))
+        return Stack(Ministack(self.home, self.port), study_of(self.study))
+
+    def with_study(self, study: str) -> "Laptop":
+        """Give the same laptop as the commands for another study see it."""
+        return replace(self, study=study, console_port=free_port())
 
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what a make target runs, and return what it printed."""
@@ -89,7 +99,12 @@ class Laptop:
         return subprocess.run(
             [sys.executable, "-m", "local", command, *home_and_port],
             cwd=ROOT,
-            env={**os.environ, "CONSOLE_PORT": str(self.console_port), **environment},
+            env={
+                **os.environ,
+                "CONSOLE_PORT": str(self.console_port),
+                "STUDY": self.study,
+                **environment,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -173,30 +188,107 @@ class Laptop:
         return json.loads(found["Body"].read())
 
 
-@pytest.fixture(scope="session")
-def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Laptop]]:
-    started: list[Laptop] = []
+class Laptops:
+    """Start laptops by name, each in a home of its own, and stop them when all tests are done.
 
-    def start(name: str) -> Laptop:
-        laptop = Laptop(tmp_path_factory.mktemp(name), free_port())
-        started.append(laptop)
+    `make up` is done from nothing once in a run, however many workers need a laptop: the others
+    begin with what it came to.
+    """
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._started: list[Laptop] = []
+        self._first: tuple[Laptop, str] | None = None
+        own = folders.getbasetemp()
+        of_the_run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+        self._kept = of_the_run / "after-make-up"
+        self._turn = of_the_run / "make-up.lock"
+
+    def __call__(self, name: str) -> Laptop:
+        laptop = Laptop(self._folders.mktemp(name), free_port())
+        self._started.append(laptop)
         return laptop
 
-    yield start
-    for laptop in started:
-        ConsoleProcess.of(laptop.home).stop()
-        Ministack(laptop.home, laptop.port).stop()
+    def first(self) -> tuple[Laptop, str]:
+        """Give a laptop after a `make up` from nothing, and what that printed."""
+        if self._first is None:
+            with in_turn(self._turn):
+                self._first = self._from_nothing()
+        return self._first
+
+    def after_up(self) -> Laptop:
+        """Give a laptop as it is after `make up`; the same one if that was done here."""
+        if self._first is None:
+            with in_turn(self._turn):
+                if not self._kept.exists():
+                    self._first = self._from_nothing()
+        if self._first:
+            return self._first[0]
+        laptop = self("laptop")
+        for folder in KEPT:
+            copied_tree(self._kept / folder, laptop.home / folder)
+        done = laptop.run("up")
+        assert done.returncode == 0, done.stdout
+        return laptop
+
+    def stop(self) -> None:
+        for laptop in self._started:
+            for folder in {laptop.home, *folders_in(laptop.home)}:
+                ConsoleProcess.of(folder).stop()
+            Ministack(laptop.home, laptop.port).stop()
+
+    def _from_nothing(self) -> tuple[Laptop, str]:
+        laptop = self("laptop")
+        done = laptop.run("up")
+        assert done.returncode == 0, done.stdout
+        for arn in executions._executions(laptop.stack):
+            laptop.ended(arn)  # the last of which `up` does not wait for
+        laptop.stack.cloud.save()
+        until(lambda: self._keep(laptop), "a copy of what the cloud holds")
+        return laptop, done.stdout
+
+    def _keep(self, laptop: Laptop) -> bool:
+        """Keep what a cloud holds, unless it was saving something, which replaces files."""
+        beside = self._kept.with_suffix(".new")
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            for folder in KEPT:
+                copied_tree(laptop.home / folder, beside / folder)
+        except FileNotFoundError:
+            return False
+        (beside / "state" / RUNNING).unlink()  # else whoever begins with it would have crashed
+        if not self._kept.exists():
+            beside.rename(self._kept)
+        return True
+
+
+def copied_tree(source: Path, target: Path) -> None:
+    """Copy by links; what is written here or there replaces one, and the other stays."""
+    for path in sorted(source.rglob("*")):
+        if path.suffix == ".tmp":
+            continue
+        beside = target / path.relative_to(source)
+        if path.is_dir():
+            beside.mkdir(parents=True, exist_ok=True)
+        else:
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            beside.hardlink_to(path)
 
 
 @pytest.fixture(scope="session")
-def first_up(start_laptop: Callable[[str], Laptop]) -> tuple[Laptop, str]:
-    """A laptop after `make up`, and what that printed."""
-    laptop = start_laptop("laptop")
-    done = laptop.run("up")
-    assert done.returncode == 0, done.stdout
-    return laptop, done.stdout
+def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptops]:
+    laptops = Laptops(tmp_path_factory)
+    yield laptops
+    laptops.stop()
 
 
 @pytest.fixture(scope="session")
-def laptop(first_up: tuple[Laptop, str]) -> Laptop:
-    return first_up[0]
+def first_up(start_laptop: Laptops) -> tuple[Laptop, str]:
+    """A laptop after a `make up` from nothing, and what that printed."""
+    return start_laptop.first()
+
+
+@pytest.fixture(scope="session")
+def laptop(start_laptop: Laptops) -> Laptop:
+    """A laptop after `make up`."""
+    return start_laptop.after_up()

@@ -15,7 +15,7 @@ import pytest
 
 from local import executions
 from local.stack import STACK
-from tests.integration.conftest import ROOT, Laptop
+from tests.integration.conftest import ROOT, Laptop, copied_tree
 from tests.integration.test_registry import assert_consistent, champion_of
 
 WAIT_SECONDS = 300
@@ -39,19 +39,6 @@ def copied(
     yield copy
     for other in made:
         other.run("down")
-
-
-def copied_tree(source: Path, target: Path) -> None:
-    """Copy by links; what is written here or there replaces one, and the other stays."""
-    for path in sorted(source.rglob("*")):
-        if path.suffix == ".tmp":
-            continue
-        beside = target / path.relative_to(source)
-        if path.is_dir():
-            beside.mkdir(parents=True, exist_ok=True)
-        else:
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            beside.hardlink_to(path)
 
 
 def kill(laptop: Laptop) -> None:

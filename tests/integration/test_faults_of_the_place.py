@@ -225,7 +225,15 @@ def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(laptop: Laptop) -> 
     assert laptop.ended(newest)["status"] == "SUCCEEDED"
 
 
-def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(laptop: Laptop) -> None:
+def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
+    laptop: Laptop, tmp_path: Path
+) -> None:
+    # What the cache answers could be over before it is seen to run.
+    fresh = tmp_path / "fresh.csv"
+    lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
+    fresh.write_bytes(b"".join(lines[:402]))
+    assert laptop.retrain_on(fresh)["status"] == "SUCCEEDED"
+
     with begun(laptop, "retrain", TUNE="true") as retrain:
         wait_until(lambda: executions_run(laptop))
         os.killpg(int((laptop.home / "cloud.pid").read_text()), signal.SIGKILL)

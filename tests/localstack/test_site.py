@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from clinical.params import params
 
 from local import site
 from local.stack import Stack
@@ -55,45 +56,49 @@ def website(localstack: Stack, outputs: dict[str, str]) -> Website:
     return Website(outputs["SiteUrl"])
 
 
-def published(name: str) -> bytes:
-    """Give a file of the site as it is published: its pages may connect to the API."""
-    body = (site.SITE / name).read_bytes()
-    allowed = f"{site.OWN_ORIGIN} {site.origin_of(API_URL)}".encode()
-    return body.replace(site.OWN_ORIGIN.encode(), allowed) if name.endswith(".html") else body
+@pytest.fixture(scope="module")
+def published(outputs: dict[str, str]) -> dict[str, bytes]:
+    """Give the site's files as they are published."""
+    return site.published(site.described_study(params()), API_URL, outputs["SiteUrl"])
 
 
-def test_the_root_is_the_index_document(website: Website) -> None:
+def test_the_root_is_the_index_document(website: Website, published: dict[str, bytes]) -> None:
     page = website.get("/")
 
     assert (page.status, page.kind) == (200, "text/html")
-    assert page.body == published("index.html")
+    assert page.body == published["index.html"]
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in site.SITE.iterdir()))
-def test_every_file_of_the_site_is_served_as_what_it_is(website: Website, name: str) -> None:
+def test_every_file_of_the_site_is_served_as_what_it_is(
+    website: Website, published: dict[str, bytes], name: str
+) -> None:
     page = website.get(f"/{name}")
 
     assert (page.status, page.kind) == (200, KINDS[name[name.rindex(".") :]])
-    assert page.body == published(name)
+    assert page.body == published[name]
 
 
-def test_the_site_is_told_where_the_api_is(website: Website) -> None:
+def test_the_site_is_told_where_the_api_is_and_what_the_study_is(
+    website: Website, published: dict[str, bytes]
+) -> None:
     page = website.get("/config.json")
 
     assert (page.status, page.kind) == (200, "application/json")
-    assert json.loads(page.body) == {"api_url": API_URL}
+    assert page.body == published["config.json"]
+    assert json.loads(page.body)["api_url"] == API_URL
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/no/where.html"])
 def test_an_unknown_path_gets_the_error_document(
-    website: Website, template: dict[str, Any], path: str
+    website: Website, published: dict[str, bytes], template: dict[str, Any], path: str
 ) -> None:
     hosting = template["Resources"]["SiteBucket"]["Properties"]["WebsiteConfiguration"]
 
     page = website.get(path)
 
     assert (page.status, page.kind) == (404, "text/html")
-    assert page.body == published(hosting["ErrorDocument"])
+    assert page.body == published[hosting["ErrorDocument"]]
 
 
 def test_the_bucket_lets_anybody_read(localstack: Stack, outputs: dict[str, str]) -> None:

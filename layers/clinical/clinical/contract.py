@@ -139,7 +139,7 @@ class ScoredPatient(Response):
         tuple[str, ...],
         Field(
             description="What was not given; the model takes it as missing",
-            exclude=not any(kind.nullable for kind in _PARAMS.asked.values()),
+            exclude=not _PARAMS.nullable,
         ),
     ] = ()
 
@@ -279,27 +279,6 @@ def described_fields(params: Params) -> list[dict[str, Any]]:
         }
         for name, kind in {**params.asked, params.target.column: params.outcome}.items()
     ]
-
-
-def described_study(params: Params) -> dict[str, Any]:
-    """Describe the study in words, and its target, as the site's pages need them."""
-    study, target = params.study, params.target
-    return {
-        "title": study.title,
-        "question": study.question,
-        "introduction": study.introduction,
-        "disclaimer": study.disclaimer,
-        "assignment": study.assignment,
-        "target": {
-            "name": target.column,
-            "label": params.label(target.column),
-            "unit": params.unit,
-            "range": list(params.scale),
-            "decimals": target.decimals,
-            "higher_is": target.higher_is,
-            "bands": [{"name": name, "from": start} for name, start in target.bands.items()],
-        },
-    }
 
 
 class Violation(Response):

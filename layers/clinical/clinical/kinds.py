@@ -296,7 +296,7 @@ class WholeNumber(_Ranged):
 
     @override
     def feature(self, value: Value, since: Value = None) -> Feature:
-        return _number(value, int)
+        return math.nan if value is None else value
 
     @property
     def widget(self) -> Mapping[str, Any]:

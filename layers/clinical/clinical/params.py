@@ -3,24 +3,26 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, override
 
 import yaml
-from pydantic import Field, StrictStr, ValidationError, model_validator
+from pydantic import Field, StrictStr, model_validator
 
+from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
 from clinical.kinds import Column, Feature, Kind, Value
 
-PATH = Path(__file__).with_name("params.yaml")
+NAME = "params.yaml"
+PATH = Path(__file__).with_name(NAME)
 
 LIMITS = (
     "It learned from recorded data, and repeats whatever bias they were recorded with.",
-    "It knows no causes: that patients of one treatment did better does not mean that the treatment "
-    "did it.",
+    "It knows no causes: that a treatment's patients did better does not mean that it did that.",
     "Contributions tell what the model does with a feature, not what that does to a patient.",
     "An interval holds on average over all patients, and may hold less often in a subgroup.",
 )
@@ -227,9 +229,20 @@ class Params(Frozen):
     def features_of(self, values: Mapping[str, Value]) -> dict[str, Feature]:
         """Give what the model takes for a patient's values, which may lack what is missing."""
         return {
-            name: kind.feature(values.get(name), values.get(kind.since_column or ""))
-            for name, kind in self.features.items()
+            name: feature(values.get(name))
+            if since is None
+            else feature(values.get(name), values.get(since))
+            for name, feature, since in self._as_features
         }
+
+    @cached_property
+    def _as_features(self) -> list[tuple[str, Callable[..., Feature], str | None]]:
+        return [(name, kind.feature, kind.since_column) for name, kind in self.features.items()]
+
+    @cached_property
+    def nullable(self) -> tuple[str, ...]:
+        """The columns that a request may leave out."""
+        return tuple(name for name, kind in self.asked.items() if kind.nullable)
 
     # ---- What is the same decision ----
 
@@ -270,110 +283,55 @@ class Params(Frozen):
 
     @model_validator(mode="after")
     def _is_a_study(self) -> Self:
-        wrong = list(self._contradictions())
+        parts = Parts(self.columns, self.target, self.roles, self.serving.dropdown_keys)
+        wrong = list(contradictions(parts))
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise Contradictory(wrong)
         return self
-
-    def _contradictions(self) -> Iterator[str]:
-        """Say what contradicts what, each with its path."""
-        columns = self.columns
-        identifiers = [name for name, kind in columns.items() if kind.is_unique]
-        if len(identifiers) > 1:
-            yield f"schema: {' and '.join(identifiers)} are identifiers; there can be one"
-        target = columns.get(self.target.column)
-        if target is None:
-            yield f"target.column: {_no_column(self.target.column, columns)}"
-        elif not target.may_be_target:
-            yield f"target.column: schema.{self.target.column} must be a number or whole_number"
-        elif target.nullable:
-            yield f"schema.{self.target.column}.nullable: the target cannot be missing"
-        else:
-            starts = list(self.target.bands.values())
-            lowest, highest = self.scale
-            if starts != sorted(set(starts)):
-                yield "target.bands: each band must begin above the one before it"
-            elif starts[0] > lowest:
-                yield (
-                    f"target.bands: values from {lowest:g} to {starts[0]:g} are in no band; the "
-                    f"first must begin at {lowest:g}"
-                )
-            elif starts[-1] >= highest:
-                yield f"target.bands: the last begins at {starts[-1]:g}, beyond every value"
-        features = [
-            name for name, kind in columns.items() if kind.is_feature and name != self.target.column
-        ]
-        if not features:
-            yield "schema: there is no column to predict from"
-        for role in ("treatment", "recorded_together", "known_after_treatment", "subgroups"):
-            for name in getattr(self.roles, role):
-                if name not in columns:
-                    yield f"roles.{role}: {_no_column(name, columns)}"
-                elif name not in features:
-                    yield f"roles.{role}: {name} is no feature"
-        for name, starts in self.roles.subgroups.items():
-            if name in features:
-                yield from _wrong_bands(name, columns[name], starts)
-        for name in features:
-            since = columns[name].since_column
-            if since is not None and since not in features:
-                yield f"schema.{name}.since: {_no_column(since, columns)}"
-            elif since is not None and columns[since].kind != columns[name].kind:
-                yield f"schema.{name}.since: {since} is no date"
-            elif since == name or (since is not None and columns[since].since_column == name):
-                yield f"schema.{name}.since: {since} is counted from {name} itself"
-        for key, name in self.serving.dropdown_keys.items():
-            if name not in columns:
-                yield f"serving.dropdown_keys.{key}: {_no_column(name, columns)}"
-
-
-def _no_column(name: str, columns: Mapping[str, object]) -> str:
-    return f"there is no column {name} in schema, which has {', '.join(columns)}"
-
-
-def _wrong_bands(name: str, kind: Kind, starts: tuple[float, ...] | None) -> Iterator[str]:
-    """Say what is wrong with the bands of a subgroup."""
-    scale = getattr(kind, "range", None) if kind.is_number and not kind.listed else None
-    if scale is None:
-        if starts is not None:
-            yield f"roles.subgroups.{name}: its values are groups; only a number has bands"
-    elif not starts:
-        yield f"roles.subgroups.{name}: say where its bands begin, such as [{scale[0]:g}, …]"
-    elif list(starts) != sorted(set(starts)):
-        yield f"roles.subgroups.{name}: its bands must rise"
-    elif starts[0] > scale[0] or starts[-1] > scale[1]:
-        yield (
-            f"roles.subgroups.{name}: its bands must hold every value from {scale[0]:g} to "
-            f"{scale[1]:g}"
-        )
 
 
 def _digest(decisions: object) -> str:
     return hashlib.sha256(json.dumps(decisions, sort_keys=True).encode()).hexdigest()
 
 
-def parse_params(text: str) -> Params:
+def parse_params(text: str, name: str = NAME) -> Params:
     """Read the text of a params.yaml.
 
-    Raises ParamsInvalid, which names every wrong key by its path.
+    name: of the file, for the sentences. Raises ParamsInvalid, which names every mistake in a line
+    of its own: where it stands, and what is allowed there.
     """
     try:
         decided = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
         return Params.model_validate(decided)
-    except yaml.YAMLError as error:
-        raise ParamsInvalid(f"params.yaml is no YAML: {error}") from error
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, wrong['loc'])) or 'the whole'}: {wrong['msg']}"
-            for wrong in error.errors()
-        )
-        raise ParamsInvalid(f"params.yaml: {reasons}") from error
+    # YAML's own resolver raises the latter two: a 13th month, a list for a key.
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        # Only where something is wrong: a cold start need not load what explains it.
+        from clinical.mistakes import mistakes  # noqa: PLC0415
+
+        raise ParamsInvalid("\n".join(mistakes(text, name)) or f"{name}: {error}") from error
+
+
+def read_params(path: Path, name: str = NAME) -> Params:
+    """Read a params.yaml; raises ParamsInvalid as `parse_params` does."""
+    body = path.read_bytes()
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise ParamsInvalid(
+            f"{name}, line {line}: byte 0x{body[error.start]:02x} is not valid UTF-8; save the "
+            "file as UTF-8"
+        ) from error
+    return parse_params(text, name)
 
 
 @cache
 def params() -> Params:
-    """Read the decisions that this code was deployed with."""
-    return parse_params(PATH.read_text(encoding="utf-8"))
+    """Read the decisions that this code was deployed with, or those that PARAMS_PATH names.
+
+    Only what runs on the sources is told so: a build has its study in it.
+    """
+    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

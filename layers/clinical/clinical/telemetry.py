@@ -4,6 +4,7 @@ Nothing here ever sees an identifier of a patient: callers hand over features an
 requests, and an exception is logged by its type and its frames, never by its message.
 """
 
+import os
 import traceback
 from enum import StrEnum
 from functools import cache
@@ -16,7 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 if TYPE_CHECKING:
     from clinical.registry import Champion
 
-NAMESPACE = "ClinicalOutcomes"
+# The template names another for the stack of another study.
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 
 class Metric(StrEnum):

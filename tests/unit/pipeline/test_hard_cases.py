@@ -15,7 +15,7 @@ from clinical.registry import MODEL
 from stages.evaluate import covered
 
 from data.generate import as_csv, patients
-from tests.unit.clinical.test_params import changed
+from tests.unit.clinical.test_params import with_value
 from tests.unit.conftest import smaller
 from tests.unit.pipeline.test_evaluate import stumps
 from tests.unit.pipeline.test_gate import ABOUT_EQUAL, champion, decided
@@ -111,4 +111,4 @@ def test_evaluate_coverage_may_be_off_by_just_what_the_gate_allows(held: int) ->
 @pytest.mark.parametrize("bands", [[35, 50], [18, 50, 35], [18, 18], [18, 90]])
 def test_params_age_bands_must_hold_every_age(bands: list[int]) -> None:
     with pytest.raises(ParamsInvalid, match=r"roles\.subgroups\.Age"):
-        parse_params(changed("roles.subgroups.Age", bands))
+        parse_params(with_value("roles.subgroups.Age", bands))

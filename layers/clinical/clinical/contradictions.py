@@ -1,0 +1,256 @@
+"""What contradicts what in a study whose parts are each valid: every mistake, with its path.
+
+It is looked for at every start, so it imports nothing heavy. A part that is not valid by itself is
+None here: what can be said of the others is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import date
+
+    from clinical.kinds import Kind, Value
+    from clinical.params import Roles, Target
+
+# Keys that answers have anyway, beside the identifier's and the target's.
+OF_ANSWERS = frozenset(
+    {
+        *("interval", "support", "missing", "model_version", "skill", "disclaimer"),
+        *("base_value", "contributions", "explained_by", "standard_errors"),
+    }
+)
+OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
+LISTS = ("treatment", "recorded_together", "known_after_treatment")
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A mistake: where it stands in the file, and what is wrong there."""
+
+    path: tuple[str | int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.path))}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a study that must agree with one another."""
+
+    columns: Mapping[str, Kind | None]
+    target: Target | None
+    roles: Roles | None
+    dropdown_keys: Mapping[str, str]
+
+    @property
+    def valid(self) -> dict[str, Kind]:
+        return {name: kind for name, kind in self.columns.items() if kind is not None}
+
+    @property
+    def features(self) -> dict[str, Kind]:
+        """The columns, among the valid ones, from which the target is predicted."""
+        target = self.target.column if self.target else None
+        return {
+            name: kind for name, kind in self.valid.items() if kind.is_feature and name != target
+        }
+
+
+class Contradictory(ValueError):
+    """When the parts of a study contradict one another."""
+
+    def __init__(self, found: list[Contradiction]) -> None:
+        super().__init__("; ".join(map(str, found)))
+
+
+def contradictions(parts: Parts) -> Iterator[Contradiction]:
+    """Find every one."""
+    for found in (_names, _columns, _dates, _target, _roles, _subgroups, _dropdown_keys):
+        yield from found(parts)
+
+
+def no_column(name: str, columns: Mapping[str, object]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - no valid study needs it
+
+    close = get_close_matches(name, list(columns), n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"there is no column {name} in schema, which has {', '.join(columns)}{meant}"
+
+
+def _names(parts: Parts) -> Iterator[Contradiction]:
+    for name in parts.columns:
+        if not name or name != name.strip():
+            # No header's cell is read as one that has blanks around it.
+            yield Contradiction(("schema", name), "a name is not empty, nor has blanks around it")
+    identifiers = [name for name, kind in parts.valid.items() if kind.is_unique]
+    target = [parts.target.column] if parts.target else []
+    for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
+        reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        yield Contradiction(("schema", name), reason)
+    if len(identifiers) > 1:
+        reason = f"{' and '.join(identifiers)} are identifiers; there can be one"
+        yield Contradiction(("schema", identifiers[1]), reason)
+    if not parts.features and parts.target and None not in parts.columns.values():
+        yield Contradiction(("schema",), "there is no column to predict from")
+
+
+def _columns(parts: Parts) -> Iterator[Contradiction]:
+    for name, kind in parts.valid.items():
+        example: Value = getattr(kind, "example", None)
+        cell = _cell(example)
+        if cell and not all(rule.keeps(cell) for rule in kind.rules()):
+            reason = f"{cell} is not {_allowed(kind)}"
+            yield Contradiction(("schema", name, "example"), reason)
+        words: str = getattr(kind, "range_in_words", "")
+        if words and not _can_be_filled(words):
+            reason = "only {min} and {max} can stand in braces"
+            yield Contradiction(("schema", name, "range_in_words"), reason)
+
+
+def _cell(value: Value | date) -> str:
+    """Write a value as a CSV would say it; "" where there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.12f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def _allowed(kind: Kind) -> str:
+    if kind.listed:
+        return f"one of its values: {', '.join(map(str, kind.listed))}"
+    if (scale := _scale(kind)) is not None:
+        return f"a value from {scale[0]} to {scale[1]}"
+    return f"a text of 1 to {getattr(kind, 'max_length', 0)} characters"
+
+
+def _can_be_filled(words: str) -> bool:
+    try:
+        words.format(min=0, max=1)
+    except (LookupError, ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _dates(parts: Parts) -> Iterator[Contradiction]:
+    for name, kind in parts.features.items():
+        since = kind.since_column
+        if since is None:
+            continue
+        path = ("schema", name, "since")
+        other = parts.valid.get(since)
+        if since not in parts.columns:
+            yield Contradiction(
+                path, f"{no_column(since, parts.columns)}; a fixed day is written as 2026-01-31"
+            )
+        elif since == name or (other is not None and other.since_column == name):
+            yield Contradiction(path, f"{since} is counted from {name} itself")
+        elif other is not None and (since not in parts.features or not _are_alike(other, kind)):
+            yield Contradiction(path, f"{since} is not a date")
+
+
+def _are_alike(one: Kind, other: Kind) -> bool:
+    return type(one) is type(other)
+
+
+def _target(parts: Parts) -> Iterator[Contradiction]:
+    if parts.target is None:
+        return
+    name = parts.target.column
+    if name not in parts.columns:
+        yield Contradiction(("target", "column"), no_column(name, parts.columns))
+    elif (kind := parts.valid.get(name)) is None:
+        return
+    elif not kind.may_be_target:
+        reason = f"schema.{name} must be a number or whole_number to be predicted"
+        yield Contradiction(("target", "column"), reason)
+    elif kind.nullable:
+        reason = "the target cannot be missing; leave nullable out"
+        yield Contradiction(("schema", name, "nullable"), reason)
+    else:
+        yield from _bands(parts.target, kind)
+
+
+def _bands(target: Target, kind: Kind) -> Iterator[Contradiction]:
+    path, starts = ("target", "bands"), list(target.bands.values())
+    lowest, highest = _scale(kind) or (0, 0)
+    if starts != sorted(set(starts)):
+        yield Contradiction(path, "each band must begin above the one before it")
+    if min(starts) > lowest:
+        reason = (
+            f"values from {lowest:g} to {min(starts):g} are in no band; the first must begin at "
+            f"{lowest:g}"
+        )
+        yield Contradiction(path, reason)
+    for band, start in target.bands.items():
+        if start >= highest:
+            reason = f"begins at {start:g}, and no value is above {highest:g}"
+            yield Contradiction((*path, band), reason)
+
+
+def _roles(parts: Parts) -> Iterator[Contradiction]:
+    if parts.roles is None:
+        return
+    for role in LISTS:
+        names: tuple[str, ...] = getattr(parts.roles, role)
+        for place, name in enumerate(names):
+            path = ("roles", role, place)
+            yield from _is_feature(parts, name, path)
+            if name in names[:place]:
+                yield Contradiction(path, f"{name} stands twice")
+    for name in parts.roles.subgroups:
+        yield from _is_feature(parts, name, ("roles", "subgroups", name))
+
+
+def _is_feature(parts: Parts, name: str, path: tuple[str | int, ...]) -> Iterator[Contradiction]:
+    if name not in parts.columns:
+        yield Contradiction(path, no_column(name, parts.columns))
+    elif name in parts.valid and name not in parts.features:
+        what = "the target" if parts.valid[name].is_feature else "not looked at by the model"
+        reason = f"{name} is {what}; a role is for a feature: {', '.join(parts.features)}"
+        yield Contradiction(path, reason)
+
+
+def _subgroups(parts: Parts) -> Iterator[Contradiction]:
+    if parts.roles is None:
+        return
+    for name, starts in parts.roles.subgroups.items():
+        if name in parts.features:
+            reason = _wrong_bands(parts.features[name], starts)
+            if reason:
+                yield Contradiction(("roles", "subgroups", name), reason)
+
+
+def _wrong_bands(kind: Kind, starts: tuple[float, ...] | None) -> str:
+    """Say what is wrong with the bands of a subgroup; "" where nothing is."""
+    scale = _scale(kind) if kind.is_number else None
+    if scale is None:
+        return "" if starts is None else "its values are the groups; only a number has bands"
+    if not starts:
+        return f"say where its bands begin, such as [{scale[0]:g}, {sum(scale) / 2:g}]"
+    if list(starts) != sorted(set(starts)):
+        return "each band must begin above the one before it"
+    if starts[0] > scale[0]:
+        return f"values from {scale[0]:g} to {starts[0]:g} are in no band"
+    if starts[-1] > scale[1]:
+        return f"the last band begins at {starts[-1]:g}, and no value is above {scale[1]:g}"
+    return ""
+
+
+def _scale(kind: Kind) -> tuple[float, float] | None:
+    return None if kind.listed else getattr(kind, "range", None)
+
+
+def _dropdown_keys(parts: Parts) -> Iterator[Contradiction]:
+    for key, name in parts.dropdown_keys.items():
+        path = ("serving", "dropdown_keys", key)
+        if key in OF_DROPDOWN_VALUES:
+            yield Contradiction(path, "/dropdown-values has such a key of its own")
+        if name not in parts.columns:
+            yield Contradiction(path, no_column(name, parts.columns))

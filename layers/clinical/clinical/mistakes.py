@@ -1,0 +1,469 @@
+"""Name every mistake in a params.yaml with its line and what is allowed there.
+
+Imported only when something is wrong, so that a cold start does not pay for it.
+"""
+
+import difflib
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAliasType, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from clinical.contradictions import Contradictory, Parts, contradictions
+from clinical.kinds import Column, Kind
+from clinical.params import Params, Roles, Target
+
+type Path = tuple[str | int, ...]
+
+KINDS: dict[str, type[Kind]] = {
+    get_args(kind.model_fields["kind"].annotation)[0]: kind
+    for kind in get_args(get_args(Column)[0])
+}
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list, such as [one, another]",
+    "dict": "a mapping of names to what they are",
+    "model": "a mapping of names to what they are",
+    "date": "a day, such as 2026-01-31",
+}
+BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+A_TAG = "tag:yaml.org,2002:"
+READ_AS = {
+    "bool": "the boolean {raw}",
+    "int": "the number {raw}",
+    "float": "the number {raw}",
+    "null": "null, which is nothing",
+    "timestamp": "the date {raw}",
+    "str": "the text {raw!r}",
+    "map": "a mapping",
+    "seq": "a list",
+}
+NOT_YAML = {
+    "found unhashable key": "a list or a mapping cannot be a key",
+    "but found another document": "there are two documents in the file; take out the line ---",
+    "mapping values are not allowed here": (
+        "a colon stands where none can; put the text in quotes, or check the indentation"
+    ),
+    "could not find expected ':'": "there is no colon after the key",
+    "found unexpected end of stream": "a quote opens that never closes",
+    "expected ',' or ']', but got '<stream end>'": "a bracket opens that never closes",
+    "expected the node content, but found '<stream end>'": "a bracket opens that never closes",
+    "expected ',' or '}', but got '<stream end>'": "a brace opens that never closes",
+    "expected <block end>, but found '<block mapping start>'": (
+        "the indentation is not that of the lines above"
+    ),
+    "expected <block end>, but found '<block sequence start>'": (
+        "the indentation is not that of the lines above"
+    ),
+    "expected <block end>, but found '-'": "the indentation is not that of the lines above",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """What is wrong, on which line, and where among the decisions."""
+
+    line: int
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.path}{': ' if self.path else ''}{self.reason}"
+
+
+class Document:
+    """The nodes of a YAML text, by the path of what they say."""
+
+    def __init__(self, text: str) -> None:
+        """Compose the nodes; raises YAMLError where the text is not YAML."""
+        self._loader = yaml.SafeLoader(text)
+        self.root = self._loader.get_single_node()
+        self._root: yaml.Node = self.root or yaml.MappingNode("", [])
+
+    def tree(self) -> Any:  # noqa: ANN401 - whatever a file says
+        """Give what they say; of a key that is repeated, the last."""
+        if self.root is None:
+            return None
+        return self._loader.construct_document(self.root)
+
+    def key(self, node: yaml.Node) -> object:
+        """Give what a key or a scalar says; raises ValueError for a day that no calendar has."""
+        return self._loader.construct_object(node, deep=True)
+
+    def find(self, path: Path) -> tuple[yaml.Node, yaml.Node]:
+        """Give the nodes of the key and of the value, as far down the path as there are any."""
+        key = value = self._root
+        for step in path:
+            found = self._step(value, step)
+            if found is None:
+                break
+            key, value = found
+        return key, value
+
+    def _step(self, node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            item = node.value[step] if step < len(node.value) else None
+            return (item, item) if item else None
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(key, value) for key, value in node.value if self._is(key, step)]
+            return pairs[-1] if pairs else None
+        return None
+
+    def _is(self, key: yaml.Node, step: str | int) -> bool:
+        return isinstance(key, yaml.ScalarNode) and (key.value == step or self.key(key) == step)
+
+    def mappings(self) -> Iterator[tuple[Path, yaml.MappingNode]]:
+        """Give every mapping with its path, however deep."""
+        if self.root is not None:
+            yield from self._mappings((), self.root, frozenset())
+
+    def _mappings(
+        self, path: Path, node: yaml.Node, above: frozenset[int]
+    ) -> Iterator[tuple[Path, yaml.MappingNode]]:
+        if id(node) in above:  # an alias of what it stands in
+            return
+        above |= {id(node)}
+        if isinstance(node, yaml.MappingNode):
+            yield path, node
+            for key, value in node.value:
+                yield from self._mappings((*path, str(key.value)), value, above)
+        elif isinstance(node, yaml.SequenceNode):
+            for place, item in enumerate(node.value):
+                yield from self._mappings((*path, place), item, above)
+
+
+def mistakes(text: str, name: str) -> list[str]:
+    """Say each mistake in the text of a params.yaml in one line, in the file's order."""
+    return [f"{name}, {one}" for one in sorted(set(_mistakes(text)))]
+
+
+def _mistakes(text: str) -> Iterator[Mistake]:
+    try:
+        document = Document(text)
+        tree = document.tree()
+    except yaml.YAMLError as error:
+        yield _not_yaml(text, error)
+        return
+    except (ValueError, TypeError):
+        yield from _no_values(text)
+        return
+    if document.root is None or tree is None:
+        yield Mistake(1, "", f"there is nothing in the file, which needs {_needed(Params)}")
+        return
+    if not isinstance(tree, dict):
+        line, said = _line(document.root), _read_as(document.root)
+        yield Mistake(
+            line, "", f"the file must be a mapping with {_needed(Params)}; this is {said}"
+        )
+        return
+    yield from _repeated(document)
+    yield from _wrong(document, tree)
+    yield from (
+        _at(document, one.path, one.reason) for one in contradictions(_valid_parts(_known(tree)))
+    )
+
+
+# ---- What is not YAML ----
+
+
+def _not_yaml(text: str, error: yaml.YAMLError) -> Mistake:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        place = getattr(error, "position", 0)
+        line = text.count("\n", 0, place) + 1
+        return Mistake(line, "", f"the character {text[place : place + 1]!r} cannot stand in YAML")
+    context = error.context or ""
+    opened = error.context_mark if "while" in context and "block" not in context else None
+    mark = opened or error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    rows = text.splitlines()
+    indent = rows[line - 1][: len(rows[line - 1]) - len(rows[line - 1].lstrip())] if rows else ""
+    if "\t" in indent:
+        return Mistake(line, "", "a tab indents it; YAML allows blanks only")
+    problem = error.problem or "it cannot be read"
+    known = NOT_YAML.get(problem)
+    return Mistake(line, "", known or f"this is not valid YAML: {problem}")
+
+
+def _no_values(text: str) -> Iterator[Mistake]:
+    """Find the scalars of which YAML cannot make a value, and keys that cannot be ones."""
+    document = Document(text)
+    for path, mapping in document.mappings():
+        for key, value in mapping.value:
+            if not isinstance(key, yaml.ScalarNode):
+                yield Mistake(_line(key), _told(path), f"{_read_as(key)} cannot be a key")
+            scalars = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for one in scalars:
+                if isinstance(one, yaml.ScalarNode) and not _has_a_value(document, one):
+                    where = _told((*path, str(key.value)))
+                    said = f"YAML reads this as {_read_as(one)}, which does not exist"
+                    yield Mistake(_line(one), where, f"{said}; put it in quotes if it is text")
+
+
+def _has_a_value(document: Document, node: yaml.Node) -> bool:
+    try:
+        document.key(node)
+    except ValueError:
+        return False
+    return True
+
+
+def _repeated(document: Document) -> Iterator[Mistake]:
+    for path, mapping in document.mappings():
+        first: dict[object, yaml.Node] = {}
+        for key, _ in mapping.value:
+            said = document.key(key)
+            if said in first:
+                reason = f"the key stands twice; it is on line {_line(first[said])} already"
+                yield Mistake(_line(key), _told((*path, str(key.value))), reason)
+            first.setdefault(said, key)
+
+
+# ---- What is not as its model has it ----
+
+
+def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
+    """Say what each decision breaks of its own rules."""
+    found: dict[Path, ErrorDetails] = {}
+    # Where there are keys too many, pydantic does not look whether the others fit one another.
+    for read in (tree, _known(tree)):
+        for error in _errors(read):
+            found[error["loc"]] = error
+    told: dict[Path, str] = {}
+    for loc, error in found.items():
+        if error["type"] == "missing":
+            continue
+        path = _path(document, loc, error["type"])
+        if error["type"] == "too_short" and any(
+            other[: len(loc)] == loc and other != loc for other in found
+        ):
+            continue  # it counts what was valid
+        told[path] = _reason(document, loc, path, error)
+    yield from (_at(document, path, reason) for path, reason in told.items())
+    yield from _missing(document, [loc for loc, one in found.items() if one["type"] == "missing"])
+
+
+def _missing(document: Document, locs: list[Path]) -> Iterator[Mistake]:
+    """Say once of each mapping which keys it lacks."""
+    for above in dict.fromkeys(loc[:-1] for loc in locs):
+        keys = [str(loc[-1]) for loc in locs if loc[:-1] == above]
+        lacks = f"{_listed(keys)} {'is' if len(keys) == 1 else 'are'} missing"
+        needs = f"{_called(above)} needs {_needed(_model_at(above))}"
+        yield _at(document, _in_file(above), f"{lacks}; {needs}")
+
+
+def _errors(tree: object) -> list[ErrorDetails]:
+    try:
+        Params.model_validate(tree)
+    except ValidationError as error:
+        return [
+            one
+            for one in error.errors(include_url=False, include_input=False)
+            if not isinstance(one.get("ctx", {}).get("error"), Contradictory)
+        ]
+    return []
+
+
+def _known(tree: dict[Any, Any]) -> dict[Any, Any]:
+    """Give the tree without the keys that no model knows."""
+    for error in _errors(tree):
+        if error["type"] in {"extra_forbidden", "invalid_key"}:
+            tree = _without(tree, _in_file(error["loc"]))
+    return tree
+
+
+def _without(tree: Any, path: Path) -> Any:  # noqa: ANN401
+    step, *rest = path
+    if not isinstance(tree, dict) or step not in tree:
+        return tree
+    if not rest:
+        return {key: value for key, value in tree.items() if key != step}
+    return {**tree, step: _without(tree[step], tuple(rest))}
+
+
+def _in_file(loc: Path) -> Path:
+    """Take out of an error's path what only pydantic has: the kind of a column."""
+    if len(loc) > 2 and loc[0] == "schema" and loc[2] in KINDS:  # noqa: PLR2004
+        return (*loc[:2], *loc[3:])
+    return loc
+
+
+def _path(document: Document, loc: Path, error: str) -> Path:
+    """Give the path of an error as the file has it."""
+    path = _in_file(loc)
+    if path[-1:] == ("[key]",):
+        key, _ = document.find(path[:-1])
+        return (*path[:-2], str(key.value))
+    if error in {"extra_forbidden", "invalid_key"}:
+        return path
+    # Of a union, pydantic adds which member it tried.
+    while path and document.find(path)[0] is document.find(path[:-1])[0]:
+        path = path[:-1]
+    return path
+
+
+def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> str:  # noqa: PLR0911
+    """Say in words what is wrong, and what is allowed."""
+    what, context = error["type"], error.get("ctx", {})
+    is_key = loc[-1:] == ("[key]",)
+    node = document.find(_in_file(loc[:-1]))[0] if is_key else document.find(path)[1]
+    match what:
+        case "extra_forbidden" | "invalid_key":
+            keys = _keys(_model_at(loc[:-1]))
+            return f"there is no such key; {_called(loc[:-1])} has {_one_of(keys, str(path[-1]))}"
+        case "union_tag_invalid":
+            given = str(context["tag"])
+            return f"there is no kind {given}; there are {_one_of(KINDS, given)}"
+        case "union_tag_not_found" | "model_attributes_type":
+            begins = "its kind is missing" if what == "union_tag_not_found" else "must be a mapping"
+            return f"{begins}; say for instance `kind: number`: there are {', '.join(KINDS)}"
+        case "literal_error":
+            allowed = str(context["expected"]).replace("'", "").replace("False", "false")
+            meant = _meant(allowed.replace(" or ", ", ").split(", "), str(node.value))
+            return f"must be {allowed}; this is {_read_as(node)}{meant}"
+        case "too_short" | "string_too_short":
+            least = context["min_length"]
+            return "must not be empty" if least == 1 else f"needs {least} of them at least"
+        case "string_pattern_mismatch":  # no other text is held to a pattern than a day
+            return f"must be {EXPECTED['date']}; this is {_read_as(node)}"
+        case "value_error":
+            return _value_error(node, path, context["error"])
+        case _ if what in BOUNDS:
+            bound, words = BOUNDS[what]
+            return f"must be {words} {context[bound]:g}; this is {node.value}"
+    if path[-1:] == ("since",):
+        return "must be a day, such as 2026-01-31, or the name of another date column"
+    return _wrong_type(node, loc, what) or error["msg"]
+
+
+def _value_error(node: yaml.Node, path: Path, error: Exception) -> str:
+    said = str(error)
+    if "put it in quotes" in said:
+        return f"YAML reads this as {_read_as(node)}; put it in quotes"
+    if path == ("tuning",):
+        return said.replace("grid names", "its grid is").replace("grids has", "its grids are")
+    return said
+
+
+def _wrong_type(node: yaml.Node, loc: Path, what: str) -> str:
+    expected = EXPECTED.get(what.partition("_")[0])
+    if expected is None:
+        return ""
+    if what == "string_type" and isinstance(node, yaml.ScalarNode):
+        key = "this name" if loc[-1:] == ("[key]",) else "this"
+        return f"YAML reads {key} as {_read_as(node)}; put it in quotes"
+    return f"must be {expected}; this is {_read_as(node)}"
+
+
+# ---- What holds between the parts ----
+
+
+def _valid_parts(tree: dict[Any, Any]) -> Parts:
+    """Take each part that is valid by itself, however wrong the others are."""
+    columns = tree.get("schema")
+    serving = tree.get("serving")
+    keys = serving.get("dropdown_keys") if isinstance(serving, dict) else None
+    adapter: TypeAdapter[Kind] = TypeAdapter(Column)
+    return Parts(
+        columns={
+            name: _valid(adapter, kind)
+            for name, kind in (columns.items() if isinstance(columns, dict) else ())
+            if isinstance(name, str)
+        },
+        target=_valid(TypeAdapter(Target), tree.get("target")),
+        roles=_valid(TypeAdapter(Roles), tree.get("roles")) if isinstance(columns, dict) else None,
+        dropdown_keys=keys if isinstance(keys, dict) and isinstance(columns, dict) else {},
+    )
+
+
+def _valid[Part](adapter: TypeAdapter[Part], raw: object) -> Part | None:
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError:
+        return None
+
+
+# ---- Where, and in which words ----
+
+
+def _at(document: Document, path: Path, reason: str) -> Mistake:
+    return Mistake(_line(document.find(path)[0]), _told(path), reason)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _told(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _read_as(node: yaml.Node) -> str:
+    tag = str(node.tag).removeprefix(A_TAG)
+    return READ_AS.get(tag, tag).format(raw=node.value)
+
+
+def _called(loc: Path) -> str:
+    """Name what has the keys that an error is about."""
+    if not loc:
+        return "the file"
+    if loc[0] == "schema" and len(loc) > 2:  # noqa: PLR2004
+        return f"the kind {loc[2]}"
+    return str(loc[-1])
+
+
+def _model_at(loc: Path) -> type[BaseModel]:
+    """Find the model that a mapping is read as, by its path in an error."""
+    found: Any = Params
+    for step in loc:
+        if found is Column or step in KINDS:
+            found = KINDS[str(step)]
+        elif isinstance(found, type) and issubclass(found, BaseModel):
+            names = {field.alias or name: field for name, field in found.model_fields.items()}
+            found = _bare(names[str(step)].annotation)
+        else:
+            found = _bare(get_args(found)[-1])
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else Params
+
+
+def _bare(annotation: Any) -> Any:  # noqa: ANN401
+    if isinstance(annotation, TypeAliasType):
+        return _bare(annotation.__value__)
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return _bare(get_args(annotation)[0])
+    return annotation
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _needed(model: type[BaseModel]) -> str:
+    fields = model.model_fields.items()
+    return _listed([field.alias or name for name, field in fields if field.is_required()])
+
+
+def _listed(names: list[str]) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _one_of(allowed: Iterable[str] | Mapping[str, object], given: str) -> str:
+    return f"{', '.join(allowed)}{_meant(allowed, given)}"
+
+
+def _meant(allowed: Iterable[str], given: str) -> str:
+    close = difflib.get_close_matches(given.casefold(), list(allowed), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
