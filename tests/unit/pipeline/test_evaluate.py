@@ -1,23 +1,33 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import stage
-from clinical.artefacts import Bucket
+from clinical.artefacts import Artefacts, Bucket, sha256
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.kinds import Number
 from clinical.params import Params, params
 from clinical.reference import Conformal
-from clinical.registry import MODEL, TRAINING_ROWS
+from clinical.registry import MODEL, TRAINING_ROWS, Registry
 from model.scorer import Columns
 from rows import Rows
-from stages.evaluate import compared, covered, evaluate, groups_of, importances, subgroups
+from stages.evaluate import (
+    compared,
+    covered,
+    evaluate,
+    groups_of,
+    importances,
+    rows_new_to,
+    subgroups,
+)
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context
-from tests.unit.conftest import emf_lines, with_column
+from tests.unit.conftest import emf_lines, smaller, with_column
 from tests.unit.pipeline.conftest import without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -402,3 +412,121 @@ def test_parity_holds_up_to_what_the_gate_allows(error: float, holds: bool) -> N
 
     assert parity.holds is holds
     assert parity.max_error == error
+
+
+def without(decisions: Params, *names: str) -> Params:
+    """The same decisions on a study that lacks some columns."""
+    columns = {name: kind for name, kind in decisions.columns.items() if name not in names}
+    roles = decisions.roles.model_copy(
+        update={
+            "treatment": tuple(set(decisions.roles.treatment) - set(names)),
+            "subgroups": {
+                name: bands
+                for name, bands in decisions.roles.subgroups.items()
+                if name not in names
+            },
+        }
+    )
+    return decisions.model_copy(update={"columns": columns, "roles": roles})
+
+
+def small() -> Params:
+    return smaller(params(), trees=5)
+
+
+def test_a_champion_of_fewer_columns_is_compared_on_those_that_it_had(
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fewer = without(small(), "Treatment_Duration_days", "Gender")
+    monkeypatch.setattr(stage, "params", lambda: fewer)
+    upload(sample_bytes)
+    first = retrain("one")
+    monkeypatch.setattr(stage, "params", small)
+    more = as_csv(patients(600, seed=11)).encode().split(b"\n", 1)[1]
+    upload(sample_bytes + more.replace(b"S0", b"T0"))
+
+    second = retrain("two")
+
+    def digests(artefact: dict[str, str]) -> list[str]:
+        rows = Rows(bucket.get(artefact["key"]).body, params())
+        return rows.digests(sorted(set(fewer.columns) - {"Patient_ID"}))
+
+    trained_on = set(digests(first["preprocessed"]["training"]))
+    held_out = digests(second["preprocessed"]["held_out"])
+    verdict = second["evaluated"]["verdict"]
+    champion = verdict["champion"]
+    assert champion["version"] == first["promoted"]["version"]
+    assert champion["rows"] == sum(digest not in trained_on for digest in held_out) < 320
+    assert champion["rmse_difference"] is not None
+    assert champion["serves"] is False  # requests say more now than it was trained under
+    assert verdict["decision"] == "promoted"
+    assert any("it stops no successor" in reason for reason in verdict["reasons"])
+
+
+@pytest.mark.parametrize("change", ["a column is gone", "a column has another form"])
+def test_a_champion_whose_rows_cannot_be_recognised_is_not_compared_and_why_is_told(
+    upload: Upload,
+    retrain: Retrain,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    monkeypatch.setattr(stage, "params", small)
+    upload(sample_bytes)
+    served = retrain("one")["promoted"]["version"]
+    days = Number(kind="number", min=0, max=99, decimals=1)
+    name = "Treatment_Duration_days"
+    changed = (
+        without(small(), name)
+        if change == "a column is gone"
+        else small().model_copy(update={"columns": {**small().columns, name: days}})
+    )
+    monkeypatch.setattr(stage, "params", lambda: changed)
+    upload(as_csv(patients(700, seed=7)).encode())
+
+    verdict = retrain("two")["evaluated"]["verdict"]
+
+    champion = verdict["champion"]
+    assert (champion["version"], champion["rows"], champion["serves"]) == (served, 0, False)
+    assert champion["scores"] is champion["rmse_difference"] is None
+    assert verdict["reasons"][1] == (
+        f"It was not compared with the champion {served}: it was trained on columns that there "
+        f"are no longer, or not in the same form: {name}."
+    )
+    assert verdict["decision"] == "promoted"
+
+
+def test_a_champion_whose_contract_is_wider_now_is_compared_as_ever(
+    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a column may say has changed, and not how it is written: the rows are the same."""
+    monkeypatch.setattr(stage, "params", small)
+    upload(sample_bytes)
+    retrain("one")
+    monkeypatch.setattr(stage, "params", lambda: with_column(small(), "Age", max=99))
+
+    verdict = retrain("two")["evaluated"]["verdict"]
+
+    assert verdict["champion"]["rows"] == 200
+    assert verdict["champion"]["rmse_difference"]["value"] == pytest.approx(0)
+    assert verdict["decision"] == "promoted"
+
+
+def test_rows_that_an_earlier_release_named_are_recognised(
+    cloud: Boto3Bucket, sample_bytes: bytes
+) -> None:
+    """It wrote their digests alone, of all columns in the file's order."""
+    header, *lines = sample_bytes.decode().splitlines()
+    without_ids = [line.split(",", 1)[1] for line in [header, *lines]]
+    rows = Rows("\n".join(without_ids).encode(), params())
+    seen = sorted(sha256(line.encode())[:16] for line in without_ids[1:11])
+    artefact = Artefacts(cloud, "models/v-1").write_json(TRAINING_ROWS, [*seen])
+    champion = SimpleNamespace(training_rows=artefact)
+
+    new = rows_new_to(champion, Registry(cloud), rows)  # type: ignore[arg-type]
+
+    assert np.flatnonzero(~new).tolist() == list(range(10))

@@ -15,7 +15,9 @@ ABOUT_EQUAL = Estimate(value=0.01, low=-0.03, high=0.05)
 WORSE = Estimate(value=0.5, low=0.4, high=0.6)
 
 
-def champion(difference: Estimate | None = ABOUT_EQUAL, *, beats: bool = False) -> AgainstChampion:
+def champion(
+    difference: Estimate | None = ABOUT_EQUAL, *, beats: bool = False, **other: Any
+) -> AgainstChampion:
     return AgainstChampion(
         version="v-11111111",
         sequence=3,
@@ -23,6 +25,7 @@ def champion(difference: Estimate | None = ABOUT_EQUAL, *, beats: bool = False) 
         scores=SCORES,
         rmse_difference=difference,
         beats_average=beats,
+        **other,
     )
 
 
@@ -224,3 +227,36 @@ def test_coverage_may_be_off_by_5_points_of_200_rows_and_by_more_of_fewer() -> N
     assert coverage_tolerance(0.9, 200, GATE) == 0.05
     assert coverage_tolerance(0.9, 20_000, GATE) == 0.05
     assert coverage_tolerance(0.9, 50, GATE) == pytest.approx(0.0987, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        champion(WORSE, beats=True, serves=False),
+        champion(None, beats=True, serves=False),
+        champion(beats=True, serves=False, combinations=100, lost_combinations=100),
+        champion(None, beats=False, serves=False, not_compared="it is of another study"),
+    ],
+)
+def test_a_champion_that_cannot_serve_any_more_stops_no_successor(other: AgainstChampion) -> None:
+    better = decided(champion=other)
+    no_better = decided(champion=other, rmse_difference=ABOUT_EQUAL)
+
+    assert better.decision == "promoted"
+    assert no_better.decision == GATE.without_skill
+    assert not any("Promote the version by name" in one for one in better.reasons)
+    assert not any("so it stays" in one for one in no_better.reasons)
+
+
+def test_why_a_champion_was_not_compared_and_what_it_cannot_do_are_said() -> None:
+    gone = decided(champion=champion(None, serves=False, not_compared="`BMI` is gone"))
+    outgrown = decided(champion=champion(BETTER, serves=False))
+
+    assert gone.reasons[1] == "It was not compared with the champion v-11111111: `BMI` is gone."
+    assert "is significantly better than the champion v-11111111" in outgrown.reasons[1]
+    assert outgrown.reasons[2].endswith("cannot answer them: it stops no successor.")
+
+
+def test_one_that_serves_still_stops_what_is_worse_than_it() -> None:
+    assert decided(champion=champion(WORSE)).decision == "rejected"
+    assert decided(champion=champion(None, beats=True)).decision == "withheld"
