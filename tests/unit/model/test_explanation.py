@@ -9,6 +9,7 @@ import pytest
 import shap
 from clinical.params import params
 from clinical.registry import MODEL, REFERENCE
+from model import explanation
 from model.explanation import Explainer, shapley_weights
 from model.scorer import Columns, Scorer, Scores
 
@@ -189,3 +190,108 @@ def test_weights_share_out_all_that_the_features_add_and_nothing_else(features: 
     shared_out[0], shared_out[everybody] = -1, 1
     assert weights.sum(axis=0) == pytest.approx(shared_out, abs=1e-12)
     assert weights.sum(axis=1) == pytest.approx(np.zeros(features), abs=1e-12)
+
+
+class ManyFeatures(Scorer):
+    """A model with interactions of numbers, of which some may be missing, and a word."""
+
+    def __init__(self) -> None:
+        """Need no graph."""
+
+    def score(self, columns: Columns) -> Scores:
+        numbers = {
+            name: np.nan_to_num(columns[name].astype(np.float64), nan=-1.0)
+            for name in columns
+            if name != "word"
+        }
+        is_b = columns["word"] == "b"
+        scores: Scores = 5 * is_b * numbers["n1"] * numbers["n3"] + sum(numbers.values())
+        return scores + 3 * numbers["n0"] * (numbers["n2"] > 0) * (numbers["n3"] < 1)
+
+
+def drawn(number: int, numbers: int, seed: int) -> list[Row]:
+    """Rows of so many numbers, a fifth of them missing, and of a word."""
+    random = np.random.default_rng(seed)
+    return [
+        {
+            **{
+                f"n{n}": float("nan") if random.random() < 0.2 else random.normal()
+                for n in range(numbers)
+            },
+            "word": str(random.choice(["a", "b", ""])),
+        }
+        for _ in range(number)
+    ]
+
+
+@pytest.fixture
+def by_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were too many features to score every coalition."""
+    monkeypatch.setattr(explanation, "EXACT_FEATURES", 0)
+
+
+def test_ten_features_are_explained_exactly_and_eleven_by_permutations() -> None:
+    for numbers, is_exact in ((9, True), (10, False)):
+        rows = drawn(3, numbers, seed=1)
+        found = Explainer(ManyFeatures(), rows[1:], list(rows[0])).explain(rows[0])
+
+        assert (found.standard_errors is None) is is_exact
+        assert set(found.contributions) == {*rows[0]}
+
+
+def test_estimated_contributions_add_up_to_the_score_too() -> None:
+    rows = drawn(30, 18, seed=2)
+    model = ManyFeatures()
+    explainer = Explainer(model, rows[10:], list(rows[0]))
+
+    for row in rows[:10]:
+        found = explainer.explain(row)
+
+        (score,) = model.score({name: np.array([value]) for name, value in row.items()})
+        assert sum(found.contributions.values()) == pytest.approx(score - found.base_value)
+        assert found == explainer.explain(row)  # the same row, the same answer
+
+
+@pytest.mark.usefixtures("by_permutations")
+def test_estimates_are_within_what_their_standard_errors_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the exact values of 100 rows, about 95 % lie within 1.96 standard errors."""
+    rows = drawn(120, 5, seed=3)
+    background, names = rows[100:], list(rows[0])
+    estimated = [Explainer(ManyFeatures(), background, names).explain(row) for row in rows[:100]]
+    monkeypatch.setattr(explanation, "EXACT_FEATURES", 10)
+    exact = Explainer(ManyFeatures(), background, names)
+
+    off = []
+    for row, found in zip(rows[:100], estimated, strict=True):
+        expected = exact.explain(row)
+        assert found.standard_errors is not None
+        assert found.base_value == pytest.approx(expected.base_value)
+        for name in names:
+            difference = abs(found.contributions[name] - expected.contributions[name])
+            error = found.standard_errors[name]
+            assert difference <= 6 * error + 1e-9, name
+            if error > 1e-9:
+                off.append(difference / error)
+
+    assert len(off) > 100
+    assert 0.88 <= np.mean(np.array(off) <= 1.96) <= 0.995
+
+
+@pytest.mark.usefixtures("by_permutations")
+def test_what_adds_or_works_in_pairs_has_no_error_for_each_order_has_its_reverse() -> None:
+    found = Explainer(KnownModel(), [NOTHING, SOME], "abcd").explain(ALL)
+
+    assert found.standard_errors == pytest.approx(dict.fromkeys("abcd", 0), abs=1e-9)
+    assert found.contributions == pytest.approx({"a": 1, "b": 0.25, "c": 0.75, "d": 0}, abs=1e-9)
+
+
+def test_what_is_missing_in_both_contributes_nothing() -> None:
+    row: Row = {"n0": float("nan"), "n1": 1.0, "n2": 0.5, "n3": 2.0, "word": "a"}
+
+    found = Explainer(ManyFeatures(), [{**row, "n1": 3.0}], list(row)).explain(row)
+
+    assert found.contributions == pytest.approx(
+        {"n0": 0, "n1": -2, "n2": 0, "n3": 0, "word": 0}, abs=1e-9
+    )
