@@ -47,6 +47,8 @@ def main() -> int:
             home.mkdir(parents=True, exist_ok=True)
         studies.choose(study)
         stack = stack_at(home, arguments.emulator, arguments.port, study)
+        if arguments.command == "up" and not (arguments.data or stack.outputs_file.exists()):
+            study.data()  # or it is told now that there is none
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt:

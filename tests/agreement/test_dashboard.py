@@ -71,10 +71,13 @@ def shown(widgets: dict[str, dict[str, Any]]) -> set[Series]:
 
 
 @pytest.fixture(scope="module")
-def watched(alarms: dict[str, dict[str, Any]]) -> set[Series]:
+def watched(alarms: dict[str, dict[str, Any]], template: dict[str, Any]) -> set[Series]:
+    parameters = template["Parameters"]
     return {
         (
-            alarm["Namespace"],
+            alarm["Namespace"]
+            if isinstance(alarm["Namespace"], str)
+            else parameters[alarm["Namespace"]["Ref"]]["Default"],
             alarm["MetricName"],
             frozenset((one["Name"], named(one["Value"])) for one in alarm.get("Dimensions", [])),
         )
