@@ -29,6 +29,7 @@ from clinical.errors import ModelUnavailable, RequestInvalid
 from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
+from clinical.reference import example_request
 from model.loader import Model, Score, load
 from pydantic import ValidationError
 
@@ -192,7 +193,10 @@ def combination_violations(
     required = {name for name in combination if not params().columns[name].nullable}
     if not isinstance(row, dict) or combination & named or not required <= set(row):
         return ()
-    unrecorded = model.unrecorded(row)
+    # As a request would say it: rounded, and with nothing for what is left out.
+    others = example_request(model.reference, params())
+    asked = Patient.model_validate({**others, **{name: row.get(name) for name in combination}})
+    unrecorded = model.unrecorded(asked.values)
     return (unrecorded.model_copy(update={"loc": where}),) if unrecorded else ()
 
 

@@ -316,3 +316,30 @@ def test_a_small_study_is_trained_and_answered(name: str, tmp_path: Path) -> Non
     expected = np.clip(np.round(found.sklearn), 0, 100)
     assert [row["score"] for row in many["predictions"]] == pytest.approx(expected, abs=1)
     assert values["valid_combinations"] == [{}]
+
+
+def test_what_was_recorded_together_is_judged_as_it_is_rounded(tmp_path: Path) -> None:
+    columns: Json = {
+        "dose": {"kind": "number", "min": 0, "max": 1, "decimals": 1, "nullable": True},
+        "visits": {"kind": "whole_number", "min": 0, "max": 9},
+        "score": SCORE,
+    }
+    rows = patients(columns, "score", 120)
+    text = as_csv(rows, lambda row: 9 * row["visits"], columns, "score")
+
+    found = ask(
+        tmp_path,
+        study(columns, outcome_of(), {"recorded_together": ["dose"]}),
+        text,
+        asked("POST", "/predict", {"dose": 0.5432, "visits": 1}),
+        asked("POST", "/predict", {"dose": 0.5432, "visits": 10}),
+        asked("POST", "/predict", {"visits": 10}),
+        asked("POST", "/predict/batch", {"patients": [{"dose": 0.5432, "visits": 10}]}),
+    )
+
+    right, wrong, nothing, batch = found.answers
+    assert right["status"] == 200
+    assert right["body"]["support"] > 0
+    (in_batch,) = batch["body"]["predictions"]
+    for problem in (wrong["body"], nothing["body"], in_batch):
+        assert [error["type"] for error in problem["errors"]] == ["less_than_equal"]
