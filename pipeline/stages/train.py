@@ -174,6 +174,13 @@ def name_inputs(graph: ModelProto, names: list[str]) -> None:
         one.name = meant[one.name]
     for node in graph.graph.node:
         node.input[:] = [meant.get(name, name) for name in node.input]
+    (output,) = graph.graph.output
+    scores = output.name
+    while scores in names:  # skl2onnx calls them `variable`, as a column may be called too
+        scores += "_"
+    for node in graph.graph.node:
+        node.output[:] = [scores if name == output.name else name for name in node.output]
+    output.name = scores
 
 
 def send_missing(graph: ModelProto, forest: RandomForestRegressor) -> None:

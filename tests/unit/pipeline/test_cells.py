@@ -77,6 +77,12 @@ def test_decimal_commas_are_points_where_a_comma_does_not_separate() -> None:
     assert told("Improvement_Score", "8.5", "7", separator="\t") == []
 
 
+def test_what_is_rounded_as_the_columns_decimals_say_is_told() -> None:
+    assert told("Improvement_Score", "8.5", "8.123", "8.50", "8.123", "7.999") == [
+        "3 cells of `Improvement_Score` rounded, as its decimals are declared."
+    ]
+
+
 @pytest.mark.parametrize(
     ("cells", "kept"),
     [

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
-from clinical.kinds import Kind, Number
+from clinical.kinds import Category, Kind, Number
 from clinical.params import Params, params
 from forest import encoder_of, forest_of, with_float32_thresholds
 from hypothesis import given, settings
@@ -140,3 +140,40 @@ def test_a_gap_where_training_had_none_is_answered_alike() -> None:
     )
 
     assert scores == pytest.approx(model.predict(asked), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a b", "a_b", "a/b"],  # all written a_b where only identifiers are names
+        ["a_b", "a b", "a__b"],
+        ["variable", "concat_result", "transformed_column"],  # what skl2onnx calls its own
+        ["merged_columns", "shape_tensor", "1x"],
+        ["variable", "variable_", '\N{GREEK CAPITAL LETTER DELTA} "quoted", (%)'],
+    ],
+)
+def test_columns_of_any_names_are_told_apart_in_the_graph(names: list[str]) -> None:
+    dose = Number(kind="number", min=0, max=9, decimals=1)
+    words = Category(kind="category", values=("a", "b"), nullable=True)
+    decisions = study_of(**dict.fromkeys(names, dose), **{"w w": words, "w_w": words})
+    generator = np.random.default_rng(0)
+    known = pd.DataFrame(
+        {
+            **{name: np.round(generator.uniform(0, 9, 200), 1) for name in names},
+            **{
+                name: generator.choice(["a", "b", ""], 200).astype(object)
+                for name in ("w w", "w_w")
+            },
+        }
+    )
+    outcome = known[names].to_numpy() @ np.array([1.0, 2.0, 4.0]) + 9 * (known["w_w"] == "a")
+    model = Pipeline(
+        [("encoder", encoder_of(decisions)), ("forest", forest_of(decisions.model, decisions))]
+    ).fit(known, outcome)
+    with_float32_thresholds(model.named_steps["forest"])
+
+    scores = Scorer(as_onnx(model, {}, decisions)).score(
+        {name: known[name].to_numpy() for name in (*names, "w w", "w_w")}
+    )
+
+    assert scores == pytest.approx(model.predict(known), abs=1e-4)
