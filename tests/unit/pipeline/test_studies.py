@@ -11,6 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import stage
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.contract import patient_of
+from clinical.params import parse_params
+from rows import Rows
 
 from tests.studies import Asked, Json, ask, asked, study
 
@@ -343,3 +348,70 @@ def test_what_was_recorded_together_is_judged_as_it_is_rounded(tmp_path: Path) -
     (in_batch,) = batch["body"]["predictions"]
     for problem in (wrong["body"], nothing["body"], in_batch):
         assert [error["type"] for error in problem["errors"]] == ["less_than_equal"]
+
+
+ODD_NAMES = (
+    "a",
+    "A",
+    "b c",
+    "b_c",
+    "x/y",
+    "Δ",
+    "n'",
+    'q"',
+    "variable",
+    "input",
+    "1",
+    "true",
+    "e,f",
+)
+ODD_WORDS = ("a", "No", "Yes", "None", "NA", "1", "0", "-", "x,y", 'q"r', "é", "null", "nan")
+
+
+def column_by_chance(random: Random) -> Json:
+    """A column of any kind, on a scale that may be tiny, huge or below 0."""
+    kind = random.choice(["whole_number", "number", "yes_no", "category", "level", "date"])
+    lowest = random.choice([-1000, -1, 0, 10**6])
+    highest = lowest + random.choice([1, 3, 10**5])
+    settings: dict[str, Json] = {
+        "whole_number": {"min": lowest, "max": highest},
+        "number": {"min": lowest, "max": highest, "decimals": random.randint(0, 6)},
+        "category": {"values": random.sample(ODD_WORDS, random.randint(1, 8))},
+        "level": {"values": random.sample([0, 1, 5, 0.1, 0.25, -1, 1000], random.randint(1, 6))},
+        "date": {"since": "2000-01-01", "min": "1990-01-01", "max": "2030-01-01"},
+    }
+    return {"kind": kind, "nullable": random.random() < 0.5, **settings.get(kind, {})}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_study_says_the_same_in_a_csv_in_json_and_to_both_models(
+    seed: int,
+    bucket: Boto3Bucket,
+    upload: Callable[[bytes], str],
+    retrain: Callable[[str], Json],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = Random(seed)  # noqa: S311 - which columns is no secret
+    names = random.sample(ODD_NAMES, random.randint(2, 11))
+    columns = {**{name: column_by_chance(random) for name in names}, "score": SCORE}
+    together = random.sample(names, random.randint(0, 2))
+    text = study(columns, outcome_of(), {"recorded_together": together})
+    decisions = parse_params(text)
+    monkeypatch.setattr(stage, "params", lambda: decisions)
+    rows = patients(columns, "score", 120, seed)
+    upload(as_csv(rows, lambda row: len(json.dumps(row)) % 50, columns, "score").encode())
+
+    came_to = retrain("one")
+
+    assert came_to["evaluated"]["verdict"]["parity"]["holds"]
+    validated = Rows(bucket.get(came_to["validated"]["dataset"]["key"]).body, decisions)
+    of_csv = {name: column.tolist() for name, column in validated.features().items()}
+    asked_for = patient_of(decisions)
+    of_json = [
+        decisions.features_of(asked_for.model_validate_json(json.dumps(row)).values) for row in rows
+    ]
+    for name, column in of_csv.items():
+        known = [row[name] for row in of_json]
+        assert list(map(str, known)) == [
+            str(type(one)(cell)) for one, cell in zip(known, column, strict=True)
+        ]
