@@ -19,10 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from layers import Layers  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
-
+from unpacking import Layers  # type: ignore[import-not-found]
 
 PER_CORE = 2  # processes of one function
 SHARED = b"shared layer: "

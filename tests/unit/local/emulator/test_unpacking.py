@@ -3,7 +3,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from local.emulator.layers import KEPT_LAYERS, UNUSED_SECONDS, Layers
+from local.emulator.unpacking import KEPT_LAYERS, UNUSED_SECONDS, Layers
 
 
 def archive(text: str) -> bytes:
