@@ -72,7 +72,7 @@ class Burst:
 
 
 def unpacked(stack: Stack) -> tuple[int, float]:
-    """Count the folders of Lambda workers, and the MB that they and their layers hold."""
+    """Count the folders of Lambda workers, and the MB that they hold but for shared layers."""
     scratch = stack.cloud.home / "tmp"
     folders = list(scratch.glob("ministack-lambda-*"))
     seen: dict[int, int] = {}

@@ -120,6 +120,7 @@ class Ministack(Cloud):
             "S3_PERSIST": "1",
             "STATE_DIR": str(self.home / "state"),
             "S3_DATA_DIR": str(self.home / "s3"),
+            "LAYERS_DIR": str(ROOT / ".local" / "layers"),
             "AUTH": str(self.enforce_iam).lower(),
             "LOG_LEVEL": "WARNING",
             **bridge(),

@@ -3,13 +3,13 @@
 On AWS a burst is met by as many environments as it takes, each with layers mounted. ministack gives
 each a process and a copy of its layers, of some 30 MB unpacked, and on a laptop a burst then
 collapses under its own starts. Here a function has a few processes, what comes meanwhile waits for
-one in turn, and a layer is unpacked once.
+one in turn, and a layer is unpacked once, for this cloud and the next: what Python compiles of it
+then stays too.
 """
 
-import hashlib
 import os
-import tempfile
 import threading
+import time
 import zipfile
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
+from unpacking import Layers  # type: ignore[import-not-found]
 
 PER_CORE = 2  # processes of one function
 SHARED = b"shared layer: "
@@ -58,31 +59,6 @@ class Turns:
                     self._free += 1
 
 
-class Layers:
-    """Layers unpacked once each, in a folder named by the digest of its archive."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._unpacked: dict[int, tuple[bytes, Path]] = {}
-        self._lock = threading.Lock()
-
-    def unpacked(self, archive: bytes) -> Path:
-        """Give the folder that holds what is in an archive."""
-        with self._lock:
-            known = self._unpacked.get(id(archive))
-            if known and known[0] is archive:
-                return known[1]
-            folder = self._folder / hashlib.sha256(archive).hexdigest()
-            if not folder.exists():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                beside = Path(tempfile.mkdtemp(dir=self._folder))
-                with zipfile.ZipFile(BytesIO(archive)) as file:
-                    file.extractall(beside)
-                beside.rename(folder)
-            self._unpacked[id(archive)] = (archive, folder)
-            return folder
-
-
 class LinkingZip(zipfile.ZipFile):
     """An archive that, where it stands for a shared layer, is unpacked as a link to it."""
 
@@ -107,7 +83,8 @@ def install() -> None:
     names = lambda_runtime.Worker._spawn.__code__.co_names  # noqa: SLF001
     if not {"_resolve_layer_zip", "zipfile", "extractall"} <= set(names):
         raise SystemExit("ministack changed: see how it unpacks layers by now")
-    layers = Layers(Path(tempfile.gettempdir()) / "layers")
+    layers = Layers(Path(os.environ["LAYERS_DIR"]))
+    layers.forget_unused(time.time())
     most = PER_CORE * (os.cpu_count() or 1)
     turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(most))
 

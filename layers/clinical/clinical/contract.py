@@ -14,15 +14,17 @@ from clinical.params import Params, params
 _PARAMS = params()
 _TARGET = _PARAMS.target.column
 _LOWEST, _HIGHEST = _PARAMS.scale
-_DECIMALS = ("no decimals", "one decimal", "two decimals", "three decimals")[
-    min(_PARAMS.target.decimals, 3)
-]
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
+_DECIMALS = f"{_NUMBERS[_PARAMS.target.decimals]} decimal{'s' * (_PARAMS.target.decimals != 1)}"
 _SCALE = f"{_LOWEST:g} to {_HIGHEST:g}, {_DECIMALS}"
 
 
 def in_words(names: tuple[str, ...]) -> str:
     """List columns by their labels, as in "condition, drug and dosage"."""
-    *rest, last = (_PARAMS.label(name).lower() for name in names)
+    labels = (_PARAMS.label(name) for name in names)
+    *rest, last = (  # "Side effect" begins small within a sentence, "CD4 count" does not
+        label if label[1:2].isupper() else label[:1].lower() + label[1:] for label in labels
+    )
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
