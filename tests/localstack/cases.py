@@ -17,6 +17,7 @@ from clinical.errors import (
     DatasetRejected,
     DatasetUnreadable,
     InputInvalid,
+    ModelUnanswerable,
     StorageDenied,
     StorageUnavailable,
     TuningFailed,
@@ -194,6 +195,7 @@ REJECTION = Rejection(
     report=Artefact(key="runs/sample/validate/report.json", sha256="0" * 64),
 ).model_dump_json()
 TOO_MANY = TuningFailed("2 of 10 candidates failed, more than tuning.tolerated_failures allows")
+UNANSWERABLE = ModelUnanswerable("the contract refuses a recorded row for Age")
 UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models` lists them")
 CORRUPTED = ArtefactCorrupted(
     f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", recorded was "0"'
@@ -272,6 +274,13 @@ CASES: Mapping[str, Case] = {
         path=f"{TRAIN} Rejected",
         within=PREPARED,
         ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
+    ),
+    "ModelUnanswerable": Case(
+        asked={},
+        answers={"Evaluate": (UNANSWERABLE,)},
+        path=f"{TRAIN.removesuffix(' Gate')} ModelUnanswerable",
+        within=PREPARED,
+        ends=("ModelUnanswerable", str(UNANSWERABLE)),
     ),
     "Overtaken": Case(
         asked={},
