@@ -8,6 +8,7 @@ import urllib.error
 from collections.abc import Callable
 
 import pytest
+from clinical.params import params
 
 from local.localstack import LocalStack
 from local.stack import Outputs
@@ -71,7 +72,8 @@ def test_the_site_is_served_and_knows_the_api(laptop: Laptop) -> None:
 
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html"
-    assert config.body == {"api_url": outputs.api_url}
+    assert config.body["api_url"] == outputs.api_url
+    assert config.body["study"]["title"] == params().study.title
 
 
 def test_without_a_cloud_the_user_is_told_what_to_do(
