@@ -115,7 +115,7 @@ def test_a_new_column_is_one_edit_and_one_command(own: Laptop) -> None:
     served(own, written(folder, data))
 
     until(lambda: own.post("/predict", patient).status == 200, "an answer with the new column")
-    assert own.post("/predict", asked(data[0])).status == 422
+    assert own.post("/predict", asked(rows()[0])).status == 422
     assert own.get("/health").status == 200
     assert any(one["name"] == "BMI" for one in own.get("/dropdown-values").body["fields"])
 
