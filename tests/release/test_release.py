@@ -21,7 +21,14 @@ from tests.sam_local import engine
 
 LARGEST_FILE = 1_000_000  # bytes
 SHIPPED = sorted(ROOT.glob("layers/*/requirements.txt"))
-PINNED = sorted([*SHIPPED, *ROOT.glob("local/**/*.txt"), ROOT / "requirements-dev.txt"])
+PINNED = sorted(
+    [
+        *SHIPPED,
+        *ROOT.glob("local/**/*.txt"),
+        *ROOT.glob("studies/**/*.txt"),
+        ROOT / "requirements-dev.txt",
+    ]
+)
 
 
 def named(path: Path) -> str:
