@@ -123,13 +123,12 @@ class Stack:
         )
         pack(beside)
         (beside / BUILT_OF.name).write_text(sources)
-        # Containers of `sam local` may have the one before mounted, and make anew what is deleted.
+        # Containers of `sam local` may have the one before mounted: it stays until the next build.
         before = BUILD.with_name("local.old")
         shutil.rmtree(before, ignore_errors=True)
         if BUILD.exists():
             BUILD.rename(before)
         beside.rename(BUILD)
-        shutil.rmtree(before, ignore_errors=True)
 
     @in_turn(BUILD_LOCK, shared=True)
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
