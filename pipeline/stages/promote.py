@@ -5,6 +5,8 @@ from typing import Literal
 from asked import PREVIOUS
 from clinical import telemetry
 from clinical.errors import ChampionMoved, VersionUnknown
+from clinical.params import Params
+from clinical.reference import read_reference
 from clinical.registry import Champion, Pointer, Promotion, Registry, Withdrawal
 from clinical.upload import superseded
 from stage import Run, stage
@@ -12,20 +14,21 @@ from state import Nominated, Promoted
 
 
 @stage(cached=False)
-def promote(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
+def promote(nominated: Nominated, registry: Registry, run: Run, params: Params) -> Promoted:
     """Move the champion to a version whose every file is whole, by compare-and-swap.
 
     A nomination that follows from a verdict is judged once more by the champion that serves now:
     data that are newer than its own, and what somebody withdrew, stand.
     Raises ChampionMoved where the champion is not the one that the nomination was judged against,
-    VersionUnknown, ArtefactMissing, ArtefactCorrupted.
+    VersionUnknown, ArtefactMissing, ArtefactCorrupted, and ModelOfAnotherStudy where requests as
+    they are now could not be answered.
     """
-    promoted = moved(nominated, registry, run)
+    promoted = moved(nominated, registry, run, params)
     telemetry.count_execution(promoted.decision)
     return promoted
 
 
-def moved(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
+def moved(nominated: Nominated, registry: Registry, run: Run, params: Params) -> Promoted:
     """Move the champion, unless it is the nominated version already or something stands."""
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
@@ -46,6 +49,7 @@ def moved(nominated: Nominated, registry: Registry, run: Run) -> Promoted:
                 f"{name} was judged against promotion {nominated.over}; {sequence} serves by now"
             )
     version = registry.verified(name)
+    read_reference(registry.bucket, version.reference).check_contract(params)
     promoted = registry.promote(
         version,
         pointer,

@@ -52,7 +52,10 @@ class Reference(Frozen):
         else:
             is_known = self.contract == params.contract_digest
         if not is_known:
-            raise ModelOfAnotherStudy("the model was trained under another contract")
+            raise ModelOfAnotherStudy(
+                "the model was trained under another contract than requests are held to now; train "
+                "one under this"
+            )
 
 
 def read_reference(bucket: Bucket, artefact: Artefact) -> Reference:

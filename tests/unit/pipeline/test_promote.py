@@ -3,13 +3,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stage
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import (
     ArtefactCorrupted,
     ChampionMoved,
+    ModelOfAnotherStudy,
     StorageUnavailable,
     VersionUnknown,
 )
+from clinical.params import params
 from clinical.registry import Champion, Registry
 from stages.promote import promote
 
@@ -204,6 +207,22 @@ def test_a_version_that_nobody_published_is_refused(two_versions: list[str]) -> 
     assert two_versions
     with pytest.raises(VersionUnknown, match="v-00000000"):
         promoted("v-00000000")
+
+
+def test_a_version_of_another_contract_is_refused_even_by_name(
+    registry: Registry, two_versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pointer = registry.champion()
+    assert pointer
+    today = params()
+    older = today.columns["Age"].model_copy(update={"max": 95})
+    wider = today.model_copy(update={"columns": {**today.columns, "Age": older}})
+    monkeypatch.setattr(stage, "params", lambda: wider)
+
+    with pytest.raises(ModelOfAnotherStudy, match="another contract"):
+        promoted(two_versions[0])
+
+    assert registry.champion() == pointer
 
 
 def test_a_rollback_to_the_previous_that_is_retried_is_made_once(
