@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
-from tests.browser.test_site import field
+from tests.browser.form import fill
 from tests.integration.conftest import Laptop
 
 
@@ -30,12 +30,7 @@ def volunteer(trial: Laptop) -> dict[str, Any]:
 def predicted(visit: Visit, trial: Laptop, volunteer: dict[str, Any]) -> Page:
     visit.page.goto(trial.stack.outputs.site_url)
     expect(visit.page.locator("#form")).to_be_visible()
-    for name, value in volunteer.items():
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if field(visit.page, name).evaluate("field => field.tagName") == "SELECT":
-            field(visit.page, name).select_option(text)
-        else:
-            field(visit.page, name).fill(text)
+    fill(visit.page, volunteer)
     visit.page.get_by_role("button", name="Predict").click()
     expect(visit.page.locator("#result")).to_be_visible()
     return visit.page

@@ -7,34 +7,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.conftest import Visit
+from tests.browser.form import fault, field, fill
 from tests.integration.conftest import Laptop
 
 MOST_BYTES = 20_000  # of the predict page
 MINUS = "\N{MINUS SIGN}"
 WORTHLESS = "does not beat always answering the average"
-
-
-def field(page: Page, name: str) -> Locator:
-    """Find what asks for a column."""
-    return page.locator(f"form [data-name='{name}']")
-
-
-def fault(page: Page, name: str) -> Locator:
-    """Find what is said to be wrong with a column."""
-    return page.locator(f"form div:has(> [data-name='{name}']) .fault")
-
-
-def fill(page: Page, patient: dict[str, Any]) -> None:
-    """Fill in the form, from the top, as its fields allow."""
-    for name, value in patient.items():
-        expect(field(page, name)).to_be_enabled()
-        if field(page, name).evaluate("field => field.tagName") == "SELECT":
-            field(page, name).select_option(str(value))
-        else:
-            field(page, name).fill(str(value))
 
 
 def opened(visit: Visit, site: str) -> Page:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import studies
 from tests.browser.conftest import Visit
+from tests.browser.form import fault, field, fill
 from tests.browser.studies import Study
 
 STUDIES = {
@@ -35,31 +36,11 @@ def window(request: pytest.FixtureRequest, chromium: Browser, scheme: Any) -> It
         yield Visit(context.new_page())
 
 
-def field(page: Page, name: str) -> Locator:
-    return page.locator(f"form [data-name='{name}']")
-
-
-def fault(page: Page, name: str) -> Locator:
-    return page.locator(f"form div:has(> [data-name='{name}']) .fault")
-
-
 def opened(visit: Visit, study: Study) -> Page:
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}index.html")
     expect(visit.page.locator("#form")).to_be_visible()
     return visit.page
-
-
-def fill(page: Page, patient: dict[str, Any]) -> None:
-    """Fill in the form, in its own order."""
-    names = page.locator("form [data-name]").evaluate_all("all => all.map(one => one.dataset.name)")
-    for name in filter(patient.__contains__, names):
-        value = patient[name]
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        if field(page, name).evaluate("field => field.tagName") == "SELECT":
-            field(page, name).select_option(text)
-        else:
-            field(page, name).fill(text)
 
 
 def predicted(visit: Visit, study: Study) -> Page:
