@@ -11,7 +11,7 @@ from clinical.frozen import Frozen
 from clinical.params import Model
 from clinical.reference import Conformal
 from clinical.registry import Champion
-from clinical.verdict import Importance, Subgroup, Verdict
+from clinical.verdict import CurvePoint, Importance, Subgroup, Verdict
 
 
 class Part(Frozen):
@@ -95,7 +95,10 @@ class Lineage(Part):
 
 
 class Card(Part):
-    """What is known of a version when it is published."""
+    """What is known of a version when it is published.
+
+    simultaneous: whether each kind of figure holds for all subgroups at once.
+    """
 
     model_version: str
     overview: Overview
@@ -104,6 +107,8 @@ class Card(Part):
     interval: Conformal
     verdict: Verdict
     subgroups: tuple[Subgroup, ...]
+    simultaneous: bool = False
+    calibration_curve: tuple[CurvePoint, ...] = ()
     importances: tuple[Importance, ...]
     lineage: Lineage
 

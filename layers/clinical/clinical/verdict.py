@@ -42,6 +42,75 @@ class Coverage(Frozen):
     holds: bool
 
 
+class Averaged(Frozen):
+    """Predictions for which some columns were not known yet, on the held-out rows.
+
+    over: the columns that were left out, and averaged over.
+    """
+
+    over: tuple[str, ...]
+    scores: Scores
+    coverage: Coverage
+
+
+class Baseline(Frozen):
+    """Another model of the same training rows, on the same held-out rows.
+
+    rmse_difference: the candidate's RMSE less this one's; below 0, the candidate is better.
+    average_difference: this one's RMSE less the plain average's; below 0, this one is better.
+    """
+
+    name: str
+    scores: Scores
+    rmse_difference: Estimate
+    average_difference: Estimate
+
+
+class CalibrationBin(Frozen):
+    """Held-out rows with about the same prediction: its mean, and the mean of what was recorded."""
+
+    predicted: float
+    recorded: Estimate
+    rows: int
+
+
+class Calibration(Frozen):
+    """What was recorded on held-out rows, for what was predicted.
+
+    intercept, slope: of the regression of recorded on predicted scores; 0 and 1 are best.
+    in_the_large: the mean recorded less the mean predicted score; 0 is best.
+    bins: of about as many rows each, from the lowest predictions to the highest.
+    """
+
+    intercept: Estimate
+    slope: Estimate
+    in_the_large: Estimate
+    bins: tuple[CalibrationBin, ...]
+
+
+class WinBin(Frozen):
+    """Pairs of held-out rows by the predicted probability that the first does better.
+
+    predicted: its mean over the pairs. won: how often it was so, ties counting half; None where the
+    pairs are too few to say.
+    """
+
+    predicted: float
+    won: Estimate | None
+    pairs: int
+
+
+class Wins(Frozen):
+    """How often the first of two patients did better, where a win probability was predicted.
+
+    bins: ten, of equal width from 0 to 1. holds: whether they are as predicted, but for chance.
+    """
+
+    rows: int
+    bins: tuple[WinBin, ...]
+    holds: bool
+
+
 class AgainstChampion(Frozen):
     """The champion on the held-out rows that it was not trained on either.
 
@@ -71,6 +140,8 @@ class Figures(Frozen):
 
     skill: 1 - RMSE / RMSE of the plain average.
     rmse_difference: the candidate's RMSE less the plain average's; below 0 is better.
+    averaged: one for each choice of the columns that may be left out.
+    baseline, calibration, wins: None in what an earlier release found.
     """
 
     rows: int
@@ -81,6 +152,10 @@ class Figures(Frozen):
     rmse_difference: Estimate
     parity: Parity
     coverage: Coverage
+    averaged: tuple[Averaged, ...] = ()
+    baseline: Baseline | None = None
+    calibration: Calibration | None = None
+    wins: Wins | None = None
     champion: AgainstChampion | None = None
 
 
@@ -99,6 +174,8 @@ class Subgroup(Frozen):
     """Errors within a group of the held-out rows; no figures where it is too small for any.
 
     mean_error: prediction less recorded score, so above 0 is too hopeful.
+    coverage: which fraction of recorded scores their intervals held.
+    off_zero: whether the whole interval of `mean_error` is on one side of 0.
     """
 
     feature: str
@@ -107,6 +184,8 @@ class Subgroup(Frozen):
     rmse: Estimate | None = None
     mae: Estimate | None = None
     mean_error: Estimate | None = None
+    coverage: Estimate | None = None
+    off_zero: bool = False
 
 
 class Importance(Frozen):
@@ -117,9 +196,22 @@ class Importance(Frozen):
     std: float
 
 
+class CurvePoint(Frozen):
+    """A point of the smooth line through what was recorded, over what was predicted."""
+
+    predicted: float
+    recorded: Estimate
+
+
 class Evaluation(Frozen):
-    """All that was found out about a candidate on the held-out rows."""
+    """All that was found out about a candidate on the held-out rows.
+
+    simultaneous: whether each kind of figure holds for all subgroups at once, so sure; else each
+    interval is for itself, as an earlier release had it.
+    """
 
     verdict: Verdict
     subgroups: tuple[Subgroup, ...]
     importances: tuple[Importance, ...]
+    simultaneous: bool = False
+    calibration_curve: tuple[CurvePoint, ...] = ()

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 from clinical.params import Params, params
 from forest import encoder_of, forest_of, table_of
+from intervals import conformal, predicted_when_left_out
 from model.scored import interval_around
 from rows import Rows
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
-from stages.train import conformal, predicted_when_left_out
 
 from data.generate import as_csv, patients
 from tests.unit.conftest import smaller

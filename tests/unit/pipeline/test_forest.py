@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from clinical.kinds import Category, Kind, Number
 from clinical.params import Params, params
+from export import as_onnx
 from forest import encoder_of, forest_of, with_float32_thresholds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.scorer import Scorer
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import Pipeline
-from stages.train import as_onnx
 
 from tests.unit.conftest import smaller
 

@@ -16,10 +16,11 @@ from clinical.registry import REFERENCE_PROPERTY
 from forest import folds
 from hypothesis import given
 from hypothesis import strategies as st
+from intervals import conformal, interval_half_width, predicted_when_left_out
 from rows import Rows
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
-from stages.train import conformal, interval_half_width, predicted_when_left_out, with_support
+from stages.train import with_support
 
 from tests.unit.conftest import smaller
 
