@@ -1,35 +1,81 @@
-"""The interval around a score, from training rows that were left out of the fit."""
+"""The intervals around scores, from training rows that were left out of the fit."""
 
 import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from averaging import Averaged, Columns, Counting
+from clinical.groups import grouping
 from clinical.params import Params
-from clinical.reference import Conformal
-from forest import folds
-from sklearn.model_selection import cross_val_predict
+from clinical.recorded import Names
+from clinical.reference import Conformal, Differences, GroupWidth
+from forest import folds, table_of
+from rows import Rows
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs
+QUANTILES = 201  # of the differences, 0.5 % of them apart
+
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Groups = list[tuple[str, ...]]
 
 
 def predicted_when_left_out(
-    model: Pipeline, features: pd.DataFrame, target: Array, params: Params
-) -> Array:
-    """Predict every training row (n,) by a model that was fitted on the other folds."""
-    predicted: Array = cross_val_predict(
-        model, features, target, cv=folds(params.intervals.folds, params)
-    )
+    model: Pipeline, training: Rows, counted: Counting, params: Params
+) -> dict[Names, Array]:
+    """Predict every training row (n,) by models fitted on the other folds: scores (n,).
+
+    By the columns that are taken as unknown: none, and each choice that a request has. What they
+    are averaged over was then recorded in the other folds, too.
+    """
+    features, target = table_of(training), training.target()
+    predicted = {over: np.empty(len(target)) for over in ((), *params.left_out)}
+    for fitted_on, left_out in folds(params.intervals.folds, params).split(features):
+        fitted = clone(model).fit(features.iloc[fitted_on], target[fitted_on])
+        predicted[()][left_out] = fitted.predict(features.iloc[left_out])
+        if not params.left_out:
+            continue
+        averaged = Averaged(training, counted(fitted_on.tolist()), params)
+        for over in params.left_out:
+            predicted[over][left_out] = averaged.predict(by_table(fitted), over, left_out)
     return predicted
 
 
-def conformal(residuals: Array, params: Params) -> Conformal:
-    """Make an interval of residuals (n,) of rows that were left out of the fit."""
+def by_table(fitted: Pipeline) -> Callable[[Columns], Array]:
+    """Let a fitted pipeline predict columns (n,)."""
+    return lambda columns: fitted.predict(pd.DataFrame(columns))
+
+
+def conformal(
+    residuals: Array, params: Params, over: Names = (), by: Names = (), groups: Groups | None = None
+) -> Conformal:
+    """Make an interval of residuals (n,) of rows that were left out of the fit.
+
+    by, groups: the columns by whose groups it goes, and the group (n,) of each row in them.
+    """
+    of_each: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for group, residual in zip(groups or (), residuals.tolist(), strict=bool(groups)):
+        of_each[group].append(residual)
+    coverage, widest = params.intervals.coverage, params.width
     return Conformal(
-        coverage=params.intervals.coverage,
-        half_width=interval_half_width(residuals, params.intervals.coverage, params.width),
+        coverage=coverage,
+        half_width=interval_half_width(residuals, coverage, widest),
         residuals=len(residuals),
         folds=params.intervals.folds,
+        over=over,
+        by=by,
+        groups=tuple(
+            GroupWidth(
+                of=group,
+                half_width=interval_half_width(np.array(own), coverage, widest),
+                residuals=len(own),
+            )
+            for group, own in sorted(of_each.items())
+            if len(own) >= params.intervals.min_group_rows
+        ),
     )
 
 
@@ -44,3 +90,100 @@ def interval_half_width(residuals: Array, coverage: float, widest: float) -> flo
     if rank > len(residuals):
         return widest
     return float(np.sort(np.abs(residuals))[rank - 1])
+
+
+# ---- Groups with intervals of their own ----
+
+
+def groups_in(rows: Rows, by: Names, params: Params) -> Groups:
+    """Name the group (n,) of each row in some columns."""
+    columns = [
+        [group(value) for value in rows.values(name)]
+        for name in by
+        for group in [grouping(name, params)]
+    ]
+    return list(zip(*columns, strict=True)) if columns else [()] * rows.number
+
+
+def chosen_by(residuals: Array, training: Rows, params: Params) -> Names:
+    """Choose by which column's groups intervals go: as params.yaml says, or as the rows do.
+
+    `auto` takes the column that makes the worst coverage of any subgroup least bad, where that
+    helps it by more than one standard error. Each fold is judged by widths from the other folds.
+    Source of intervals by group: Vovk et al., Algorithmic Learning in a Random World, 2005,
+    section 4.5 (Mondrian predictors).
+    """
+    if params.intervals.by != "auto":
+        return params.intervals.by
+    later = params.roles.known_after_treatment
+    subgroups = {name: groups_in(training, (name,), params) for name in params.roles.subgroups}
+    worst, error = worst_undercoverage(residuals, (), None, subgroups, params)
+    best: Names = ()
+    limit = worst - error
+    for name, groups in subgroups.items():
+        if name in later:
+            continue
+        its_worst, _ = worst_undercoverage(residuals, (name,), groups, subgroups, params)
+        if its_worst < limit:
+            best, limit = (name,), its_worst
+    return best
+
+
+def worst_undercoverage(
+    residuals: Array,
+    by: Names,
+    groups: Groups | None,
+    subgroups: Mapping[str, Groups],
+    params: Params,
+) -> tuple[float, float]:
+    """Tell by how much too seldom intervals hold the worst of the subgroups, and how sure that is.
+
+    subgroups: the group (n,) of each row, by column. Gives a fraction and its standard error.
+    """
+    held = np.empty(len(residuals), np.bool_)
+    for others, fold in folds(params.intervals.folds, params).split(residuals):
+        within = None if groups is None else [groups[row] for row in others.tolist()]
+        interval = conformal(residuals[others], params, by=by, groups=within)
+        widths = np.full(len(fold), interval.half_width)
+        if groups is not None:
+            widths = half_widths(interval, [groups[row] for row in fold.tolist()])
+        held[fold] = np.abs(residuals[fold]) <= widths
+    worst, rows = 0.0, len(residuals)
+    for of_rows in subgroups.values():
+        names = np.array([group for (group,) in of_rows], np.object_)
+        for name in set(names.tolist()):
+            which = names == name
+            missed = params.intervals.coverage - float(held[which].mean())
+            if int(which.sum()) >= params.intervals.min_group_rows and missed > worst:
+                worst, rows = missed, int(which.sum())
+    coverage = params.intervals.coverage
+    return worst, math.sqrt(coverage * (1 - coverage) / rows)
+
+
+def half_widths(interval: Conformal, groups: Sequence[tuple[str, ...]]) -> Array:
+    """Give the half width (n,) for rows of these groups (n,)."""
+    of_group = interval.half_widths
+    return np.array([of_group.get(group, interval.half_width) for group in groups])
+
+
+# ---- Pairs of patients ----
+
+
+def differences(residuals: Array, widths: Array, half_width: float) -> Differences:
+    """Describe how far two residuals (n,) lie apart.
+
+    widths: half the width of each row's interval (n,). half_width: that of all, to which residuals
+    are scaled: a group with wider intervals has wider residuals of the same shape.
+    Source: Hayter, Win probabilities for regression models, 2012.
+    """
+    as_wide = np.divide(half_width, widths, out=np.ones_like(widths), where=widths > 0)
+    scaled = np.sort(residuals * as_wide)
+    if len(scaled) > MOST_RESIDUALS:
+        middles = (np.arange(MOST_RESIDUALS) + 0.5) / MOST_RESIDUALS
+        scaled = np.quantile(scaled, middles)
+    first, second = np.triu_indices(len(scaled), 1)
+    apart = np.abs(scaled[first] - scaled[second])
+    quantiles = np.quantile(apart, np.linspace(0, 1, QUANTILES))
+    return Differences(
+        quantiles=tuple(round(one, 9) for one in quantiles.tolist()), residuals=len(residuals)
+    )

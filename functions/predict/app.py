@@ -14,13 +14,18 @@ from clinical import api, telemetry
 from clinical.card import ServedCard
 from clinical.champion import ChampionFollower, needed
 from clinical.contract import (
+    COMPARES,
     Batch,
     BatchPrediction,
+    ChosenTreatment,
+    ComparedTreatment,
+    Comparison,
     ExplainedPrediction,
     Health,
     Patient,
     Prediction,
     ScoredPatient,
+    TreatmentComparison,
     Unhealthy,
     Violation,
 )
@@ -30,6 +35,7 @@ from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
 from clinical.reference import example_request
+from model.comparing import compare, fitting, most_recorded
 from model.loader import Model, Score, load
 from pydantic import ValidationError
 
@@ -43,6 +49,7 @@ EXPLAIN = (
     "are ignored."
 )
 DECIMALS = 6  # of contributions: they still add up to the score
+PROBABILITY_DECIMALS = 4
 
 app = api.resolver()
 
@@ -130,6 +137,83 @@ def predict_batch(batch: Batch) -> BatchPrediction:
     )
 
 
+def compare_treatments(comparison: Comparison) -> TreatmentComparison:
+    model = follower.current()
+    patient = comparison.patient.values
+    treatments = fitting(model, patient)
+    if not treatments:
+        raise RequestInvalid([nothing_fits()])
+    reference = named(comparison, treatments) or most_recorded(model, patient, treatments)
+    compared = compare(model, patient, treatments, reference)
+    target, identifier = params().target.column, params().identifier
+    telemetry.note(
+        model_version=model.version,
+        features={name: patient[name] for name in params().features if name in patient},
+        compared=[{**one.treatment, target: one.score.score} for one in compared],
+        reference=reference,
+    )
+    return TreatmentComparison(
+        identifier=str(patient[identifier]) if identifier else None,
+        reference=ChosenTreatment.model_validate(reference),
+        treatments=tuple(
+            ComparedTreatment(
+                treatment=ChosenTreatment.model_validate(one.treatment),
+                score=one.score.score,
+                interval=one.score.interval,
+                support=one.score.support,
+                win_probability=round(one.win_probability, PROBABILITY_DECIMALS),
+            )
+            for one in compared
+        ),
+        averaged_over=params().roles.known_after_treatment,
+        assignment=params().study.assignment,
+        model_version=model.version,
+        skill=model.skill,
+        disclaimer=params().study.disclaimer,
+    )
+
+
+if COMPARES:  # a study may have recorded no treatments
+    app.post(
+        "/compare",
+        tags=["Prediction"],
+        summary="Compare the recorded treatments that fit a patient, and recommend none",
+        responses=api.answers(TreatmentComparison, 400, 413, 415, 422, 500, 503),
+    )(compare_treatments)
+
+
+def named(comparison: Comparison, treatments: list[Asked]) -> Asked | None:
+    """Find the treatment that a request names to set the others beside; None where it names none.
+
+    Raises RequestInvalid where it does not fit the patient.
+    """
+    if comparison.reference is None:
+        return None
+    reference = comparison.reference.values
+    if reference in treatments:
+        return reference
+    columns = ", ".join(params().compared)
+    raise RequestInvalid(
+        [
+            Violation(
+                loc=("body", "reference"),
+                msg=f"This {columns} was never recorded with such a patient; GET /dropdown-values "
+                "lists the valid_combinations",
+                type="unrecorded_combination",
+            )
+        ]
+    )
+
+
+def nothing_fits() -> Violation:
+    return Violation(
+        loc=("body", "patient"),
+        msg="No treatment was ever recorded with such a patient; GET /dropdown-values lists the "
+        "valid_combinations",
+        type="unrecorded_combination",
+    )
+
+
 def features_of(asked: Asked) -> Asked:
     """Give what is said of a patient without who it is."""
     return {name: asked[name] for name in params().features}
@@ -147,6 +231,7 @@ def scored(asked: Asked, score: Score) -> ScoredPatient:
         interval=score.interval,
         support=score.support,
         missing=tuple(name for name in params().nullable if asked[name] is None),
+        averaged_over=score.averaged_over,
     )
 
 
@@ -159,7 +244,7 @@ def checked(number: int, row: object, model: Model) -> Asked | RequestInvalid:
         wrong = api.violations(error, where)
         return RequestInvalid(wrong + combination_violations(row, wrong, where, model))
     if unrecorded := model.unrecorded(asked):
-        return RequestInvalid([unrecorded.model_copy(update={"loc": where})])
+        return RequestInvalid([at(where, unrecorded)])
     return asked
 
 
@@ -167,7 +252,9 @@ def checked(number: int, row: object, model: Model) -> Asked | RequestInvalid:
 def invalid(error: RequestValidationError) -> None:
     wrong = api.violations(error)
     body = app.current_event.json_body
-    if isinstance(body, tuple) and app.context["_route"].path == "/predict":
+    if app.context["_route"].path != "/predict":
+        raise RequestInvalid(wrong) from error
+    if isinstance(body, tuple):
         # Only the body itself is wrong then, and whoever sent it meant another route.
         raise RequestInvalid(
             [
@@ -190,14 +277,19 @@ def combination_violations(
     """Judge the combination of a row that has other fields wrong, if its own fields are right."""
     combination = set(params().roles.recorded_together)
     named = {one.loc[len(where)] for one in wrong if len(one.loc) > len(where)}
-    required = {name for name in combination if not params().columns[name].nullable}
+    required = combination - set(params().nullable) - set(params().roles.known_after_treatment)
     if not isinstance(row, dict) or combination & named or not required <= set(row):
         return ()
     # As a request would say it: rounded, and with nothing for what is left out.
     others = example_request(model.reference, params())
     asked = Patient.model_validate({**others, **{name: row.get(name) for name in combination}})
     unrecorded = model.unrecorded(asked.values)
-    return (unrecorded.model_copy(update={"loc": where}),) if unrecorded else ()
+    return (at(where, unrecorded),) if unrecorded else ()
+
+
+def at(where: api.Location, of_body: Violation) -> Violation:
+    """Place what is wrong with a patient where the patient stands."""
+    return of_body.model_copy(update={"loc": (*where, *of_body.loc[1:])})
 
 
 @app.get(
@@ -291,7 +383,7 @@ def documentation() -> str:
 
 handler = api.lambda_handler(
     app,
-    predictions=frozenset({"POST /predict", "POST /predict/batch"}),
+    predictions=frozenset({"POST /predict", "POST /predict/batch", "POST /compare"}),
     body_limits={"POST /predict/batch": params().serving.max_batch_bytes},
 )
 follower.warm()

@@ -1,13 +1,13 @@
 """Find which values of the columns that roles.recorded_together names were recorded together."""
 
 from clinical.artefacts import Artefacts
+from clinical.kinds import Value
 from clinical.params import Params
-from pydantic import JsonValue
 from rows import Rows
 from stage import stage
 from state import Combined, Validated
 
-type Combination = dict[str, JsonValue]
+type Combination = dict[str, Value]
 
 
 @stage()
@@ -15,7 +15,8 @@ def extract_combinations(validated: Validated, artefacts: Artefacts, params: Par
     """Write the combinations that the data set records, each once, in a stable order."""
     found = valid_combinations(Rows(artefacts.read(validated.dataset), params), params)
     return Combined(
-        combinations=artefacts.write_json("valid_combinations.json", [*found]), distinct=len(found)
+        combinations=artefacts.write_json("valid_combinations.json", [{**one} for one in found]),
+        distinct=len(found),
     )
 
 

@@ -2,17 +2,28 @@
 
 import io
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import joblib
 import pandas as pd
+from averaging import Counting, as_combinations, counting, in_order_of
 from clinical.artefacts import Artefact, Artefacts
 from clinical.kinds import Value
 from clinical.params import Params
-from clinical.reference import Combination, Reference
+from clinical.recorded import Combination, Names
+from clinical.reference import Reference
 from clinical.registry import REFERENCE_PROPERTY
 from export import as_onnx
 from forest import dumped, forest_of, table_of, with_float32_thresholds
-from intervals import conformal, predicted_when_left_out
+from intervals import (
+    Array,
+    chosen_by,
+    conformal,
+    differences,
+    groups_in,
+    half_widths,
+    predicted_when_left_out,
+)
 from pydantic import TypeAdapter
 from rows import Rows
 from sklearn.metrics import r2_score, root_mean_squared_error
@@ -37,21 +48,17 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    features, target = table_of(training), training.target()
+    target = training.target()
     hyperparameters = chosen.hyperparameters or params.model
 
     model = Pipeline([("encoder", encoder), ("forest", forest_of(hyperparameters, params))])
-    left_out = predicted_when_left_out(model, features, target, params)
-    model.fit(features, target)
+    counted = counting(recorded, training, params)
+    left_out = predicted_when_left_out(model, training, counted, params)
+    model.fit(table_of(training), target)
     with_float32_thresholds(model.named_steps["forest"])
     reference = artefacts.write_json(
         "reference.json",
-        Reference(
-            combinations=with_support(recorded, training, params),
-            interval=conformal(target - left_out, params),
-            background=background(training, params),
-            contract=params.contract_digest,
-        ),
+        reference_of(training, recorded, counted, left_out, params),
     )
     predictions: list[float] = model.predict(table_of(held_out)).tolist()
     return Trained(
@@ -65,21 +72,72 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
         hyperparameters=hyperparameters,
         cross_validation=CrossScores(
             folds=params.intervals.folds,
-            rmse=float(root_mean_squared_error(target, left_out)),
-            r2=float(r2_score(target, left_out)),
+            rmse=float(root_mean_squared_error(target, left_out[()])),
+            r2=float(r2_score(target, left_out[()])),
         ),
     )
 
 
+def reference_of(
+    training: Rows,
+    recorded: Sequence[Mapping[str, Value]],
+    counted: Counting,
+    left_out: Mapping[Names, Array],
+    params: Params,
+) -> Reference:
+    """Gather what serving has to say around a score.
+
+    recorded: the combinations of the data set. left_out: scores (n,) of the training rows by models
+    that were not fitted on them, by the columns that were taken as unknown.
+    """
+    residuals = {over: training.target() - scores for over, scores in left_out.items()}
+    by = chosen_by(residuals[()], training, params)
+    groups = groups_in(training, by, params) if by else None
+    intervals = {over: conformal(one, params, over, by, groups) for over, one in residuals.items()}
+    compared = (*left_out,)[-1]  # with all that is known later left out
+    together, later = params.roles.recorded_together, params.roles.known_after_treatment
+    interval = intervals[compared]
+    widths = half_widths(interval, groups or [()] * training.number)
+    return Reference(
+        combinations=with_support(recorded, training, params),
+        interval=intervals[()],
+        background=background(training, params),
+        contract=params.contract_digest,
+        known_later=()
+        if set(later) <= set(together)
+        else counted(range(training.number)).combinations,
+        treatments=treatments(training, params),
+        averaged=tuple(one for over, one in intervals.items() if over),
+        differences=differences(residuals[compared], widths, interval.half_width),
+    )
+
+
 def with_support(
-    recorded: list[dict[str, Value]], training: Rows, params: Params
+    recorded: Sequence[Mapping[str, Value]], training: Rows, params: Params
 ) -> tuple[Combination, ...]:
     """Count in how many training rows each recorded combination is."""
     columns = params.roles.recorded_together
     counted = Counter(training.together(columns))
-    return tuple(
-        Combination(values=one, training_rows=counted[tuple(one[column] for column in columns)])
-        for one in recorded
+    return as_combinations(
+        columns,
+        {
+            values: counted[values]
+            for one in recorded
+            for values in [tuple(one[c] for c in columns)]
+        },
+    )
+
+
+def treatments(training: Rows, params: Params) -> tuple[Combination, ...]:
+    """Count the treatments of the training rows, where `combinations` do not name them."""
+    together, later = params.roles.recorded_together, params.roles.known_after_treatment
+    if set(params.compared) <= set(together):
+        return ()
+    known = (*(name for name in together if name not in later), *params.compared)
+    columns = tuple(dict.fromkeys(known))
+    counts = Counter(training.together(columns))
+    return as_combinations(
+        columns, dict(sorted(counts.items(), key=lambda one: in_order_of(one[0])))
     )
 
 

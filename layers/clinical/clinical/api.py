@@ -349,7 +349,10 @@ def _described(error: ClinicalError) -> dict[str, object]:
     if isinstance(error, RequestInvalid):
         known = set(params().columns)
         facts["violations"] = [
-            {"field": field if (field := _field(one)) in known else "other", "type": one.type}
+            {
+                "field": next((part for part in reversed(one.loc) if part in known), "other"),
+                "type": one.type,
+            }
             for one in error.violations[:LOGGED_VIOLATIONS]
         ]
         if (more := len(error.violations) - LOGGED_VIOLATIONS) > 0:

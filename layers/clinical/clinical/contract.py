@@ -4,6 +4,7 @@ Unlike the rest of the code this module reads params.yaml when it is imported: a
 schema is what a cold start must know before its first request.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
@@ -51,19 +52,38 @@ class Asked(Request):
         return dict(zip(self.columns, self.__dict__.values(), strict=True))
 
 
+class SeldomAsked(Asked):
+    """Built with the first request that needs it: a cold start has no time for it."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
 def patient_model(params: Params) -> type[Asked]:
-    """Make the request of a study: a column may have any name, so each goes by its alias alone."""
-    fields: dict[str, Any] = {
-        f"asked_{number}": (kind.field, Field(None if kind.nullable else ..., alias=name))
-        for number, (name, kind) in enumerate(params.asked.items())
-    }
-    model = create_model(
-        "Patient",
-        __base__=Asked,
-        __doc__="One patient and one treatment, under the names of the data.",
-        **fields,
+    """Make the request of a study."""
+    return asked_model(
+        "Patient", "One patient and one treatment, under the names of the data.", params, ()
     )
-    model.columns = tuple(params.asked)
+
+
+def asked_model(
+    name: str, doc: str, params: Params, without: Collection[str] = (), base: type[Asked] = Asked
+) -> type[Asked]:
+    """Make a request of columns: one may have any name, so each goes by its alias alone.
+
+    without: the columns that it does not ask for. What is known after treatment may be left out.
+    """
+    later = params.roles.known_after_treatment
+    asked = {name: kind for name, kind in params.asked.items() if name not in without}
+    fields: dict[str, Any] = {}
+    for number, (column, kind) in enumerate(asked.items()):
+        optional = kind.nullable or column in later
+        field = kind.field | None if column in later else kind.field
+        fields[f"asked_{number}"] = (field, Field(None if optional else ..., alias=column))
+    return with_columns(create_model(name, __base__=base, __doc__=doc, **fields), tuple(asked))
+
+
+def with_columns(model: type[Asked], columns: tuple[str, ...]) -> type[Asked]:
+    model.columns = columns
     return model
 
 
@@ -96,6 +116,46 @@ class Batch(Request):
             }
         ),
     ]
+
+
+# What is compared is what can be chosen; what only follows it is averaged over.
+COMPARES = bool(_PARAMS.compared)
+
+if TYPE_CHECKING:
+
+    class ComparedPatient(Asked):
+        pass
+
+    class Treatment(Asked):
+        pass
+
+else:
+    ComparedPatient = asked_model(
+        "ComparedPatient",
+        "One patient, without the treatment and what is known after it.",
+        _PARAMS,
+        {*_PARAMS.compared, *_PARAMS.roles.known_after_treatment},
+        SeldomAsked,
+    )
+    Treatment = asked_model(
+        "Treatment",
+        "What can be chosen for a patient.",
+        _PARAMS,
+        {name for name in _PARAMS.asked if name not in _PARAMS.compared},
+        SeldomAsked,
+    )
+
+
+class Comparison(Request):
+    """A patient to compare treatments for, and the treatment to set the others beside."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    patient: ComparedPatient
+    reference: Annotated[
+        Treatment | None,
+        Field(description="One of the recorded treatments; the most recorded one if left out"),
+    ] = None
 
 
 class PredictionInterval(Response):
@@ -144,6 +204,14 @@ class ScoredPatient(Response):
             exclude=not _PARAMS.nullable,
         ),
     ] = ()
+    averaged_over: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What was left out because it is known only after treatment: the score is "
+            "the mean over what was recorded of it. Absent where nothing was",
+            exclude_if=lambda columns: not columns,
+        ),
+    ] = ()
 
 
 class Prediction(ScoredPatient):
@@ -168,6 +236,82 @@ class ExplainedPrediction(Prediction):
             exclude_if=lambda errors: errors is None,
         ),
     ] = None
+
+
+def values_model(name: str, doc: str, columns: tuple[str, ...]) -> type[Response]:
+    """Make the answer that gives the values of some columns; each goes by its alias alone."""
+    fields: dict[str, Any] = {}
+    for number, column in enumerate(columns):
+        kind = _PARAMS.columns[column]
+        value = kind.answer_type | None if kind.nullable else kind.answer_type
+        fields[f"value_{number}"] = (value, Field(alias=column))
+    return create_model(name, __base__=Response, __doc__=doc, **fields)
+
+
+if TYPE_CHECKING:
+
+    class ChosenTreatment(Response):
+        pass
+
+else:
+    ChosenTreatment = values_model(
+        "ChosenTreatment", "A treatment that was recorded.", _PARAMS.compared
+    )
+
+
+class ComparedTreatment(Response):
+    """A treatment, the score expected of it, and how often it does better than the reference."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    treatment: ChosenTreatment
+    score: Annotated[
+        float,
+        Field(
+            serialization_alias=_TARGET,
+            ge=_LOWEST,
+            le=_HIGHEST,
+            description=f"{_PARAMS.outcome.description or _PARAMS.label(_TARGET)}, {_SCALE}",
+        ),
+    ]
+    interval: PredictionInterval
+    support: Annotated[int, Field(description="Training rows with this treatment")]
+    win_probability: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Of two such patients, how often the one on this treatment has the better "
+            "outcome than the one on the reference; ties count half",
+        ),
+    ]
+
+
+class TreatmentComparison(Response):
+    """The recorded treatments that fit a patient, in the order of the contract: no ranking."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    identifier: Annotated[
+        str | None,
+        Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
+        WithJsonSchema({"type": "string"}),
+    ]
+    reference: Annotated[
+        ChosenTreatment, Field(description="The treatment that others are set beside")
+    ]
+    treatments: tuple[ComparedTreatment, ...]
+    averaged_over: Annotated[
+        tuple[str, ...],
+        Field(description="What is known only after treatment, and is averaged over"),
+    ]
+    assignment: Annotated[
+        Literal["observed", "randomised"],
+        Field(description="How recorded patients came to their treatments"),
+    ]
+    model_version: str
+    skill: Skill
+    disclaimer: str
 
 
 class Health(Response):
@@ -221,19 +365,10 @@ if TYPE_CHECKING:
         pass
 
 else:
-    Combination = create_model(
+    Combination = values_model(
         "Combination",
-        __base__=Response,
-        __doc__="Values that the data recorded together at least once.",
-        **{
-            f"value_{number}": (
-                _PARAMS.columns[name].answer_type
-                if not _PARAMS.columns[name].nullable
-                else _PARAMS.columns[name].answer_type | None,
-                Field(alias=name),
-            )
-            for number, name in enumerate(_PARAMS.roles.recorded_together)
-        },
+        "Values that the data recorded together at least once.",
+        _PARAMS.roles.recorded_together,
     )
     DropdownValues = create_model(
         "DropdownValues",

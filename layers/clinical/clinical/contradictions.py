@@ -21,9 +21,12 @@ OF_ANSWERS = frozenset(
     {
         *("interval", "support", "missing", "model_version", "skill", "disclaimer"),
         *("base_value", "contributions", "explained_by", "standard_errors"),
+        *("averaged_over", "treatment", "treatments", "reference", "win_probability"),
+        "assignment",
     }
 )
 OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
+MOST_KNOWN_LATER = 3  # each choice of them has an interval of its own
 LISTS = ("treatment", "recorded_together", "known_after_treatment")
 
 
@@ -45,6 +48,7 @@ class Parts:
     columns: Mapping[str, Kind | None]
     target: Target | None
     roles: Roles | None
+    intervals_by: str | tuple[str, ...]
     dropdown_keys: Mapping[str, str]
 
     @property
@@ -69,7 +73,10 @@ class Contradictory(ValueError):
 
 def contradictions(parts: Parts) -> Iterator[Contradiction]:
     """Find every one."""
-    for found in (_names, _columns, _dates, _target, _roles, _subgroups, _dropdown_keys):
+    for found in (
+        *(_names, _columns, _dates, _target, _roles, _known_later, _subgroups, _intervals),
+        _dropdown_keys,
+    ):
         yield from found(parts)
 
 
@@ -206,6 +213,40 @@ def _roles(parts: Parts) -> Iterator[Contradiction]:
                 yield Contradiction(path, f"{name} stands twice")
     for name in parts.roles.subgroups:
         yield from _is_feature(parts, name, ("roles", "subgroups", name))
+
+
+def _known_later(parts: Parts) -> Iterator[Contradiction]:
+    """Find what cannot be left out of a request, and averaged over."""
+    if parts.roles is None:
+        return
+    later = parts.roles.known_after_treatment
+    path = ("roles", "known_after_treatment")
+    if len(later) > MOST_KNOWN_LATER:
+        reason = f"there are {len(later)} columns; there can be {MOST_KNOWN_LATER}"
+        yield Contradiction(path, reason)
+    if later and not set(parts.features) - set(later):
+        yield Contradiction(path, "every feature is here: nothing would be left to predict from")
+    for place, name in enumerate(later):
+        if name in parts.roles.treatment:
+            reason = f"{name} is under treatment too: what is chosen is known before"
+            yield Contradiction((*path, place), reason)
+        counted = [other for other, kind in parts.features.items() if kind.since_column == name]
+        if counted or (name in parts.features and parts.features[name].since_column):
+            reason = f"{name} is counted from another date, or another from it"
+            yield Contradiction((*path, place), f"{reason}: it cannot be left out")
+
+
+def _intervals(parts: Parts) -> Iterator[Contradiction]:
+    if parts.roles is None or isinstance(parts.intervals_by, str):
+        return
+    for place, name in enumerate(parts.intervals_by):
+        path = ("intervals", "by", place)
+        if name not in parts.roles.subgroups:
+            known = ", ".join(parts.roles.subgroups) or "none"
+            yield Contradiction(path, f"{name} is not under roles.subgroups, which has {known}")
+        elif name in parts.roles.known_after_treatment:
+            reason = f"{name} may be left out of a request: no interval can depend on it"
+            yield Contradiction(path, reason)
 
 
 def _is_feature(parts: Parts, name: str, path: tuple[str | int, ...]) -> Iterator[Contradiction]:

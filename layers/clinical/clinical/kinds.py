@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, override
 
 from pydantic import (
@@ -480,7 +481,7 @@ class Level(Kind):
     def _are_different(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         return _all_different(values)
 
-    @property
+    @cached_property
     def _is_whole(self) -> bool:
         return all(isinstance(value, int) for value in self.values)
 

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.kinds import Column, Kind
-from clinical.params import Params, Roles, Target
+from clinical.params import Intervals, Params, Roles, Target
 
 type Path = tuple[str | int, ...]
 
@@ -39,6 +39,11 @@ BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than": ("lt", "below"),
     "less_than_equal": ("le", "at most"),
+}
+# What may be one thing or another, of which pydantic tells each by itself.
+EITHER: dict[Path, str] = {
+    ("since",): "must be a day, such as 2026-01-31, or the name of another date column",
+    ("by",): "must be auto, or a list of columns under roles.subgroups",
 }
 A_TAG = "tag:yaml.org,2002:"
 READ_AS = {
@@ -343,9 +348,7 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
         case _ if what in BOUNDS:
             bound, words = BOUNDS[what]
             return f"must be {words} {context[bound]:g}; this is {node.value}"
-    if path[-1:] == ("since",):
-        return "must be a day, such as 2026-01-31, or the name of another date column"
-    return _wrong_type(node, loc, what) or error["msg"]
+    return EITHER.get(path[-1:]) or _wrong_type(node, loc, what) or error["msg"]
 
 
 def _value_error(node: yaml.Node, path: Path, error: Exception) -> str:
@@ -376,6 +379,7 @@ def _valid_parts(tree: dict[Any, Any]) -> Parts:
     serving = tree.get("serving")
     keys = serving.get("dropdown_keys") if isinstance(serving, dict) else None
     adapter: TypeAdapter[Kind] = TypeAdapter(Column)
+    intervals = _valid(TypeAdapter(Intervals), tree.get("intervals"))
     return Parts(
         columns={
             name: _valid(adapter, kind)
@@ -384,6 +388,7 @@ def _valid_parts(tree: dict[Any, Any]) -> Parts:
         },
         target=_valid(TypeAdapter(Target), tree.get("target")),
         roles=_valid(TypeAdapter(Roles), tree.get("roles")) if isinstance(columns, dict) else None,
+        intervals_by=intervals.by if intervals else (),
         dropdown_keys=keys if isinstance(keys, dict) and isinstance(columns, dict) else {},
     )
 

@@ -61,8 +61,9 @@ class Roles(Frozen):
     """What columns are to a study, beside features.
 
     treatment: what can be chosen for a patient. recorded_together: a prediction is made for what
-    the data recorded together alone. known_after_treatment: what nobody knows before.
-    subgroups: whom errors are told of, for a number by where its bands begin.
+    the data recorded together alone. known_after_treatment: what nobody knows before, so that a
+    request may leave it out. subgroups: whom errors are told of, for a number by where its bands
+    begin.
     """
 
     treatment: tuple[str, ...] = ()
@@ -90,8 +91,16 @@ class Model(Frozen):
 
 
 class Intervals(Frozen):
+    """How wide intervals are made.
+
+    by: the subgroups' columns whose groups have intervals of their own, none by default; `auto`
+    lets the training rows decide. min_group_rows: a group of fewer has the interval of all.
+    """
+
     coverage: float = Field(gt=0, lt=1)
     folds: int = Field(ge=2)
+    by: Literal["auto"] | tuple[str, ...] = ()
+    min_group_rows: int = Field(default=50, ge=10)
 
 
 class Explanations(Frozen):
@@ -241,8 +250,32 @@ class Params(Frozen):
 
     @cached_property
     def nullable(self) -> tuple[str, ...]:
-        """The columns that a request may leave out."""
-        return tuple(name for name, kind in self.asked.items() if kind.nullable)
+        """The columns that a model takes as missing where a request leaves them out."""
+        later = self.roles.known_after_treatment
+        return tuple(
+            name for name, kind in self.asked.items() if kind.nullable and name not in later
+        )
+
+    @cached_property
+    def left_out(self) -> tuple[tuple[str, ...], ...]:
+        """Every choice of the columns that are known after treatment, which a request leaves out.
+
+        Each is in the order of the role; the last is all of them.
+        """
+        later = self.roles.known_after_treatment
+        return tuple(
+            chosen
+            for number in range(1, len(later) + 1)
+            for chosen in itertools.combinations(later, number)
+        )
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The columns of a treatment of which one can be set beside another: not any number."""
+        together = self.roles.recorded_together
+        return tuple(
+            name for name in self.roles.treatment if name in together or self.columns[name].listed
+        )
 
     # ---- What is the same decision ----
 
@@ -283,7 +316,9 @@ class Params(Frozen):
 
     @model_validator(mode="after")
     def _is_a_study(self) -> Self:
-        parts = Parts(self.columns, self.target, self.roles, self.serving.dropdown_keys)
+        parts = Parts(
+            self.columns, self.target, self.roles, self.intervals.by, self.serving.dropdown_keys
+        )
         wrong = list(contradictions(parts))
         if wrong:
             raise Contradictory(wrong)

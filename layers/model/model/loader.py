@@ -1,38 +1,64 @@
 """Make of the champion in the registry what the predict function serves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from clinical.artefacts import read_verified
 from clinical.card import Card, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
-from clinical.errors import ArtefactCorrupted
-from clinical.kinds import Value
+from clinical.errors import ArtefactCorrupted, ModelUnavailable
+from clinical.groups import groups_by
+from clinical.kinds import Feature, Value
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
-from clinical.reference import Conformal, Reference, Row, read_reference
+from clinical.recorded import Choice, Names
+from clinical.reference import Reference, Row, read_reference
 from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
 from pydantic import ValidationError
 
 from model.answering import check_answers
 from model.explanation import Explainer, Explanation
 from model.scored import interval_around, served
-from model.scorer import Scorer
+from model.scorer import Scorer, Scores
+from model.winning import Floats, win_probability
 
 LEDGER_ENTRIES = 20  # of the last promotions, which a card tells
 CARD_SECONDS = 3.0  # a card and its promotions are so many small reads, one after the other
+COMPARES_NOTHING = (
+    "The model that serves was trained before treatments could be compared; start the retrain "
+    "state machine."
+)
+RETRY_SECONDS = 60
+CERTAIN = (Choice((), 1.0),)  # where nothing is unknown
 
 type Values = tuple[Value, ...]
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score as it is served, with what it takes to know what it is worth."""
+    """A score as it is served, with what it takes to know what it is worth.
+
+    averaged_over: the columns that were not known; it is a mean over what was recorded of them.
+    """
 
     score: float
     interval: PredictionInterval
     support: int
+    averaged_over: Names = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of patients (n,) as the model has them, and what is unknown of each.
+
+    half_widths: of their intervals (n,), in units of the target.
+    """
+
+    scores: Scores
+    half_widths: Scores
+    unknown: list[Names]
 
 
 @dataclass(frozen=True)
@@ -61,8 +87,21 @@ class Model:
         return Explainer(self.scorer, background, list(self.params.features))
 
     def explain(self, patient: Row) -> Explanation:
-        """Say what each feature adds to a patient's score."""
-        return self.explainer.explain(self.params.features_of(patient))
+        """Say what each feature adds to a patient's score.
+
+        Of a mean of scores it is the mean of what it adds to each.
+        """
+        unknown = self.unknown(patient)
+        if not unknown:
+            return self.explainer.explain(self.params.features_of(patient))
+        choices = self.reference.later.choices(patient, unknown)
+        return mean_of(
+            [
+                (choice.weight, self.explainer.explain(self.params.features_of(known)))
+                for choice in choices
+                for known in [{**patient, **dict(zip(unknown, choice.values, strict=True))}]
+            ]
+        )
 
     @cached_property
     def card(self) -> ServedCard:
@@ -79,11 +118,27 @@ class Model:
         promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
 
+    def unknown(self, patient: Row) -> Names:
+        """Name the columns that are known after treatment, and that nobody says of a patient."""
+        return tuple(
+            name for name in self.params.roles.known_after_treatment if patient.get(name) is None
+        )
+
     def unrecorded(self, patient: Row) -> Violation | None:
-        """Say so if the data never recorded these values together."""
-        if self._together(patient) in self.training_rows:
+        """Say so if the data never recorded these values together, or not without what is left out.
+
+        A model of an earlier release cannot average over anything.
+        """
+        unknown = self.unknown(patient)
+        if unknown not in self.reference.intervals:
+            return Violation(
+                loc=("body", unknown[0]),
+                msg="Field required: the model that serves was trained before it could be left out",
+                type="missing",
+            )
+        if self.support(patient, unknown) is not None:
             return None
-        *rest, last = self.params.roles.recorded_together
+        *rest, last = self._together(unknown)
         what = f"{', '.join(rest)} and {last} were" if rest else f"This {last} was"
         return Violation(
             loc=("body",),
@@ -94,22 +149,107 @@ class Model:
 
     def predict(self, patients: Sequence[Row]) -> list[Score]:
         """Score patients with recorded combinations, in one call of ONNX Runtime."""
-        scores = self.scorer.predict([self.params.features_of(one) for one in patients])
-        conformal: Conformal = self.reference.interval
-        lows, highs = interval_around(scores, conformal.half_width, self.params)
+        return self.served(patients, self.scored(patients))
+
+    def scored(self, patients: Sequence[Row]) -> Scored:
+        """Score patients, the mean over what is unknown of each."""
+        unknown = [self.unknown(one) for one in patients]
+        intervals = [self.reference.intervals[one] for one in unknown]
+        half_widths = np.array(
+            [
+                interval.half_widths.get(self.group_of(patient), interval.half_width)
+                if interval.by
+                else interval.half_width
+                for patient, interval in zip(patients, intervals, strict=True)
+            ]
+        )
+        if not any(unknown):
+            scores = self.scorer.predict([self.params.features_of(one) for one in patients])
+        else:
+            scores = self._averaged(patients, unknown)
+        return Scored(scores, half_widths, unknown)
+
+    def _averaged(self, patients: Sequence[Row], unknown: Sequence[Names]) -> Scores:
+        rows: list[dict[str, Feature]] = []
+        weights: list[float] = []
+        starts: list[int] = []
+        for patient, columns in zip(patients, unknown, strict=True):
+            starts.append(len(rows))
+            for choice in self.reference.later.choices(patient, columns) if columns else CERTAIN:
+                known = dict(zip(columns, choice.values, strict=True))
+                rows.append(self.params.features_of({**patient, **known}))
+                weights.append(choice.weight)
+        scores: Scores = np.add.reduceat(self.scorer.predict(rows) * np.array(weights), starts)
+        return scores
+
+    def served(self, patients: Sequence[Row], scored: Scored) -> list[Score]:
+        """Make of scores what is served of them."""
+        lows, highs = interval_around(scored.scores, scored.half_widths, self.params)
+        coverage = self.reference.interval.coverage
         return [
             Score(
                 score=served(score, self.params),
-                interval=PredictionInterval(low=low, high=high, coverage=conformal.coverage),
-                support=self.training_rows[self._together(patient)],
+                interval=PredictionInterval(low=low, high=high, coverage=coverage),
+                support=self.support(patient, unknown) or 0,
+                averaged_over=unknown,
             )
-            for patient, score, low, high in zip(
-                patients, scores.tolist(), lows.tolist(), highs.tolist(), strict=True
+            for patient, unknown, score, low, high in zip(
+                patients,
+                scored.unknown,
+                scored.scores.tolist(),
+                lows.tolist(),
+                highs.tolist(),
+                strict=True,
             )
         ]
 
-    def _together(self, patient: Row) -> Values:
-        return tuple(patient.get(name) for name in self.params.roles.recorded_together)
+    def support(self, patient: Row, unknown: Names) -> int | None:
+        """Count the training rows with a patient's combination; None where nobody recorded it."""
+        if not unknown:
+            names = self.params.roles.recorded_together
+            return self.training_rows.get(tuple(patient.get(name) for name in names))
+        names = self._together(unknown)
+        counts = self.reference.together.grouped(names, ()).get(
+            tuple(patient.get(name) for name in names)
+        )
+        return None if counts is None else counts[()]
+
+    def _together(self, unknown: Names) -> Names:
+        return tuple(one for one in self.params.roles.recorded_together if one not in unknown)
+
+    @cached_property
+    def probability(self) -> Callable[[Floats], Floats]:
+        """Map differences of scores to win probabilities.
+
+        Raises ModelUnavailable where the model is of a release that could not compare.
+        """
+        if self.reference.differences is None:
+            raise ModelUnavailable(COMPARES_NOTHING, RETRY_SECONDS)
+        return win_probability(self.reference.differences, self.params.target.higher_is)
+
+    @cached_property
+    def group_of(self) -> Callable[[Row], tuple[str, ...]]:
+        """Name a patient's group, where intervals go by groups."""
+        return groups_by(self.reference.interval.by, self.params)
+
+
+def mean_of(weighted: Sequence[tuple[float, Explanation]]) -> Explanation:
+    """Explain a mean of scores by the means of their contributions.
+
+    weighted: weights, which add up to 1, and explanations. Errors of estimates add up as if the
+    same orders were drawn for all, which they are: the mean is on the safe side.
+    """
+
+    def mean(of: Callable[[Explanation], Mapping[str, float]]) -> dict[str, float]:
+        names = of(weighted[0][1])
+        return {name: sum(weight * of(one)[name] for weight, one in weighted) for name in names}
+
+    is_exact = weighted[0][1].standard_errors is None
+    return Explanation(
+        base_value=sum(weight * one.base_value for weight, one in weighted),
+        contributions=mean(lambda one: one.contributions),
+        standard_errors=None if is_exact else mean(lambda one: one.standard_errors or {}),
+    )
 
 
 def load(bucket: ObstoreBucket, champion: Champion) -> Model:
@@ -123,7 +263,7 @@ def load(bucket: ObstoreBucket, champion: Champion) -> Model:
     reference.check_contract(params())
     if scorer.properties.get(REFERENCE_PROPERTY) != champion.reference.sha256:
         raise ArtefactCorrupted(f"{champion.version} was not made with its reference")
-    together = params().roles.recorded_together
+    names = params().roles.recorded_together
     model = Model(
         bucket=bucket,
         champion=champion,
@@ -131,7 +271,7 @@ def load(bucket: ObstoreBucket, champion: Champion) -> Model:
         reference=reference,
         params=params(),
         training_rows={
-            tuple(combination.values.get(name) for name in together): combination.training_rows
+            tuple(combination.values.get(name) for name in names): combination.training_rows
             for combination in reference.combinations
         },
     )

@@ -12,8 +12,12 @@ def served(score: float, params: Params) -> float:
     return round(min(max(score, lowest), highest), params.target.decimals)
 
 
-def interval_around(scores: Scores, half_width: float, params: Params) -> tuple[Scores, Scores]:
+def interval_around(
+    scores: Scores, half_width: float | Scores, params: Params
+) -> tuple[Scores, Scores]:
     """Give the lower and upper ends for scores (n,): within the target's range, so many decimals.
+
+    half_width: of all of them, or of each (n,).
 
     Ends are rounded outwards, so that an interval never holds less than was measured.
     """

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from clinical.contract import DropdownValues, ExplainedPrediction
+from clinical.contract import (
+    ComparedTreatment,
+    DropdownValues,
+    ExplainedPrediction,
+    TreatmentComparison,
+)
 from clinical.contradictions import OF_ANSWERS, OF_DROPDOWN_VALUES
 from clinical.errors import ParamsInvalid
 from clinical.params import PATH, Params, params, parse_params, read_params
@@ -411,7 +416,8 @@ def test_who_and_what_is_predicted_is_not_called_as_another_key_of_an_answer() -
 def test_the_keys_of_answers_are_those_of_the_contract() -> None:
     own = {"identifier", "score"}  # which go by the column's name
 
-    assert set(ExplainedPrediction.model_fields) - own == OF_ANSWERS
+    answers = (ExplainedPrediction, TreatmentComparison, ComparedTreatment)
+    assert set().union(*(one.model_fields for one in answers)) - own == OF_ANSWERS
     listed = set(params().serving.dropdown_keys)
     assert set(DropdownValues.model_fields) - listed == OF_DROPDOWN_VALUES
 

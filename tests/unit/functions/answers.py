@@ -95,6 +95,32 @@ def without_added(answer: Any, recorded: Any) -> Any:
     return answer
 
 
+def may_be_left_out_now(recorded: Any) -> Any:
+    """Take from a recorded refusal what is none any more: side effects may be left out.
+
+    Gives None where nothing is left that would be refused.
+    """
+    if not isinstance(recorded, dict) or "errors" not in recorded:
+        return recorded
+    kept = [one for one in recorded["errors"] if one["loc"][-1] != "Side_Effects" or said(one)]
+    if kept == recorded["errors"]:
+        return recorded
+    more = recorded["detail"].replace("and 3 more", "and 2 more")
+    return {**recorded, "errors": kept, "detail": more} if kept else None
+
+
+def said(error: Any) -> bool:
+    """Whether a field that was refused said anything: recorded are those that did, and null."""
+    return error["type"] not in {"missing", "literal_error"}
+
+
+def drop_left_out(document: Any) -> None:
+    """Take from an OpenAPI document the field that may be left out now."""
+    patient = document["components"]["schemas"]["Patient"]
+    del patient["properties"]["Side_Effects"]
+    patient["required"] = [one for one in patient["required"] if one != "Side_Effects"]
+
+
 def drop_descriptions(document: Any) -> None:
     """Take the descriptions of an OpenAPI document's schemas out of it."""
     for schema in document["components"]["schemas"].values():

@@ -147,6 +147,8 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Asked:
         if row["性別"] is None and row["smoker?"] is None
     )
     left_out = {name: value for name, value in recorded.items() if value is not None}
+    treatment = {name: first[name] for name in ("arm", "dose, mg")}
+    untreated = {name: first[name] for name in first if name not in {*treatment, "ward"}}
     return ask(
         tmp_path_factory.mktemp("wide"),
         WIDE_TEXT,
@@ -160,6 +162,8 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Asked:
         asked("GET", "/health"),
         asked("GET", "/model"),
         asked("GET", "/dropdown-values", function="dropdown"),
+        asked("POST", "/compare", {"patient": untreated}),
+        asked("POST", "/compare", {"patient": untreated, "reference": treatment}),
     )
 
 
@@ -193,11 +197,34 @@ def test_a_patient_of_such_a_study_is_scored_under_the_studys_names(wide: Asked)
 
 
 def test_what_is_null_and_what_is_left_out_are_missing_alike(wide: Asked) -> None:
+    """But for what is known after treatment: that is averaged over, for nobody knows it yet."""
     null, left_out = wide.answers[2:4]
 
     assert null["status"] == 200, null
     assert null["body"] == left_out["body"]
-    assert null["body"]["missing"] == NULLABLE
+    assert null["body"]["missing"] == [name for name in NULLABLE if name != "ward"]
+    assert null["body"]["averaged_over"] == ["ward"]
+    assert "averaged_over" not in wide.answers[0]["body"]
+
+
+def test_its_treatments_are_compared_as_they_were_recorded(wide: Asked) -> None:
+    """Of arm and dosage; the latter is in no combination that a request is held to."""
+    first = next(row for row in PATIENTS if None not in row.values())
+    alike = [
+        row for row in PATIENTS if all(row[name] == first[name] for name in ("性別", "smoker?"))
+    ]
+    for answer in wide.answers[9:]:
+        body = answer["body"]
+        assert answer["status"] == 200, answer
+        treatments = [tuple(one["treatment"].values()) for one in body["treatments"]]
+        assert set(treatments) <= {(row["arm"], row["dose, mg"]) for row in alike}
+        assert len(set(treatments)) == len(treatments) > 6
+        lower_wins = sorted(body["treatments"], key=lambda one: one[TARGET])
+        assert lower_wins[0]["win_probability"] > 0.5 > lower_wins[-1]["win_probability"]
+        assert body["averaged_over"] == ["ward"]
+    assert wide.answers[10]["body"]["reference"] == {
+        name: first[name] for name in ("arm", "dose, mg")
+    }
 
 
 def test_a_score_of_19_features_is_explained_by_permutations_with_their_error(wide: Asked) -> None:
@@ -216,11 +243,13 @@ def test_a_batch_of_such_a_study_answers_each_patient(wide: Asked) -> None:
     assert answer["status"] == 200
     *scored, nobody, nothing = answer["body"]["predictions"]
     assert [one["missing"] for one in scored] == [
-        [name for name in WIDE if name in row and row[name] is None] for row in PATIENTS[:20]
+        [name for name in WIDE if name != "ward" and name in row and row[name] is None]
+        for row in PATIENTS[:20]
     ]
     required = {*FEATURES, "Pat. ID"} - set(NULLABLE)
     assert {error["loc"][-1] for error in nobody["errors"]} == required
-    assert nothing["missing"] == NULLABLE
+    assert nothing["missing"] == [name for name in NULLABLE if name != "ward"]
+    assert nothing["averaged_over"] == ["ward"]
 
 
 def test_what_is_wrong_is_named_by_the_studys_names(wide: Asked) -> None:
@@ -231,7 +260,7 @@ def test_what_is_wrong_is_named_by_the_studys_names(wide: Asked) -> None:
 
 
 def test_the_other_routes_speak_of_the_study_too(wide: Asked) -> None:
-    health, card, values = wide.answers[6:]
+    health, card, values = wide.answers[6:9]
 
     assert health["body"]["status"] == "healthy"
     assert card["status"] == 200

@@ -9,6 +9,7 @@ import onnx
 import pandas as pd
 import pytest
 import stage
+from averaging import counting
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from clinical.reference import read_reference
@@ -20,8 +21,10 @@ from intervals import conformal, interval_half_width, predicted_when_left_out
 from rows import Rows
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
+from stages.extract_combinations import valid_combinations
 from stages.train import with_support
 
+from data.generate import as_csv, patients
 from tests.unit.conftest import smaller
 
 if TYPE_CHECKING:
@@ -57,16 +60,19 @@ def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
 
 def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
     """The average of the other folds, which is what a model that knows nothing else answers."""
-    features = pd.DataFrame({"any": range(10)})
-    target = np.array([float(2**row) for row in range(10)])  # no two folds have the same sum
+    rows = Rows(as_csv(patients(10, seed=1)).encode(), params())
+    target = rows.target()
+    counted = counting(valid_combinations(rows, params()), rows, params())
 
     predicted = predicted_when_left_out(
-        Pipeline([("forest", DummyRegressor())]), features, target, params()
+        Pipeline([("forest", DummyRegressor())]), rows, counted, params()
     )
 
-    for _, left_out in folds(params().intervals.folds, params()).split(features):
-        expected = (target.sum() - target[left_out].sum()) / (10 - len(left_out))
-        assert predicted[left_out].tolist() == [expected] * len(left_out)
+    assert set(predicted) == {(), *params().left_out}
+    for scores in predicted.values():
+        for _, left_out in folds(params().intervals.folds, params()).split(target):
+            expected = (target.sum() - target[left_out].sum()) / (10 - len(left_out))
+            assert scores[left_out].tolist() == pytest.approx([expected] * len(left_out))
 
 
 def test_support_counts_training_rows() -> None:

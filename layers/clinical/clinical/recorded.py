@@ -1,0 +1,79 @@
+"""What the data recorded together, and the mean over it where something is not known yet."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from clinical.frozen import Frozen
+from clinical.kinds import Value
+
+type Values = tuple[Value, ...]
+type Names = tuple[str, ...]
+
+
+class Combination(Frozen):
+    """Values that the data set records together, and in how many training rows."""
+
+    values: dict[str, Value]
+    training_rows: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What some columns may turn out to say, and how much that weighs; weights add up to 1."""
+
+    values: Values
+    weight: float
+
+
+class Recorded:
+    """Combinations of the same columns, seen from some of them."""
+
+    def __init__(self, combinations: Iterable[Combination]) -> None:
+        self.combinations = tuple(combinations)
+        self._grouped: dict[tuple[Names, Names], dict[Values, dict[Values, int]]] = {}
+        self._choices: dict[Names, dict[Values, tuple[Choice, ...]]] = {}
+
+    @property
+    def columns(self) -> Names:
+        return tuple(self.combinations[0].values) if self.combinations else ()
+
+    def grouped(self, by: Names, of: Names) -> Mapping[Values, Mapping[Values, int]]:
+        """Count training rows by what some columns say, and then by what others say with it."""
+        if (by, of) not in self._grouped:
+            grouped: dict[Values, dict[Values, int]] = {}
+            for one in self.combinations:
+                key = tuple(one.values[name] for name in by)
+                value = tuple(one.values[name] for name in of)
+                counts = grouped.setdefault(key, {})
+                counts[value] = counts.get(value, 0) + one.training_rows
+            self._grouped[by, of] = grouped
+        return self._grouped[by, of]
+
+    def choices(self, row: Mapping[str, Value], unknown: Names) -> tuple[Choice, ...]:
+        """List what unknown columns may say with the rest of a row, weighted by training rows.
+
+        What no training row records with the rest weighs the same; where nothing was recorded with
+        it, all that was recorded counts.
+        """
+        rest = self.rest(unknown)
+        return self.choices_of(tuple(row.get(name) for name in rest), unknown)
+
+    def choices_of(self, rest: Values, unknown: Names) -> tuple[Choice, ...]:
+        """List them for the values of all other columns, in their order."""
+        known = self._choices.setdefault(unknown, {})
+        if rest not in known:
+            grouped = self.grouped(self.rest(unknown), unknown)
+            known[rest] = weighted(grouped.get(rest) or self.grouped((), unknown)[()])
+        return known[rest]
+
+    def rest(self, unknown: Names) -> Names:
+        """Name the columns that are known where some are not."""
+        return tuple(name for name in self.columns if name not in unknown)
+
+
+def weighted(counts: Mapping[Values, int]) -> tuple[Choice, ...]:
+    """Weigh values by their counts; all the same where none was counted."""
+    total = sum(counts.values())
+    if not total:
+        return tuple(Choice(values, 1 / len(counts)) for values in counts)
+    return tuple(Choice(values, count / total) for values, count in counts.items() if count)

@@ -1,0 +1,85 @@
+"""One patient, every recorded treatment: their scores, and how often each does better."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from clinical.kinds import Value
+from clinical.params import Params
+from clinical.reference import Row
+
+from model.loader import Model, Score
+
+type Treatment = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A treatment of a patient, its score, and how often it does better than the reference."""
+
+    treatment: Treatment
+    score: Score
+    win_probability: float
+
+
+def fitting(model: Model, patient: Row) -> list[Treatment]:
+    """List the treatments recorded with what a patient has, in the order of the contract's values.
+
+    patient: without treatment.
+    """
+    params = model.params
+    recorded = model.reference.treated.grouped(fixed(params), params.compared)
+    found = recorded.get(tuple(patient.get(name) for name in fixed(params)), {})
+    in_order = sorted(
+        found,
+        key=lambda values: [
+            place(name, value, params) for name, value in zip(params.compared, values, strict=True)
+        ],
+    )
+    return [dict(zip(params.compared, values, strict=True)) for values in in_order]
+
+
+def fixed(params: Params) -> tuple[str, ...]:
+    """Name what a patient has, of the columns of which combinations were recorded."""
+    chosen = {*params.compared, *params.roles.known_after_treatment}
+    return tuple(name for name in params.roles.recorded_together if name not in chosen)
+
+
+def place(name: str, value: Value, params: Params) -> tuple[int, Value]:
+    """Give what a value is sorted by: its place in the contract, or itself; missing comes first."""
+    listed = params.columns[name].listed
+    if value is None:
+        return (-1, 0)
+    return (listed.index(value), 0) if value in listed else (len(listed), value)
+
+
+def most_recorded(model: Model, patient: Row, treatments: Sequence[Treatment]) -> Treatment:
+    """Take the treatment with the most training rows, the first of them."""
+    later = model.params.roles.known_after_treatment
+    return max(treatments, key=lambda one: model.support({**patient, **one}, later) or 0)
+
+
+def compare(
+    model: Model, patient: Row, treatments: Sequence[Treatment], reference: Treatment
+) -> list[Compared]:
+    """Set treatments of a patient beside one of them, with nothing known of what follows.
+
+    patient: without treatment. reference: one of the treatments.
+    Raises ModelUnavailable where the model is of a release that could not compare.
+    """
+    probability = model.probability
+    patients = [{**patient, **one} for one in treatments]
+    scored = model.scored(patients)
+    scores, widths = np.clip(scored.scores, *model.params.scale), scored.half_widths
+    own = treatments.index(reference)
+    # The residuals of all, made as wide as those of these two.
+    as_wide = np.sqrt((widths**2 + widths[own] ** 2) / 2)
+    of_all = model.reference.intervals[scored.unknown[own]].half_width
+    scale = np.divide(of_all, as_wide, out=np.ones_like(as_wide), where=as_wide > 0)
+    won = probability(scale * (scores - scores[own]))
+    return [
+        Compared(treatment, score, win)
+        for treatment, score, win in zip(
+            treatments, model.served(patients, scored), won.tolist(), strict=True
+        )
+    ]
