@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from clinical.params import Params
 from clinical.reference import Conformal
-from forest import folds
+from folds import folds
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline
 

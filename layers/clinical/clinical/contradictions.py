@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from clinical.kinds import Kind, Value
-    from clinical.params import Roles, Target
+    from clinical.params import Roles, Target, Tuning
 
 # Keys that answers have anyway, beside the identifier's and the target's.
 OF_ANSWERS = frozenset(
@@ -45,6 +45,7 @@ class Parts:
     columns: Mapping[str, Kind | None]
     target: Target | None
     roles: Roles | None
+    tuning: Tuning | None
     dropdown_keys: Mapping[str, str]
 
     @property
@@ -69,7 +70,16 @@ class Contradictory(ValueError):
 
 def contradictions(parts: Parts) -> Iterator[Contradiction]:
     """Find every one."""
-    for found in (_names, _columns, _dates, _target, _roles, _subgroups, _dropdown_keys):
+    for found in (
+        _names,
+        _columns,
+        _dates,
+        _target,
+        _roles,
+        _subgroups,
+        _tuning,
+        _dropdown_keys,
+    ):
         yield from found(parts)
 
 
@@ -245,6 +255,20 @@ def _wrong_bands(kind: Kind, starts: tuple[float, ...] | None) -> str:
 
 def _scale(kind: Kind) -> tuple[float, float] | None:
     return None if kind.listed else getattr(kind, "range", None)
+
+
+def _tuning(parts: Parts) -> Iterator[Contradiction]:
+    if parts.tuning is None:
+        return
+    families = parts.tuning.families
+    for place, family in enumerate(families):
+        if family in families[:place]:
+            yield Contradiction(("tuning", "families", place), f"{family} stands twice")
+    for name, grid in parts.tuning.grids.items():
+        for family in dict.fromkeys(families):
+            if grid.of(family) is None:
+                reason = f"there is nothing to try of {family}, which tuning.families names"
+                yield Contradiction(("tuning", "grids", name), reason)
 
 
 def _dropdown_keys(parts: Parts) -> Iterator[Contradiction]:

@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 from clinical.params import Params, params
-from forest import encoder_of, forest_of, table_of
+from encoding import encoder_of, table_of
+from families import family_of, model_of
 from intervals import conformal, predicted_when_left_out
 from model.scored import interval_around
 from rows import Rows
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
 
 from data.generate import as_csv, patients
 from tests.unit.conftest import smaller
@@ -27,9 +27,7 @@ def coverage(seed: int, decisions: Params) -> tuple[int, int]:
     training, held_out = train_test_split(
         range(rows.number), test_size=decisions.split.test_fraction, random_state=seed
     )
-    model = Pipeline(
-        [("encoder", encoder_of(decisions)), ("forest", forest_of(decisions.model, decisions))]
-    )
+    model = model_of(family_of(decisions.model, decisions), encoder_of(decisions))
     left_out = predicted_when_left_out(model, table.iloc[training], scores[training], decisions)
     interval = conformal(scores[training] - left_out, decisions)
     predicted = model.fit(table.iloc[training], scores[training]).predict(table.iloc[held_out])
