@@ -19,8 +19,9 @@ def ridge_predictions(
 ) -> list[float] | None:
     """Predict held-out rows (m, d) by a ridge regression on training rows (n, d), target (n,).
 
-    Rows are encoded, NaN for what is missing. Its penalty is the best of `PENALTIES` by leave-one-out, which takes one decomposition. None
-    where linear algebra fails on the rows, which is logged: a baseline stops no model.
+    Rows are encoded, NaN for what is missing. The penalty is the best of `PENALTIES` by
+    leave-one-out, which takes one decomposition. None where linear algebra fails on the rows, which
+    is logged: a baseline stops no model.
     """
     ridge = Pipeline([*standardized(), ("ridge", RidgeCV(PENALTIES))])
     try:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from clinical.card import TuningCandidate
 from clinical.hyperparameters import GradientBoosting, Model, RandomForest, Ridge
 from clinical.kinds import Category, Date, Kind, Level, Number, WholeNumber, YesNo
 from clinical.params import Params, params
@@ -447,3 +448,11 @@ def test_a_pickled_model_needs_no_code_of_ours(decided: Model) -> None:
     ours = {"families", "encoding", "graph", "export", "folds", "clinical"}
     assert not strings & ours
     assert any("sklearn" in one for one in strings)
+
+
+def test_what_an_earlier_release_wrote_of_a_forest_is_read_as_one() -> None:
+    written = FOREST.model_dump(exclude={"family"})
+
+    read = TuningCandidate.model_validate({"hyperparameters": written, "rmse": 1.5})
+
+    assert read.hyperparameters == FOREST
