@@ -46,7 +46,7 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
             name=params.study.title,
             predicts=f"{params.target.column}, {lowest:g} to {highest:g}, from "
             + ", ".join(params.features),
-            algorithm="RandomForestRegressor of scikit-learn, served as ONNX",
+            algorithm=f"{trained.hyperparameters.ALGORITHM}, served as ONNX",
             intended_use=INTENDED_USE,
             limits=(*_limits(verdict, support, params), *params.study.limits),
         ),
@@ -129,6 +129,8 @@ def _lines(card: Card) -> Iterator[str]:
     yield from (f"- {reason}" for reason in verdict.reasons)
     yield f"\n{verdict.rows:,} held-out rows, {verdict.confidence:.0%} bootstrap intervals:\n"
     columns = [("this model", verdict.candidate), ("the plain average", verdict.average)]
+    if verdict.baseline:
+        columns.append((verdict.baseline.name, verdict.baseline.scores))
     if verdict.champion and verdict.champion.scores:
         columns.append(
             (
@@ -199,11 +201,11 @@ def _lines(card: Card) -> Iterator[str]:
 
 def _tuning(tuning: Tuning) -> Iterator[str]:
     yield (
-        f"Chosen from the grid `{tuning.grid}`: the fewest leaves with an RMSE of at most "
-        f"{tuning.limit:.4f}, one standard error over the best.\n"
+        f"Chosen from the grid `{tuning.grid}`: the fewest leaves or coefficients with an RMSE of "
+        f"at most {tuning.limit:.4f}, one standard error over the best.\n"
     )
     yield from _table(
-        ("candidate", "RMSE", "standard error", "leaves", ""),
+        ("candidate", "RMSE", "standard error", "leaves or coefficients", ""),
         (
             (
                 _named(one.hyperparameters.model_dump()),

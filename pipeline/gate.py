@@ -42,6 +42,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
             *_of_combinations(figures.champion, decision, gate),
+            _of_baseline(figures, beats=beats_average),
             _of_coverage(figures.coverage, figures.rows),
             _of_parity(figures, params),
         ),
@@ -140,6 +141,28 @@ def _not_compared(champion: AgainstChampion) -> str:
     return (
         f"It was not compared with the champion {champion.version}: of the held-out rows, "
         f"{champion.rows} are new to both and can be scored by both, which is too few."
+    )
+
+
+def _of_baseline(figures: Figures, *, beats: bool) -> str:
+    """Say what a simple model of the same rows is worth beside the candidate."""
+    baseline = figures.baseline
+    if baseline is None:
+        return "No ridge regression could be fitted on the same rows, to compare it with."
+    difference = baseline.rmse_difference
+    if difference.low <= 0 <= difference.high:
+        compared = f"cannot be told from it, at a difference of {difference.value:+.3f}"
+    else:
+        way = "lower" if difference.high < 0 else "higher"
+        compared = f"is {abs(difference.value):.3f} {way}"
+    if baseline.average_difference.high >= 0:
+        average = f"; it does not beat the plain average{'' if beats else ' either'}"
+    else:
+        average = "" if beats else "; it does beat the plain average"
+    return (
+        f"{baseline.name}, on the same rows, has an RMSE of {baseline.scores.rmse.value:.3f}; the "
+        f"model's {compared} ({figures.confidence:.0%} interval {difference.low:+.3f} to "
+        f"{difference.high:+.3f}){average}."
     )
 
 

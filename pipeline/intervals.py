@@ -11,7 +11,8 @@ from clinical.groups import grouping
 from clinical.params import Params
 from clinical.recorded import Names
 from clinical.reference import Conformal, Differences, GroupWidth
-from forest import folds, table_of
+from encoding import table_of
+from folds import folds
 from rows import Rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline

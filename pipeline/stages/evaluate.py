@@ -16,6 +16,7 @@ from clinical.reference import Conformal, Reference, read_reference
 from clinical.registry import Champion, Registry
 from clinical.verdict import (
     AgainstChampion,
+    Baseline,
     Coverage,
     Evaluation,
     Figures,
@@ -33,6 +34,7 @@ from stage import stage
 from state import Evaluated, Preprocessed, Seen, Trained
 
 UNREADABLE_NOW = "it cannot be read or scored any more"
+RIDGE = "Ridge regression"
 IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 
 type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
@@ -59,7 +61,7 @@ def evaluate(
     expected = np.array(json.loads(artefacts.read(trained.predictions)))
 
     bootstrap = bootstrap_of(params)
-    errors, errors_of_average = predicted - recorded, trained.average - recorded
+    errors, errors_of_average = clamped(predicted, params) - recorded, trained.average - recorded
     figures = Figures(
         rows=len(recorded),
         confidence=bootstrap.confidence,
@@ -69,6 +71,9 @@ def evaluate(
         rmse_difference=bootstrap.estimate(rmse_difference, errors, errors_of_average),
         parity=compared(predicted, expected, params),
         coverage=covered(recorded, predicted, reference.interval, params),
+        baseline=against_baseline(
+            trained, artefacts, recorded, errors, errors_of_average, bootstrap, params
+        ),
         champion=against_champion(
             registry,
             HeldOut(held_out, columns, recorded, errors, trained.average),
@@ -99,6 +104,36 @@ def scored(errors: Array, recorded: Array, bootstrap: Bootstrap) -> Scores:
         rmse=bootstrap.estimate(rmse, errors),
         mae=bootstrap.estimate(mae, errors),
         r2=bootstrap.estimate(r2, errors, recorded),
+    )
+
+
+def clamped(predicted: Array, params: Params) -> Array:
+    """Keep scores (n,) within the target's range, as they are served: some models go beyond it."""
+    return np.clip(predicted, *params.scale)
+
+
+def against_baseline(  # noqa: PLR0913, PLR0917 - whose errors are compared with whose
+    trained: Trained,
+    artefacts: Artefacts,
+    recorded: Array,
+    errors: Array,
+    errors_of_average: Array,
+    bootstrap: Bootstrap,
+    params: Params,
+) -> Baseline | None:
+    """Compare a ridge regression's predictions with recorded scores (n,), and with other errors.
+
+    None where none could be fitted.
+    """
+    if trained.baseline is None:
+        return None
+    predicted = np.array(json.loads(artefacts.read(trained.baseline)))
+    its_errors = clamped(predicted, params) - recorded
+    return Baseline(
+        name=RIDGE,
+        scores=scored(its_errors, recorded, bootstrap),
+        rmse_difference=bootstrap.estimate(rmse_difference, errors, its_errors),
+        average_difference=bootstrap.estimate(rmse_difference, its_errors, errors_of_average),
     )
 
 
@@ -190,7 +225,7 @@ def against_champion(
         return against
     bootstrap = bootstrap_of(params)
     recorded = held_out.recorded[compared]
-    its_errors = predicted - recorded
+    its_errors = clamped(predicted, params) - recorded
     below_average = bootstrap.estimate(rmse_difference, its_errors, held_out.average - recorded)
     return against.model_copy(
         update={
@@ -320,15 +355,14 @@ def importances(
     rows = generator.permutation(len(recorded))[:IMPORTANCE_ROWS]
     columns = {name: column[rows] for name, column in columns.items()}
     recorded = recorded[rows]
-    whole = rmse(scorer.score(columns) - recorded)
+
+    def error(columns: Columns) -> float:
+        return float(rmse(clamped(scorer.score(columns), params) - recorded))
+
+    whole = error(columns)
     for name in params.features:
         growth = [
-            float(
-                rmse(
-                    scorer.score({**columns, name: generator.permutation(columns[name])}) - recorded
-                )
-                - whole
-            )
+            error({**columns, name: generator.permutation(columns[name])}) - whole
             for _ in range(params.evaluation.importance_repeats)
         ]
         yield Importance(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from clinical import api, errors
 from clinical.contract import Patient
-from clinical.params import Model, Params, params
-from forest import forest_of
-from sklearn.ensemble import RandomForestRegressor
+from clinical.hyperparameters import Model
+from clinical.params import Params, params
+from families import Family, family_of
 from stages import cross_validate
 
 from events.generate import events, inputs_of, stages
@@ -160,7 +160,7 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
 ) -> None:
     """Stale digests would be refused by the stages that `sam local invoke` runs."""
     # No event names a forest that tuning tried: small ones will do.
-    monkeypatch.setattr(cross_validate, "forest_of", small_forest)
+    monkeypatch.setattr(cross_validate, "family_of", of_few_trees)
 
     made = events()
 
@@ -171,8 +171,8 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
             assert _digest(written, artefact) == _digest(made[name], artefact), "run `make events`"
 
 
-def small_forest(hyperparameters: Model, params: Params) -> RandomForestRegressor:
-    return forest_of(hyperparameters.model_copy(update={"n_estimators": 5}), params)
+def of_few_trees(hyperparameters: Model, params: Params) -> Family[Any]:
+    return family_of(hyperparameters.model_copy(update={"n_estimators": 5}), params)
 
 
 def _digest(event: dict[str, Any], artefact: str) -> object:

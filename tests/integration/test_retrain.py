@@ -152,7 +152,7 @@ def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
     stages = lineage(laptop, ended)["stages"]
     report = laptop.artefact(stages["choose"]["output"]["tuning"]["key"])
     chosen = [one for one in report["candidates"] if one["chosen"]]
-    assert len(report["candidates"]) == len(params().tuning.grids["small"].candidates())
+    assert len(report["candidates"]) == len(params().tuning.candidates("small"))
     assert [one["hyperparameters"] for one in chosen] == [
         stages["train"]["output"]["hyperparameters"]
     ]

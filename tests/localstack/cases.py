@@ -73,7 +73,7 @@ COMBINED = _of_the_sample(Combined, "train", "combined")
 TRAINED = _of_the_sample(Trained, "evaluate", "trained")
 EVALUATED = _of_the_sample(Evaluated, "publish", "evaluated")
 LISTED = Listed(  # ten or more, of which one may fail
-    grid="full", candidates=params().tuning.grids["full"].candidates()[:10]
+    grid="full", candidates=params().tuning.candidates("full")[:10]
 )
 CROSS_VALIDATED = _of_the_sample(CrossValidated, "choose", "tried", "candidates", 0)
 CHOSEN = Chosen(

@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 
 from clinical.frozen import Frozen
-from clinical.params import Model
+from clinical.hyperparameters import Model
 from clinical.reference import Conformal
 from clinical.registry import Champion
 from clinical.verdict import CurvePoint, Importance, Subgroup, Verdict
@@ -50,7 +50,10 @@ class Data(Part):
 
 
 class TuningCandidate(Part):
-    """A candidate with the mean RMSE of its folds, or the error that it failed with."""
+    """A candidate with the mean RMSE of its folds, or the error that it failed with.
+
+    leaves: of its trees or, of a linear model, its coefficients.
+    """
 
     hyperparameters: Model
     rmse: float | None = None
@@ -62,7 +65,7 @@ class TuningCandidate(Part):
 
 
 class Tuning(Part):
-    """Every candidate tried, and the RMSE under which the one with the fewest leaves was chosen."""
+    """Every candidate tried, and the RMSE under which the simplest was chosen."""
 
     grid: str
     limit: float

@@ -15,6 +15,7 @@ from pydantic import Field, StrictStr, model_validator
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
+from clinical.hyperparameters import FamilyName, Grid, Model
 from clinical.kinds import Column, Feature, Kind, Value
 
 NAME = "params.yaml"
@@ -81,15 +82,6 @@ class Dataset(Frozen):
     max_bytes: int = Field(ge=1)
 
 
-class Model(Frozen):
-    """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`."""
-
-    n_estimators: int = Field(ge=1)
-    max_depth: int | None = Field(ge=1)
-    min_samples_split: int = Field(ge=2)
-    min_samples_leaf: int = Field(ge=1)
-
-
 class Intervals(Frozen):
     """How wide intervals are made.
 
@@ -107,24 +99,14 @@ class Explanations(Frozen):
     background_rows: int = Field(ge=1)
 
 
-class Grid(Frozen):
-    """Values to try of each hyperparameter of `Model`."""
-
-    n_estimators: tuple[int, ...] = Field(min_length=1)
-    max_depth: tuple[int | None, ...] = Field(min_length=1)
-    min_samples_split: tuple[int, ...] = Field(min_length=1)
-    min_samples_leaf: tuple[int, ...] = Field(min_length=1)
-
-    def candidates(self) -> tuple[Model, ...]:
-        """List every combination of the values."""
-        values = dict(self)
-        return tuple(
-            Model(**dict(zip(values, one, strict=True)))
-            for one in itertools.product(*values.values())
-        )
-
-
 class Tuning(Frozen):
+    """What an execution that is to tune tries.
+
+    families: of models, of which each grid has values to try. grid: the name of the one that is
+    tried where none is named.
+    """
+
+    families: tuple[FamilyName, ...] = Field(default=("random_forest",), min_length=1)
     grid: str
     folds: int = Field(ge=2)
     tolerated_failures: float = Field(ge=0, lt=1)
@@ -135,6 +117,10 @@ class Tuning(Frozen):
         if self.grid not in self.grids:
             raise ValueError(f"grid names {self.grid}, grids has {', '.join(self.grids)}")
         return self
+
+    def candidates(self, grid: str) -> tuple[Model, ...]:
+        """List what there is to try in the grid of a name."""
+        return self.grids[grid].candidates(self.families)
 
 
 class Evaluation(Frozen):
@@ -317,7 +303,12 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _is_a_study(self) -> Self:
         parts = Parts(
-            self.columns, self.target, self.roles, self.intervals.by, self.serving.dropdown_keys
+            self.columns,
+            self.target,
+            self.roles,
+            self.intervals.by,
+            self.tuning,
+            self.serving.dropdown_keys,
         )
         wrong = list(contradictions(parts))
         if wrong:

@@ -2,7 +2,16 @@ from typing import Any
 
 import pytest
 from clinical.params import Gate, params
-from clinical.verdict import AgainstChampion, Coverage, Estimate, Figures, Parity, Scores, Verdict
+from clinical.verdict import (
+    AgainstChampion,
+    Baseline,
+    Coverage,
+    Estimate,
+    Figures,
+    Parity,
+    Scores,
+    Verdict,
+)
 from gate import coverage_tolerance, judged
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,7 +201,7 @@ def test_whatever_else_holds_parity_and_coverage_must(**other: Any) -> None:
 def test_reasons_are_sentences_with_their_figures() -> None:
     verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(BETTER, beats=True))
 
-    average, compared, stays, coverage, parity = verdict.reasons
+    average, compared, stays, ridge, coverage, parity = verdict.reasons
     assert average == (
         "It does not beat the plain average: on 200 held-out rows its RMSE is 1.000, the average's "
         "1.000, a difference of +0.010 (95% interval -0.030 to +0.050; below 0 is better)."
@@ -202,6 +211,7 @@ def test_reasons_are_sentences_with_their_figures() -> None:
         "are new to both, its RMSE differs by -0.500 (95% interval -0.600 to -0.400)."
     )
     assert stays == "The champion does beat the plain average, so it stays."
+    assert ridge == "No ridge regression could be fitted on the same rows, to compare it with."
     assert coverage == (
         "Its 90% intervals held 91.0% of 200 recorded scores, within the 5.0 points allowed."
     )
@@ -209,6 +219,49 @@ def test_reasons_are_sentences_with_their_figures() -> None:
         "ONNX answers as scikit-learn does: the largest difference is 1.0e-06, allowed are 1e-04 "
         "points."
     )
+
+
+LOWER = Estimate(value=-0.06, low=-0.1, high=-0.02)
+HIGHER = Estimate(value=0.04, low=0.002, high=0.08)
+
+
+@pytest.mark.parametrize(
+    ("candidate_beats", "against_ridge", "ridge_against_average", "ends"),
+    [
+        (True, LOWER, BETTER, "the model's is 0.060 lower (95% interval -0.100 to -0.020)."),
+        (True, HIGHER, BETTER, "the model's is 0.040 higher (95% interval +0.002 to +0.080)."),
+        (
+            True,
+            ABOUT_EQUAL,
+            BETTER,
+            (
+                "the model's cannot be told from it, at a difference of +0.010 (95% interval "
+                "-0.030 to +0.050)."
+            ),
+        ),
+        (True, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average."),
+        (False, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average either."),
+        (False, ABOUT_EQUAL, WORSE, "+0.050); it does not beat the plain average either."),
+        (False, HIGHER, BETTER, "+0.080); it does beat the plain average."),
+    ],
+)
+def test_a_ridge_regression_is_set_beside_the_candidate_and_decides_nothing(
+    candidate_beats: bool, against_ridge: Estimate, ridge_against_average: Estimate, ends: str
+) -> None:
+    difference = BETTER if candidate_beats else ABOUT_EQUAL
+    baseline = Baseline(
+        name="Ridge regression",
+        scores=SCORES,
+        rmse_difference=against_ridge,
+        average_difference=ridge_against_average,
+    )
+
+    verdict = decided(rmse_difference=difference, baseline=baseline)
+
+    assert verdict.decision == decided(rmse_difference=difference).decision
+    (said,) = [one for one in verdict.reasons if "idge" in one]
+    assert said.startswith("Ridge regression, on the same rows, has an RMSE of 1.000; the model's ")
+    assert said.endswith(ends)
 
 
 def test_without_a_champion_that_is_said() -> None:

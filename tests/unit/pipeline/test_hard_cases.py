@@ -16,7 +16,7 @@ from stages.evaluate import covered
 
 from data.generate import as_csv, patients
 from tests.unit.clinical.test_params import with_value
-from tests.unit.conftest import smaller
+from tests.unit.conftest import smaller, tuning_of
 from tests.unit.pipeline.test_evaluate import stumps
 from tests.unit.pipeline.test_gate import ABOUT_EQUAL, champion, decided
 
@@ -43,12 +43,7 @@ def test_train_a_category_that_looks_like_nothing_is_trained_on(
     value: str,
     tune: bool,
 ) -> None:
-    decisions = knowing(value)
-    grid = decisions.tuning.grids["small"].model_copy(
-        update={"n_estimators": (2,), "max_depth": (5,), "min_samples_leaf": (2,)}
-    )
-    tuning = decisions.tuning.model_copy(update={"grids": {"small": grid}})
-    decisions = decisions.model_copy(update={"tuning": tuning})
+    decisions = tuning_of(knowing(value), n_estimators=(2,), max_depth=(5,), min_samples_leaf=(2,))
     monkeypatch.setattr(stage, "params", lambda: decisions)
     upload(sample_bytes.replace(b",Nausea,", f",{value},".encode()))
 

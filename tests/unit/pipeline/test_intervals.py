@@ -9,7 +9,7 @@ import pytest
 from averaging import counting
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, parse_params
-from forest import encoder_of, table_of
+from encoding import encoder_of, table_of
 from intervals import (
     chosen_by,
     conformal,
