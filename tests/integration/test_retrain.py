@@ -55,6 +55,7 @@ def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> N
     stages = lineage(laptop, ended)["stages"]
     assert [name for name in sorted(stages) if stages[name]["from_cache_of"] is None] == [
         "admit",
+        "annotate",
         "evaluate",
         "ingest",
         "promote",

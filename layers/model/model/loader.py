@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from clinical import telemetry
 from clinical.artefacts import read_verified
-from clinical.card import Card, LedgerEntry, ServedCard
+from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
-from clinical.errors import ArtefactCorrupted
+from clinical.errors import ArtefactCorrupted, ClinicalError
 from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.reference import Conformal, Reference, Row, read_reference
-from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
+from clinical.registry import LEARNING_CURVE, REFERENCE_PROPERTY, Champion, Registry
 from pydantic import ValidationError
 
 from model.answering import check_answers
 from model.explanation import Explainer, Explanation
+from model.later import Later
 from model.scored import interval_around, served
 from model.scorer import Scorer
 
@@ -64,12 +66,16 @@ class Model:
         """Say what each feature adds to a patient's score."""
         return self.explainer.explain(self.params.features_of(patient))
 
-    @cached_property
+    @property
     def card(self) -> ServedCard:
-        """Read its card, and the last promotions, once they can be read.
+        """Give its card with the last promotions, and its learning curve once it is measured.
 
         Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
         """
+        return self._card.model_copy(update={"learning_curve": self._learning_curve.now()})
+
+    @cached_property
+    def _card(self) -> ServedCard:
         bucket = self.bucket.within(CARD_SECONDS)
         body = read_verified(bucket, self.champion.card)
         try:
@@ -78,6 +84,24 @@ class Model:
             raise ArtefactCorrupted(f"{self.champion.card.key} is no card of this code") from error
         promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
+
+    @cached_property
+    def _learning_curve(self) -> Later[LearningCurve]:
+        return Later(self._read_learning_curve, self.params.serving.refresh_seconds)
+
+    def _read_learning_curve(self) -> LearningCurve | None:
+        """Read it if it is there; a card is none the worse without, so a failure is only told."""
+        registry = Registry(self.bucket.within(CARD_SECONDS))
+        try:
+            return registry.annex(self.version, LEARNING_CURVE, LearningCurve)
+        except ClinicalError as error:
+            telemetry.logger().error(
+                "The learning curve could not be read; the card is served without.",
+                extra={"error": type(error).__name__, "reason": str(error)},
+            )
+            if isinstance(error, ArtefactCorrupted):
+                telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
+            return None
 
     def unrecorded(self, patient: Row) -> Violation | None:
         """Say so if the data never recorded these values together."""
