@@ -166,9 +166,8 @@ def test_an_execution_that_is_stopped_in_a_branch_promotes_nothing(
     until(lambda: "Train" in names(laptop, arn, "Entered"), "training")
 
     laptop.stack.stepfunctions.stop_execution(executionArn=arn)
-    until(
-        lambda: "Train" in names(laptop, arn, "Exited"), "its end"
-    )  # the function goes on to its end
+    # The function goes on to its end.
+    until(lambda: "Train" in names(laptop, arn, "Exited"), "the end of its training")
 
     assert "Evaluate" not in names(laptop, arn, "Entered")
     assert laptop.artefact("models/champion.json") == champion
