@@ -74,7 +74,8 @@ class Progress:
             step.seconds, step.output = when - step.entered, exited.get("output", "")
         elif kind in {"TaskFailed", "TaskTimedOut"}:
             failure = event[f"{kind[0].lower()}{kind[1:]}EventDetails"]
-            step = self.within[event["id"]]
+            # An earlier release's local cloud did not say what an event follows.
+            step = self.within.get(event["id"], self.steps[-1])
             step.error, step.cause = failure.get("error", ""), failure.get("cause", "")
         elif kind in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
             for step in self.steps:

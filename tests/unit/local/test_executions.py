@@ -69,6 +69,20 @@ def test_an_error_is_of_the_state_that_it_happened_in_and_not_of_one_beside_it()
     ]
 
 
+def test_an_error_that_follows_nothing_is_of_the_state_entered_last() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("TaskStateEntered", 0, "One", 1),
+            event("TaskStateEntered", 0, "Two", 2),
+            event("TaskFailed", 1, "", 3, error="Broken"),
+        ]
+    )
+
+    assert [step.error for step in progress.steps] == ["", "Broken"]
+
+
 def test_only_what_is_new_in_a_history_is_read() -> None:
     progress = Progress()
     history = [event("TaskStateEntered", 0, "Ingest")]
