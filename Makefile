@@ -130,6 +130,11 @@ cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [MET
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback
 
+.PHONY: bench-curve
+bench-curve: $(READY) ## Simulate how often the learning curve says that more rows would help, and should not
+	@$(PYTHON) -m bench.learning_curve
+	@$(PYTHON) -m bench.learning_curve --forests --sets 200
+
 .PHONY: bench-uploads
 bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve
 	@$(PYTHON) -m bench.uploads

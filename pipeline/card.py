@@ -16,6 +16,7 @@ from clinical.card import (
 )
 from clinical.params import Params
 from clinical.reference import Reference
+from clinical.registry import LEARNING_CURVE
 from clinical.verdict import Estimate, Evaluation, Verdict
 from state import Ingested, Preprocessed, Trained
 
@@ -185,6 +186,10 @@ def _lines(card: Card) -> Iterator[str]:
     )
     if training.tuning:
         yield from _tuning(training.tuning)
+    yield (
+        f"Whether more rows would help is measured beside the promotion: "
+        f"`models/{card.model_version}/{LEARNING_CURVE}`, and `learning_curve` of GET /model.\n"
+    )
     yield "## Lineage\n"
     yield (
         f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`.\n"

@@ -255,6 +255,11 @@ def family_of(hyperparameters: decided.Model, params: Params) -> Family[Any]:
     return FAMILIES[type(hyperparameters)](hyperparameters, params)
 
 
+def regressor_of(hyperparameters: decided.Model, params: Params) -> Estimator:
+    """Give a regressor of these hyperparameters, for encoded features."""
+    return family_of(hyperparameters, params).regressor()
+
+
 def model_of(family: Family[Any], encoder: Estimator) -> Pipeline:
     """Give what takes a table of features: the encoder, and a regressor of a family."""
     return Pipeline([(ENCODER, encoder), (REGRESSOR, family.regressor())])

@@ -185,6 +185,25 @@ class Evaluated(Frozen):
     report: Artefact
 
 
+class Measured(Frozen):
+    """The learning curve of a data set and its hyperparameters, whatever becomes of the model."""
+
+    curve: Artefact
+
+
+class Published(Frozen):
+    """A version that is in the registry."""
+
+    version: str = Field(min_length=1, max_length=64)
+
+
+class Annotated(Frozen):
+    """What was found out about a version after it was published, where it lies now."""
+
+    version: str
+    learning_curve: Artefact
+
+
 class Promoted(Frozen):
     """What came of a nomination; where it was not promoted, the reason says why.
 

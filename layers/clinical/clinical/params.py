@@ -130,6 +130,23 @@ class Evaluation(Frozen):
     importance_repeats: int = Field(ge=1)
 
 
+class LearningCurve(Frozen):
+    """How error falls as models get more rows: on which fractions of the training rows, how often.
+
+    fractions: of the training rows, from the fewest to all of them.
+    draws: models of each fraction, by which other rows, or another seed where it is all of them.
+    """
+
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
+    draws: int = Field(default=5, ge=2)
+
+    @model_validator(mode="after")
+    def _they_grow_to_all(self) -> Self:
+        if list(self.fractions) != sorted(set(self.fractions)) or self.fractions[-1:] != (1.0,):
+            raise ValueError("fractions must grow, each once, and end in 1: all training rows")
+        return self
+
+
 class Gate(Frozen):
     max_parity_error: float = Field(ge=0)
     coverage_tolerance: float = Field(gt=0, lt=1)
@@ -163,6 +180,7 @@ class Params(Frozen):
     explanations: Explanations
     tuning: Tuning
     evaluation: Evaluation
+    learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     gate: Gate
     serving: Serving
 
