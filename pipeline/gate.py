@@ -4,7 +4,17 @@ from math import sqrt
 from statistics import NormalDist
 
 from clinical.params import Gate, Params
-from clinical.verdict import AgainstChampion, Coverage, Decision, Figures, Verdict
+from clinical.verdict import (
+    AgainstChampion,
+    Calibration,
+    CalibrationBin,
+    Coverage,
+    Decision,
+    Figures,
+    Verdict,
+    WinBin,
+    Wins,
+)
 
 CHANCE = NormalDist().inv_cdf(0.99)  # a correct interval is off by more in 2 of 100 runs
 
@@ -42,6 +52,8 @@ def judged(figures: Figures, params: Params) -> Verdict:
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
             *_of_combinations(figures.champion, decision, gate),
+            *_of_calibration(figures.calibration, figures.confidence, params),
+            *_of_wins(figures.wins),
             _of_coverage(figures.coverage, figures.rows),
             _of_parity(figures, params),
         ),
@@ -141,6 +153,81 @@ def _not_compared(champion: AgainstChampion) -> str:
         f"It was not compared with the champion {champion.version}: of the held-out rows, "
         f"{champion.rows} are new to both and can be scored by both, which is too few."
     )
+
+
+def _of_calibration(
+    calibration: Calibration | None, confidence: float, params: Params
+) -> list[str]:
+    if calibration is None:
+        return []
+    decimals, unit = params.target.decimals, params.unit
+
+    def figures(one: CalibrationBin) -> tuple[str, str, str, str]:
+        found = one.recorded
+        shown = [f"{x:z.{decimals}f}" for x in (one.predicted, found.value, found.low, found.high)]
+        return shown[0], shown[1], shown[2], shown[3]
+
+    lowest, highest = calibration.bins[0], calibration.bins[-1]
+    predicted, recorded, low, high = figures(highest)
+    interval = f"({confidence:.0%} interval {low} to {high})"
+    if lowest == highest:
+        said = (
+            f"It predicts {predicted} {unit} on average, where {recorded} were recorded {interval}"
+        )
+    else:
+        said = (
+            f"Where it predicts {predicted} {unit}, {recorded} were recorded on average {interval}"
+        )
+        predicted, recorded, low, high = figures(lowest)
+        said += f", and where it predicts {predicted}, {recorded} ({low} to {high})"
+    slope = calibration.slope
+    if slope.low == slope.high == 0:  # all predictions are the same
+        return [f"{said}."]
+    said += f"; the calibration slope is {slope.value:z.2f} ({slope.low:z.2f} to {slope.high:z.2f}"
+    return [f"{said}; 1 is best{_of_slope(calibration)})."]
+
+
+def _of_slope(calibration: Calibration) -> str:
+    if calibration.slope.high < 1:
+        return ", and below it predictions are too far apart"
+    if calibration.slope.low > 1:
+        return ", and above it predictions are too close together"
+    return ""
+
+
+def _of_wins(wins: Wins | None) -> list[str]:
+    if wins is None:
+        return []
+    told = [(one, one.won) for one in wins.bins if one.won is not None]
+    if not told:
+        said = (
+            f"The {wins.rows} held-out rows are too few to check how probable it says it is that "
+            "one patient does better than another."
+        )
+    elif wins.holds:
+        said = (
+            "Of pairs of held-out patients, the one predicted to do better did so as often as was "
+            f"predicted, within chance, in {_counted(len(told))} of predicted probabilities."
+        )
+    else:
+        worst, won = max(told, key=lambda one: _outside(one[0]))
+        said = (
+            "How probable it says it is that one patient does better than another is off by more "
+            "than chance allows: of pairs of held-out patients where it said "
+            f"{worst.predicted:.0%}, {won.value:.0%} did ({won.low:.0%} to {won.high:.0%})."
+        )
+    return [said]
+
+
+def _outside(one: WinBin) -> float:
+    """How far a predicted probability is outside its interval."""
+    if one.won is None:
+        return 0.0
+    return max(one.won.low - one.predicted, one.predicted - one.won.high)
+
+
+def _counted(bins: int) -> str:
+    return "one bin" if bins == 1 else f"all {bins} bins"
 
 
 def _of_coverage(coverage: Coverage, rows: int) -> str:

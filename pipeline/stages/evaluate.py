@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from bootstrap import DECIMALS, Bootstrap, mae, mean, r2, rmse, rmse_difference, skill
+from bootstrap import DECIMALS, Bootstrap, mae, r2, rmse, rmse_difference, skill
+from calibration import calibration, curve
 from clinical import telemetry
 from clinical.artefacts import Artefacts, read_verified
 from clinical.errors import ArtefactCorrupted, ArtefactMissing, ModelOfAnotherStudy
@@ -29,6 +30,7 @@ from model.answering import check_answers
 from model.scored import interval_around
 from model.scorer import UNREADABLE, Scorer
 from rows import Rows
+from simultaneous import coverage_by_group, errors_by_group
 from stage import stage
 from state import Evaluated, Preprocessed, Seen, Trained
 
@@ -60,6 +62,7 @@ def evaluate(
 
     bootstrap = bootstrap_of(params)
     errors, errors_of_average = predicted - recorded, trained.average - recorded
+    held = within(recorded, predicted, reference.interval, params)
     figures = Figures(
         rows=len(recorded),
         confidence=bootstrap.confidence,
@@ -68,7 +71,8 @@ def evaluate(
         skill=bootstrap.estimate(skill, errors, errors_of_average),
         rmse_difference=bootstrap.estimate(rmse_difference, errors, errors_of_average),
         parity=compared(predicted, expected, params),
-        coverage=covered(recorded, predicted, reference.interval, params),
+        coverage=covered(held, reference.interval.coverage, params),
+        calibration=calibration(recorded, predicted, bootstrap),
         champion=against_champion(
             registry,
             HeldOut(held_out, columns, recorded, errors, trained.average),
@@ -78,8 +82,10 @@ def evaluate(
     )
     evaluation = Evaluation(
         verdict=judged(figures, params),
-        subgroups=tuple(subgroups(held_out, errors, params)),
+        subgroups=tuple(subgroups(held_out, errors, held, reference.interval.coverage, params)),
         importances=tuple(importances(scorer, columns, recorded, params)),
+        simultaneous=True,
+        calibration_curve=curve(recorded, predicted, bootstrap),
     )
     if evaluation.verdict.decision == "rejected":  # then the execution ends; else `promote` knows
         telemetry.count_execution("rejected")
@@ -108,17 +114,22 @@ def compared(predicted: Array, expected: Array, params: Params) -> Parity:
     return Parity(max_error=largest, holds=largest <= params.gate.max_parity_error * params.width)
 
 
-def covered(recorded: Array, predicted: Array, interval: Conformal, params: Params) -> Coverage:
-    """Count how many recorded scores (n,) lie within the intervals that would be served."""
+def within(recorded: Array, predicted: Array, interval: Conformal, params: Params) -> Which:
+    """Tell which recorded scores lie within the intervals that would be served: bool array (n,)."""
     low, high = interval_around(predicted, interval.half_width, params)
-    measured = float(((low <= recorded) & (recorded <= high)).mean())
-    tolerance = coverage_tolerance(interval.coverage, len(recorded), params.gate)
+    return np.asarray((low <= recorded) & (recorded <= high))
+
+
+def covered(held: Which, target: float, params: Params) -> Coverage:
+    """Count how many recorded scores their intervals held, bool array (n,), of `target`."""
+    measured = float(held.mean())
+    tolerance = coverage_tolerance(target, len(held), params.gate)
     return Coverage(
-        target=interval.coverage,
+        target=target,
         measured=measured,
         tolerance=tolerance,
         # 0.9 - 0.85 is 0.05 and a little more in binary.
-        holds=round(abs(measured - interval.coverage), 9) <= tolerance,
+        holds=round(abs(measured - target), 9) <= tolerance,
     )
 
 
@@ -255,24 +266,46 @@ def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
     return np.array([digest not in known for digest in rows.digests(seen.columns)])
 
 
-def subgroups(rows: Rows, errors: Array, params: Params) -> Iterator[Subgroup]:
-    """Score the groups of each column that roles.subgroups names."""
+def subgroups(
+    rows: Rows, errors: Array, held: Which, target: float, params: Params
+) -> Iterator[Subgroup]:
+    """Score the groups of each column that roles.subgroups names: all of them at once.
+
+    errors: (n,). held: whether each interval, which should hold with the probability `target`, did.
+    """
+    named = [
+        (feature, group, labels == group)
+        for feature, starts in params.roles.subgroups.items()
+        for labels in [groups_of(rows, feature, starts, params)]
+        for group in sorted(set(labels.tolist()), key=order_of(feature, starts, params))
+    ]
+    enough = [
+        members
+        for _, _, members in named
+        if np.count_nonzero(members) >= params.evaluation.min_subgroup_rows
+    ]
     bootstrap = bootstrap_of(params)
-    for feature, starts in params.roles.subgroups.items():
-        labels = groups_of(rows, feature, starts, params)
-        for group in sorted(set(labels.tolist()), key=order_of(feature, starts, params)):
-            within = errors[labels == group]
-            if len(within) < params.evaluation.min_subgroup_rows:
-                yield Subgroup(feature=feature, group=group, rows=len(within))
-                continue
-            yield Subgroup(
-                feature=feature,
-                group=group,
-                rows=len(within),
-                rmse=bootstrap.estimate(rmse, within),
-                mae=bootstrap.estimate(mae, within),
-                mean_error=bootstrap.estimate(mean, within),
+    family = np.array(enough, np.bool_).reshape(len(enough), rows.number).T
+    figures = zip(
+        errors_by_group(errors, family, bootstrap),
+        coverage_by_group(held, family, target, bootstrap),
+        strict=True,
+    )
+    for feature, group, members in named:
+        number = int(np.count_nonzero(members))
+        told = Subgroup(feature=feature, group=group, rows=number)
+        if number >= params.evaluation.min_subgroup_rows:
+            found, coverage = next(figures)
+            told = told.model_copy(
+                update={
+                    "rmse": found.rmse,
+                    "mae": found.mae,
+                    "mean_error": found.mean_error,
+                    "coverage": coverage,
+                    "off_zero": found.off_zero,
+                }
             )
+        yield told
 
 
 def groups_of(

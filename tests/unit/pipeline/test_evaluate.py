@@ -23,6 +23,7 @@ from stages.evaluate import (
     importances,
     rows_new_to,
     subgroups,
+    within,
 )
 
 from data.generate import as_csv, patients
@@ -272,9 +273,15 @@ def test_every_held_out_row_is_in_one_group_of_each_feature(
 
     report = bucket.get(retrain("one")["evaluated"]["report"]["key"]).body
 
-    groups = json.loads(report)["subgroups"]
+    evaluation = json.loads(report)
+    groups = evaluation["subgroups"]
+    assert evaluation["simultaneous"] is True
     for feature in ("Gender", "Age", "Condition"):
         assert sum(one["rows"] for one in groups if one["feature"] == feature) == 200
+        held = [one for one in groups if one["feature"] == feature]
+        assert sum(one["rows"] * one["coverage"]["value"] for one in held) == pytest.approx(
+            200 * evaluation["verdict"]["coverage"]["measured"], abs=1e-3
+        )
     assert all(one["rmse"]["low"] <= one["rmse"]["value"] <= one["rmse"]["high"] for one in groups)
 
 
@@ -307,10 +314,12 @@ def rows_of(*patients: tuple[str, object], decisions: Params | None = None) -> R
 def test_a_group_of_few_rows_gets_no_figures() -> None:
     rows = rows_of(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
 
-    groups = {one.group: one for one in subgroups(rows, np.full(19, -2.0), params())}
+    found = subgroups(rows, np.full(19, -2.0), np.ones(19, bool), 0.9, params())
+    groups = {one.group: one for one in found}
 
     male, female = groups["Male"], groups["Female"]
     assert (male.rows, male.rmse, male.mae, male.mean_error) == (9, None, None, None)
+    assert (male.coverage, male.off_zero) == (None, False)
     assert female.rmse is not None
     assert female.mae is not None
     assert female.mean_error is not None
@@ -330,7 +339,10 @@ def test_rows_without_a_number_are_a_group_of_their_own() -> None:
     nullable = with_column(nullable, "Gender", nullable=True)
     rows = rows_of(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
 
-    found = [(one.feature, one.group) for one in subgroups(rows, np.full(20, 1.0), nullable)]
+    found = [
+        (one.feature, one.group)
+        for one in subgroups(rows, np.full(20, 1.0), np.ones(20, bool), 0.9, nullable)
+    ]
 
     assert found == [
         ("Gender", "Male"),
@@ -396,7 +408,8 @@ def test_coverage_is_off_where_intervals_hold_too_few_scores_or_too_many(
     interval = Conformal(coverage=0.9, half_width=1, residuals=800, folds=5)
     recorded = np.array([6.0] * held + [6.5] * (200 - held))  # at the upper end, and outside
 
-    coverage = covered(recorded, np.full(200, 5.0), interval, params())
+    inside = within(recorded, np.full(200, 5.0), interval, params())
+    coverage = covered(inside, interval.coverage, params())
 
     assert coverage.measured == held / 200
     assert coverage.target == 0.9
