@@ -122,6 +122,10 @@ bench-start: $(READY) ## Measure a cold start part by part, on the running local
 bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
 	@$(PYTHON) -m bench.burst
 
+.PHONY: bench-statistics
+bench-statistics: $(READY) ## Simulate known truths, and write what was found of them to docs/statistics.md
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
+
 .PHONY: cost
 cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=96]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)

@@ -18,13 +18,12 @@ from clinical.registry import REFERENCE_PROPERTY
 from encoding import dumped, table_of
 from export import as_onnx
 from families import REGRESSOR, family_of, model_of, on_one_thread
+from grouped import groups_in, half_widths
 from intervals import (
     Array,
     chosen_by,
     conformal,
     differences,
-    groups_in,
-    half_widths,
     predicted_when_left_out,
 )
 from pydantic import TypeAdapter

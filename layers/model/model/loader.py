@@ -181,7 +181,7 @@ class Model:
         intervals = [self.reference.intervals[one] for one in unknown]
         half_widths = np.array(
             [
-                interval.half_widths.get(self.group_of(patient), interval.half_width)
+                interval.half_width_of(self.group_of(patient))
                 if interval.by
                 else interval.half_width
                 for patient, interval in zip(patients, intervals, strict=True)

@@ -18,13 +18,13 @@ from clinical.hyperparameters import GradientBoosting, Grid, Model, Ridge
 from clinical.params import Params, params, parse_params
 from encoding import table_of
 from families import standardized
+from figures import clamped
 from rows import Rows
 from sklearn.linear_model import Ridge as Regression
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import Pipeline
-from stages.evaluate import clamped
 
 from tests.studies import Json, study
 from tests.unit.conftest import smaller

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from averaging import Averaged, counting
+from averaging import Averaging, counting
 from clinical.params import Params, params
 from clinical.recorded import Names
 from encoding import encoder_of, table_of
@@ -44,7 +44,7 @@ def coverage(seed: int, decisions: Params) -> Held:
     counted = counting(recorded, training, decisions)
     left_out = predicted_when_left_out(model, training, counted, decisions)
     model.fit(table_of(training), training.target())
-    averaged = Averaged(held_out, counted(range(training.number)), decisions)
+    averaged = Averaging(held_out, counted(range(training.number)), decisions)
     every = np.arange(held_out.number)
     held = {}
     for over, scores in left_out.items():

@@ -5,12 +5,16 @@ from clinical.params import Gate, params
 from clinical.verdict import (
     AgainstChampion,
     Baseline,
+    Calibration,
+    CalibrationBin,
     Coverage,
     Estimate,
     Figures,
     Parity,
     Scores,
     Verdict,
+    WinBin,
+    Wins,
 )
 from gate import coverage_tolerance, judged
 from hypothesis import given
@@ -313,3 +317,91 @@ def test_why_a_champion_was_not_compared_and_what_it_cannot_do_are_said() -> Non
 def test_one_that_serves_still_stops_what_is_worse_than_it() -> None:
     assert decided(champion=champion(WORSE)).decision == "rejected"
     assert decided(champion=champion(None, beats=True)).decision == "withheld"
+
+
+def line(slope: Estimate, *bins: CalibrationBin) -> Calibration:
+    return Calibration(intercept=ANY, slope=slope, in_the_large=ANY, bins=bins)
+
+
+LOW = CalibrationBin(predicted=3.9, recorded=Estimate(value=4.012, low=3.7, high=4.3049), rows=20)
+HIGH = CalibrationBin(predicted=8.1, recorded=Estimate(value=7.6, low=7.3, high=7.9), rows=20)
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (Estimate(value=0.93, low=0.86, high=1.01), "0.93 (0.86 to 1.01; 1 is best)."),
+        (
+            Estimate(value=0.6, low=0.5, high=0.7),
+            "0.60 (0.50 to 0.70; 1 is best, and below it predictions are too far apart).",
+        ),
+        (
+            Estimate(value=1.6, low=1.5, high=1.7),
+            "1.60 (1.50 to 1.70; 1 is best, and above it predictions are too close together).",
+        ),
+    ],
+)
+def test_calibration_is_told_in_words(slope: Estimate, said: str) -> None:
+    verdict = decided(calibration=line(slope, LOW, HIGH))
+
+    assert verdict.reasons[2] == (
+        "Where it predicts 8.10 points, 7.60 were recorded on average (95% interval 7.30 to 7.90), "
+        "and where it predicts 3.90, 4.01 (3.70 to 4.30); the calibration slope is " + said
+    )
+    assert verdict.decision == "promoted"
+
+
+def test_the_calibration_of_a_constant_has_no_slope() -> None:
+    nothing = Estimate(value=0, low=0, high=0)
+
+    verdict = decided(calibration=line(nothing, HIGH))
+
+    assert verdict.reasons[2] == (
+        "It predicts 8.10 points on average, where 7.60 were recorded (95% interval 7.30 to 7.90)."
+    )
+
+
+def bins(*, won: float | None) -> tuple[WinBin, ...]:
+    known = None if won is None else Estimate(value=won, low=won - 0.1, high=won + 0.1)
+    right = None if won is None else Estimate(value=0.25, low=0.1, high=0.4)
+    return (
+        WinBin(predicted=0.25, won=right, pairs=900),
+        WinBin(predicted=0.55, won=None, pairs=3),
+        WinBin(predicted=0.8, won=known, pairs=900),
+    )
+
+
+@pytest.mark.parametrize(
+    ("won", "said"),
+    [
+        (
+            0.78,
+            (
+                "Of pairs of held-out patients, the one predicted to do better did so as often as "
+                "was predicted, within chance, in all 2 bins of predicted probabilities."
+            ),
+        ),
+        (
+            0.64,
+            (
+                "How probable it says it is that one patient does better than another is off by "
+                "more than chance allows: of pairs of held-out patients where it said 80%, 64% did "
+                "(54% to 74%)."
+            ),
+        ),
+        (
+            None,
+            (
+                "The 40 held-out rows are too few to check how probable it says it is that one "
+                "patient does better than another."
+            ),
+        ),
+    ],
+)
+def test_win_probabilities_that_are_off_are_told_and_stop_nothing(
+    won: float | None, said: str
+) -> None:
+    verdict = decided(wins=Wins(rows=40, bins=bins(won=won), holds=won != 0.64))
+
+    assert verdict.decision == "promoted"
+    assert verdict.reasons[2] == said

@@ -12,7 +12,7 @@ from clinical.kinds import Category
 from clinical.params import Params, params, parse_params
 from clinical.reference import Conformal
 from clinical.registry import MODEL
-from stages.evaluate import covered
+from stages.evaluate import covered, within
 
 from data.generate import as_csv, patients
 from tests.unit.clinical.test_params import with_value
@@ -100,7 +100,9 @@ def test_evaluate_coverage_may_be_off_by_just_what_the_gate_allows(held: int) ->
     interval = Conformal(coverage=0.9, half_width=1, residuals=800, folds=5)
     recorded = np.array([6.0] * held + [6.5] * (200 - held))
 
-    assert covered(recorded, np.full(200, 5.0), interval, params()).holds
+    inside = within(recorded, np.full(200, 5.0), interval.half_width, params())
+
+    assert covered(inside, interval.coverage, params()).holds
 
 
 @pytest.mark.parametrize("bands", [[35, 50], [18, 50, 35], [18, 18], [18, 90]])
