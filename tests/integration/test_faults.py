@@ -300,7 +300,7 @@ def deployed(laptop: Laptop, proxy: FaultyProxy) -> Iterator[Laptop]:
 
 
 def counted(laptop: Laptop, since: float) -> int:
-    return sum('"ChampionRefreshFailures":[' in line for line in laptop.logged(since))
+    return len(laptop.logged_with('"ChampionRefreshFailures":[', since))
 
 
 def served_promotion(laptop: Laptop) -> int:
