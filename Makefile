@@ -26,6 +26,9 @@ LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
+# Where a shell forbids it, as those of many container images do, every command would compile all
+# that it imports anew: sam takes three times as long to start, and scikit-learn to load.
+unexport PYTHONDONTWRITEBYTECODE
 # Behind a company's proxy, the certificate to trust is the system's.
 export UV_SYSTEM_CERTS := true
 

@@ -221,7 +221,7 @@ def test_an_execution_is_counted_by_its_verdict(
 
 def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:
     def checks() -> list[str]:
-        return [line for line in laptop.logged() if '"scheduled":true' in line]
+        return laptop.logged_with('"scheduled":true')
 
     def well() -> list[str]:
         return [line for line in checks() if '"Health":[1.0]' in line]
