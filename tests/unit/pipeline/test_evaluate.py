@@ -380,11 +380,11 @@ def test_what_the_sample_is_made_of_is_what_is_important(
 def test_a_feature_that_a_model_ignores_has_no_importance() -> None:
     class Aged:
         def score(self, columns: Columns) -> Scores:
-            return columns["Age"].astype(np.float64)
+            return columns["Age"].astype(np.float64) / 10  # within the range of scores
 
     ages = np.arange(18, 80)
     columns = {name: ages if name == "Age" else np.arange(62) for name in params().features}
-    recorded = ages.astype(np.float64)
+    recorded = ages.astype(np.float64) / 10
 
     found = list(importances(Aged(), columns, recorded, params()))  # type: ignore[arg-type]
 

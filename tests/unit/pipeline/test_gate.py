@@ -344,7 +344,7 @@ HIGH = CalibrationBin(predicted=8.1, recorded=Estimate(value=7.6, low=7.3, high=
 def test_calibration_is_told_in_words(slope: Estimate, said: str) -> None:
     verdict = decided(calibration=line(slope, LOW, HIGH))
 
-    assert verdict.reasons[2] == (
+    assert verdict.reasons[3] == (
         "Where it predicts 8.10 points, 7.60 were recorded on average (95% interval 7.30 to 7.90), "
         "and where it predicts 3.90, 4.01 (3.70 to 4.30); the calibration slope is " + said
     )
@@ -356,7 +356,7 @@ def test_the_calibration_of_a_constant_has_no_slope() -> None:
 
     verdict = decided(calibration=line(nothing, HIGH))
 
-    assert verdict.reasons[2] == (
+    assert verdict.reasons[3] == (
         "It predicts 8.10 points on average, where 7.60 were recorded (95% interval 7.30 to 7.90)."
     )
 
@@ -404,4 +404,4 @@ def test_win_probabilities_that_are_off_are_told_and_stop_nothing(
     verdict = decided(wins=Wins(rows=40, bins=bins(won=won), holds=won != 0.64))
 
     assert verdict.decision == "promoted"
-    assert verdict.reasons[2] == said
+    assert verdict.reasons[3] == said
