@@ -44,11 +44,8 @@ def test_an_answer_only_gained_keys(
         if path == "/openapi.json":  # whose schemas are described in words, which may be better now
             answers.drop_descriptions(kept)
             answers.drop_descriptions(before)
-<<<<<<< HEAD
             answers.drop_left_out(kept)
             answers.drop_left_out(before)
-=======
             answers.drop_hyperparameters(kept)
             answers.drop_hyperparameters(before)
->>>>>>> families
         assert answers.compact(kept) == answers.compact(before)
