@@ -159,7 +159,7 @@ def test_a_slash_at_the_end_changes_nothing_but_where_the_api_is_from_there(
 
 
 @pytest.mark.parametrize(
-    "path", ["/model", "/health", "/dropdown-values", "/docs", "/openapi.json"]
+    "path", ["/model", "/report", "/health", "/dropdown-values", "/docs", "/openapi.json"]
 )
 def test_head_answers_as_get_without_a_body(laptop: Laptop, path: str) -> None:
     answer = fetch(f"{laptop.stack.outputs.api_url}{path}", method="HEAD")
@@ -234,6 +234,7 @@ def test_the_largest_answer_is_answered(laptop: Laptop, patient: dict[str, objec
         "/predict/batch",
         "/compare",
         "/model",
+        "/report",
         "/dropdown-values",
         "/health",
         "/docs",
