@@ -1,6 +1,7 @@
 """The deployed API over HTTP, as clients reach it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -251,3 +252,16 @@ def test_browsers_may_ask_first(laptop: Laptop, path: str) -> None:
 
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_make_report_writes_what_the_api_answers(laptop: Laptop, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+
+    done = laptop.run("report", OUT=str(file))
+
+    assert done.returncode == 0, done.stdout
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert laptop.get("/model").body["model_version"] in page
+    assert str(file) in done.stdout
+    assert "ethics" in done.stdout
