@@ -6,7 +6,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from clinical.card import Card
+from clinical.card import Card, Tuning, TuningCandidate
+from clinical.hyperparameters import Ridge
 from clinical.params import Report, params
 from clinical.report import ITEMS, Item, unstated
 from clinical.report.answers import ANSWERS
@@ -21,6 +22,7 @@ from clinical.report.wording import (
     tiny,
 )
 from clinical.verdict import (
+    AgainstChampion,
     Averaged,
     Baseline,
     Calibration,
@@ -374,6 +376,71 @@ def test_scores_of_patients_of_whom_something_is_unknown_are_told(full: Card) ->
 
     assert "This model without Side effect" in told
     assert "without Side effect 87.2%" in told
+
+
+def test_a_tuning_is_told_with_its_failures(full: Card) -> None:
+    forest = full.training.hyperparameters
+    tuning = Tuning(
+        grid="small",
+        limit=1.25,
+        candidates=(
+            TuningCandidate(hyperparameters=forest, rmse=1.2, standard_error=0.05, best=True),
+            TuningCandidate(
+                hyperparameters=Ridge(alpha=30), rmse=1.23, standard_error=0.04, chosen=True
+            ),
+            TuningCandidate(hyperparameters=forest, error="States.Timeout"),
+        ),
+    )
+    training = full.training.model_copy(update={"tuning": tuning})
+
+    told = Page.of(full.model_copy(update={"training": training}), params()).said("12c")
+
+    assert "chosen from 3 candidates of the grid small" in told
+    assert "1 candidate failed." in told
+    assert "family ridge, alpha 30.01.23000.0400chosen" in told
+    assert "1.20000.0500best" in told
+    assert told.index("chosen") < told.index("1.2000")  # what was chosen stands first
+
+
+def test_what_served_before_is_told_beside_it(full: Card) -> None:
+    champion = AgainstChampion(
+        version="v-before",
+        sequence=1,
+        rows=150,
+        scores=full.verdict.average,
+        rmse_difference=around(-0.1),
+        beats_average=True,
+    )
+    verdict = changed_verdict(full.verdict, champion=champion)
+
+    page = Page.of(full.model_copy(update={"verdict": verdict}), params())
+
+    assert "v-before, which served before, on 150 rows" in page.said("23a")
+    assert "150 held-out rows that it was not trained on either" in page.said("16")
+    assert "Comparison with the model that served before150" in page.said("21")
+
+
+def test_very_many_groups_are_told_up_to_a_number(full: Card) -> None:
+    groups = tuple(
+        full.subgroups[0].model_copy(update={"group": f"group {one}"}) for one in range(1000)
+    )
+
+    page = Page.of(full.model_copy(update={"subgroups": groups}), params())
+
+    assert "Gender: group 99" in page.said("23a")
+    assert "Gender: group 100" not in page.said("23a")
+    assert "900 more groups in GET /model." in page.said("23a")
+    assert "Gender: group 19, and 980 more groups." in page.said("14")
+    assert len(page.text.encode()) < MOST_BYTES
+
+
+def test_intervals_of_groups_are_told(full: Card) -> None:
+    interval = full.interval.model_copy(update={"by": ("Gender",)})
+
+    told = Page.of(full.model_copy(update={"interval": interval}), params()).said("14")
+
+    assert "The groups of Gender have intervals of their own." in told
+    assert "Scores are off to one side in Gender: Female." in told
 
 
 # ---- A card of an earlier release ----

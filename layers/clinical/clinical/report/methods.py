@@ -9,6 +9,8 @@ from clinical.report.markup import Markup, code, escaped, joined, listed, p, sai
 from clinical.report.wording import counted, level, number, percent, points
 
 MOST_VALUES = 40  # of a column, that are named
+MOST_OFF = 20  # groups with scores off to one side, that are named
+MOST_CANDIDATES = 12  # of a tuning, that are told one by one
 
 type Blocks = Iterator[Markup]
 
@@ -311,9 +313,6 @@ def building(facts: Facts) -> Blocks:
     )
 
 
-MOST_CANDIDATES = 12
-
-
 def clusters_looked_at(_: Facts) -> Blocks:
     yield p(
         "The system knows no clusters, such as hospitals or countries: rows are treated as "
@@ -405,10 +404,14 @@ def fairness(facts: Facts) -> Blocks:
     if off:
         yield p(
             "Scores are off to one side in ",
-            wording.enumerated(
-                [joined((facts.label(one.feature), " ", said(one.group))) for one in off]
+            joined(
+                (
+                    joined((facts.label(one.feature), ": ", said(one.group)))
+                    for one in off[:MOST_OFF]
+                ),
+                "; ",
             ),
-            ".",
+            f", and {len(off) - MOST_OFF:,} more groups." if len(off) > MOST_OFF else ".",
         )
     else:
         yield p("In no group are scores off to one side by more than chance allows.")

@@ -18,7 +18,7 @@ from clinical.report.wording import (
 )
 from clinical.verdict import Scores, Subgroup
 
-MOST_GROUPS = 200  # that are told one by one
+MOST_GROUPS = 100  # that are told one by one
 SHOWN_OF_A_DIGEST = 16
 
 type Blocks = Iterator[Markup]
