@@ -142,6 +142,10 @@ cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [MET
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback
 
+.PHONY: bench-wins
+bench-wins: $(READY) ## Compare win probabilities with the synthetic sample's truth, by family
+	@$(PYTHON) -m bench.wins
+
 .PHONY: bench-curve
 bench-curve: $(READY) ## Simulate how often the learning curve says that more rows would help, and should not
 	@$(PYTHON) -m bench.learning_curve
