@@ -11,6 +11,7 @@ DATA ?=
 TUNE ?=
 VERSION ?=
 REASON ?=
+OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
@@ -21,7 +22,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
-  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" $(PYTHON) -m local
+  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" OUT="$(OUT)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -53,6 +54,10 @@ predict: $(READY) ## Post the sample patient to the deployed API
 .PHONY: models
 models: $(READY) ## List the models, what they are worth, and who promoted them
 	@$(LOCAL) models
+
+.PHONY: report
+report: $(READY) ## Write the TRIPOD+AI report of the model that serves  [STUDY=name] [OUT=.local/report.html]
+	@$(LOCAL) report
 
 .PHONY: rollback
 rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]

@@ -1,4 +1,4 @@
-"""What the Makefile runs: `python -m local up | retrain | predict | models | rollback | down`."""
+"""What the Makefile runs: `python -m local up | retrain | predict | models | report | …`."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local import executions, failures, lock, models, studies
+from local import executions, failures, lock, models, report, studies
 from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
@@ -73,6 +73,8 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
             show_prediction(stack, console)
         case "models":
             models.show(stack, console)
+        case "report":
+            report.write(stack, arguments.out, console)
         case "rollback":
             rollback(stack, arguments.version, arguments.reason, console)
         case "down":
@@ -318,12 +320,13 @@ def _warn(console: Console, what: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument(
-        "command", choices=["up", "retrain", "predict", "models", "rollback", "down"]
+        "command", choices=["up", "retrain", "predict", "models", "report", "rollback", "down"]
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
+    parser.add_argument("--out", type=Path, default=os.environ.get("OUT") or None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
     console_port = int(os.environ.get("CONSOLE_PORT") or 0)
     parser.add_argument("--console-port", type=int, default=console_port)

@@ -325,6 +325,7 @@ def _study(data: DataSet, asked: Asked) -> Iterator[str]:
         yield f"  {key}: {scalars.word(words)}"
     yield "  # CHECK: say randomised if treatments were drawn by lot."
     yield "  assignment: observed"
+    yield "  # What only people can state goes under report: `make report` lists what is missing."
     yield ""
 
 

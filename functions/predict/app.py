@@ -50,6 +50,11 @@ EXPLAIN = (
 )
 DECIMALS = 6  # of contributions: they still add up to the score
 PROBABILITY_DECIMALS = 4
+# The report has a style of its own, and nothing else that a browser would load or run.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 
 app = api.resolver()
 
@@ -304,6 +309,23 @@ def model_card() -> Response[str]:
     with needed("the model card"):
         card = model.card
     return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, card.model_dump_json())
+
+
+@app.get("/report", include_in_schema=False)
+def report() -> Response[str]:
+    """Write the TRIPOD+AI report, with the study's words as they are now."""
+    # Imported here: no start and no prediction needs it.
+    from clinical.report import render  # noqa: PLC0415
+
+    model = follower.current()
+    with needed("the model card"):
+        card = model.card
+    return Response(
+        HTTPStatus.OK,
+        f"{content_types.TEXT_HTML}; charset=utf-8",
+        render(card, params()),
+        headers={"Content-Security-Policy": REPORT_POLICY},
+    )
 
 
 @app.get(

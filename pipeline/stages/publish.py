@@ -6,6 +6,7 @@ from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
 from clinical.reference import Reference
 from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, version_name
+from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
 from state import Admitted, Chosen, Evaluated, Ingested, Nominated, Preprocessed, Trained
@@ -55,6 +56,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "lineage.json": lineage,
             CARD: canonical_json(card),
             "card.md": markdown(card).encode(),
+            "report.html": render(card, params).encode(),
         },
         evaluated.verdict,
         run.execution,

@@ -1,6 +1,7 @@
 """The deployed API over HTTP, as clients reach it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_a_slash_at_the_end_changes_nothing_but_where_the_api_is_from_there(
 
 
 @pytest.mark.parametrize(
-    "path", ["/model", "/health", "/dropdown-values", "/docs", "/openapi.json"]
+    "path", ["/model", "/report", "/health", "/dropdown-values", "/docs", "/openapi.json"]
 )
 def test_head_answers_as_get_without_a_body(laptop: Laptop, path: str) -> None:
     answer = fetch(f"{laptop.stack.outputs.api_url}{path}", method="HEAD")
@@ -234,6 +235,7 @@ def test_the_largest_answer_is_answered(laptop: Laptop, patient: dict[str, objec
         "/predict/batch",
         "/compare",
         "/model",
+        "/report",
         "/dropdown-values",
         "/health",
         "/docs",
@@ -250,3 +252,16 @@ def test_browsers_may_ask_first(laptop: Laptop, path: str) -> None:
 
     assert answer.status == 204
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_make_report_writes_what_the_api_answers(laptop: Laptop, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+
+    done = laptop.run("report", OUT=str(file))
+
+    assert done.returncode == 0, done.stdout
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert laptop.get("/model").body["model_version"] in page
+    assert str(file) in done.stdout
+    assert "ethics" in done.stdout

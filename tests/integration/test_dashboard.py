@@ -18,6 +18,7 @@ SENT = {
     "POST /predict/batch": 2,
     "POST /compare": 1,
     "GET /model": 1,
+    "GET /report": 1,
     "GET /health": 3,
     "GET /dropdown-values": 1,
     "GET /docs": 1,
@@ -91,7 +92,16 @@ def since(laptop: Laptop, patient: dict[str, object]) -> datetime:
     later = ("Drug_Name", "Dosage_mg", "Side_Effects")
     untreated = {name: value for name, value in patient.items() if name not in later}
     assert laptop.post("/compare", {"patient": untreated}).status == 200
-    for path in ("model", "health", "health", "health", "dropdown-values", "docs", "openapi.json"):
+    for path in (
+        "model",
+        "report",
+        "health",
+        "health",
+        "health",
+        "dropdown-values",
+        "docs",
+        "openapi.json",
+    ):
         assert laptop.get(f"/{path}").status == 200
     url = f"{laptop.stack.outputs.api_url}/predict"
     assert fetch(url, method="OPTIONS", Origin="https://lab.example").status == 204

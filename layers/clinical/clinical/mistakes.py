@@ -352,6 +352,9 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
         case "too_short" | "string_too_short":
             least = context["min_length"]
             return "must not be empty" if least == 1 else f"needs {least} of them at least"
+        case "string_too_long":
+            has = len(str(node.value))
+            return f"may have {context['max_length']:,} characters at most; this has {has:,}"
         case "string_pattern_mismatch":  # no other text is held to a pattern than a day
             return f"must be {EXPECTED['date']}; this is {_read_as(node)}"
         case "value_error":

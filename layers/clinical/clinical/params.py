@@ -29,13 +29,85 @@ LIMITS = (
 )
 
 type Text = Annotated[StrictStr, Field(min_length=1)]
+type Stated = Annotated[StrictStr, Field(max_length=5000)]
+
+
+class Report(Frozen):
+    """What only people can state of a study: their part of the TRIPOD+AI report.
+
+    background: the clinical problem, why a model is wanted, and which there are.
+    intended_use: for whom and at which point of care it is meant.
+    inequalities: which are known between groups of such patients.
+    objectives: whether it develops a model, evaluates one, or both, and what for.
+    data_source: where the data come from, why these, and whom they stand for.
+    dates: when the first and the last patient came in, and when follow-up ended.
+    setting: kind of care, number and place of the centres.
+    eligibility: who could be in the data, and who could not.
+    treatments_received: what patients were given, and how that is dealt with.
+    data_preparation: what was done with the data before the upload.
+    outcome_assessment: how and when the outcome was assessed, and why this one.
+    outcome_assessors: who assessed it, where that takes judgement.
+    outcome_blinding: what its assessors did not know.
+    predictor_choice: why these columns, and which were left out.
+    predictor_measurement: how and when they were measured.
+    predictor_assessors: who assessed them, where that takes judgement.
+    sample_size_rationale: why so many patients.
+    clusters: whether patients come from several centres or countries, and how they differ.
+    fairness_approach: what was done for fairness between groups, and why.
+    ethics: who approved the study, and how patients consented.
+    funding: who paid, and what they had to say.
+    conflicts: of interest, of all authors.
+    protocol: where it is, or that there is none.
+    registration: where the study is registered, or that it is not.
+    data_sharing: who can have the data, and how.
+    code_sharing: who can have the code, and how.
+    patient_involvement: what patients and the public had to say in it.
+    participant_flow: how patients came from recruitment to these rows.
+    characteristics: of the patients, overall and by group.
+    interpretation: of the results, beside the objectives and earlier studies.
+    intended_users: what they do to use it, and what they must know.
+    next_steps: what research is needed, and where the model may apply.
+    """
+
+    background: Stated = ""
+    intended_use: Stated = ""
+    inequalities: Stated = ""
+    objectives: Stated = ""
+    data_source: Stated = ""
+    dates: Stated = ""
+    setting: Stated = ""
+    eligibility: Stated = ""
+    treatments_received: Stated = ""
+    data_preparation: Stated = ""
+    outcome_assessment: Stated = ""
+    outcome_assessors: Stated = ""
+    outcome_blinding: Stated = ""
+    predictor_choice: Stated = ""
+    predictor_measurement: Stated = ""
+    predictor_assessors: Stated = ""
+    sample_size_rationale: Stated = ""
+    clusters: Stated = ""
+    fairness_approach: Stated = ""
+    ethics: Stated = ""
+    funding: Stated = ""
+    conflicts: Stated = ""
+    protocol: Stated = ""
+    registration: Stated = ""
+    data_sharing: Stated = ""
+    code_sharing: Stated = ""
+    patient_involvement: Stated = ""
+    participant_flow: Stated = ""
+    characteristics: Stated = ""
+    interpretation: Stated = ""
+    intended_users: Stated = ""
+    next_steps: Stated = ""
 
 
 class Study(Frozen):
     """What a study is, in words for people.
 
     question: that the site's form answers. limits: of every model of it, for its card.
-    assignment: how patients came to their treatments.
+    assignment: how patients came to their treatments. report: their part of the TRIPOD+AI report.
     """
 
     title: Text
@@ -44,6 +116,7 @@ class Study(Frozen):
     disclaimer: Text
     limits: tuple[Text, ...] = LIMITS
     assignment: Literal["observed", "randomised"]
+    report: Report = Field(default_factory=Report)
 
 
 class Target(Frozen):

@@ -608,6 +608,24 @@ def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
     assert lines[2:] == [line_of("      colour:", text), line_of("      - two", text)]
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"ethic": "Asked."}, "study.report.ethic: there is no such key; report has background, "),
+        ({"ethics": False}, "study.report.ethics: YAML reads this as the boolean false; put it in"),
+        (
+            {"ethics": "x" * 5001},
+            "study.report.ethics: may have 5,000 characters at most; this has 5,001",
+        ),
+        ("none", "study.report: must be a mapping of names to what they are; this is the text"),
+    ],
+)
+def test_what_people_state_is_text_under_keys_that_there_are(value: object, reason: str) -> None:
+    (mistake,) = mistakes(with_value("study.report", value))
+
+    assert mistake.split(": ", 1)[1].startswith(reason)
+
+
 def test_params_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         params().seed = 7  # type: ignore[misc]
@@ -621,6 +639,7 @@ def test_serving_and_words_do_not_count_as_decisions_of_the_pipeline() -> None:
     assert digest(with_value("serving.refresh_seconds", 99)) == params().pipeline_digest
     assert digest(with_value("schema.Age.label", "Years")) == params().pipeline_digest
     assert digest(with_value("study.title", "Another")) == params().pipeline_digest
+    assert digest(with_value("study.report", {"ethics": "Asked."})) == params().pipeline_digest
     assert digest(with_value("seed", 43)) != params().pipeline_digest
     assert digest(with_value("schema.Age.max", 80)) != params().pipeline_digest
     assert digest(with_value("gate.min_champion_rows", 31)) != params().pipeline_digest

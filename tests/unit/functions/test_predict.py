@@ -1,6 +1,9 @@
 import base64
 import json
+import os
 import string
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +17,13 @@ from hypothesis import strategies as st
 from model.scored import interval_around
 from model.scorer import Columns, Scorer, Scores
 
+from tests.conftest import ROOT
 from tests.unit.conftest import NOW, PROMOTION, Answer, Api, Candidate, emf_lines
 
 type Promote = Callable[[Candidate], Champion]
 
 FEATURES = tuple(params().features)
+MOST_REPORT_BYTES = 300_000
 REQUIRED = {"Patient_ID", *FEATURES} - set(params().roles.known_after_treatment)
 
 
@@ -470,6 +475,45 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
     assert "<link" not in page.text
     linked = api("GET", "/docs", queryStringParameters={"format": "json"})
     assert linked.body == spec.body
+
+
+def test_the_report_is_a_page_that_runs_and_loads_nothing(api: Api) -> None:
+    page = api("GET", "/report")
+    head = api("HEAD", "/report")
+
+    assert page.status == 200
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.text.startswith("<!DOCTYPE html>")
+    assert api.module.follower.current().version in page.text
+    assert PROMOTION.why in page.text  # which the file beside the card cannot know
+    assert (head.status, head.text) == (200, "")
+    assert page.size < MOST_REPORT_BYTES
+
+
+def test_a_start_does_not_import_what_writes_reports() -> None:
+    script = "import sys, app; print(*sys.modules)"
+    places = [str(ROOT / "functions/predict"), *sys.path]
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert "clinical.card" in imported
+    assert not {one for one in imported if one.startswith("clinical.report")}
+
+
+def test_the_report_needs_a_model(predict_api: Api) -> None:
+    answer = predict_api("GET", "/report")
+
+    assert answer.status == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 json_values = st.recursive(

@@ -8,6 +8,7 @@ from clinical.artefacts import Bucket, read_verified
 from clinical.card import Card
 from clinical.params import params
 from clinical.registry import TRAINING_ROWS, Registry, Version
+from clinical.report import render
 from clinical.upload import Upload as MadeOf
 from rows import Rows
 from stages.publish import publish
@@ -21,7 +22,7 @@ type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
 OF_THE_VERSION = {"model.onnx", "model.joblib", "reference.json", TRAINING_ROWS}
-OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md"}
+OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md", "report.html"}
 
 
 @pytest.fixture
@@ -122,6 +123,17 @@ def test_without_a_tuning_the_card_has_none(
 
     assert card.training.tuning is None
     assert card.training.hyperparameters == smaller(params(), trees=5).model
+
+
+def test_the_report_beside_the_card_is_of_that_card(
+    registry: Registry, bucket: Bucket, came_to: dict[str, Any]
+) -> None:
+    version = published(registry, came_to)
+    card = Card.model_validate_json(read_verified(bucket, version.card))
+
+    page = read_verified(bucket, version.files["report.html"]).decode()
+
+    assert page == render(card, params())
 
 
 def test_the_nomination_says_who_why_and_over_which_champion(

@@ -1,0 +1,128 @@
+"""What a report is made of, and the sentences on the verdict that several items share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
+from clinical.params import Params
+from clinical.report import wording
+from clinical.report.markup import Markup, joined, said
+from clinical.verdict import Baseline, Estimate, Verdict
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A version's card, and the decisions of its study as they are now."""
+
+    card: Card
+    params: Params
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.card.verdict
+
+    @property
+    def target(self) -> Markup:
+        return self.label(self.params.target.column)
+
+    @property
+    def unit(self) -> str:
+        return self.params.unit
+
+    @property
+    def confidence(self) -> str:
+        return wording.level(self.verdict.confidence)
+
+    @property
+    def learning_curve(self) -> LearningCurve | None:
+        return self.card.learning_curve if isinstance(self.card, ServedCard) else None
+
+    @property
+    def ledger(self) -> tuple[LedgerEntry, ...]:
+        return self.card.ledger if isinstance(self.card, ServedCard) else ()
+
+    @property
+    def decimals(self) -> int:
+        """Errors have one more than the target."""
+        return self.params.target.decimals + 1
+
+    def label(self, name: str) -> Markup:
+        return said(self.params.label(name) if name in self.params.columns else name)
+
+    def scaled(self, found: Estimate | None, *, signed: bool = False) -> str:
+        """Write an estimate in units of the target."""
+        return wording.estimate(found, self.decimals, signed=signed)
+
+    def value(self, found: float, *, signed: bool = False) -> str:
+        return wording.number(found, self.decimals, signed=signed)
+
+    def difference(self, found: Estimate) -> str:
+        """Write a difference with its interval, and how sure that is."""
+        if not any(round(one, self.decimals) for one in (found.low, found.value, found.high)):
+            return f"no difference to {wording.counted(self.decimals, 'decimal')}"
+        low, high = self.value(found.low, signed=True), self.value(found.high, signed=True)
+        return (
+            f"a difference of {self.value(found.value, signed=True)} ({self.confidence} interval "
+            f"{low} to {high})"
+        )
+
+
+def on_the_average(facts: Facts) -> str:
+    """Say whether the model beats always answering the average."""
+    verdict = facts.verdict
+    return (
+        f"The model {compared(verdict.beats_average, verdict.rmse_difference)} always answering "
+        f"the average: its RMSE is {facts.value(verdict.candidate.rmse.value)} {facts.unit}, the "
+        f"average's {facts.value(verdict.average.rmse.value)}, "
+        f"{facts.difference(verdict.rmse_difference)}."
+    )
+
+
+def compared(beats: bool, difference: Estimate) -> str:  # noqa: FBT001 - a verb
+    """Give the verb: an interval that holds 0 is no proof that it does worse."""
+    if beats:
+        return "beats"
+    return "does worse than" if difference.low > 0 else "does not beat"
+
+
+def on_the_baseline(facts: Facts) -> Iterator[str]:
+    """Say the same of the simpler model beside it, and which of the two is better."""
+    simpler = facts.verdict.baseline
+    if simpler is None:
+        unknown = lowered(wording.NOT_MEASURED)
+        yield f"Against a simpler model, such as a ridge regression: {unknown}"
+        return
+    difference = facts.difference(simpler.average_difference)
+    yield (
+        f"{simpler.name} of the same training rows {_also(facts, simpler)}: its RMSE is "
+        f"{facts.value(simpler.scores.rmse.value)} {facts.unit}, {difference} from the average's."
+    )
+    yield (
+        f"Beside {lowered(simpler.name)}, {_better(simpler)}: "
+        f"{facts.difference(simpler.rmse_difference)} in RMSE."
+    )
+
+
+def _also(facts: Facts, simpler: Baseline) -> str:
+    """Say whether a simpler model beats the average, beside what the model does."""
+    beats = simpler.average_difference.high < 0
+    if facts.verdict.beats_average:
+        return "beats the average, too" if beats else "does not beat the average"
+    return "does beat the average" if beats else "does not beat the average either"
+
+
+def _better(simpler: Baseline) -> str:
+    if simpler.rmse_difference.high < 0:
+        return "the model is better"
+    if simpler.rmse_difference.low > 0:
+        return "the model is worse"
+    return "the held-out rows do not tell which is better"
+
+
+def lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def in_words(facts: Facts, names: tuple[str, ...]) -> Markup:
+    """Write columns as a list, by their labels."""
+    return wording.enumerated([facts.label(one) for one in names]) if names else joined(("none",))

@@ -1,0 +1,195 @@
+"""The report as one page of HTML: no script, no third party, and it prints."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from clinical.card import Card
+from clinical.params import Params
+from clinical.report.answers import ANSWERS
+from clinical.report.facts import Facts, on_the_average, on_the_baseline
+from clinical.report.items import ITEMS, Item, stated, unstated
+from clinical.report.markup import Markup, code, p, paragraphs, said, tag
+
+STYLE = Path(__file__).with_name("style.css")
+SOURCE = "https://doi.org/10.1136/bmj-2023-078378"
+
+
+def render(card: Card, params: Params) -> str:
+    """Write the report of a version.
+
+    card: a ServedCard has its learning curve and the last promotions too.
+    """
+    facts = Facts(card, params)
+    title = f"{params.study.title}: TRIPOD+AI report of {card.model_version}"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),  # so that no browser asks for one
+        tag("title", title),
+        # Ours alone, and of no character that would end it.
+        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )
+    body = tag(
+        "body",
+        tag("a", "Skip to the report", href="#report", class_="skip"),
+        tag("header", *_first_page(facts)),
+        tag(
+            "nav",
+            tag("h2", "Contents", id="contents"),
+            *_contents(facts),
+            aria_labelledby="contents",
+        ),
+        tag("main", *_sections(facts), id="report"),
+        tag("footer", p(said(params.study.disclaimer))),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _first_page(facts: Facts) -> Iterator[Markup]:
+    card, study = facts.card, facts.params.study
+    yield p("TRIPOD+AI report", class_="kind")
+    yield tag("h1", said(study.title))
+    yield p(
+        "Version ",
+        code(card.model_version),
+        ". ",
+        card.overview.algorithm,
+        ". It predicts ",
+        facts.target,
+        f", in {facts.unit}.",
+    )
+    yield p(
+        "Each item of the ",
+        tag("a", "TRIPOD+AI checklist", href=SOURCE),
+        " (Collins et al., BMJ 2024;385:e078378) in its order, in our own words. The answers are "
+        "the model card's, the study's file's and the lineage's; what only people can state, the "
+        "study states or is asked to.",
+    )
+    yield tag(
+        "section",
+        tag("h2", "What the model is worth", id="worth"),
+        tag("p", tag("strong", on_the_average(facts)), class_=_tone(facts)),
+        *(p(one) for one in on_the_baseline(facts)),
+        *_warned(facts),
+        aria_labelledby="worth",
+    )
+    yield tag(
+        "section",
+        tag("h2", "What only you can state, and is missing", id="missing"),
+        *_missing(unstated(facts.params)),
+        aria_labelledby="missing",
+    )
+
+
+def _tone(facts: Facts) -> str:
+    return "verdict" if facts.verdict.beats_average else "verdict warning"
+
+
+def _warned(facts: Facts) -> Iterator[Markup]:
+    if not facts.verdict.beats_average:
+        yield p("Do not read differences between its scores as differences between patients.")
+
+
+def _missing(items: tuple[Item, ...]) -> Iterator[Markup]:
+    if not items:
+        yield p("Nothing: the study states all that only people can.")
+        return
+    yield p(
+        f"{len(items)} of {len(ITEMS)} items lack it. Write each under ",
+        code("study.report"),
+        " in the study's ",
+        code("params.yaml"),
+        "; no model changes for it.",
+    )
+    yield tag(
+        "ul",
+        *(
+            tag(
+                "li",
+                tag("a", f"{one.number} {named(one)}", href=f"#{one.anchor}"),
+                " ",
+                code(one.key),
+            )
+            for one in items
+        ),
+        class_="columns",
+    )
+
+
+def named(item: Item) -> str:
+    return item.topic if item.topic == item.asks else f"{item.topic}: {_lowered(item.asks)}"
+
+
+def _lowered(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _contents(facts: Facts) -> Iterator[Markup]:
+    for section, items in groupby(ITEMS, key=lambda one: one.section):
+        yield p(section, class_="section")
+        yield tag(
+            "ul",
+            *(
+                tag(
+                    "li",
+                    tag("a", f"{one.number} {named(one)}", href=f"#{one.anchor}"),
+                    *([" ", tag("span", "missing", class_="mark")] if _lacks(one, facts) else []),
+                )
+                for one in items
+            ),
+            class_="columns",
+        )
+
+
+def _lacks(item: Item, facts: Facts) -> bool:
+    return bool(item.key) and not stated(item, facts.params)
+
+
+def _sections(facts: Facts) -> Iterator[Markup]:
+    for section, items in groupby(ITEMS, key=lambda one: one.section):
+        anchor = f"section-{section.lower().replace(' ', '-')}"
+        yield tag(
+            "section",
+            tag("h2", section, id=anchor),
+            *(_item(one, facts) for one in items),
+            aria_labelledby=anchor,
+        )
+
+
+def _item(item: Item, facts: Facts) -> Markup:
+    answer = ANSWERS.get(item.number)
+    return tag(
+        "article",
+        tag(
+            "h3",
+            tag("span", item.number, class_="number"),
+            " ",
+            named(item),
+            id=f"{item.anchor}-title",
+        ),
+        *(answer(facts) if answer else ()),
+        *_people(item, facts),
+        id=item.anchor,
+        aria_labelledby=f"{item.anchor}-title",
+    )
+
+
+def _people(item: Item, facts: Facts) -> Iterator[Markup]:
+    """Give what people state of an item, or say that it is theirs to state."""
+    if not item.key:
+        return
+    if words := stated(item, facts.params):
+        yield tag("div", p("Stated by the study", class_="who"), paragraphs(words), class_="stated")
+        return
+    yield tag(
+        "p",
+        tag("strong", "Yours to state"),
+        ": ",
+        code(f"study.report.{item.key}"),
+        " in the study's file says nothing yet.",
+        class_="yours",
+        data_missing=item.key,
+    )
