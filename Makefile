@@ -26,6 +26,9 @@ LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
+# Where a shell forbids it, as those of many container images do, every command would compile all
+# that it imports anew: sam takes three times as long to start, and scikit-learn to load.
+unexport PYTHONDONTWRITEBYTECODE
 # Behind a company's proxy, the certificate to trust is the system's.
 export UV_SYSTEM_CERTS := true
 
@@ -122,6 +125,10 @@ bench-start: $(READY) ## Measure a cold start part by part, on the running local
 bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
 	@$(PYTHON) -m bench.burst
 
+.PHONY: bench-statistics
+bench-statistics: $(READY) ## Simulate known truths, and write what was found of them to docs/statistics.md
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
+
 .PHONY: cost
 cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=96]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
@@ -129,6 +136,15 @@ cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [MET
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback
+
+.PHONY: bench-wins
+bench-wins: $(READY) ## Compare win probabilities with the synthetic sample's truth, by family
+	@$(PYTHON) -m bench.wins
+
+.PHONY: bench-curve
+bench-curve: $(READY) ## Simulate how often the learning curve says that more rows would help, and should not
+	@$(PYTHON) -m bench.learning_curve
+	@$(PYTHON) -m bench.learning_curve --forests --sets 200
 
 .PHONY: bench-uploads
 bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve

@@ -81,10 +81,20 @@ def time_requests() -> dict[str, Timing]:
         "resource": "/predict/batch",
         "body": json.dumps({"patients": patients}),
     }
+    later = params().roles.known_after_treatment
+    known = {name: value for name, value in patient.items() if name not in later}
+    before = {**event, "body": json.dumps(known)}
+    untreated = {name: value for name, value in known.items() if name not in params().compared}
+    comparison = {
+        **event,
+        "path": "/compare",
+        "resource": "/compare",
+        "body": json.dumps({"patient": untreated}),
+    }
     with trained() as (bucket, came_to), own_store() as store:
         mirror(bucket, store)
         function = predict_function()
-        for asked in (event, explained, batch):
+        for asked in (event, explained, before, comparison, batch):
             answer = function.handler(asked, Context())
             if answer["statusCode"] != 200:  # noqa: PLR2004
                 raise SystemExit(f"the handler answered {answer}")
@@ -98,6 +108,12 @@ def time_requests() -> dict[str, Timing]:
             "its scoring: ONNX Runtime": timed(lambda: scorer.predict([row])),
             "handler with ?explain=true: 128 coalitions by 64 rows": timed(
                 lambda: function.handler(explained, Context()), runs=200
+            ),
+            "handler, with what is known after treatment left out": timed(
+                lambda: function.handler(before, Context())
+            ),
+            "POST /compare: all treatments recorded with the condition": timed(
+                lambda: function.handler(comparison, Context()), runs=300
             ),
             f"handler with a batch of {len(patients):,} patients": timed(
                 lambda: function.handler(batch, Context()), runs=50

@@ -18,7 +18,7 @@ from clinical.params import params
 from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
-from tests.pipeline import own_cloud, retrain
+from tests.pipeline import measure, own_cloud, retrain
 
 HERE = Path(__file__).parent
 STAGES = HERE.parent / "pipeline/stages"
@@ -45,6 +45,7 @@ def events() -> dict[str, dict[str, Any]]:
         bucket.client.upload_file(str(HERE.parent / "data/sample.csv"), "raw", "raw/sample.csv")
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
+        came_to |= measure(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
         tuned = retrain(EXECUTION, {"tune": True})
     came_to |= {name: tuned[name] for name in OF_TUNING}

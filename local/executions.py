@@ -53,6 +53,7 @@ class Progress:
 
     steps: list[Step] = field(default_factory=list)
     read: int = 0
+    within: dict[int, Step] = field(default_factory=dict)  # of each event, the state that it is of
 
     def update(self, events: list[dict[str, Any]]) -> None:
         for event in events[self.read :]:
@@ -61,16 +62,20 @@ class Progress:
 
     def _apply(self, event: dict[str, Any]) -> None:
         kind, when = event["type"], event["timestamp"].timestamp()
+        if before := self.within.get(event.get("previousEventId", 0)):
+            self.within[event["id"]] = before
         if kind.endswith("StateEntered"):
             entered = event["stateEnteredEventDetails"]
             self.steps.append(Step(entered["name"], when, entered.get("input", "")))
+            self.within[event["id"]] = self.steps[-1]
         elif kind.endswith("StateExited"):
             exited = event["stateExitedEventDetails"]
             step = self._latest(exited["name"])
             step.seconds, step.output = when - step.entered, exited.get("output", "")
         elif kind in {"TaskFailed", "TaskTimedOut"}:
             failure = event[f"{kind[0].lower()}{kind[1:]}EventDetails"]
-            step = self.steps[-1]
+            # An earlier release's local cloud did not say what an event follows.
+            step = self.within.get(event["id"], self.steps[-1])
             step.error, step.cause = failure.get("error", ""), failure.get("cause", "")
         elif kind in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
             for step in self.steps:

@@ -18,7 +18,7 @@ type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-class Averaged:
+class Averaging:
     """Predictions of rows, averaged over columns that are taken as unknown.
 
     recorded: what was recorded together, with its training rows.

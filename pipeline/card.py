@@ -16,9 +16,11 @@ from clinical.card import (
 )
 from clinical.params import Params
 from clinical.reference import Reference
-from clinical.verdict import Estimate, Evaluation, Verdict
+from clinical.registry import LEARNING_CURVE
+from clinical.verdict import Calibration, CurvePoint, Estimate, Evaluation, Verdict, Wins
 from state import Ingested, Preprocessed, Trained
 
+PLOT_WIDTH = 61  # characters
 INTENDED_USE = (
     "Research on recorded treatments: to compare what the data say, and how sure it is. "
     "It is no diagnosis and no treatment advice."
@@ -46,7 +48,7 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
             name=params.study.title,
             predicts=f"{params.target.column}, {lowest:g} to {highest:g}, from "
             + ", ".join(params.features),
-            algorithm="RandomForestRegressor of scikit-learn, served as ONNX",
+            algorithm=f"{trained.hyperparameters.ALGORITHM}, served as ONNX",
             intended_use=INTENDED_USE,
             limits=(*_limits(verdict, support, params), *params.study.limits),
         ),
@@ -75,6 +77,8 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
         interval=reference.interval,
         verdict=verdict,
         subgroups=evaluation.subgroups,
+        simultaneous=evaluation.simultaneous,
+        calibration_curve=evaluation.calibration_curve,
         importances=evaluation.importances,
         lineage=_lineage(json.loads(lineage)),
     )
@@ -129,6 +133,8 @@ def _lines(card: Card) -> Iterator[str]:
     yield from (f"- {reason}" for reason in verdict.reasons)
     yield f"\n{verdict.rows:,} held-out rows, {verdict.confidence:.0%} bootstrap intervals:\n"
     columns = [("this model", verdict.candidate), ("the plain average", verdict.average)]
+    if verdict.baseline:
+        columns.append((verdict.baseline.name, verdict.baseline.scores))
     if verdict.champion and verdict.champion.scores:
         columns.append(
             (
@@ -149,14 +155,12 @@ def _lines(card: Card) -> Iterator[str]:
     yield "## Intended use and limits\n"
     yield f"{overview.intended_use}\n"
     yield from (f"- {limit}" for limit in overview.limits)
+    if verdict.calibration:
+        yield from _calibration(verdict.calibration, card.calibration_curve, verdict.confidence)
+    if verdict.wins:
+        yield from _wins(verdict.wins)
     yield "\n## Errors by subgroup\n"
-    yield from _table(
-        ("feature", "group", "rows", "RMSE", "MAE", "mean error"),
-        (
-            (one.feature, one.group, one.rows, *map(_shown, (one.rmse, one.mae, one.mean_error)))
-            for one in card.subgroups
-        ),
-    )
+    yield from _subgroups(card)
     yield "\n## Permutation importances\n"
     yield "How much RMSE grows when the feature is shuffled.\n"
     yield from _table(
@@ -183,6 +187,10 @@ def _lines(card: Card) -> Iterator[str]:
     )
     if training.tuning:
         yield from _tuning(training.tuning)
+    yield (
+        f"Whether more rows would help is measured beside the promotion: "
+        f"`models/{card.model_version}/{LEARNING_CURVE}`, and `learning_curve` of GET /model.\n"
+    )
     yield "## Lineage\n"
     yield (
         f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`.\n"
@@ -197,13 +205,96 @@ def _lines(card: Card) -> Iterator[str]:
     )
 
 
-def _tuning(tuning: Tuning) -> Iterator[str]:
+def _calibration(
+    calibration: Calibration, curve: tuple[CurvePoint, ...], confidence: float
+) -> Iterator[str]:
+    yield "\n## Calibration\n"
     yield (
-        f"Chosen from the grid `{tuning.grid}`: the fewest leaves with an RMSE of at most "
-        f"{tuning.limit:.4f}, one standard error over the best.\n"
+        "What was recorded on held-out rows, where so much was predicted, with "
+        f"{confidence:.0%} intervals, each for itself. The best intercept is 0, the best slope 1, "
+        "and the best difference of the means, recorded less predicted, 0.\n"
     )
     yield from _table(
-        ("candidate", "RMSE", "standard error", "leaves", ""),
+        ("intercept", "slope", "difference of the means"),
+        [map(_shown, (calibration.intercept, calibration.slope, calibration.in_the_large))],
+    )
+    yield ""
+    yield from _table(
+        ("predicted, mean of a bin", "recorded, mean", "rows"),
+        ((f"{one.predicted:.3f}", _shown(one.recorded), one.rows) for one in calibration.bins),
+    )
+    if curve:
+        yield "\nThe smooth line: `o` recorded, `-` its interval, `|` predicted.\n"
+        yield "```text"
+        yield from _plot(curve)
+        yield "```"
+
+
+def _plot(curve: tuple[CurvePoint, ...]) -> Iterator[str]:
+    """Draw a line of text for each point: Markdown is one file, which can show no other picture."""
+    ends = [end for one in curve for end in (one.predicted, one.recorded.low, one.recorded.high)]
+    lowest, wide = min(ends), max(ends) - min(ends) or 1.0
+
+    def place(score: float) -> int:
+        return round((score - lowest) / wide * (PLOT_WIDTH - 1))
+
+    yield f"predicted  recorded, from {lowest:.2f} to {max(ends):.2f}"
+    for one in curve:
+        cells = [" "] * PLOT_WIDTH
+        low, high = place(one.recorded.low), place(one.recorded.high)
+        cells[low : high + 1] = "-" * (high + 1 - low)
+        cells[place(one.predicted)] = "|"
+        cells[place(one.recorded.value)] = "o"
+        yield f"{one.predicted:9.2f}  {''.join(cells)}".rstrip()
+
+
+def _wins(wins: Wins) -> Iterator[str]:
+    yield "\n## Win probabilities\n"
+    yield (
+        f"How often the first of two of {wins.rows:,} held-out rows did better, ties counting "
+        "half, by how probable it was said to be. The intervals hold for all bins at once, with "
+        "99% confidence.\n"
+    )
+    yield from _table(
+        ("predicted", "won", "pairs"),
+        ((f"{one.predicted:.3f}", _shown(one.won), f"{one.pairs:,}") for one in wins.bins),
+    )
+
+
+def _subgroups(card: Card) -> Iterator[str]:
+    if card.simultaneous:
+        target = card.verdict.coverage.target
+        yield (
+            "The intervals of a column of figures hold for all its groups at once, with "
+            f"{card.verdict.confidence:.0%} confidence. A mean error, prediction less recorded "
+            "score, is marked * where it is off 0 by more than chance explains among so many "
+            f"groups. Coverage should be {target:.0%}.\n"
+        )
+    covered = any(one.coverage for one in card.subgroups)
+    yield from _table(
+        ("feature", "group", "rows", "RMSE", "MAE", "mean error", *(["coverage"] * covered)),
+        (
+            (
+                one.feature,
+                one.group,
+                one.rows,
+                _shown(one.rmse),
+                _shown(one.mae),
+                _shown(one.mean_error) + (" *" if one.off_zero else ""),
+                *([_shown(one.coverage)] * covered),
+            )
+            for one in card.subgroups
+        ),
+    )
+
+
+def _tuning(tuning: Tuning) -> Iterator[str]:
+    yield (
+        f"Chosen from the grid `{tuning.grid}`: the fewest leaves or coefficients with an RMSE of "
+        f"at most {tuning.limit:.4f}, one standard error over the best.\n"
+    )
+    yield from _table(
+        ("candidate", "RMSE", "standard error", "leaves or coefficients", ""),
         (
             (
                 _named(one.hyperparameters.model_dump()),

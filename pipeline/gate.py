@@ -4,7 +4,17 @@ from math import sqrt
 from statistics import NormalDist
 
 from clinical.params import Gate, Params
-from clinical.verdict import AgainstChampion, Coverage, Decision, Figures, Verdict
+from clinical.verdict import (
+    AgainstChampion,
+    Calibration,
+    CalibrationBin,
+    Coverage,
+    Decision,
+    Figures,
+    Verdict,
+    WinBin,
+    Wins,
+)
 
 CHANCE = NormalDist().inv_cdf(0.99)  # a correct interval is off by more in 2 of 100 runs
 
@@ -24,7 +34,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
     # One that cannot answer requests any more is compared, and told of, and stops nobody.
     champion = figures.champion if figures.champion and figures.champion.serves else None
     decision: Decision
-    if not (figures.parity.holds and figures.coverage.holds) or _is_worse(champion):
+    if not (figures.parity.holds and _covers(figures)) or _is_worse(champion):
         decision = "rejected"
     elif beats_average:
         decision = "promoted"
@@ -42,10 +52,19 @@ def judged(figures: Figures, params: Params) -> Verdict:
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
             *_of_combinations(figures.champion, decision, gate),
+            _of_baseline(figures, beats=beats_average),
+            *_of_calibration(figures.calibration, figures.confidence, params),
+            *_of_wins(figures.wins),
             _of_coverage(figures.coverage, figures.rows),
+            *_of_averaged(figures, params),
             _of_parity(figures, params),
         ),
     )
+
+
+def _covers(figures: Figures) -> bool:
+    """Whether intervals hold what they promise, of every prediction that is served."""
+    return figures.coverage.holds and all(one.coverage.holds for one in figures.averaged)
 
 
 def _is_worse(champion: AgainstChampion | None) -> bool:
@@ -143,12 +162,125 @@ def _not_compared(champion: AgainstChampion) -> str:
     )
 
 
+def _of_baseline(figures: Figures, *, beats: bool) -> str:
+    """Say what a simple model of the same rows is worth beside the candidate."""
+    baseline = figures.baseline
+    if baseline is None:
+        return "No ridge regression could be fitted on the same rows, to compare it with."
+    difference = baseline.rmse_difference
+    if difference.low <= 0 <= difference.high:
+        compared = f"cannot be told from it, at a difference of {difference.value:+.3f}"
+    else:
+        way = "lower" if difference.high < 0 else "higher"
+        compared = f"is {abs(difference.value):.3f} {way}"
+    if baseline.average_difference.high >= 0:
+        average = f"; it does not beat the plain average{'' if beats else ' either'}"
+    else:
+        average = "" if beats else "; it does beat the plain average"
+    return (
+        f"{baseline.name}, on the same rows, has an RMSE of {baseline.scores.rmse.value:.3f}; the "
+        f"model's {compared} ({figures.confidence:.0%} interval {difference.low:+.3f} to "
+        f"{difference.high:+.3f}){average}."
+    )
+
+
+def _of_calibration(
+    calibration: Calibration | None, confidence: float, params: Params
+) -> list[str]:
+    if calibration is None:
+        return []
+    decimals, unit = params.target.decimals, params.unit
+
+    def figures(one: CalibrationBin) -> tuple[str, str, str, str]:
+        found = one.recorded
+        shown = [f"{x:z.{decimals}f}" for x in (one.predicted, found.value, found.low, found.high)]
+        return shown[0], shown[1], shown[2], shown[3]
+
+    lowest, highest = calibration.bins[0], calibration.bins[-1]
+    predicted, recorded, low, high = figures(highest)
+    interval = f"({confidence:.0%} interval {low} to {high})"
+    if lowest == highest:
+        said = (
+            f"It predicts {predicted} {unit} on average, where {recorded} were recorded {interval}"
+        )
+    else:
+        said = (
+            f"Where it predicts {predicted} {unit}, {recorded} were recorded on average {interval}"
+        )
+        predicted, recorded, low, high = figures(lowest)
+        said += f", and where it predicts {predicted}, {recorded} ({low} to {high})"
+    slope = calibration.slope
+    if slope.low == slope.high == 0:  # all predictions are the same
+        return [f"{said}."]
+    said += f"; the calibration slope is {slope.value:z.2f} ({slope.low:z.2f} to {slope.high:z.2f}"
+    return [f"{said}; 1 is best{_of_slope(calibration)})."]
+
+
+def _of_slope(calibration: Calibration) -> str:
+    if calibration.slope.high < 1:
+        return ", and below it predictions are too far apart"
+    if calibration.slope.low > 1:
+        return ", and above it predictions are too close together"
+    return ""
+
+
+def _of_wins(wins: Wins | None) -> list[str]:
+    if wins is None:
+        return []
+    told = [(one, one.won) for one in wins.bins if one.won is not None]
+    if not told:
+        said = (
+            f"The {wins.rows} held-out rows are too few to check how probable it says it is that "
+            "one patient does better than another."
+        )
+    elif wins.holds:
+        said = (
+            "Of pairs of held-out patients, the one predicted to do better did so as often as was "
+            f"predicted, within chance, in {_counted(len(told))} of predicted probabilities."
+        )
+    else:
+        worst, won = max(told, key=lambda one: _outside(one[0]))
+        said = (
+            "How probable it says it is that one patient does better than another is off by more "
+            "than chance allows: of pairs of held-out patients where it said "
+            f"{worst.predicted:.0%}, {won.value:.0%} did ({won.low:.0%} to {won.high:.0%})."
+        )
+    return [said]
+
+
+def _outside(one: WinBin) -> float:
+    """How far a predicted probability is outside its interval."""
+    if one.won is None:
+        return 0.0
+    return max(one.won.low - one.predicted, one.predicted - one.won.high)
+
+
+def _counted(bins: int) -> str:
+    return "one bin" if bins == 1 else f"all {bins} bins"
+
+
 def _of_coverage(coverage: Coverage, rows: int) -> str:
     return (
         f"Its {coverage.target:.0%} intervals held {coverage.measured:.1%} of {rows:,} recorded "
         f"scores, {'within' if coverage.holds else 'outside'} the {100 * coverage.tolerance:.1f} "
         "points allowed."
     )
+
+
+def _of_averaged(figures: Figures, params: Params) -> list[str]:
+    """Say what predictions are worth for which something is not known yet."""
+    return [
+        f"Without {_listed(one.over, params)}, averaged over what was recorded, its RMSE is "
+        f"{one.scores.rmse.value:.3f}, and the intervals of these predictions held "
+        f"{one.coverage.measured:.1%}, {'within' if one.coverage.holds else 'outside'} what is "
+        "allowed."
+        for one in figures.averaged
+    ]
+
+
+def _listed(columns: tuple[str, ...], params: Params) -> str:
+    *rest, last = map(params.label, columns)
+    return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def _of_parity(figures: Figures, params: Params) -> str:

@@ -2,16 +2,17 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
-from averaging import Averaged, Columns, Counting
-from clinical.groups import grouping
+from averaging import Averaging, Columns, Counting
 from clinical.params import Params
 from clinical.recorded import Names
 from clinical.reference import Conformal, Differences, GroupWidth
-from forest import folds, table_of
+from encoding import table_of
+from folds import folds
+from grouped import Groups, groups_in, half_widths
 from rows import Rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -20,7 +21,6 @@ MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs
 QUANTILES = 201  # of the differences, 0.5 % of them apart
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Groups = list[tuple[str, ...]]
 
 
 def predicted_when_left_out(
@@ -38,7 +38,7 @@ def predicted_when_left_out(
         predicted[()][left_out] = fitted.predict(features.iloc[left_out])
         if not params.left_out:
             continue
-        averaged = Averaged(training, counted(fitted_on.tolist()), params)
+        averaged = Averaging(training, counted(fitted_on.tolist()), params)
         for over in params.left_out:
             predicted[over][left_out] = averaged.predict(by_table(fitted), over, left_out)
     return predicted
@@ -95,16 +95,6 @@ def interval_half_width(residuals: Array, coverage: float, widest: float) -> flo
 # ---- Groups with intervals of their own ----
 
 
-def groups_in(rows: Rows, by: Names, params: Params) -> Groups:
-    """Name the group (n,) of each row in some columns."""
-    columns = [
-        [group(value) for value in rows.values(name)]
-        for name in by
-        for group in [grouping(name, params)]
-    ]
-    return list(zip(*columns, strict=True)) if columns else [()] * rows.number
-
-
 def chosen_by(residuals: Array, training: Rows, params: Params) -> Names:
     """Choose by which column's groups intervals go: as params.yaml says, or as the rows do.
 
@@ -158,12 +148,6 @@ def worst_undercoverage(
                 worst, rows = missed, int(which.sum())
     coverage = params.intervals.coverage
     return worst, math.sqrt(coverage * (1 - coverage) / rows)
-
-
-def half_widths(interval: Conformal, groups: Sequence[tuple[str, ...]]) -> Array:
-    """Give the half width (n,) for rows of these groups (n,)."""
-    of_group = interval.half_widths
-    return np.array([of_group.get(group, interval.half_width) for group in groups])
 
 
 # ---- Pairs of patients ----

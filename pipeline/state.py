@@ -4,7 +4,7 @@ from typing import Literal
 
 from clinical.artefacts import Artefact, RawObject
 from clinical.frozen import Frozen
-from clinical.params import Model
+from clinical.hyperparameters import Model
 from clinical.registry import MAX_WHO, MAX_WHY
 from clinical.upload import Upload
 from clinical.verdict import Verdict
@@ -123,7 +123,10 @@ class Candidate(Frozen):
 
 
 class CrossValidated(Frozen):
-    """A candidate's RMSE on each fold, and how many leaves its forests have: how complex it is."""
+    """A candidate's RMSE on each fold, and how complex it is.
+
+    leaves: of its trees or, of a linear model, its coefficients; the mean over the folds.
+    """
 
     hyperparameters: Model
     rmse: tuple[float, ...]
@@ -160,10 +163,18 @@ class CrossScores(Frozen):
 
 
 class Trained(Frozen):
+    """A model as scikit-learn and as ONNX, what serving says around a score, and what it is worth.
+
+    predictions: of the held-out rows by scikit-learn, (n,), not clamped.
+    baseline: those of a ridge regression; None where none could be fitted.
+    average: of the training rows' target.
+    """
+
     model: Artefact
     onnx: Artefact
     reference: Artefact
     predictions: Artefact
+    baseline: Artefact | None = None
     average: float
     hyperparameters: Model
     cross_validation: CrossScores
@@ -172,6 +183,25 @@ class Trained(Frozen):
 class Evaluated(Frozen):
     verdict: Verdict
     report: Artefact
+
+
+class Measured(Frozen):
+    """The learning curve of a data set and its hyperparameters, whatever becomes of the model."""
+
+    curve: Artefact
+
+
+class Published(Frozen):
+    """A version that is in the registry."""
+
+    version: str = Field(min_length=1, max_length=64)
+
+
+class Annotated(Frozen):
+    """What was found out about a version after it was published, where it lies now."""
+
+    version: str
+    learning_curve: Artefact
 
 
 class Promoted(Frozen):

@@ -17,11 +17,13 @@ from clinical.obstore_bucket import ObstoreBucket
 from moto import mock_aws
 from obstore.store import MemoryStore
 from stages.admit import admit
+from stages.annotate import annotate
 from stages.choose import choose
 from stages.cross_validate import cross_validate
 from stages.evaluate import evaluate
 from stages.extract_combinations import extract_combinations
 from stages.ingest import ingest
+from stages.learning_curve import learning_curve
 from stages.list_candidates import list_candidates
 from stages.preprocess import preprocess
 from stages.promote import promote
@@ -110,12 +112,14 @@ def _forget_clients() -> None:
 
 
 def retrain(execution: str, given: State | None = None) -> State:
-    """Run every stage by its handler, and return what each came to, under the state's names."""
+    """Run every stage by its handler, and return what each came to, under the state's names.
+
+    What is measured beside the promotion is for `measure`.
+    """
     came_to: State = {"given": given or {}, "chosen": {}}
 
     def at(handler: Callable[..., State], *inputs: str) -> State:
-        event = {"execution": execution, **{name: came_to[name] for name in inputs}}
-        return handler(event, Context())
+        return ran(handler, execution, {name: came_to[name] for name in inputs})
 
     came_to["admitted"] = at(admit, "given")
     if came_to["admitted"]["decision"] != "retrain":
@@ -144,3 +148,17 @@ def retrain(execution: str, given: State | None = None) -> State:
         return came_to
     came_to["promoted"] = at(promote, "nominated")
     return came_to
+
+
+def measure(execution: str, came_to: State) -> State:
+    """Measure the learning curve of what was trained, and annotate the version with it."""
+    inputs = {name: came_to[name] for name in ("preprocessed", "chosen")}
+    measured = {
+        "measured": ran(learning_curve, execution, inputs),
+        "published": {"version": came_to["nominated"]["version"]},
+    }
+    return measured | {"annotated": ran(annotate, execution, measured)}
+
+
+def ran(handler: Callable[..., State], execution: str, inputs: State) -> State:
+    return handler({"execution": execution, **inputs}, Context())

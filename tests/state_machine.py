@@ -20,3 +20,11 @@ def states(scope: dict[str, Any]) -> dict[str, Any]:
         for branch in inner:
             found |= states(branch)
     return found
+
+
+def in_order(machine: dict[str, Any]) -> set[str]:
+    """The states that an execution enters one after the other: its own, and those that promote.
+
+    The others are in branches and maps beside them.
+    """
+    return {*machine["States"], *machine["States"]["Release"]["Branches"][0]["States"]}

@@ -78,7 +78,7 @@ def _main(folder: Path) -> None:
     # What stages and functions need is imported with the study's own layer, and nowhere else.
     import joblib  # noqa: PLC0415
     from clinical.params import PATH, params  # noqa: PLC0415
-    from forest import table_of  # noqa: PLC0415
+    from encoding import table_of  # noqa: PLC0415
     from model.scorer import Scorer  # noqa: PLC0415
     from rows import Rows  # noqa: PLC0415
 

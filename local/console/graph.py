@@ -14,6 +14,8 @@ COLOURS = {
     "caught": "fill:#b06a00,stroke:#7a4a00,color:#fff",
     "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
 }
+BESIDE = 3  # states of a branch that have room beside each other
+ANY = "States.ALL"  # goes without saying
 OUTLINES = {  # of what holds states: their names and arrows stay readable within
     f"{name}_outline": f"stroke:{colours.split(',')[0].removeprefix('fill:')},stroke-width:3px"
     for name, colours in COLOURS.items()
@@ -37,6 +39,8 @@ def mark(step: Step) -> str:
 def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
     """Draw a machine's states and where each may lead; what an error leads to is dashed.
 
+    What any error leads to has no name beside it.
+
     States within a Parallel or a Map that the history does not name stand as that does, but for
     those that only an error or a choice leads to.
     """
@@ -53,6 +57,8 @@ def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Itera
     for name, state in machine["States"].items():
         if inner := _inner(state):
             yield f"subgraph {name}"
+            if any(len(scope["States"]) > BESIDE for scope in inner):
+                yield "direction TB"  # else it is drawn from left to right, and wide
             for scope in inner:
                 yield from _scope(scope, marked, stands[name])
             yield "end"
@@ -81,7 +87,9 @@ def _edges(name: str, state: Machine) -> Iterator[str]:
     for way in dict.fromkeys(ways):
         yield f"{name} --> {way}"
     for catch in state.get("Catch", []):
-        yield f'{name} -. "{"<br>".join(catch["ErrorEquals"])}" .-> {catch["Next"]}'
+        errors = [error for error in catch["ErrorEquals"] if error != ANY]
+        named = f' "{"<br>".join(errors)}" .-' if errors else ""
+        yield f"{name} -.{named or '-'}> {catch['Next']}"
 
 
 def _inner(state: Machine) -> list[Machine]:

@@ -4,10 +4,11 @@ On AWS a burst is met by as many environments as it takes, each with layers moun
 each a process and a copy of its layers, of some 30 MB unpacked, and on a laptop a burst then
 collapses under its own starts. Here a function has a few processes, what comes meanwhile waits for
 one in turn, and a layer is unpacked once, for this cloud and the next: what Python compiles of it
-then stays too.
+then stays too. What needs the training libraries is a fork of a process that has them.
 """
 
 import os
+import subprocess
 import threading
 import time
 import zipfile
@@ -21,6 +22,7 @@ from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
+from nursery import Nurseries  # type: ignore[import-not-found]
 from unpacking import Layers  # type: ignore[import-not-found]
 
 PER_CORE = 2  # processes of one function
@@ -81,8 +83,8 @@ def standing_for(folder: Path) -> bytes:
 def install() -> None:
     """Put it right; fails where ministack starts processes otherwise by now."""
     names = lambda_runtime.Worker._spawn.__code__.co_names  # noqa: SLF001
-    if not {"_resolve_layer_zip", "zipfile", "extractall"} <= set(names):
-        raise SystemExit("ministack changed: see how it unpacks layers by now")
+    if not {"_resolve_layer_zip", "zipfile", "extractall", "subprocess", "Popen"} <= set(names):
+        raise SystemExit("ministack changed: see how it unpacks layers and starts functions by now")
     layers = Layers(Path(os.environ["LAYERS_DIR"]))
     layers.forget_unused(time.time())
     most = PER_CORE * (os.cpu_count() or 1)
@@ -112,3 +114,4 @@ def install() -> None:
     lambda_svc._resolve_layer_zip = resolve  # noqa: SLF001
     lambda_runtime.Worker._spawn = spawn  # noqa: SLF001
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": LinkingZip})
+    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": Nurseries().popen})

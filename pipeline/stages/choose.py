@@ -56,7 +56,7 @@ def standard_error(candidate: CrossValidated) -> float:
 
 
 def simplest(candidates: list[CrossValidated]) -> CrossValidated:
-    """Take the one with the fewest leaves, the first of them in the grid's order.
+    """Take the one with the fewest leaves or coefficients, the first of them in the grid's order.
 
     Source of the rule: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
     """

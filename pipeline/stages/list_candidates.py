@@ -9,4 +9,4 @@ from state import Asked, Listed
 def list_candidates(asked: Asked, params: Params) -> Listed:
     """List the candidates of the grid asked for, which `admit` has seen, or of the default one."""
     grid = asked.tune if isinstance(asked.tune, str) else params.tuning.grid
-    return Listed(grid=grid, candidates=params.tuning.grids[grid].candidates())
+    return Listed(grid=grid, candidates=params.tuning.candidates(grid))

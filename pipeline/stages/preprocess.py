@@ -5,7 +5,7 @@ import io
 import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from forest import dumped, encoder_of, table_of
+from encoding import dumped, encoder_of, table_of
 from rows import Rows
 from sklearn.model_selection import train_test_split
 from stage import stage

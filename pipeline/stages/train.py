@@ -1,33 +1,34 @@
-"""Fit the forest, and export the whole pipeline, encoding included, to one ONNX graph."""
+"""Fit the model, and export the whole pipeline, encoding included, to one ONNX graph."""
 
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import joblib
+import numpy as np
 import pandas as pd
 from averaging import Counting, as_combinations, counting, in_order_of
+from baseline import ridge_predictions
 from clinical.artefacts import Artefact, Artefacts
 from clinical.kinds import Value
 from clinical.params import Params
 from clinical.recorded import Combination, Names
 from clinical.reference import Reference
 from clinical.registry import REFERENCE_PROPERTY
+from encoding import dumped, table_of
 from export import as_onnx
-from forest import dumped, forest_of, table_of, with_float32_thresholds
+from families import REGRESSOR, family_of, model_of, on_one_thread
+from grouped import groups_in, half_widths
 from intervals import (
     Array,
     chosen_by,
     conformal,
     differences,
-    groups_in,
-    half_widths,
     predicted_when_left_out,
 )
 from pydantic import TypeAdapter
 from rows import Rows
 from sklearn.metrics import r2_score, root_mean_squared_error
-from sklearn.pipeline import Pipeline
 from stage import stage
 from state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
 
@@ -48,32 +49,39 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    target = training.target()
+    features, target, asked = table_of(training), training.target(), table_of(held_out)
     hyperparameters = chosen.hyperparameters or params.model
 
-    model = Pipeline([("encoder", encoder), ("forest", forest_of(hyperparameters, params))])
+    family = family_of(hyperparameters, params)
+    model = model_of(family, encoder)
     counted = counting(recorded, training, params)
-    left_out = predicted_when_left_out(model, training, counted, params)
-    model.fit(table_of(training), target)
-    with_float32_thresholds(model.named_steps["forest"])
+    with on_one_thread():
+        left_out = predicted_when_left_out(model, training, counted, params)
+        model.fit(features, target)
+    family.settle(model[REGRESSOR])
+    served = np.clip(left_out[()], *params.scale)
+    baseline = ridge_predictions(
+        encoder.transform(features), target, encoder.transform(asked), params
+    )
     reference = artefacts.write_json(
         "reference.json",
         reference_of(training, recorded, counted, left_out, params),
     )
-    predictions: list[float] = model.predict(table_of(held_out)).tolist()
+    predictions: list[float] = model.predict(asked).tolist()
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
         onnx=artefacts.write(
-            "model.onnx", as_onnx(model, provenance(validated, reference, params), params)
+            "model.onnx", as_onnx(model, family, provenance(validated, reference, params), params)
         ),
         reference=reference,
         predictions=artefacts.write_json("predictions.json", [*predictions]),
+        baseline=artefacts.write_json("baseline.json", [*baseline]) if baseline else None,
         average=float(target.mean()),
         hyperparameters=hyperparameters,
         cross_validation=CrossScores(
             folds=params.intervals.folds,
-            rmse=float(root_mean_squared_error(target, left_out[()])),
-            r2=float(r2_score(target, left_out[()])),
+            rmse=float(root_mean_squared_error(target, served)),
+            r2=float(r2_score(target, served)),
         ),
     )
 

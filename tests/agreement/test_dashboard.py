@@ -194,6 +194,9 @@ def ask_the_api(bucket: ObstoreBucket) -> None:
     predict, dropdown = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
     assert predict("POST", "/predict", PATIENT).status == 200
     assert predict("POST", "/predict/batch", {"patients": [PATIENT]}).status == 200
+    later = {*params().compared, *params().roles.known_after_treatment}
+    untreated = {name: value for name, value in PATIENT.items() if name not in later}
+    assert predict("POST", "/compare", {"patient": untreated}).status == 200
     for api in (predict, dropdown):
         for method, path in (route.split() for route in routes_of(api)):
             if method == "GET":

@@ -159,27 +159,46 @@ class Laptop:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
         until(lambda: self.get("/health").body["model_version"] == version, f"{version} in service")
 
-    def logged(self, since: float = 0) -> list[str]:
+    def logged(self) -> list[str]:
         """Every line in the functions' and the state machine's logs.
 
-        since: in seconds. Asked stream by stream: of a group the local cloud tells 10,000 at most.
+        Asked stream by stream: of a group the local cloud tells 10,000 at most.
         """
         logs = self.stack.logs
         streams = [
-            (group["logGroupName"], stream["logStreamName"])
-            for group in logs.describe_log_groups()["logGroups"]
-            for page in logs.get_paginator("describe_log_streams").paginate(
-                logGroupName=group["logGroupName"]
-            )
+            (group, stream["logStreamName"])
+            for group in self._log_groups()
+            for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
             for stream in page["logStreams"]
         ]
         return [
             event["message"]
             for group, stream in streams
             for page in logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group, logStreamNames=[stream], startTime=int(since * 1000)
+                logGroupName=group, logStreamNames=[stream]
             )
             for event in page["events"]
+        ]
+
+    def logged_with(self, words: str, since: float = 0) -> list[str]:
+        """Those lines that have these words, since a time in seconds.
+
+        The local cloud looks for them: each invocation has a stream of its own, and to read every
+        line takes as many requests.
+        """
+        return [
+            event["message"]
+            for group in self._log_groups()
+            for page in self.stack.logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group, filterPattern=words, startTime=int(since * 1000)
+            )
+            for event in page["events"]
+            if words in event["message"]
+        ]
+
+    def _log_groups(self) -> list[str]:
+        return [
+            group["logGroupName"] for group in self.stack.logs.describe_log_groups()["logGroups"]
         ]
 
     def artefact(self, key: str) -> Any:

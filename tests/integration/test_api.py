@@ -29,6 +29,33 @@ def test_a_score_can_be_explained(laptop: Laptop, patient: dict[str, object]) ->
     assert explained == pytest.approx(answer["Improvement_Score"], abs=0.0051)
 
 
+def test_what_is_known_only_afterwards_may_be_left_out(
+    laptop: Laptop, patient: dict[str, object]
+) -> None:
+    before = {name: value for name, value in patient.items() if name != "Side_Effects"}
+
+    answer = laptop.post("/predict", before)
+
+    assert answer.status == 200
+    assert answer.body["averaged_over"] == ["Side_Effects"]
+    assert answer.body["support"] > laptop.post("/predict", patient).body["support"]
+
+
+def test_treatments_are_compared(laptop: Laptop, patient: dict[str, object]) -> None:
+    later = ("Drug_Name", "Dosage_mg", "Side_Effects")
+    untreated = {name: value for name, value in patient.items() if name not in later}
+    own = {name: patient[name] for name in later[:2]}
+
+    answer = laptop.post("/compare", {"patient": untreated, "reference": own})
+
+    assert answer.status == 200
+    assert answer.body["reference"] == own
+    wins = {tuple(one["treatment"].values()): one for one in answer.body["treatments"]}
+    assert len(wins) == len(answer.body["treatments"]) == 15
+    assert wins[tuple(own.values())]["win_probability"] == 0.5
+    assert laptop.post("/compare", {"patient": patient}).status == 422
+
+
 def test_a_batch_is_scored_as_its_patients_are(laptop: Laptop, patient: dict[str, object]) -> None:
     wrong = patient | {"Age": 17}
 
@@ -69,6 +96,7 @@ def test_the_documentation_is_served(laptop: Laptop) -> None:
     assert set(spec.body["paths"]) == {
         "/predict",
         "/predict/batch",
+        "/compare",
         "/model",
         "/health",
         "/dropdown-values",
@@ -204,6 +232,7 @@ def test_the_largest_answer_is_answered(laptop: Laptop, patient: dict[str, objec
     [
         "/predict",
         "/predict/batch",
+        "/compare",
         "/model",
         "/dropdown-values",
         "/health",

@@ -16,6 +16,7 @@ from tests.patience import until
 SENT = {
     "POST /predict": 10,
     "POST /predict/batch": 2,
+    "POST /compare": 1,
     "GET /model": 1,
     "GET /health": 3,
     "GET /dropdown-values": 1,
@@ -87,6 +88,9 @@ def since(laptop: Laptop, patient: dict[str, object]) -> datetime:
     batch = {"patients": [patient, patient, patient | {"Age": 17}, patient]}
     assert laptop.post("/predict/batch", batch).status == 200
     assert laptop.post("/predict/batch", {"patients": []}).status == 422
+    later = ("Drug_Name", "Dosage_mg", "Side_Effects")
+    untreated = {name: value for name, value in patient.items() if name not in later}
+    assert laptop.post("/compare", {"patient": untreated}).status == 200
     for path in ("model", "health", "health", "health", "dropdown-values", "docs", "openapi.json"):
         assert laptop.get(f"/{path}").status == 200
     url = f"{laptop.stack.outputs.api_url}/predict"
@@ -122,7 +126,7 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
     errors = widgets["Prediction errors"]
     assert sums(laptop, errors, since) == {"Predictions that failed": 0}
     (asked,) = figures(laptop, errors, since, "SampleCount").values()
-    assert sum(asked) == SENT["POST /predict"] + SENT["POST /predict/batch"]
+    assert sum(asked) == sum(SENT[route] for route in SENT if route.startswith("POST"))
 
 
 def test_rates_are_of_all_requests(laptop: Laptop, widgets: Widgets, since: datetime) -> None:
@@ -217,7 +221,7 @@ def test_an_execution_is_counted_by_its_verdict(
 
 def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:
     def checks() -> list[str]:
-        return [line for line in laptop.logged() if '"scheduled":true' in line]
+        return laptop.logged_with('"scheduled":true')
 
     def well() -> list[str]:
         return [line for line in checks() if '"Health":[1.0]' in line]

@@ -45,9 +45,12 @@ def proxy(laptop: Laptop) -> Iterator[FaultyProxy]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bucket(laptop: Laptop) -> Boto3Bucket:
-    """A registry of the test's own, asked past the proxy: the laptop's models, in a new bucket."""
+    """A registry of these tests' own, asked past the proxy: the laptop's models, in a new bucket.
+
+    What they promote there is what served before, so that each leaves it as it found it.
+    """
     own = Boto3Bucket(laptop.stack.s3, f"faults-{uuid4()}")
     own.client.create_bucket(Bucket=own.name)
     mirror(Boto3Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket), own)
@@ -300,7 +303,7 @@ def deployed(laptop: Laptop, proxy: FaultyProxy) -> Iterator[Laptop]:
 
 
 def counted(laptop: Laptop, since: float) -> int:
-    return sum('"ChampionRefreshFailures":[' in line for line in laptop.logged(since))
+    return len(laptop.logged_with('"ChampionRefreshFailures":[', since))
 
 
 def served_promotion(laptop: Laptop) -> int:

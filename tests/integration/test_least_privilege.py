@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from clinical.params import params
 
 from local import executions
 from local.stack import Stack
@@ -46,7 +47,9 @@ def test_the_roles_allow_all_that_the_system_does(
     assert not laptop.newest_upload_waits()
     laptop.wait_until_served(json.loads(first["output"])["version"])
     assert laptop.post("/predict", patient).status == 200
-    assert laptop.get("/model").status == 200
+    card = laptop.get("/model")
+    assert card.status == 200
+    assert len(card.body["learning_curve"]["points"]) == len(params().learning_curve.fractions)
     assert laptop.get("/dropdown-values").status == 200
 
 

@@ -130,7 +130,7 @@ def test_a_generated_client_reads_what_is_got(client: Client, laptop: Laptop) ->
     assert values.valid_combinations[0].dosage_mg in values.dosages
 
 
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/compare"])
 @pytest.mark.parametrize(
     ("content", "content_type", "status"),
     [

@@ -338,4 +338,4 @@ def corrupted(laptop: Laptop, version: str) -> Iterator[None]:
 def is_refused(laptop: Laptop) -> bool:
     """Let the functions look at the pointer, and see whether they refused it."""
     laptop.get("/health")
-    return any('"ArtefactsRefused"' in line for line in laptop.logged())
+    return bool(laptop.logged_with('"ArtefactsRefused"'))

@@ -10,6 +10,7 @@ from clinical.params import params
 
 from local import executions
 from tests.integration.conftest import Laptop
+from tests.patience import until
 
 
 def lineage(laptop: Laptop, execution: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> N
     stages = lineage(laptop, ended)["stages"]
     assert [name for name in sorted(stages) if stages[name]["from_cache_of"] is None] == [
         "admit",
+        "annotate",
         "evaluate",
         "ingest",
         "promote",
@@ -139,6 +141,48 @@ def test_a_good_upload_after_bad_ones_serves(laptop: Laptop, sample: Path) -> No
     laptop.wait_until_served(json.loads(ended["output"])["version"])
 
 
+def test_the_card_has_the_learning_curve_and_says_whether_more_rows_would_help(
+    laptop: Laptop,
+) -> None:
+    ended = laptop.ended(executions.start(laptop.stack))
+    version = json.loads(ended["output"])["version"]
+    annex = laptop.artefact(f"models/{version}/learning_curve.json")
+    laptop.wait_until_served(version)
+    until(lambda: laptop.get("/model").body["learning_curve"], "the curve in the card")
+
+    curve = laptop.get("/model").body["learning_curve"]
+
+    assert curve == {name: annex[name] for name in curve}
+    assert [one["fraction"] for one in curve["points"]] == list(params().learning_curve.fractions)
+    assert "more rows would" in curve["says"]
+
+
+def test_an_execution_that_is_stopped_in_a_branch_promotes_nothing(
+    laptop: Laptop, sample: Path
+) -> None:
+    champion = laptop.artefact("models/champion.json")
+    body = b"".join(sample.read_bytes().splitlines(keepends=True)[:301])
+    arn = executions.upload_bytes(laptop.stack, "stopped.csv", body)
+    until(lambda: "Train" in names(laptop, arn, "Entered"), "training")
+
+    laptop.stack.stepfunctions.stop_execution(executionArn=arn)
+    # The function goes on to its end.
+    until(lambda: "Train" in names(laptop, arn, "Exited"), "the end of its training")
+
+    assert "Evaluate" not in names(laptop, arn, "Entered")
+    assert laptop.artefact("models/champion.json") == champion
+    assert laptop.ended(arn)["status"] == "ABORTED"
+
+
+def names(laptop: Laptop, arn: str, kind: str) -> list[str]:
+    """The states that an execution entered, or exited."""
+    return [
+        event[f"state{kind}EventDetails"]["name"]
+        for event in executions.history(laptop.stack, arn)
+        if event["type"].endswith(f"State{kind}")
+    ]
+
+
 def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
     laptop: Laptop, sample: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +196,7 @@ def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
     stages = lineage(laptop, ended)["stages"]
     report = laptop.artefact(stages["choose"]["output"]["tuning"]["key"])
     chosen = [one for one in report["candidates"] if one["chosen"]]
-    assert len(report["candidates"]) == len(params().tuning.grids["small"].candidates())
+    assert len(report["candidates"]) == len(params().tuning.candidates("small"))
     assert [one["hyperparameters"] for one in chosen] == [
         stages["train"]["output"]["hyperparameters"]
     ]

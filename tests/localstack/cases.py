@@ -31,12 +31,14 @@ from reading import read
 from stages.validate import Rejection, judge
 from state import (
     Admitted,
+    Annotated,
     Chosen,
     Combined,
     CrossValidated,
     Evaluated,
     Ingested,
     Listed,
+    Measured,
     Nominated,
     Preprocessed,
     Promoted,
@@ -73,13 +75,14 @@ COMBINED = _of_the_sample(Combined, "train", "combined")
 TRAINED = _of_the_sample(Trained, "evaluate", "trained")
 EVALUATED = _of_the_sample(Evaluated, "publish", "evaluated")
 LISTED = Listed(  # ten or more, of which one may fail
-    grid="full", candidates=params().tuning.grids["full"].candidates()[:10]
+    grid="full", candidates=params().tuning.candidates("full")[:10]
 )
 CROSS_VALIDATED = _of_the_sample(CrossValidated, "choose", "tried", "candidates", 0)
 CHOSEN = Chosen(
     hyperparameters=CROSS_VALIDATED.hyperparameters,
     tuning=Artefact(key="runs/sample/choose/tuning.json", sha256="0" * 64),
 )
+MEASURED = _of_the_sample(Measured, "annotate", "measured")
 VERSION, OTHER = "v-bc7efea3", "v-0e1d2c3b"
 
 
@@ -142,6 +145,10 @@ def _ended(decision: str, reason: str) -> Admitted:
 
 
 PROMOTED = _promoted(OVER_THE_FIRST.verdict)
+ANNOTATED = Annotated(
+    version=VERSION,
+    learning_curve=Artefact(key=f"models/{VERSION}/learning_curve.json", sha256="0" * 64),
+)
 
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Admit": (ADMITTED,),
@@ -156,14 +163,22 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Evaluate": (OVER_THE_FIRST,),
     "Publish": (_nominated(OVER_THE_FIRST),),
     "Promote": (PROMOTED,),
+    "LearningCurve": (MEASURED,),
+    "Annotate": (ANNOTATED,),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
+CURVE = {"Measurable": 1, "LearningCurve": 1}
+NO_CURVE = {"Measurable": 1, "NoCurve": 1}
+PREPARED_AND_CURVE = {**PREPARED, **CURVE}
 TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
-TRAIN = "Admit Admitted Ingest Validate Prepare Prepared Train Evaluate Gate"
-TUNE = "Admit Admitted Ingest Validate Prepare Prepared ListCandidates Tune Choose"
-BY_HAND = "Admit Admitted Promote"
-TO_THE_END = "Publish Published Promote Promoted Served"
+READ = "Admit Admitted Ingest Validate Prepare Prepared"
+TRAIN = f"{READ} Release Wanted Train Evaluate Gate"
+TUNE = f"{READ} ListCandidates Tune Choose"
+BY_HAND = "Admit Admitted Release Wanted Promote"
+JOINED = "Concluded Released Ended"
+ANNOTATE = "Concluded Released Annotate Ended"
+TO_THE_END = f"Publish Published Promote {ANNOTATE} Served"
 
 
 @dataclass(frozen=True)
@@ -171,8 +186,8 @@ class Case:
     """An execution: its input, the answers that are not the ordinary ones, and what is expected.
 
     asked: its input. answers: of a state's Lambda, invocation by invocation.
-    path: the states entered, in their order. within: those in Prepare and Tune, which run side by
-    side, and how often each is entered.
+    path: the states entered, in their order, those of Release's first branch among them. within:
+    the others, which run side by side, and how often each is entered.
     ends: the output, or the error and its cause.
     """
 
@@ -210,7 +225,7 @@ CASES: Mapping[str, Case] = {
     "Promoted": Case(
         asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
         path=f"{TRAIN} {TO_THE_END}",
-        within=PREPARED,
+        within=PREPARED_AND_CURVE,
         ends=PROMOTED,
     ),
     "PromotedWithWarning": Case(
@@ -221,14 +236,14 @@ CASES: Mapping[str, Case] = {
             "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
         },
         path=f"{TRAIN} {TO_THE_END}",
-        within=PREPARED,
+        within=PREPARED_AND_CURVE,
         ends=_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),
     ),
     "AlreadyChampion": Case(
         asked={"who": "ada@example", "reason": "To see whether it changed."},
         answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="already_champion"),)},
         path=f"{TRAIN} {TO_THE_END}",
-        within=PREPARED,
+        within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_FIRST.verdict, decision="already_champion"),
     ),
     "AlreadyHandled": Case(
@@ -246,22 +261,22 @@ CASES: Mapping[str, Case] = {
     "SupersededMeanwhile": Case(
         asked={},
         answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="superseded"),)},
-        path=f"{TRAIN} Publish Published Promote Promoted Superseded",
-        within=PREPARED,
+        path=f"{TRAIN} Publish Published Promote {ANNOTATE} Superseded",
+        within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_FIRST.verdict, decision="superseded"),
     ),
     "Withdrawn": Case(
         asked={},
         answers={"Promote": (_promoted(OVER_THE_FIRST.verdict, decision="withdrawn"),)},
-        path=f"{TRAIN} Publish Published Promote Promoted Withdrawn",
-        within=PREPARED,
+        path=f"{TRAIN} Publish Published Promote {ANNOTATE} Withdrawn",
+        within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_FIRST.verdict, decision="withdrawn"),
     ),
     "Withheld": Case(
         asked={},
         answers={"Evaluate": (UNPROVEN,), "Publish": (_nominated(UNPROVEN),)},
-        path=f"{TRAIN} Publish Published Withheld",
-        within=PREPARED,
+        path=f"{TRAIN} Publish Published {ANNOTATE} Withheld",
+        within=PREPARED_AND_CURVE,
         ends={
             "decision": "withheld",
             "version": VERSION,
@@ -271,15 +286,15 @@ CASES: Mapping[str, Case] = {
     "Rejected": Case(
         asked={},
         answers={"Evaluate": (UNLIKE_ITSELF,)},
-        path=f"{TRAIN} Rejected",
-        within=PREPARED,
+        path=f"{TRAIN} {JOINED} Rejected",
+        within=PREPARED_AND_CURVE,
         ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
     ),
     "ModelUnanswerable": Case(
         asked={},
         answers={"Evaluate": (UNANSWERABLE,)},
-        path=f"{TRAIN.removesuffix(' Gate')} ModelUnanswerable",
-        within=PREPARED,
+        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} ModelUnanswerable",
+        within=PREPARED_AND_CURVE,
         ends=("ModelUnanswerable", str(UNANSWERABLE)),
     ),
     "Overtaken": Case(
@@ -290,7 +305,7 @@ CASES: Mapping[str, Case] = {
             "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
         },
         path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Gate {TO_THE_END}",
-        within=PREPARED,
+        within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
     ),
     "Tuned": Case(
@@ -303,8 +318,8 @@ CASES: Mapping[str, Case] = {
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
             ),
         },
-        path=f"{TUNE} Train Evaluate Gate {TO_THE_END}",
-        within={**TRIED, "CandidateFailed": 1},
+        path=f"{TUNE} Release Wanted Train Evaluate Gate {TO_THE_END}",
+        within={**TRIED, "CandidateFailed": 1, **CURVE},
         ends=PROMOTED,
     ),
     "TooManyCandidatesFailed": Case(
@@ -354,38 +369,43 @@ CASES: Mapping[str, Case] = {
     "ByHand": Case(
         asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
         answers={"Admit": (_by_hand(VERSION),)},
-        path=f"{BY_HAND} Promoted Served",
+        path=f"{BY_HAND} {JOINED} Served",
+        within=NO_CURVE,
         ends=PROMOTED,
     ),
     "OvertakenByHand": Case(
         asked={"promote": "previous"},
         answers={"Admit": (_by_hand("previous"),), "Promote": (MOVED, PROMOTED)},
-        path=f"{BY_HAND} Overtaken Promote Promoted Served",
+        path=f"{BY_HAND} Overtaken Promote {JOINED} Served",
+        within=NO_CURVE,
         ends=PROMOTED,
     ),
     "VersionUnknown": Case(
         asked={"promote": "v-00000000"},
         answers={"Admit": (_by_hand("v-00000000"),), "Promote": (UNKNOWN,)},
-        path=f"{BY_HAND} VersionUnknown",
+        path=f"{BY_HAND} {JOINED} VersionUnknown",
+        within=NO_CURVE,
         ends=("VersionUnknown", str(UNKNOWN)),
     ),
     "ArtefactCorrupted": Case(
         asked={"promote": VERSION},
         answers={"Admit": (_by_hand(VERSION),), "Promote": (CORRUPTED,)},
-        path=f"{BY_HAND} ArtefactCorrupted",
+        path=f"{BY_HAND} {JOINED} ArtefactCorrupted",
+        within=NO_CURVE,
         ends=("ArtefactCorrupted", str(CORRUPTED)),
     ),
     "ArtefactMissing": Case(
         asked={"promote": VERSION},
         answers={"Admit": (_by_hand(VERSION),), "Promote": (MISSING,)},
-        path=f"{BY_HAND} ArtefactCorrupted",
+        path=f"{BY_HAND} {JOINED} ArtefactCorrupted",
+        within=NO_CURVE,
         ends=("ArtefactCorrupted", str(MISSING)),
     ),
     "StorageUnavailableTwice": Case(
         asked={},
         answers={"Ingest": (UNAVAILABLE, UNAVAILABLE, INGESTED)},
         path=f"{TRAIN} {TO_THE_END}",
-        within=PREPARED,
+        within=PREPARED_AND_CURVE,
         ends=PROMOTED,
     ),
     "TooManyRequestsTwice": Case(
@@ -394,21 +414,65 @@ CASES: Mapping[str, Case] = {
             "Admit": (_by_hand(VERSION),),
             "Promote": (TooManyRequests(), TooManyRequests(), PROMOTED),
         },
-        path=f"{BY_HAND} Promoted Served",
+        path=f"{BY_HAND} {JOINED} Served",
+        within=NO_CURVE,
         ends=PROMOTED,
     ),
     "StorageStaysUnavailable": Case(
         asked={"promote": VERSION},
         answers={"Admit": (_by_hand(VERSION),), "Promote": (UNAVAILABLE,) * 5},
-        path=BY_HAND,
+        path=f"{BY_HAND} {JOINED} Failed",
+        within=NO_CURVE,
         ends=("StorageUnavailable", str(UNAVAILABLE)),
     ),
     "StorageDenied": Case(
         asked={},
         answers={"Train": (DENIED,)},
-        path="Admit Admitted Ingest Validate Prepare Prepared Train",
-        within=PREPARED,
+        path=f"{READ} Release Wanted Train {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
         ends=("StorageDenied", str(DENIED)),
+    ),
+    "OutOfMemoryInEvaluate": Case(
+        asked={},
+        answers={"Evaluate": (OUT_OF_MEMORY,)},
+        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "OutOfMemoryInPublish": Case(
+        asked={},
+        answers={"Publish": (OUT_OF_MEMORY,)},
+        path=f"{TRAIN} Publish {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "CurveFails": Case(
+        asked={},
+        answers={"LearningCurve": (OUT_OF_MEMORY,)},
+        path=f"{TRAIN} Publish Published Promote {JOINED} Served",
+        within={**PREPARED_AND_CURVE, "NoCurve": 1},
+        ends=PROMOTED,
+    ),
+    "CurveAndModelFail": Case(
+        asked={},
+        answers={"LearningCurve": (OUT_OF_MEMORY,), "Train": (DENIED,)},
+        path=f"{READ} Release Wanted Train {JOINED} Failed",
+        within={**PREPARED_AND_CURVE, "NoCurve": 1},
+        ends=("StorageDenied", str(DENIED)),
+    ),
+    "CurveSlow": Case(  # it is tried again after seconds
+        asked={},
+        answers={"LearningCurve": (*[UNAVAILABLE] * 4, MEASURED)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "AnnotateFails": Case(
+        asked={},
+        answers={"Annotate": (DENIED,)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
     ),
 }
 

@@ -12,11 +12,12 @@ from pydantic import BaseModel
 from events.generate import inputs_of, stages
 from local.stack import Stack
 from tests import state_machine
-from tests.localstack.cases import CASES, NOTES, Case
+from tests.localstack.cases import CASES, NOTES, VERSION, Case
 from tests.patience import until
 
 DEFINITION = state_machine.definition()
 STATES = state_machine.states(DEFINITION)
+IN_ORDER = state_machine.in_order(DEFINITION)
 STAGES = {"".join(part.capitalize() for part in name.split("_")): name for name in stages()}
 
 
@@ -51,11 +52,11 @@ class Execution:
 
     @property
     def path(self) -> list[str]:
-        return [name for name in self.entered if name in DEFINITION["States"]]
+        return [name for name in self.entered if name in IN_ORDER]
 
     @property
     def within(self) -> dict[str, int]:
-        return Counter(name for name in self.entered if name not in DEFINITION["States"])
+        return Counter(name for name in self.entered if name not in IN_ORDER)
 
     @cached_property
     def steps(self) -> set[Step]:
@@ -266,3 +267,45 @@ def test_what_tuning_chose_is_trained(executions: dict[str, Execution]) -> None:
 
     assert tuned["chosen"]["hyperparameters"]["n_estimators"] == 100
     assert untuned["chosen"] == {}
+
+
+def test_a_promotion_does_not_wait_for_the_learning_curve(
+    executions: dict[str, Execution],
+) -> None:
+    left = [
+        event["stateExitedEventDetails"]["name"]
+        for event in executions["CurveSlow"].events
+        if _exits(event)
+    ]
+
+    assert left.index("Promote") < left.index("LearningCurve") < left.index("Annotate")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotated"),
+    [
+        ("Promoted", [VERSION]),
+        ("Overtaken", [VERSION]),
+        ("Withheld", [VERSION]),
+        ("Rejected", []),
+        ("ByHand", []),
+        ("CurveFails", []),
+        ("OutOfMemoryInPublish", []),
+    ],
+)
+def test_a_curve_goes_to_the_version_that_was_published(
+    executions: dict[str, Execution], name: str, annotated: list[str]
+) -> None:
+    asked = executions[name].asked("Annotate")
+
+    assert [one["published"]["version"] for one in asked] == annotated
+
+
+def test_a_curve_is_of_the_hyperparameters_that_are_trained(
+    executions: dict[str, Execution],
+) -> None:
+    for name in ("Tuned", "Promoted"):
+        (trained,), (measured,) = (
+            executions[name].asked(stage) for stage in ("Train", "LearningCurve")
+        )
+        assert measured["chosen"] == trained["chosen"]

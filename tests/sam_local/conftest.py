@@ -63,12 +63,28 @@ def laptop(docker: dict[str, str], request: pytest.FixtureRequest) -> Laptop:
 
 
 @dataclass(frozen=True)
+class Invoking:
+    """invoking.py, which runs sam."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, **command: object) -> int:
+        """Have a command run to its end, and give its exit code."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+
+@dataclass(frozen=True)
 class SamLocal:
     """`sam local` as samconfig.toml has it; only the image and the port are the tests' own."""
 
     docker: dict[str, str]
     image: str
     folder: Path
+    invoking: Invoking
 
     def environment_file(self, port: int) -> Path:
         """events/env.json for a cloud on another port."""
@@ -79,27 +95,24 @@ class SamLocal:
 
     def invoke(self, function: str, event: Path, port: int) -> tuple[object, str]:
         """Invoke a function, and return its answer and what was logged."""
-        done = subprocess.run(
-            self._command("invoke", port, function, "--event", event),
-            cwd=ROOT,
-            env=self.docker,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
+        printed, logged = self.folder / "printed", self.folder / "logged"
+        command = self._arguments("invoke", port, function, "--event", event)
+        code = self.invoking.ask(
+            arguments=[str(word) for word in command], stdout=str(printed), stderr=str(logged)
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.strip().splitlines()[0]), done.stderr
+        assert code == 0, logged.read_text()
+        return json.loads(printed.read_text().strip().splitlines()[0]), logged.read_text()
 
     @contextmanager
     def start_api(self, cloud_port: int) -> Iterator["LocalApi"]:
         """Serve the API from containers until the block ends."""
+        sam = Path(sys.executable).with_name("sam")
         port, log = free_port(), self.folder / f"start-api-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
             # Who runs the tests in the background may have them ignore Ctrl-C, which is inherited.
             listening = ("env", "--default-signal=INT")
             process = subprocess.Popen(
-                [*listening, *self._command("start-api", cloud_port, "--port", str(port))],
+                [*listening, sam, *self._arguments("start-api", cloud_port, "--port", str(port))],
                 cwd=ROOT,
                 env=self.docker,
                 stdout=file,
@@ -117,11 +130,10 @@ class SamLocal:
             finally:
                 process.kill()
 
-    def _command(self, command: str, port: int, *arguments: str | Path) -> list[str | Path]:
-        sam = Path(sys.executable).with_name("sam")
+    def _arguments(self, command: str, port: int, *arguments: str | Path) -> list[str | Path]:
         given = ("--skip-pull-image", "--invoke-image", self.image)
         return [
-            *(sam, "local", command, *arguments, *given),
+            *("local", command, *arguments, *given),
             *("--env-vars", self.environment_file(port)),
         ]
 
@@ -149,8 +161,18 @@ class LocalApi:
 @pytest.fixture(scope="session")
 def sam_local(
     docker: dict[str, str], image: str, tmp_path_factory: pytest.TempPathFactory
-) -> SamLocal:
-    return SamLocal(docker, image, tmp_path_factory.mktemp("sam-local"))
+) -> Iterator[SamLocal]:
+    images = tmp_path_factory.mktemp("images")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.sam_local.invoking", images],
+        cwd=ROOT,
+        env=docker,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        folder = tmp_path_factory.mktemp("sam-local")
+        yield SamLocal(docker, image, folder, Invoking(process))
 
 
 @pytest.fixture(scope="module")

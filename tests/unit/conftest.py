@@ -16,6 +16,7 @@ import stage
 from clinical import champion, telemetry
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
+from clinical.hyperparameters import Grid
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.registry import Champion, Promotion, Registry, Version
@@ -129,6 +130,15 @@ def smaller(decisions: Params, trees: int) -> Params:
     return decisions.model_copy(
         update={"model": decisions.model.model_copy(update={"n_estimators": trees})}
     )
+
+
+def tuning_of(decisions: Params, **values: tuple[int | None, ...]) -> Params:
+    """The same decisions with another small grid of forests, and no other grid."""
+    forests = decisions.tuning.grids["small"].random_forest
+    assert forests is not None
+    grid = Grid(random_forest=forests.model_copy(update=values))
+    tuning = decisions.tuning.model_copy(update={"grids": {"small": grid}})
+    return decisions.model_copy(update={"tuning": tuning})
 
 
 def with_column(decisions: Params, name: str, **changed: Any) -> Params:

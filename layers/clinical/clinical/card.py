@@ -8,10 +8,10 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 
 from clinical.frozen import Frozen
-from clinical.params import Model
+from clinical.hyperparameters import Model
 from clinical.reference import Conformal
 from clinical.registry import Champion
-from clinical.verdict import CurvePoint, Importance, Subgroup, Verdict
+from clinical.verdict import CurvePoint, Estimate, Importance, Subgroup, Verdict
 
 
 class Part(Frozen):
@@ -50,7 +50,10 @@ class Data(Part):
 
 
 class TuningCandidate(Part):
-    """A candidate with the mean RMSE of its folds, or the error that it failed with."""
+    """A candidate with the mean RMSE of its folds, or the error that it failed with.
+
+    leaves: of its trees or, of a linear model, its coefficients.
+    """
 
     hyperparameters: Model
     rmse: float | None = None
@@ -62,7 +65,7 @@ class TuningCandidate(Part):
 
 
 class Tuning(Part):
-    """Every candidate tried, and the RMSE under which the one with the fewest leaves was chosen."""
+    """Every candidate tried, and the RMSE under which the simplest was chosen."""
 
     grid: str
     limit: float
@@ -113,6 +116,38 @@ class Card(Part):
     lineage: Lineage
 
 
+class LearningPoint(Part):
+    """Models of a fraction of the training rows, on the held-out rows.
+
+    rmse: of all draws, whose squared errors are averaged; its interval is that of other held-out
+    rows and other draws. draws: each one's RMSE.
+    """
+
+    fraction: float
+    rows: int
+    rmse: Estimate
+    draws: tuple[float, ...]
+
+
+class LearningCurve(Part):
+    """How error falls as models get more rows, and whether still more would help.
+
+    left_out: fractions that leave too few rows to fit a model on.
+    change: the last point's RMSE less that of the one before; below 0, the last rows helped. None
+    where there are too few points or held-out rows to say.
+    more_rows_help: whether all of its interval is below 0.
+    says: the same in a sentence.
+    """
+
+    held_out_rows: int
+    confidence: float
+    points: tuple[LearningPoint, ...]
+    left_out: tuple[float, ...] = ()
+    change: Estimate | None = None
+    more_rows_help: bool = False
+    says: str
+
+
 class LedgerEntry(Part):
     """A promotion: which it was, of what, when, and why; by whom is the ledger's alone."""
 
@@ -143,6 +178,10 @@ class LedgerEntry(Part):
 
 
 class ServedCard(Card):
-    """The card of the version that serves, with the last promotions, the newest first."""
+    """The card of the version that serves, with the last promotions, the newest first.
 
+    learning_curve: None until it was measured, which is after a first promotion.
+    """
+
+    learning_curve: LearningCurve | None = None
     ledger: tuple[LedgerEntry, ...]

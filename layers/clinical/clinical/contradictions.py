@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from clinical.kinds import Kind, Value
-    from clinical.params import Roles, Target
+    from clinical.params import Roles, Target, Tuning
 
 # Keys that answers have anyway, beside the identifier's and the target's.
 OF_ANSWERS = frozenset(
@@ -49,6 +49,7 @@ class Parts:
     target: Target | None
     roles: Roles | None
     intervals_by: str | tuple[str, ...]
+    tuning: Tuning | None
     dropdown_keys: Mapping[str, str]
 
     @property
@@ -75,6 +76,7 @@ def contradictions(parts: Parts) -> Iterator[Contradiction]:
     """Find every one."""
     for found in (
         *(_names, _columns, _dates, _target, _roles, _known_later, _subgroups, _intervals),
+        _tuning,
         _dropdown_keys,
     ):
         yield from found(parts)
@@ -286,6 +288,20 @@ def _wrong_bands(kind: Kind, starts: tuple[float, ...] | None) -> str:
 
 def _scale(kind: Kind) -> tuple[float, float] | None:
     return None if kind.listed else getattr(kind, "range", None)
+
+
+def _tuning(parts: Parts) -> Iterator[Contradiction]:
+    if parts.tuning is None:
+        return
+    families = parts.tuning.families
+    for place, family in enumerate(families):
+        if family in families[:place]:
+            yield Contradiction(("tuning", "families", place), f"{family} stands twice")
+    for name, grid in parts.tuning.grids.items():
+        for family in dict.fromkeys(families):
+            if grid.of(family) is None:
+                reason = f"there is nothing to try of {family}, which tuning.families names"
+                yield Contradiction(("tuning", "grids", name), reason)
 
 
 def _dropdown_keys(parts: Parts) -> Iterator[Contradiction]:

@@ -14,14 +14,19 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from clinical.contradictions import Contradictory, Parts, contradictions
+from clinical.hyperparameters import Hyperparameters, Model, is_of_forests
 from clinical.kinds import Column, Kind
-from clinical.params import Intervals, Params, Roles, Target
+from clinical.params import Intervals, Params, Roles, Target, Tuning
 
 type Path = tuple[str | int, ...]
 
 KINDS: dict[str, type[Kind]] = {
     get_args(kind.model_fields["kind"].annotation)[0]: kind
     for kind in get_args(get_args(Column)[0])
+}
+FAMILIES: dict[str, type[Hyperparameters]] = {
+    get_args(family.model_fields["family"].annotation)[0]: family
+    for family in get_args(get_args(Model)[0])
 }
 EXPECTED = {
     "int": "a whole number",
@@ -250,23 +255,24 @@ def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
     for loc, error in found.items():
         if error["type"] == "missing":
             continue
-        path = _path(document, loc, error["type"])
+        path = _path(document, loc, error["type"], tree)
         if error["type"] == "too_short" and any(
             other[: len(loc)] == loc and other != loc for other in found
         ):
             continue  # it counts what was valid
         told[path] = _reason(document, loc, path, error)
     yield from (_at(document, path, reason) for path, reason in told.items())
-    yield from _missing(document, [loc for loc, one in found.items() if one["type"] == "missing"])
+    missing = [loc for loc, one in found.items() if one["type"] == "missing"]
+    yield from _missing(document, missing, tree)
 
 
-def _missing(document: Document, locs: list[Path]) -> Iterator[Mistake]:
+def _missing(document: Document, locs: list[Path], tree: Any) -> Iterator[Mistake]:  # noqa: ANN401
     """Say once of each mapping which keys it lacks."""
     for above in dict.fromkeys(loc[:-1] for loc in locs):
         keys = [str(loc[-1]) for loc in locs if loc[:-1] == above]
         lacks = f"{_listed(keys)} {'is' if len(keys) == 1 else 'are'} missing"
         needs = f"{_called(above)} needs {_needed(_model_at(above))}"
-        yield _at(document, _in_file(above), f"{lacks}; {needs}")
+        yield _at(document, _in_file(above, tree), f"{lacks}; {needs}")
 
 
 def _errors(tree: object) -> list[ErrorDetails]:
@@ -285,7 +291,7 @@ def _known(tree: dict[Any, Any]) -> dict[Any, Any]:
     """Give the tree without the keys that no model knows."""
     for error in _errors(tree):
         if error["type"] in {"extra_forbidden", "invalid_key"}:
-            tree = _without(tree, _in_file(error["loc"]))
+            tree = _without(tree, _in_file(error["loc"], tree))
     return tree
 
 
@@ -298,16 +304,25 @@ def _without(tree: Any, path: Path) -> Any:  # noqa: ANN401
     return {**tree, step: _without(tree[step], tuple(rest))}
 
 
-def _in_file(loc: Path) -> Path:
-    """Take out of an error's path what only pydantic has: the kind of a column."""
-    if len(loc) > 2 and loc[0] == "schema" and loc[2] in KINDS:  # noqa: PLR2004
-        return (*loc[:2], *loc[3:])
-    return loc
+def _in_file(loc: Path, tree: Any) -> Path:  # noqa: ANN401
+    """Take out of an error's path what only pydantic has: the kind of a column, or a family."""
+    place = _tag(loc)
+    if place is None and loc[:2] == ("tuning", "grids") and len(loc) > 3:  # noqa: PLR2004
+        place = 3 if is_of_forests(tree["tuning"]["grids"].get(loc[2])) else None
+    return loc if place is None else (*loc[:place], *loc[place + 1 :])
 
 
-def _path(document: Document, loc: Path, error: str) -> Path:
+def _tag(loc: Path) -> int | None:
+    """Find where in an error's path a column's kind, or the model's family, is."""
+    for section, place, tags in (("schema", 2, KINDS), ("model", 1, FAMILIES)):
+        if loc[:1] == (section,) and len(loc) > place and loc[place] in tags:
+            return place
+    return None
+
+
+def _path(document: Document, loc: Path, error: str, tree: Any) -> Path:  # noqa: ANN401
     """Give the path of an error as the file has it."""
-    path = _in_file(loc)
+    path = _in_file(loc, tree)
     if path[-1:] == ("[key]",):
         key, _ = document.find(path[:-1])
         return (*path[:-2], str(key.value))
@@ -323,17 +338,13 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
     """Say in words what is wrong, and what is allowed."""
     what, context = error["type"], error.get("ctx", {})
     is_key = loc[-1:] == ("[key]",)
-    node = document.find(_in_file(loc[:-1]))[0] if is_key else document.find(path)[1]
+    node = document.find(loc[:-1])[0] if is_key else document.find(path)[1]
     match what:
         case "extra_forbidden" | "invalid_key":
             keys = _keys(_model_at(loc[:-1]))
             return f"there is no such key; {_called(loc[:-1])} has {_one_of(keys, str(path[-1]))}"
-        case "union_tag_invalid":
-            given = str(context["tag"])
-            return f"there is no kind {given}; there are {_one_of(KINDS, given)}"
-        case "union_tag_not_found" | "model_attributes_type":
-            begins = "its kind is missing" if what == "union_tag_not_found" else "must be a mapping"
-            return f"{begins}; say for instance `kind: number`: there are {', '.join(KINDS)}"
+        case "union_tag_invalid" | "union_tag_not_found" | "model_attributes_type":
+            return _of_no_kind(loc, node, error)
         case "literal_error":
             allowed = str(context["expected"]).replace("'", "").replace("False", "false")
             meant = _meant(allowed.replace(" or ", ", ").split(", "), str(node.value))
@@ -349,6 +360,19 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
             bound, words = BOUNDS[what]
             return f"must be {words} {context[bound]:g}; this is {node.value}"
     return EITHER.get(path[-1:]) or _wrong_type(node, loc, what) or error["msg"]
+
+
+def _of_no_kind(loc: Path, node: yaml.Node, error: ErrorDetails) -> str:
+    """Say which kinds of column, or families of models, there are."""
+    named, tags = ("family", FAMILIES) if loc[0] == "model" else ("kind", KINDS)
+    if error["type"] == "union_tag_invalid":
+        given = str(error["ctx"]["tag"])
+        return f"there is no {named} {given}; there are {_one_of(tags, given)}"
+    if named == "family":  # which may be left out
+        return f"must be a mapping, such as `family: ridge`; this is {_read_as(node)}"
+    missing = error["type"] == "union_tag_not_found"
+    begins = "its kind is missing" if missing else "must be a mapping"
+    return f"{begins}; say for instance `kind: number`: there are {', '.join(KINDS)}"
 
 
 def _value_error(node: yaml.Node, path: Path, error: Exception) -> str:
@@ -389,6 +413,7 @@ def _valid_parts(tree: dict[Any, Any]) -> Parts:
         target=_valid(TypeAdapter(Target), tree.get("target")),
         roles=_valid(TypeAdapter(Roles), tree.get("roles")) if isinstance(columns, dict) else None,
         intervals_by=intervals.by if intervals else (),
+        tuning=_valid(TypeAdapter(Tuning), tree.get("tuning")),
         dropdown_keys=keys if isinstance(keys, dict) and isinstance(columns, dict) else {},
     )
 
@@ -424,18 +449,20 @@ def _called(loc: Path) -> str:
     """Name what has the keys that an error is about."""
     if not loc:
         return "the file"
-    if loc[0] == "schema" and len(loc) > 2:  # noqa: PLR2004
-        return f"the kind {loc[2]}"
+    place = _tag(loc)
+    if place is not None:
+        return f"the {'family' if loc[0] == 'model' else 'kind'} {loc[place]}"
     return str(loc[-1])
 
 
 def _model_at(loc: Path) -> type[BaseModel]:
     """Find the model that a mapping is read as, by its path in an error."""
+    place = _tag(loc)
+    if place is not None:
+        return {**KINDS, **FAMILIES}[str(loc[place])]
     found: Any = Params
     for step in loc:
-        if found is Column or step in KINDS:
-            found = KINDS[str(step)]
-        elif isinstance(found, type) and issubclass(found, BaseModel):
+        if isinstance(found, type) and issubclass(found, BaseModel):
             names = {field.alias or name: field for name, field in found.model_fields.items()}
             found = _bare(names[str(step)].annotation)
         else:

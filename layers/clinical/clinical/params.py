@@ -15,6 +15,7 @@ from pydantic import Field, StrictStr, model_validator
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
+from clinical.hyperparameters import FamilyName, Grid, Model
 from clinical.kinds import Column, Feature, Kind, Value
 
 NAME = "params.yaml"
@@ -81,15 +82,6 @@ class Dataset(Frozen):
     max_bytes: int = Field(ge=1)
 
 
-class Model(Frozen):
-    """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`."""
-
-    n_estimators: int = Field(ge=1)
-    max_depth: int | None = Field(ge=1)
-    min_samples_split: int = Field(ge=2)
-    min_samples_leaf: int = Field(ge=1)
-
-
 class Intervals(Frozen):
     """How wide intervals are made.
 
@@ -107,24 +99,14 @@ class Explanations(Frozen):
     background_rows: int = Field(ge=1)
 
 
-class Grid(Frozen):
-    """Values to try of each hyperparameter of `Model`."""
-
-    n_estimators: tuple[int, ...] = Field(min_length=1)
-    max_depth: tuple[int | None, ...] = Field(min_length=1)
-    min_samples_split: tuple[int, ...] = Field(min_length=1)
-    min_samples_leaf: tuple[int, ...] = Field(min_length=1)
-
-    def candidates(self) -> tuple[Model, ...]:
-        """List every combination of the values."""
-        values = dict(self)
-        return tuple(
-            Model(**dict(zip(values, one, strict=True)))
-            for one in itertools.product(*values.values())
-        )
-
-
 class Tuning(Frozen):
+    """What an execution that is to tune tries.
+
+    families: of models, of which each grid has values to try. grid: the name of the one that is
+    tried where none is named.
+    """
+
+    families: tuple[FamilyName, ...] = Field(default=("random_forest",), min_length=1)
     grid: str
     folds: int = Field(ge=2)
     tolerated_failures: float = Field(ge=0, lt=1)
@@ -136,12 +118,33 @@ class Tuning(Frozen):
             raise ValueError(f"grid names {self.grid}, grids has {', '.join(self.grids)}")
         return self
 
+    def candidates(self, grid: str) -> tuple[Model, ...]:
+        """List what there is to try in the grid of a name."""
+        return self.grids[grid].candidates(self.families)
+
 
 class Evaluation(Frozen):
     confidence: float = Field(gt=0, lt=1)
     resamples: int = Field(ge=100)
     min_subgroup_rows: int = Field(ge=2)
     importance_repeats: int = Field(ge=1)
+
+
+class LearningCurve(Frozen):
+    """How error falls as models get more rows: on which fractions of the training rows, how often.
+
+    fractions: of the training rows, from the fewest to all of them.
+    draws: models of each fraction, by which other rows, or another seed where it is all of them.
+    """
+
+    fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
+    draws: int = Field(default=5, ge=2)
+
+    @model_validator(mode="after")
+    def _they_grow_to_all(self) -> Self:
+        if list(self.fractions) != sorted(set(self.fractions)) or self.fractions[-1:] != (1.0,):
+            raise ValueError("fractions must grow, each once, and end in 1: all training rows")
+        return self
 
 
 class Gate(Frozen):
@@ -177,6 +180,7 @@ class Params(Frozen):
     explanations: Explanations
     tuning: Tuning
     evaluation: Evaluation
+    learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     gate: Gate
     serving: Serving
 
@@ -317,7 +321,12 @@ class Params(Frozen):
     @model_validator(mode="after")
     def _is_a_study(self) -> Self:
         parts = Parts(
-            self.columns, self.target, self.roles, self.intervals.by, self.serving.dropdown_keys
+            self.columns,
+            self.target,
+            self.roles,
+            self.intervals.by,
+            self.tuning,
+            self.serving.dropdown_keys,
         )
         wrong = list(contradictions(parts))
         if wrong:

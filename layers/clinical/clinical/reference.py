@@ -44,9 +44,12 @@ class Conformal(Frozen):
     by: tuple[str, ...] = ()
     groups: tuple[GroupWidth, ...] = ()
 
+    def half_width_of(self, group: tuple[str, ...]) -> float:
+        """Give half the width for a group, by what it is called in each column of `by`."""
+        return self._of_group.get(group, self.half_width)
+
     @cached_property
-    def half_widths(self) -> dict[tuple[str, ...], float]:
-        """The groups' half widths, by what they are called."""
+    def _of_group(self) -> dict[tuple[str, ...], float]:
         return {group.of: group.half_width for group in self.groups}
 
 

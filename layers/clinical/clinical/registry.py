@@ -3,11 +3,12 @@
 models/<version>/<file>               v- and the start of the model's SHA-256
 models/<version>/<execution>/<file>   what the execution that made it found out about it
 models/<version>/manifest.json        written last: a version without it is not published
+models/<version>/learning_curve.json  an annex: written once, after the version was published
 models/champion.json                  the version that serves, who promoted it, and why
 models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
 
-Manifests, the pointer and the ledger carry a digest of themselves: what is not as it was written is
-refused.
+Manifests, annexes, the pointer and the ledger carry a digest of themselves: what is not as it was
+written is refused.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from clinical.artefacts import (
     Artefact,
@@ -43,6 +44,7 @@ MODEL = "model.onnx"
 REFERENCE = "reference.json"
 TRAINING_ROWS = "training_rows.json"
 CARD = "card.json"
+LEARNING_CURVE = "learning_curve.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
 CHAMPION_KEY = "models/champion.json"
 MAX_WHO, MAX_WHY = 256, 2000  # characters, of a promotion
@@ -268,6 +270,35 @@ class Registry:
         for file in version.files.values():
             read_verified(self.bucket, file)
         return version
+
+    def annotate(self, name: str, annex: str, value: BaseModel) -> Artefact:
+        """Add an annex to a published version, and say what is there: the first one stays.
+
+        annex: the name of its file. Raises VersionUnknown.
+        """
+        if self.version(name) is None:
+            raise VersionUnknown(f"the registry holds no version {name}; `make models` lists them")
+        key, body = f"models/{name}/{annex}", sealed_json(value)
+        try:
+            self.bucket.put_new(key, body)
+        except PreconditionFailed:
+            body = self.bucket.get(key).body
+        return Artefact(key=key, sha256=sha256(body))
+
+    def annex[Annex: BaseModel](self, name: str, annex: str, kind: type[Annex]) -> Annex | None:
+        """Read an annex of a version, or None where it has none.
+
+        Raises ArtefactCorrupted where it is not as it was written.
+        """
+        key = f"models/{name}/{annex}"
+        try:
+            body = self.bucket.get(key).body
+        except ArtefactMissing:
+            return None
+        try:
+            return kind.model_validate(unsealed_json(key, body))
+        except ValidationError as error:
+            raise ArtefactCorrupted(f"{key} is no annex of this code") from error
 
     def promote(
         self, version: Version, over: Pointer | None, promotion: Promotion, now: datetime

@@ -9,6 +9,7 @@ from clinical.params import Params
 from clinical.reference import Row
 
 from model.loader import Model, Score
+from model.winning import as_wide, comparable
 
 type Treatment = dict[str, Value]
 
@@ -70,13 +71,10 @@ def compare(
     probability = model.probability
     patients = [{**patient, **one} for one in treatments]
     scored = model.scored(patients)
-    scores, widths = np.clip(scored.scores, *model.params.scale), scored.half_widths
+    scores = np.clip(scored.scores, *model.params.scale)
     own = treatments.index(reference)
-    # The residuals of all, made as wide as those of these two.
-    as_wide = np.sqrt((widths**2 + widths[own] ** 2) / 2)
-    of_all = model.reference.intervals[scored.unknown[own]].half_width
-    scale = np.divide(of_all, as_wide, out=np.ones_like(as_wide), where=as_wide > 0)
-    won = probability(scale * (scores - scores[own]))
+    wide = as_wide(scored.half_widths, model.reference.intervals[scored.unknown[own]])
+    won = probability(comparable(scores - scores[own], wide, wide[own]))
     return [
         Compared(treatment, score, win)
         for treatment, score, win in zip(

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from clinical import telemetry
 from clinical.artefacts import read_verified
-from clinical.card import Card, LedgerEntry, ServedCard
+from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
-from clinical.errors import ArtefactCorrupted, ModelUnavailable
+from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
 from clinical.groups import groups_by
 from clinical.kinds import Feature, Value
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.recorded import Choice, Names
 from clinical.reference import Reference, Row, read_reference
-from clinical.registry import REFERENCE_PROPERTY, Champion, Registry
+from clinical.registry import LEARNING_CURVE, REFERENCE_PROPERTY, Champion, Registry
 from pydantic import ValidationError
 
 from model.answering import check_answers
 from model.explanation import Explainer, Explanation
+from model.later import Later
 from model.scored import interval_around, served
 from model.scorer import Scorer, Scores
 from model.winning import Floats, win_probability
@@ -103,12 +105,16 @@ class Model:
             ]
         )
 
-    @cached_property
+    @property
     def card(self) -> ServedCard:
-        """Read its card, and the last promotions, once they can be read.
+        """Give its card with the last promotions, and its learning curve once it is measured.
 
         Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
         """
+        return self._card.model_copy(update={"learning_curve": self._learning_curve.now()})
+
+    @cached_property
+    def _card(self) -> ServedCard:
         bucket = self.bucket.within(CARD_SECONDS)
         body = read_verified(bucket, self.champion.card)
         try:
@@ -117,6 +123,24 @@ class Model:
             raise ArtefactCorrupted(f"{self.champion.card.key} is no card of this code") from error
         promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
+
+    @cached_property
+    def _learning_curve(self) -> Later[LearningCurve]:
+        return Later(self._read_learning_curve, self.params.serving.refresh_seconds)
+
+    def _read_learning_curve(self) -> LearningCurve | None:
+        """Read it if it is there; a card is none the worse without, so a failure is only told."""
+        registry = Registry(self.bucket.within(CARD_SECONDS))
+        try:
+            return registry.annex(self.version, LEARNING_CURVE, LearningCurve)
+        except ClinicalError as error:
+            telemetry.logger().error(
+                "The learning curve could not be read; the card is served without.",
+                extra={"error": type(error).__name__, "reason": str(error)},
+            )
+            if isinstance(error, ArtefactCorrupted):
+                telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
+            return None
 
     def unknown(self, patient: Row) -> Names:
         """Name the columns that are known after treatment, and that nobody says of a patient."""
@@ -157,7 +181,7 @@ class Model:
         intervals = [self.reference.intervals[one] for one in unknown]
         half_widths = np.array(
             [
-                interval.half_widths.get(self.group_of(patient), interval.half_width)
+                interval.half_width_of(self.group_of(patient))
                 if interval.by
                 else interval.half_width
                 for patient, interval in zip(patients, intervals, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from clinical.reference import Differences
+from clinical.reference import Conformal, Differences
 
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -26,3 +26,18 @@ def win_probability(differences: Differences, higher_is: str) -> Callable[[Float
         return np.asarray(0.5 + 0.5 * sign * np.sign(apart) * made_up)
 
     return probability
+
+
+def as_wide(half_widths: Floats, interval: Conformal) -> Floats:
+    """Give half widths (n,) as multiples of that of all."""
+    of_all = interval.half_width
+    return half_widths / of_all if of_all else np.ones_like(half_widths)
+
+
+def comparable(apart: Floats, wide: Floats, other: Floats) -> Floats:
+    """Give differences of scores (n,) as they would be with residuals as wide as those of all.
+
+    wide, other: how wide the intervals of the two rows are, as a multiple of that of all (n,).
+    """
+    both = np.sqrt((wide**2 + other**2) / 2)
+    return np.divide(apart, both, out=np.array(apart, np.float64), where=both > 0)

@@ -71,6 +71,7 @@ def test_the_decisions_are_those_of_the_predecessor() -> None:
     assert decided.seed == 42
     assert decided.split.test_fraction == 0.2
     assert decided.model.model_dump() == {
+        "family": "random_forest",
         "n_estimators": 200,
         "max_depth": 15,
         "min_samples_split": 5,
@@ -162,10 +163,11 @@ def test_a_column_is_not_called_what_yaml_takes_for_no_name() -> None:
     ("path", "has"),
     [
         ("colour", "the file has study, schema, target"),
-        ("model.colour", "model has n_estimators, max_depth"),
+        ("model.colour", "the family random_forest has family, n_estimators, max_depth"),
         ("schema.Age.colour", "the kind whole_number has "),
         ("serving.colour", "serving has refresh_seconds"),
-        ("tuning.grids.small.colour", "small has n_estimators"),
+        ("tuning.grids.small.colour", "small has random_forest, gradient_boosting, ridge"),
+        ("tuning.grids.small.ridge.colour", "ridge has alpha"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_keys_that_there_are(path: str, has: str) -> None:
@@ -233,7 +235,13 @@ def test_a_missing_section_is_named() -> None:
         ("intervals.coverage", 1, "must be below 1"),
         ("intervals.folds", 1, "must be at least 2"),
         ("tuning.tolerated_failures", 1, "must be below 1"),
-        ("tuning.grids.small.n_estimators", [], "must not be empty"),
+        ("tuning.grids.small.random_forest.n_estimators", [], "must not be empty"),
+        ("tuning.grids.small.random_forest.max_depth", [10, 0], "must be at least 1; this is 0"),
+        ("tuning.grids.small.ridge.alpha", [1, 0], "must be above 0; this is 0"),
+        ("tuning.families", [], "must not be empty"),
+        ("tuning.families", ["rigde"], "must be random_forest, gradient_boosting or ridge; this"),
+        ("model.max_depth", "deep", "must be a whole number; this is the text 'deep'"),
+        ("model", {"family": "ridge", "alpha": 0}, "must be above 0; this is 0"),
         ("evaluation.confidence", 95, "must be below 1"),
         ("seed", -1, "must be at least 0; this is -1"),
     ],
@@ -241,7 +249,7 @@ def test_a_missing_section_is_named() -> None:
 def test_a_value_that_cannot_be_one_is_told_what_can(path: str, value: object, said: str) -> None:
     where, reason = mistake(with_value(path, value)).split(": ", 1)
 
-    assert re.fullmatch(re.escape(path) + r"(\.\d)?", where)
+    assert re.fullmatch(re.escape(path) + r"(\.\d|\.alpha)?", where)
     assert reason.startswith(said)
 
 
@@ -460,6 +468,51 @@ def test_the_default_grid_must_be_one_of_the_grids() -> None:
     assert said == "tuning: its grid is huge, its grids are small, full"
 
 
+def test_a_family_without_values_to_try_is_told_of_each_grid_that_lacks_them() -> None:
+    def lacking(tree: Any) -> None:
+        tree["tuning"]["families"] = ["random_forest", "ridge", "ridge"]
+        del tree["tuning"]["grids"]["full"]["ridge"]
+
+    text = changed(lacking)
+
+    assert mistakes(text) == [
+        (
+            f"params.yaml, line {line_of('  - ridge', text) + 1}: tuning.families.2: ridge stands "
+            "twice"
+        ),
+        (
+            f"params.yaml, line {line_of('    full:', text)}: tuning.grids.full: there is nothing "
+            "to try of ridge, which tuning.families names"
+        ),
+    ]
+    with pytest.raises(ParamsInvalid, match="there is nothing to try of ridge"):
+        parse_params(text)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (
+            {"family": "forest", "n_estimators": 3},
+            ("model: there is no family forest; there are random_forest, gradient_boosting, ridge"),
+        ),
+        (
+            {"family": "ridge", "n_estimators": 3},
+            "model: alpha is missing; the family ridge needs alpha",
+        ),
+        (
+            {"family": "ridge", "alpha": 3, "n_estimators": 3},
+            "model.n_estimators: there is no such key; the family ridge has family, alpha",
+        ),
+        ("ridge", "model: must be a mapping, such as `family: ridge`; this is the text 'ridge'"),
+    ],
+)
+def test_a_model_that_is_of_no_family_is_told_which_there_are(model: object, said: str) -> None:
+    assert any(
+        one.partition(": ")[2].startswith(said) for one in mistakes(with_value("model", model))
+    )
+
+
 def test_what_explains_mistakes_is_not_loaded_where_there_are_none() -> None:
     told = "import sys; from clinical.params import params; params(); print(*sys.modules)"
     loaded = subprocess.run(
@@ -476,15 +529,83 @@ def test_what_explains_mistakes_is_not_loaded_where_there_are_none() -> None:
 def test_a_grid_is_every_combination_of_its_values() -> None:
     grid = params().tuning.grids["full"]
 
-    candidates = grid.candidates()
+    candidates = grid.candidates(["random_forest"])
 
     assert len(candidates) == len({one.model_dump_json() for one in candidates}) == 108
     assert candidates[0].model_dump() == {
+        "family": "random_forest",
         "n_estimators": 100,
         "max_depth": 10,
         "min_samples_split": 2,
         "min_samples_leaf": 1,
     }
+
+
+def test_a_grid_has_candidates_of_the_families_asked_for_in_their_order() -> None:
+    found = params().tuning.grids["small"].candidates(["ridge", "gradient_boosting"])
+
+    families = [one.family for one in found]
+    assert families == sorted(families, reverse=True)
+    assert set(families) == {"ridge", "gradient_boosting"}
+
+
+FAMILIES: dict[str, dict[str, float]] = {
+    "gradient_boosting": {
+        "learning_rate": 0.1,
+        "max_iter": 200,
+        "max_leaf_nodes": 3,
+        "min_samples_leaf": 20,
+        "l2_regularization": 0,
+    },
+    "ridge": {"alpha": 30},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_is_of_the_family_that_it_names(family: str) -> None:
+    decided = parse_params(with_value("model", {"family": family, **FAMILIES[family]})).model
+
+    assert decided.model_dump() == {"family": family, **FAMILIES[family]}
+
+
+def of_forests_alone(tree: Any) -> None:
+    """Write a params.yaml as it was when forests were the only family."""
+    del tree["model"]["family"], tree["tuning"]["families"]
+    grids = tree["tuning"]["grids"]
+    tree["tuning"]["grids"] = {name: grid["random_forest"] for name, grid in grids.items()}
+
+
+def test_a_file_from_when_forests_were_the_only_family_says_the_same() -> None:
+    read = parse_params(changed(of_forests_alone))
+
+    assert read.model == params().model
+    for name in ("small", "full"):
+        assert read.tuning.candidates(name) == params().tuning.candidates(name)
+
+
+def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
+    def wrong(tree: Any) -> None:
+        of_forests_alone(tree)
+        tree["model"]["n_estimators"] = 0
+        del tree["model"]["max_depth"]
+        tree["tuning"]["grids"]["small"]["colour"] = ["blue"]
+        tree["tuning"]["grids"]["full"]["min_samples_leaf"] = [1, "two"]
+
+    text = changed(wrong)
+
+    forest = "n_estimators, max_depth, min_samples_split and min_samples_leaf"
+    assert [one.split(": ", 1)[1] for one in mistakes(text)] == [
+        f"model: max_depth is missing; the family random_forest needs {forest}",
+        "model.n_estimators: must be at least 1; this is 0",
+        (
+            "tuning.grids.small.colour: there is no such key; random_forest has "
+            f"{forest.replace(' and', ',')}"
+        ),
+        ("tuning.grids.full.min_samples_leaf.1: must be a whole number; this is the text 'two'"),
+    ]
+    lines = [int(re.findall(r"line (\d+)", one)[0]) for one in mistakes(text)]
+    assert lines[:2] == [line_of("model:", text), line_of("  n_estimators: 0", text)]
+    assert lines[2:] == [line_of("      colour:", text), line_of("      - two", text)]
 
 
 def test_params_cannot_be_changed() -> None:

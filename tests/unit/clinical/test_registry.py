@@ -17,6 +17,7 @@ from clinical.errors import (
     VersionConflict,
     VersionUnknown,
 )
+from clinical.frozen import Frozen
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.registry import (
     CARD,
@@ -393,6 +394,47 @@ def test_a_version_is_verified_file_by_file(
 def test_a_version_that_nobody_published_is_unknown(registry: Registry) -> None:
     with pytest.raises(VersionUnknown, match="v-00000000"):
         registry.verified("v-00000000")
+
+
+class Annex(Frozen):
+    says: str
+
+
+def test_an_annex_is_written_once_and_the_first_one_stays(
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate
+) -> None:
+    version = publish(registry, candidate)
+
+    first = registry.annotate(version.version, "annex.json", Annex(says="one"))
+    second = registry.annotate(version.version, "annex.json", Annex(says="two"))
+
+    assert first == second
+    assert first.sha256 == sha256(bucket.get(first.key).body)
+    assert registry.annex(version.version, "annex.json", Annex) == Annex(says="one")
+    assert registry.verified(version.version) == version
+
+
+def test_a_version_without_an_annex_has_none(registry: Registry, candidate: Candidate) -> None:
+    assert registry.annex(publish(registry, candidate).version, "annex.json", Annex) is None
+
+
+def test_what_nobody_published_gets_no_annex(registry: Registry, bucket: Boto3Bucket) -> None:
+    with pytest.raises(VersionUnknown, match="v-00000000"):
+        registry.annotate("v-00000000", "annex.json", Annex(says="one"))
+
+    assert bucket.keys("models/", "") == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(b"one", b"two"), (b"{", b"["), (b"says", b"said")])
+def test_an_annex_that_was_altered_is_refused(
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate, before: bytes, after: bytes
+) -> None:
+    name = publish(registry, candidate).version
+    annex = registry.annotate(name, "annex.json", Annex(says="one"))
+    bucket.put(annex.key, bucket.get(annex.key).body.replace(before, after))
+
+    with pytest.raises(ArtefactCorrupted, match=annex.key):
+        registry.annex(name, "annex.json", Annex)
 
 
 def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Boto3Bucket) -> None:

@@ -85,7 +85,8 @@ def without_added(answer: Any, recorded: Any) -> Any:
     if isinstance(answer, dict) and isinstance(recorded, dict):
         return {
             name: [one for one in value if one in recorded[name]]
-            if name == "required" and isinstance(value, list)  # by an OpenAPI document
+            # By an OpenAPI document, and by a verdict.
+            if name in {"required", "reasons"} and isinstance(value, list)
             else without_added(value, recorded[name])
             for name, value in answer.items()
             if name in recorded
@@ -125,6 +126,14 @@ def drop_descriptions(document: Any) -> None:
     """Take the descriptions of an OpenAPI document's schemas out of it."""
     for schema in document["components"]["schemas"].values():
         schema.pop("description", None)
+
+
+def drop_hyperparameters(document: Any) -> None:
+    """Take out of an OpenAPI document which hyperparameters a card has: each family its own."""
+    schemas = document["components"]["schemas"]
+    schemas.pop("Model", None)
+    for name in ("Training", "TuningCandidate"):
+        schemas[name]["properties"].pop("hyperparameters")
 
 
 def compact(value: Any) -> str:

@@ -46,4 +46,6 @@ def test_an_answer_only_gained_keys(
             answers.drop_descriptions(before)
             answers.drop_left_out(kept)
             answers.drop_left_out(before)
+            answers.drop_hyperparameters(kept)
+            answers.drop_hyperparameters(before)
         assert answers.compact(kept) == answers.compact(before)

@@ -9,9 +9,14 @@ from local.executions import Progress, shown, upload_key
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def event(kind: str, seconds: float, name: str = "") -> dict[str, Any]:
+def event(
+    kind: str, seconds: float, name: str = "", number: int = 0, after: int = 0, error: str = ""
+) -> dict[str, Any]:
     details = {"name": name}
     return {
+        "id": number,
+        "previousEventId": after,
+        "taskFailedEventDetails": {"error": error},
         "type": kind,
         "timestamp": BEGAN + timedelta(seconds=seconds),
         "stateEnteredEventDetails": details,
@@ -42,6 +47,40 @@ def test_states_are_shown_in_order_with_how_far_they_are() -> None:
     assert "✓" in ingest
     assert "1.50 s" in ingest
     assert "running" in validate
+
+
+def test_an_error_is_of_the_state_that_it_happened_in_and_not_of_one_beside_it() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("ParallelStateEntered", 0, "Both", 1),
+            event("TaskStateEntered", 0, "One", 2, after=1),
+            event("TaskStateEntered", 0, "Two", 3, after=1),
+            event("TaskScheduled", 0, "", 4, after=2),
+            event("TaskFailed", 1, "", 5, after=4, error="Broken"),
+        ]
+    )
+
+    assert [(step.name, step.error) for step in progress.steps] == [
+        ("Both", ""),
+        ("One", "Broken"),
+        ("Two", ""),
+    ]
+
+
+def test_an_error_that_follows_nothing_is_of_the_state_entered_last() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("TaskStateEntered", 0, "One", 1),
+            event("TaskStateEntered", 0, "Two", 2),
+            event("TaskFailed", 1, "", 3, error="Broken"),
+        ]
+    )
+
+    assert [step.error for step in progress.steps] == ["", "Broken"]
 
 
 def test_only_what_is_new_in_a_history_is_read() -> None:

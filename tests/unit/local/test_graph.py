@@ -39,6 +39,21 @@ def test_where_a_state_may_lead_is_drawn_and_what_an_error_leads_to_is_dashed() 
     assert drawn.index("subgraph Both") < drawn.index('One["One"]') < drawn.index("end")
 
 
+def test_what_any_error_leads_to_is_dashed_without_a_name() -> None:
+    caught = {"One": {"Type": "Task", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Two"}]}}
+
+    drawn = flowchart({"StartAt": "One", "States": {**caught, "Two": {"Type": "Pass"}}}, {})
+
+    assert "One -.-> Two" in drawn.splitlines()
+
+
+def test_branches_of_many_states_are_drawn_from_top_to_bottom() -> None:
+    drawn = flowchart(state_machine.definition(), {}).splitlines()
+
+    assert drawn[drawn.index("subgraph Release") + 1] == "direction TB"
+    assert drawn[drawn.index("subgraph Prepare") + 1] != "direction TB"
+
+
 def test_a_state_is_coloured_by_how_it_stands() -> None:
     steps = [
         Step("Look", 0, seconds=1),

@@ -5,10 +5,20 @@ from typing import Any, Never
 import numpy as np
 import obstore
 import pytest
+from clinical.card import LearningCurve, LearningPoint
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
-from clinical.registry import CARD, MODEL, REFERENCE, Champion, Promotion, Registry, Version
+from clinical.registry import (
+    CARD,
+    LEARNING_CURVE,
+    MODEL,
+    REFERENCE,
+    Champion,
+    Promotion,
+    Registry,
+    Version,
+)
 from clinical.verdict import Estimate, Verdict
 from model import loader
 from model.loader import LEDGER_ENTRIES, Model, load
@@ -200,6 +210,71 @@ def test_its_card_is_read_once(
     monkeypatch.setattr(bucket, "store", None)
 
     assert model.card == first
+
+
+CURVE = LearningCurve(
+    held_out_rows=200,
+    confidence=0.95,
+    points=(
+        LearningPoint(
+            fraction=1.0,
+            rows=800,
+            rmse=Estimate(value=1.5, low=1.4, high=1.6),
+            draws=(1.4, 1.6),
+        ),
+    ),
+    says="There are too few rows to say whether more would help.",
+)
+
+
+def looking_always(model: Model) -> Model:
+    """A model that looks for what is not there yet whenever it is asked."""
+    serving = model.params.serving.model_copy(update={"refresh_seconds": 0.0})
+    return replace(model, params=model.params.model_copy(update={"serving": serving}))
+
+
+def test_its_card_has_its_learning_curve_once_that_is_measured(
+    model: Model, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = looking_always(model)
+    before = model.card
+    registry.annotate(model.version, LEARNING_CURVE, CURVE)
+
+    after = model.card
+    monkeypatch.setattr(model.bucket, "store", None)  # it is there, and asked for no more
+
+    assert before.learning_curve is None
+    assert after.learning_curve == CURVE
+    assert after == before.model_copy(update={"learning_curve": CURVE})
+    assert model.card == after
+
+
+def test_a_learning_curve_that_is_not_there_is_looked_for_now_and_then_only(
+    model: Model, registry: Registry
+) -> None:
+    assert model.card.learning_curve is None
+    registry.annotate(model.version, LEARNING_CURVE, CURVE)
+
+    assert model.card.learning_curve is None  # until refresh_seconds are over
+
+
+@pytest.mark.parametrize("body", [b"{}", b"no JSON", None])
+def test_a_learning_curve_with_other_bytes_is_refused_and_the_card_served_without(
+    model: Model,
+    registry: Registry,
+    bucket: ObstoreBucket,
+    body: bytes | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    annex = registry.annotate(model.version, LEARNING_CURVE, CURVE)
+    altered = bucket.get(annex.key).body.replace(b"0.95", b"0.99")
+    bucket.put(annex.key, altered if body is None else body)
+
+    assert model.card.learning_curve is None
+    assert model.card.model_version == model.version
+    printed = capsys.readouterr().out
+    assert "ArtefactsRefused" in printed
+    assert "the card is served without" in printed
 
 
 def test_its_card_tells_the_last_promotions_only(

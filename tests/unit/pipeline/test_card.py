@@ -7,7 +7,7 @@ from clinical.artefacts import Artefact, Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
 from clinical.reference import read_reference
-from clinical.verdict import Subgroup
+from clinical.verdict import Estimate, Subgroup, WinBin, Wins
 
 from tests.unit.pipeline.conftest import without_signal
 
@@ -106,9 +106,10 @@ def test_a_group_without_figures_and_cells_that_are_missing_are_told(card: Card)
     data = card.data.model_copy(update={"missing": {"Age": 3, "Treatment_Duration_days": 0}})
     few = Subgroup(feature="Age", group="65-79", rows=9)
 
-    text = markdown(card.model_copy(update={"data": data, "subgroups": (few,)}))
+    some = card.subgroups[0]
+    text = markdown(card.model_copy(update={"data": data, "subgroups": (some, few)}))
 
-    assert "| Age | 65-79 | 9 | too few rows | too few rows | too few rows |" in text
+    assert f"| Age | 65-79 | 9 |{' too few rows |' * 4}" in text
     assert "- 3 cells of Age are missing." in text
     assert "of Treatment_Duration_days are missing" not in text
 
@@ -149,3 +150,66 @@ def test_a_tuning_is_told_with_its_failures(card: Card) -> None:
 
     assert "| 1.2000 | 0.0500 | 1,234 | best, chosen |" in text
     assert "| States.Timeout |" in text
+
+
+def test_calibration_is_told_with_its_bins_and_a_plot(card: Card) -> None:
+    told = markdown(card).split("## Calibration")[1].split("## ")[0]
+
+    calibration = card.verdict.calibration
+    assert calibration is not None
+    assert len(calibration.bins) == 10
+    for one in calibration.bins:
+        assert f"| {one.predicted:.3f} | {one.recorded.value:.3f} (" in told
+    slope = calibration.slope
+    assert f"{slope.value:.3f} ({slope.low:.3f} to {slope.high:.3f})" in told
+    plot = told.split("```")[1].splitlines()[2:]
+    assert len(plot) == len(card.calibration_curve) == 21
+    assert all(line.count("o") == 1 and len(line) <= 80 for line in plot)
+    assert any(reason.startswith("Where it predicts ") for reason in card.verdict.reasons)
+
+
+def test_subgroups_off_zero_are_marked_and_what_a_mark_means_is_told(card: Card) -> None:
+    groups = tuple(one.model_copy(update={"off_zero": True}) for one in card.subgroups[:1])
+
+    text = markdown(card.model_copy(update={"subgroups": groups}))
+
+    told = text.split("## Errors by subgroup")[1].split("## ")[0]
+    assert told.rstrip().splitlines()[-1].count(") * | ") == 1
+    assert "hold for all its groups at once, with 95% confidence" in text
+
+
+def test_a_card_of_an_earlier_release_is_as_it_was(card: Card) -> None:
+    groups = tuple(one.model_copy(update={"coverage": None}) for one in card.subgroups)
+    before = card.model_copy(
+        update={
+            "simultaneous": False,
+            "calibration_curve": (),
+            "subgroups": groups,
+            "verdict": card.verdict.model_copy(update={"calibration": None, "wins": None}),
+        }
+    )
+
+    text = markdown(before)
+
+    assert "## Calibration" not in text
+    assert "at once" not in text
+    assert "| feature | group | rows | RMSE | MAE | mean error |\n" in text
+
+
+def test_win_probabilities_have_a_table(card: Card) -> None:
+    won = Estimate(value=0.78, low=0.7, high=0.86)
+    wins = Wins(
+        rows=40,
+        bins=(
+            WinBin(predicted=0.8, won=won, pairs=1234),
+            WinBin(predicted=0.95, won=None, pairs=3),
+        ),
+        holds=True,
+    )
+
+    text = markdown(
+        card.model_copy(update={"verdict": card.verdict.model_copy(update={"wins": wins})})
+    )
+
+    assert "| 0.800 | 0.780 (0.700 to 0.860) | 1,234 |" in text
+    assert "| 0.950 | too few rows | 3 |" in text

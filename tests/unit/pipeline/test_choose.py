@@ -5,7 +5,8 @@ import pytest
 from clinical.artefacts import Artefacts, Bucket, read_verified
 from clinical.card import Tuning
 from clinical.errors import TuningFailed
-from clinical.params import Model, params
+from clinical.hyperparameters import Model
+from clinical.params import params
 from stages.choose import choose
 from state import Chosen, CrossValidated, Failed, Tried
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from averaging import Averaged, counting
+from averaging import Averaging, counting
 from clinical.params import Params, params
 from clinical.recorded import Names
-from forest import encoder_of, forest_of, table_of
+from encoding import encoder_of, table_of
+from families import family_of, model_of
 from intervals import by_table, conformal, predicted_when_left_out
 from model.scored import interval_around
 from rows import Rows
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
 from stages.extract_combinations import valid_combinations
 
 from data.generate import as_csv, patients
@@ -39,23 +39,20 @@ def coverage(seed: int, decisions: Params) -> Held:
     drawn = patients(1000, seed)
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
     training, held_out = (rows_of(part, decisions) for part in parts)
-    model = Pipeline(
-        [("encoder", encoder_of(decisions)), ("forest", forest_of(decisions.model, decisions))]
-    )
-    counted = counting(
-        valid_combinations(rows_of(drawn, decisions), decisions), training, decisions
-    )
+    model = model_of(family_of(decisions.model, decisions), encoder_of(decisions))
+    recorded = valid_combinations(rows_of(drawn, decisions), decisions)
+    counted = counting(recorded, training, decisions)
     left_out = predicted_when_left_out(model, training, counted, decisions)
     model.fit(table_of(training), training.target())
-    averaged = Averaged(held_out, counted(range(training.number)), decisions)
+    averaged = Averaging(held_out, counted(range(training.number)), decisions)
     every = np.arange(held_out.number)
     held = {}
     for over, scores in left_out.items():
         interval = conformal(training.target() - scores, decisions, over)
         predicted = averaged.predict(by_table(model), over, every)
         low, high = interval_around(predicted, interval.half_width, decisions)
-        recorded = held_out.target()
-        held[over] = int(((low <= recorded) & (recorded <= high)).sum())
+        outcomes = held_out.target()
+        held[over] = int(((low <= outcomes) & (outcomes <= high)).sum())
     return held
 
 

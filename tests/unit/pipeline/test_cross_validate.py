@@ -7,12 +7,13 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.params import Params, params
-from forest import encoder_of, forest_of
+from encoding import encoder_of
+from families import family_of, model_of
 from sklearn.model_selection import KFold, cross_val_score
-from sklearn.pipeline import Pipeline
 from stages.cross_validate import cross_validate
 
 from tests.pipeline import Context
+from tests.unit.conftest import tuning_of
 
 type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -21,12 +22,7 @@ type Upload = Callable[[bytes], str]
 @pytest.fixture
 def two_candidates(monkeypatch: pytest.MonkeyPatch) -> Params:
     """A grid of a stump and a small forest."""
-    decisions = params()
-    grid = decisions.tuning.grids["small"].model_copy(
-        update={"n_estimators": (5,), "max_depth": (1, 10), "min_samples_leaf": (2,)}
-    )
-    tuning = decisions.tuning.model_copy(update={"grids": {"small": grid}})
-    two = decisions.model_copy(update={"tuning": tuning})
+    two = tuning_of(params(), n_estimators=(5,), max_depth=(1, 10), min_samples_leaf=(2,))
     monkeypatch.setattr(stage, "params", lambda: two)
     return two
 
@@ -64,9 +60,7 @@ def test_scores_are_those_of_scikit_learns_own_cross_validation(
     found = handler(event, Context())
 
     expected = cross_val_score(
-        Pipeline(
-            [("encoder", encoder_of(params())), ("forest", forest_of(hyperparameters, params()))]
-        ),
+        model_of(family_of(hyperparameters, params()), encoder_of(params())),
         training[list(params().features)],
         training[params().target.column],
         scoring="neg_root_mean_squared_error",

@@ -7,23 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import stage
+from against import rows_new_to
 from clinical.artefacts import Artefacts, Bucket, sha256
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.kinds import Number
 from clinical.params import Params, params
 from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS, Registry
+from grouped import groups_of
+from importance import importances
 from model.scorer import Columns
 from rows import Rows
-from stages.evaluate import (
-    compared,
-    covered,
-    evaluate,
-    groups_of,
-    importances,
-    rows_new_to,
-    subgroups,
-)
+from stages.evaluate import compared, covered, evaluate, within
+from subgroups import subgroups
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context
@@ -272,9 +268,15 @@ def test_every_held_out_row_is_in_one_group_of_each_feature(
 
     report = bucket.get(retrain("one")["evaluated"]["report"]["key"]).body
 
-    groups = json.loads(report)["subgroups"]
+    evaluation = json.loads(report)
+    groups = evaluation["subgroups"]
+    assert evaluation["simultaneous"] is True
     for feature in ("Gender", "Age", "Condition"):
         assert sum(one["rows"] for one in groups if one["feature"] == feature) == 200
+        held = [one for one in groups if one["feature"] == feature]
+        assert sum(one["rows"] * one["coverage"]["value"] for one in held) == pytest.approx(
+            200 * evaluation["verdict"]["coverage"]["measured"], abs=1e-3
+        )
     assert all(one["rmse"]["low"] <= one["rmse"]["value"] <= one["rmse"]["high"] for one in groups)
 
 
@@ -307,10 +309,12 @@ def rows_of(*patients: tuple[str, object], decisions: Params | None = None) -> R
 def test_a_group_of_few_rows_gets_no_figures() -> None:
     rows = rows_of(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
 
-    groups = {one.group: one for one in subgroups(rows, np.full(19, -2.0), params())}
+    found = subgroups(rows, np.full(19, -2.0), np.ones(19, bool), 0.9, params())
+    groups = {one.group: one for one in found}
 
     male, female = groups["Male"], groups["Female"]
     assert (male.rows, male.rmse, male.mae, male.mean_error) == (9, None, None, None)
+    assert (male.coverage, male.off_zero) == (None, False)
     assert female.rmse is not None
     assert female.mae is not None
     assert female.mean_error is not None
@@ -320,7 +324,7 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
 def test_bands_start_where_params_say() -> None:
     rows = rows_of(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
 
-    assert groups_of(rows, "Age", params().roles.subgroups["Age"], params()).tolist() == [
+    assert groups_of(rows, "Age", params()) == [
         band for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
     ]
 
@@ -330,7 +334,10 @@ def test_rows_without_a_number_are_a_group_of_their_own() -> None:
     nullable = with_column(nullable, "Gender", nullable=True)
     rows = rows_of(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
 
-    found = [(one.feature, one.group) for one in subgroups(rows, np.full(20, 1.0), nullable)]
+    found = [
+        (one.feature, one.group)
+        for one in subgroups(rows, np.full(20, 1.0), np.ones(20, bool), 0.9, nullable)
+    ]
 
     assert found == [
         ("Gender", "Male"),
@@ -343,10 +350,13 @@ def test_rows_without_a_number_are_a_group_of_their_own() -> None:
 
 def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under() -> None:
     doses = Number(kind="number", min=0.5, max=4, decimals=1)
-    decisions = params().model_copy(update={"columns": {**params().columns, "Dose": doses}})
+    roles = params().roles.model_copy(update={"subgroups": {"Dose": (0.5, 2.0)}})
+    decisions = params().model_copy(
+        update={"columns": {**params().columns, "Dose": doses}, "roles": roles}
+    )
     rows = Rows(b"Dose\n0.5\n1.9\n2.0\n4\n", decisions)
 
-    assert groups_of(rows, "Dose", (0.5, 2.0), decisions).tolist() == [
+    assert groups_of(rows, "Dose", decisions) == [
         "0.5 to under 2",
         "0.5 to under 2",
         "2 to 4",
@@ -370,11 +380,11 @@ def test_what_the_sample_is_made_of_is_what_is_important(
 def test_a_feature_that_a_model_ignores_has_no_importance() -> None:
     class Aged:
         def score(self, columns: Columns) -> Scores:
-            return columns["Age"].astype(np.float64)
+            return columns["Age"].astype(np.float64) / 10  # within the range of scores
 
     ages = np.arange(18, 80)
     columns = {name: ages if name == "Age" else np.arange(62) for name in params().features}
-    recorded = ages.astype(np.float64)
+    recorded = ages.astype(np.float64) / 10
 
     found = list(importances(Aged(), columns, recorded, params()))  # type: ignore[arg-type]
 
@@ -396,7 +406,8 @@ def test_coverage_is_off_where_intervals_hold_too_few_scores_or_too_many(
     interval = Conformal(coverage=0.9, half_width=1, residuals=800, folds=5)
     recorded = np.array([6.0] * held + [6.5] * (200 - held))  # at the upper end, and outside
 
-    coverage = covered(recorded, np.full(200, 5.0), interval, params())
+    inside = within(recorded, np.full(200, 5.0), interval.half_width, params())
+    coverage = covered(inside, interval.coverage, params())
 
     assert coverage.measured == held / 200
     assert coverage.target == 0.9

@@ -2,7 +2,20 @@ from typing import Any
 
 import pytest
 from clinical.params import Gate, params
-from clinical.verdict import AgainstChampion, Coverage, Estimate, Figures, Parity, Scores, Verdict
+from clinical.verdict import (
+    AgainstChampion,
+    Baseline,
+    Calibration,
+    CalibrationBin,
+    Coverage,
+    Estimate,
+    Figures,
+    Parity,
+    Scores,
+    Verdict,
+    WinBin,
+    Wins,
+)
 from gate import coverage_tolerance, judged
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,7 +205,7 @@ def test_whatever_else_holds_parity_and_coverage_must(**other: Any) -> None:
 def test_reasons_are_sentences_with_their_figures() -> None:
     verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(BETTER, beats=True))
 
-    average, compared, stays, coverage, parity = verdict.reasons
+    average, compared, stays, ridge, coverage, parity = verdict.reasons
     assert average == (
         "It does not beat the plain average: on 200 held-out rows its RMSE is 1.000, the average's "
         "1.000, a difference of +0.010 (95% interval -0.030 to +0.050; below 0 is better)."
@@ -202,6 +215,7 @@ def test_reasons_are_sentences_with_their_figures() -> None:
         "are new to both, its RMSE differs by -0.500 (95% interval -0.600 to -0.400)."
     )
     assert stays == "The champion does beat the plain average, so it stays."
+    assert ridge == "No ridge regression could be fitted on the same rows, to compare it with."
     assert coverage == (
         "Its 90% intervals held 91.0% of 200 recorded scores, within the 5.0 points allowed."
     )
@@ -209,6 +223,49 @@ def test_reasons_are_sentences_with_their_figures() -> None:
         "ONNX answers as scikit-learn does: the largest difference is 1.0e-06, allowed are 1e-04 "
         "points."
     )
+
+
+LOWER = Estimate(value=-0.06, low=-0.1, high=-0.02)
+HIGHER = Estimate(value=0.04, low=0.002, high=0.08)
+
+
+@pytest.mark.parametrize(
+    ("candidate_beats", "against_ridge", "ridge_against_average", "ends"),
+    [
+        (True, LOWER, BETTER, "the model's is 0.060 lower (95% interval -0.100 to -0.020)."),
+        (True, HIGHER, BETTER, "the model's is 0.040 higher (95% interval +0.002 to +0.080)."),
+        (
+            True,
+            ABOUT_EQUAL,
+            BETTER,
+            (
+                "the model's cannot be told from it, at a difference of +0.010 (95% interval "
+                "-0.030 to +0.050)."
+            ),
+        ),
+        (True, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average."),
+        (False, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average either."),
+        (False, ABOUT_EQUAL, WORSE, "+0.050); it does not beat the plain average either."),
+        (False, HIGHER, BETTER, "+0.080); it does beat the plain average."),
+    ],
+)
+def test_a_ridge_regression_is_set_beside_the_candidate_and_decides_nothing(
+    candidate_beats: bool, against_ridge: Estimate, ridge_against_average: Estimate, ends: str
+) -> None:
+    difference = BETTER if candidate_beats else ABOUT_EQUAL
+    baseline = Baseline(
+        name="Ridge regression",
+        scores=SCORES,
+        rmse_difference=against_ridge,
+        average_difference=ridge_against_average,
+    )
+
+    verdict = decided(rmse_difference=difference, baseline=baseline)
+
+    assert verdict.decision == decided(rmse_difference=difference).decision
+    (said,) = [one for one in verdict.reasons if "idge" in one]
+    assert said.startswith("Ridge regression, on the same rows, has an RMSE of 1.000; the model's ")
+    assert said.endswith(ends)
 
 
 def test_without_a_champion_that_is_said() -> None:
@@ -260,3 +317,91 @@ def test_why_a_champion_was_not_compared_and_what_it_cannot_do_are_said() -> Non
 def test_one_that_serves_still_stops_what_is_worse_than_it() -> None:
     assert decided(champion=champion(WORSE)).decision == "rejected"
     assert decided(champion=champion(None, beats=True)).decision == "withheld"
+
+
+def line(slope: Estimate, *bins: CalibrationBin) -> Calibration:
+    return Calibration(intercept=ANY, slope=slope, in_the_large=ANY, bins=bins)
+
+
+LOW = CalibrationBin(predicted=3.9, recorded=Estimate(value=4.012, low=3.7, high=4.3049), rows=20)
+HIGH = CalibrationBin(predicted=8.1, recorded=Estimate(value=7.6, low=7.3, high=7.9), rows=20)
+
+
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        (Estimate(value=0.93, low=0.86, high=1.01), "0.93 (0.86 to 1.01; 1 is best)."),
+        (
+            Estimate(value=0.6, low=0.5, high=0.7),
+            "0.60 (0.50 to 0.70; 1 is best, and below it predictions are too far apart).",
+        ),
+        (
+            Estimate(value=1.6, low=1.5, high=1.7),
+            "1.60 (1.50 to 1.70; 1 is best, and above it predictions are too close together).",
+        ),
+    ],
+)
+def test_calibration_is_told_in_words(slope: Estimate, said: str) -> None:
+    verdict = decided(calibration=line(slope, LOW, HIGH))
+
+    assert verdict.reasons[3] == (
+        "Where it predicts 8.10 points, 7.60 were recorded on average (95% interval 7.30 to 7.90), "
+        "and where it predicts 3.90, 4.01 (3.70 to 4.30); the calibration slope is " + said
+    )
+    assert verdict.decision == "promoted"
+
+
+def test_the_calibration_of_a_constant_has_no_slope() -> None:
+    nothing = Estimate(value=0, low=0, high=0)
+
+    verdict = decided(calibration=line(nothing, HIGH))
+
+    assert verdict.reasons[3] == (
+        "It predicts 8.10 points on average, where 7.60 were recorded (95% interval 7.30 to 7.90)."
+    )
+
+
+def bins(*, won: float | None) -> tuple[WinBin, ...]:
+    known = None if won is None else Estimate(value=won, low=won - 0.1, high=won + 0.1)
+    right = None if won is None else Estimate(value=0.25, low=0.1, high=0.4)
+    return (
+        WinBin(predicted=0.25, won=right, pairs=900),
+        WinBin(predicted=0.55, won=None, pairs=3),
+        WinBin(predicted=0.8, won=known, pairs=900),
+    )
+
+
+@pytest.mark.parametrize(
+    ("won", "said"),
+    [
+        (
+            0.78,
+            (
+                "Of pairs of held-out patients, the one predicted to do better did so as often as "
+                "was predicted, within chance, in all 2 bins of predicted probabilities."
+            ),
+        ),
+        (
+            0.64,
+            (
+                "How probable it says it is that one patient does better than another is off by "
+                "more than chance allows: of pairs of held-out patients where it said 80%, 64% did "
+                "(54% to 74%)."
+            ),
+        ),
+        (
+            None,
+            (
+                "The 40 held-out rows are too few to check how probable it says it is that one "
+                "patient does better than another."
+            ),
+        ),
+    ],
+)
+def test_win_probabilities_that_are_off_are_told_and_stop_nothing(
+    won: float | None, said: str
+) -> None:
+    verdict = decided(wins=Wins(rows=40, bins=bins(won=won), holds=won != 0.64))
+
+    assert verdict.decision == "promoted"
+    assert verdict.reasons[3] == said

@@ -12,11 +12,11 @@ from clinical.kinds import Category
 from clinical.params import Params, params, parse_params
 from clinical.reference import Conformal
 from clinical.registry import MODEL
-from stages.evaluate import covered
+from stages.evaluate import covered, within
 
 from data.generate import as_csv, patients
 from tests.unit.clinical.test_params import with_value
-from tests.unit.conftest import smaller
+from tests.unit.conftest import smaller, tuning_of
 from tests.unit.pipeline.test_evaluate import stumps
 from tests.unit.pipeline.test_gate import ABOUT_EQUAL, champion, decided
 
@@ -43,12 +43,7 @@ def test_train_a_category_that_looks_like_nothing_is_trained_on(
     value: str,
     tune: bool,
 ) -> None:
-    decisions = knowing(value)
-    grid = decisions.tuning.grids["small"].model_copy(
-        update={"n_estimators": (2,), "max_depth": (5,), "min_samples_leaf": (2,)}
-    )
-    tuning = decisions.tuning.model_copy(update={"grids": {"small": grid}})
-    decisions = decisions.model_copy(update={"tuning": tuning})
+    decisions = tuning_of(knowing(value), n_estimators=(2,), max_depth=(5,), min_samples_leaf=(2,))
     monkeypatch.setattr(stage, "params", lambda: decisions)
     upload(sample_bytes.replace(b",Nausea,", f",{value},".encode()))
 
@@ -105,7 +100,9 @@ def test_evaluate_coverage_may_be_off_by_just_what_the_gate_allows(held: int) ->
     interval = Conformal(coverage=0.9, half_width=1, residuals=800, folds=5)
     recorded = np.array([6.0] * held + [6.5] * (200 - held))
 
-    assert covered(recorded, np.full(200, 5.0), interval, params()).holds
+    inside = within(recorded, np.full(200, 5.0), interval.half_width, params())
+
+    assert covered(inside, interval.coverage, params()).holds
 
 
 @pytest.mark.parametrize("bands", [[35, 50], [18, 50, 35], [18, 18], [18, 90]])

@@ -9,12 +9,11 @@ import pytest
 from averaging import counting
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, parse_params
-from forest import encoder_of, table_of
+from encoding import encoder_of, table_of
+from grouped import groups_in, half_widths
 from intervals import (
     chosen_by,
     conformal,
-    groups_in,
-    half_widths,
     predicted_when_left_out,
     worst_undercoverage,
 )

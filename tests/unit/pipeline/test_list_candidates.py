@@ -22,7 +22,23 @@ def test_the_full_grid_is_the_predecessors() -> None:
     found = listed(tune="full").candidates
 
     assert len(found) == 3 * 4 * 3 * 3
-    assert {one.n_estimators for one in found} == {100, 200, 300}
-    assert {one.max_depth for one in found} == {10, 15, 20, None}
-    assert {one.min_samples_split for one in found} == {2, 5, 10}
-    assert {one.min_samples_leaf for one in found} == {1, 2, 4}
+    tried = [one.model_dump() for one in found]
+    assert {one["n_estimators"] for one in tried} == {100, 200, 300}
+    assert {one["max_depth"] for one in tried} == {10, 15, 20, None}
+    assert {one["min_samples_split"] for one in tried} == {2, 5, 10}
+    assert {one["min_samples_leaf"] for one in tried} == {1, 2, 4}
+
+
+def test_every_family_that_params_name_is_tried_in_their_order() -> None:
+    tuning = params().tuning.model_copy(update={"families": ("ridge", "random_forest")})
+    decisions = params().model_copy(update={"tuning": tuning})
+
+    found = unwrap(list_candidates)(Asked(tune="small"), decisions).candidates
+
+    families = [one.family for one in found]
+    assert families == sorted(families, reverse=True)
+    assert families.count("random_forest") == 8
+    assert families.count("ridge") == 6
+    # Of equally simple ones the first is chosen: the one that is penalized most.
+    alphas = [one.alpha for one in found if one.family == "ridge"]
+    assert alphas == sorted(alphas, reverse=True)

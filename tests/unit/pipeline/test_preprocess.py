@@ -9,7 +9,7 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.params import params
-from forest import encoder_of, table_of
+from encoding import encoder_of, table_of
 from rows import Rows
 from stages.preprocess import read_cells
 

@@ -13,7 +13,7 @@ from rows import Rows
 from stages.publish import publish
 
 from tests.pipeline import Context
-from tests.unit.conftest import smaller
+from tests.unit.conftest import smaller, tuning_of
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -101,12 +101,7 @@ def test_a_tuned_version_has_its_tuning_in_its_card(
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = smaller(params(), trees=5)
-    grid = small.tuning.grids["small"].model_copy(
-        update={"n_estimators": (2,), "max_depth": (1, 2), "min_samples_leaf": (2,)}
-    )
-    tuning = small.tuning.model_copy(update={"grids": {"small": grid}})
-    decisions = small.model_copy(update={"tuning": tuning})
+    decisions = tuning_of(params(), n_estimators=(2,), max_depth=(1, 2), min_samples_leaf=(2,))
     monkeypatch.setattr(stage, "params", lambda: decisions)
     upload(sample_bytes)
 
@@ -117,7 +112,7 @@ def test_a_tuned_version_has_its_tuning_in_its_card(
     assert len(card.training.tuning.candidates) == 2
     (taken,) = [one for one in card.training.tuning.candidates if one.chosen]
     assert taken.hyperparameters == card.training.hyperparameters
-    assert taken.hyperparameters.n_estimators == 2
+    assert taken.hyperparameters.model_dump()["n_estimators"] == 2
 
 
 def test_without_a_tuning_the_card_has_none(

@@ -14,7 +14,7 @@ from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from clinical.reference import read_reference
 from clinical.registry import REFERENCE_PROPERTY
-from forest import folds
+from folds import folds
 from hypothesis import given
 from hypothesis import strategies as st
 from intervals import conformal, interval_half_width, predicted_when_left_out

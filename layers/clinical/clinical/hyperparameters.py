@@ -1,0 +1,151 @@
+"""The families of models: what is decided of each, and what tuning is to try.
+
+Each is a class here, with its grid, and one in `pipeline/families.py`, which fits and exports it.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from clinical.frozen import Frozen
+
+type FamilyName = Literal["random_forest", "gradient_boosting", "ridge"]
+
+Count = Annotated[int, Field(ge=1)]
+Several = Annotated[int, Field(ge=2)]
+Positive = Annotated[float, Field(gt=0)]
+Penalty = Annotated[float, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class Hyperparameters(Frozen):
+    """What is decided of a model of any family.
+
+    ALGORITHM: what fits it, for people.
+    """
+
+    ALGORITHM: ClassVar[str]
+
+
+class RandomForest(Hyperparameters):
+    """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`."""
+
+    ALGORITHM = "RandomForestRegressor of scikit-learn"
+
+    family: Literal["random_forest"] = "random_forest"
+    n_estimators: Count
+    max_depth: Count | None
+    min_samples_split: Several
+    min_samples_leaf: Count
+
+
+class GradientBoosting(Hyperparameters):
+    """Hyperparameters, under the names of `sklearn.ensemble.HistGradientBoostingRegressor`."""
+
+    ALGORITHM = "HistGradientBoostingRegressor of scikit-learn"
+
+    family: Literal["gradient_boosting"] = "gradient_boosting"
+    learning_rate: Rate
+    max_iter: Count
+    max_leaf_nodes: Several
+    min_samples_leaf: Count
+    l2_regularization: Penalty
+
+
+class Ridge(Hyperparameters):
+    """Hyperparameters, under the names of `sklearn.linear_model.Ridge`.
+
+    alpha: the penalty on the coefficients of standardized features.
+    """
+
+    ALGORITHM = "Ridge of scikit-learn, on standardized features"
+
+    family: Literal["ridge"] = "ridge"
+    alpha: Positive
+
+
+def _of_a_family(raw: object) -> object:
+    """Take hyperparameters that name no family for a forest's, which was the only one once."""
+    if isinstance(raw, dict) and "family" not in raw:
+        return {"family": "random_forest", **raw}
+    return raw
+
+
+Model = Annotated[
+    RandomForest | GradientBoosting | Ridge,
+    Field(discriminator="family"),
+    BeforeValidator(_of_a_family),
+]
+
+
+class Values(Frozen):
+    """Values to try of each hyperparameter of a family, which is MODEL's."""
+
+    MODEL: ClassVar[type[Hyperparameters]]
+
+    def candidates(self) -> Iterator[Any]:
+        """Give every combination of the values, as hyperparameters of the family."""
+        values = dict(self)
+        for one in itertools.product(*values.values()):
+            yield self.MODEL(**dict(zip(values, one, strict=True)))
+
+
+class ForestValues(Values):
+    """Values to try of each hyperparameter of a random forest."""
+
+    MODEL = RandomForest
+
+    n_estimators: tuple[Count, ...] = Field(min_length=1)
+    max_depth: tuple[Count | None, ...] = Field(min_length=1)
+    min_samples_split: tuple[Several, ...] = Field(min_length=1)
+    min_samples_leaf: tuple[Count, ...] = Field(min_length=1)
+
+
+class BoostingValues(Values):
+    """Values to try of each hyperparameter of gradient boosting."""
+
+    MODEL = GradientBoosting
+
+    learning_rate: tuple[Rate, ...] = Field(min_length=1)
+    max_iter: tuple[Count, ...] = Field(min_length=1)
+    max_leaf_nodes: tuple[Several, ...] = Field(min_length=1)
+    min_samples_leaf: tuple[Count, ...] = Field(min_length=1)
+    l2_regularization: tuple[Penalty, ...] = Field(min_length=1)
+
+
+class RidgeValues(Values):
+    """Values to try of each hyperparameter of a ridge regression."""
+
+    MODEL = Ridge
+
+    alpha: tuple[Positive, ...] = Field(min_length=1)
+
+
+def is_of_forests(grid: object) -> bool:
+    """Whether a grid is written as it was when forests were the only family: without its name."""
+    return isinstance(grid, dict) and not grid.keys().isdisjoint(ForestValues.model_fields)
+
+
+class Grid(Frozen):
+    """What tuning is to try, by family."""
+
+    random_forest: ForestValues | None = None
+    gradient_boosting: BoostingValues | None = None
+    ridge: RidgeValues | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_family(cls, raw: object) -> object:
+        return {"random_forest": raw} if is_of_forests(raw) else raw
+
+    def of(self, family: FamilyName) -> Values | None:
+        """Give the values to try of a family; None where there are none."""
+        values: Values | None = getattr(self, family)
+        return values
+
+    def candidates(self, families: Sequence[FamilyName]) -> tuple[Model, ...]:
+        """List every combination of the values of each family, in their order."""
+        grids = [values for family in families if (values := self.of(family))]
+        return tuple(one for values in grids for one in values.candidates())

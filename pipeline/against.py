@@ -1,0 +1,185 @@
+"""Set a candidate beside others on the same held-out rows: the champion, and a ridge."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from bootstrap import Bootstrap, rmse_difference
+from clinical import telemetry
+from clinical.artefacts import Artefacts, read_verified
+from clinical.errors import ArtefactCorrupted, ArtefactMissing, ModelOfAnotherStudy
+from clinical.kinds import Value
+from clinical.params import Params
+from clinical.reference import Reference, read_reference
+from clinical.registry import Champion, Registry
+from clinical.verdict import AgainstChampion, Baseline
+from figures import bootstrap_of, clamped, scored
+from model.scorer import UNREADABLE, Scorer
+from rows import Rows
+from state import Seen, Trained
+
+UNREADABLE_NOW = "it cannot be read or scored any more"
+RIDGE = "Ridge regression"
+
+type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
+type Values = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows (n,), and the candidate's errors on them.
+
+    average: that a model without any skill would always answer, the training rows' own.
+    """
+
+    rows: Rows
+    columns: Columns
+    recorded: Array
+    errors: Array
+    average: float
+
+    def at(self, rows: Which) -> Columns:
+        return {name: column[rows] for name, column in self.columns.items()}
+
+
+def against_champion(
+    registry: Registry, held_out: HeldOut, combinations: set[Values], params: Params
+) -> AgainstChampion | None:
+    """Score the champion on the held-out rows that it was not trained on.
+
+    combinations: that the candidate's data recorded.
+    A champion that cannot be read, or asks for what the contract has no longer, serves nobody: it
+    must not stand in the way of its successor.
+    """
+    pointer = registry.champion()
+    if pointer is None:
+        return None
+    champion = pointer.champion
+    try:
+        reference = read_reference(registry.bucket, champion.reference)
+        known = combinations_of(reference, params)
+        unseen = rows_new_to(champion, registry, held_out.rows)
+        scorer = Scorer(read_verified(registry.bucket, champion.model))
+        compared, predicted = scored_by(scorer, held_out, unseen, known, params)
+    except (
+        ArtefactCorrupted,
+        ArtefactMissing,
+        ModelOfAnotherStudy,
+        KeyError,
+        ValueError,
+        *UNREADABLE,
+    ) as error:
+        telemetry.logger().error("The champion cannot be scored.", error=type(error).__name__)
+        if isinstance(error, ArtefactCorrupted):
+            telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, model_version=champion.version)
+        return AgainstChampion(
+            version=champion.version,
+            sequence=champion.sequence,
+            rows=0,
+            beats_average=False,
+            serves=False,
+            not_compared=str(error) if isinstance(error, ModelOfAnotherStudy) else UNREADABLE_NOW,
+        )
+    against = AgainstChampion(
+        version=champion.version,
+        sequence=champion.sequence,
+        rows=int(compared.sum()),
+        beats_average=champion.verdict.beats_average,
+        serves=serves(reference, params),
+        combinations=len(known),
+        lost_combinations=len(known - combinations),
+    )
+    if against.rows < params.gate.min_champion_rows:
+        return against
+    bootstrap = bootstrap_of(params)
+    recorded = held_out.recorded[compared]
+    its_errors = clamped(predicted, params) - recorded
+    below_average = bootstrap.estimate(rmse_difference, its_errors, held_out.average - recorded)
+    return against.model_copy(
+        update={
+            "scores": scored(its_errors, recorded, bootstrap),
+            "rmse_difference": bootstrap.estimate(
+                rmse_difference, held_out.errors[compared], its_errors
+            ),
+            "beats_average": below_average.high < 0,
+        }
+    )
+
+
+def scored_by(
+    scorer: Scorer, held_out: HeldOut, unseen: Which, known: set[Values], params: Params
+) -> tuple[Which, Array]:
+    """Score those of the unseen rows (n,) that a champion can: which, bool array (n,), and how.
+
+    Where the contract has a category by now that the champion lacks, ONNX Runtime refuses all rows
+    at once. Then those are left whose combination the champion recorded.
+    """
+    together = held_out.rows.together(params.roles.recorded_together)
+    recorded = np.array([values in known for values in together])
+    for rows in (unseen, unseen & recorded):
+        try:
+            return rows, scorer.score(held_out.at(rows))
+        except UNREADABLE:
+            continue
+    return np.zeros_like(unseen), np.empty(0)
+
+
+def combinations_of(reference: Reference, params: Params) -> set[Values]:
+    columns = params.roles.recorded_together
+    return {tuple(one.values.get(name) for name in columns) for one in reference.combinations}
+
+
+def serves(reference: Reference, params: Params) -> bool:
+    """Whether requests as they are now can be answered by a model."""
+    try:
+        reference.check_contract(params)
+    except ModelOfAnotherStudy:
+        return False
+    return True
+
+
+def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
+    """Tell which held-out rows a champion was not trained on: bool array (n,).
+
+    Rows are compared by the columns that the champion had. Raises ModelOfAnotherStudy where one of
+    them is gone, or is written otherwise: then nobody can tell what it was trained on.
+    """
+    read = json.loads(read_verified(registry.bucket, champion.training_rows))
+    if isinstance(read, list):  # as an earlier release wrote it: of these very columns
+        read = {"columns": {name: rows.form(name) for name in rows.cells}, "digests": read}
+    seen = Seen.model_validate(read)
+    changed = [name for name, form in seen.columns.items() if rows.form(name) != form]
+    if changed:
+        raise ModelOfAnotherStudy(
+            f"it was trained on columns that there are no longer, or not in the same form: "
+            f"{', '.join(changed)}"
+        )
+    known = set(seen.digests)
+    return np.array([digest not in known for digest in rows.digests(seen.columns)])
+
+
+def against_baseline(  # noqa: PLR0913, PLR0917 - whose errors are compared with whose
+    trained: Trained,
+    artefacts: Artefacts,
+    recorded: Array,
+    errors: Array,
+    errors_of_average: Array,
+    bootstrap: Bootstrap,
+    params: Params,
+) -> Baseline | None:
+    """Compare a ridge regression's predictions with recorded scores (n,), and with other errors.
+
+    None where none could be fitted.
+    """
+    if trained.baseline is None:
+        return None
+    predicted = np.array(json.loads(artefacts.read(trained.baseline)))
+    its_errors = clamped(predicted, params) - recorded
+    return Baseline(
+        name=RIDGE,
+        scores=scored(its_errors, recorded, bootstrap),
+        rmse_difference=bootstrap.estimate(rmse_difference, errors, its_errors),
+        average_difference=bootstrap.estimate(rmse_difference, its_errors, errors_of_average),
+    )

@@ -1,0 +1,84 @@
+"""Add to an ONNX graph: nodes after its last one, under names that nothing in it has."""
+
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, TensorProto
+from onnx.helper import make_node, make_tensor_value_info
+from onnx.numpy_helper import from_array
+
+OPSET = {"": 21, "ai.onnx.ml": 3}  # the newest versions of operators that a graph may have
+
+type Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+class Graph:
+    """A graph with one output (n, d), which is about to be no longer its last."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self._graph, self._opsets = model.graph, model.opset_import
+        self._names = {one.name for one in [*self._graph.input, *self._graph.initializer]}
+        for node in self._graph.node:
+            self._names |= {*node.input, *node.output}
+
+    @property
+    def last(self) -> str:
+        """The name of the output."""
+        return str(self._graph.output[0].name)
+
+    def constant(self, values: Array) -> str:
+        """Add an array, and give its name."""
+        name = self._unused("constant")
+        self._graph.initializer.append(from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
+        """Add a node of one output, and give the name of that.
+
+        attributes: numbers, or arrays; one whose name ends in _as_tensor is kept as a tensor.
+        """
+        name = self._unused(operator)
+        self._import(domain)
+        written = {key: _attribute(key, value) for key, value in attributes.items()}
+        self._graph.node.append(
+            make_node(operator, list(inputs), [name], name=name, domain=domain, **written)
+        )
+        return name
+
+    def as_float32(self, name: str) -> str:
+        return self.node("Cast", name, to=TensorProto.FLOAT)
+
+    def as_float64(self, name: str) -> str:
+        return self.node("Cast", name, to=TensorProto.DOUBLE)
+
+    def end(self, name: str) -> None:
+        """Make a float64 tensor (n, 1) the output."""
+        del self._graph.output[:]
+        self._graph.output.append(make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]))
+
+    def send_missing(self, left: Array) -> None:
+        """Say of each node of the one ensemble of trees whether what is missing goes left."""
+        (trees,) = (one for one in self._graph.node if one.op_type == "TreeEnsembleRegressor")
+        (tracks,) = (
+            one for one in trees.attribute if one.name == "nodes_missing_value_tracks_true"
+        )
+        tracks.ints[:] = left.astype(np.int64).tolist()
+
+    def _import(self, domain: str) -> None:
+        """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""
+        known = [one for one in self._opsets if one.domain == domain]
+        for one in known or [self._opsets.add(domain=domain)]:
+            one.version = OPSET[domain]
+
+    def _unused(self, stem: str) -> str:
+        number = len(self._names)
+        while f"{stem}_{number}" in self._names:
+            number += 1
+        self._names.add(f"{stem}_{number}")
+        return f"{stem}_{number}"
+
+
+def _attribute(key: str, value: Any) -> Any:  # noqa: ANN401
+    if not isinstance(value, np.ndarray):
+        return value
+    return from_array(value) if key.endswith("_as_tensor") else value.tolist()

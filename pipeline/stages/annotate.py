@@ -1,0 +1,22 @@
+"""Add to a published version what was found out about it meanwhile, beside its promotion."""
+
+from clinical.artefacts import Artefacts
+from clinical.card import LearningCurve
+from clinical.registry import LEARNING_CURVE, Registry
+from stage import stage
+from state import Annotated, Measured, Published
+
+
+@stage(cached=False)
+def annotate(
+    published: Published, measured: Measured, artefacts: Artefacts, registry: Registry
+) -> Annotated:
+    """Write the learning curve into the registry; what a version has already stays.
+
+    Raises VersionUnknown.
+    """
+    curve = LearningCurve.model_validate_json(artefacts.read(measured.curve))
+    return Annotated(
+        version=published.version,
+        learning_curve=registry.annotate(published.version, LEARNING_CURVE, curve),
+    )

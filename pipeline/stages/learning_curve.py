@@ -1,0 +1,161 @@
+"""Measure how error falls as models get more rows, and say whether still more would help."""
+
+import io
+
+import joblib
+import numpy as np
+from bootstrap import DECIMALS
+from clinical.artefacts import Artefacts
+from clinical.card import LearningCurve, LearningPoint
+from clinical.params import Params
+from clinical.verdict import Estimate
+from encoding import table_of
+from families import on_one_thread, regressor_of
+from rows import Rows
+from stage import stage
+from state import Chosen, Measured, Preprocessed
+
+# Fewer make no model that says anything, and no interval that holds what it should.
+FEWEST_TRAINING_ROWS = 10
+FEWEST_HELD_OUT_ROWS = 30
+DRAWN_AT_ONCE = 1_000_000  # squared errors in memory: 8 MB, whatever the data set's size
+
+type Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Squared = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
+
+
+@stage()
+def learning_curve(
+    preprocessed: Preprocessed, chosen: Chosen, artefacts: Artefacts, params: Params
+) -> Measured:
+    """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
+    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
+    training = Rows(artefacts.read(preprocessed.training), params)
+    held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    curve = measured(
+        (encoder.transform(table_of(training)), training.target()),
+        (encoder.transform(table_of(held_out)), held_out.target()),
+        chosen,
+        params,
+    )
+    return Measured(curve=artefacts.write_json("learning_curve.json", curve))
+
+
+def measured(
+    training: tuple[Matrix, Array], held_out: tuple[Matrix, Array], chosen: Chosen, params: Params
+) -> LearningCurve:
+    """Make the curve of encoded rows (n, features) and their outcomes (n,)."""
+    rows = len(training[1])
+    sizes = {one: round(one * rows) for one in params.learning_curve.fractions}
+    fitted_on = {one: size for one, size in sizes.items() if size >= FEWEST_TRAINING_ROWS}
+    left_out = tuple(one for one in sizes if one not in fitted_on)
+    squared = squared_errors(training, held_out, list(fitted_on.values()), chosen, params)
+    estimated = Resampled(squared, params)
+    points = tuple(
+        LearningPoint(
+            fraction=fraction,
+            rows=size,
+            rmse=estimated.rmse(number),
+            draws=tuple(round(float(one), DECIMALS) for one in rmse_of_draws),
+        )
+        for number, ((fraction, size), rmse_of_draws) in enumerate(
+            zip(fitted_on.items(), np.sqrt(squared.mean(axis=-1)), strict=True)
+        )
+    )
+    enough = len(points) > 1 and len(held_out[1]) >= FEWEST_HELD_OUT_ROWS
+    change = estimated.change() if enough else None
+    return LearningCurve(
+        held_out_rows=len(held_out[1]),
+        confidence=params.evaluation.confidence,
+        points=points,
+        left_out=left_out,
+        change=change,
+        more_rows_help=change is not None and change.high < 0,
+        says=sentence(points, change, params),
+    )
+
+
+def squared_errors(
+    training: tuple[Matrix, Array],
+    held_out: tuple[Matrix, Array],
+    sizes: list[int],
+    chosen: Chosen,
+    params: Params,
+) -> Squared:
+    """Fit models on the first so many rows of random orders; give (sizes, draws, held-out rows).
+
+    A draw has one order and one seed for all sizes, so that what differs is the rows that came to
+    it; with all rows, draws differ by the model's seed.
+    """
+    (features, target), (asked, recorded) = training, held_out
+    hyperparameters = chosen.hyperparameters or params.model
+    squared = np.empty((len(sizes), params.learning_curve.draws, len(recorded)))
+    for draw in range(params.learning_curve.draws):
+        order = np.random.default_rng([params.seed, draw]).permutation(len(target))
+        seeded = params.model_copy(update={"seed": params.seed + draw})
+        for number, size in enumerate(sizes):
+            drawn = order[:size]
+            with on_one_thread():
+                model = regressor_of(hyperparameters, seeded).fit(features[drawn], target[drawn])
+            squared[number, draw] = (model.predict(asked) - recorded) ** 2
+    return squared
+
+
+class Resampled:
+    """Mean squared errors had other rows been held out and others drawn: both are resampled.
+
+    The same for every size, so that sizes are compared on equal rows and draws. Source: Owen, The
+    pigeonhole bootstrap, 2007, which is for what is crossed as rows and draws are, and rather too
+    wide than too narrow.
+    """
+
+    def __init__(self, squared: Squared, params: Params) -> None:
+        """Take squared errors (sizes, draws, rows)."""
+        _, draws, rows = squared.shape
+        settings = params.evaluation
+        tail = (1 - settings.confidence) / 2
+        self._tails = [tail, 1 - tail]
+        self._means = squared.mean(axis=(1, 2))
+        generator = np.random.default_rng(params.seed)
+        at_once = max(1, DRAWN_AT_ONCE // rows)
+        resampled = []
+        for first in range(0, settings.resamples, at_once):
+            number = min(at_once, settings.resamples - first)
+            of_rows = generator.multinomial(rows, np.full(rows, 1 / rows), number) / rows
+            of_draws = generator.multinomial(draws, np.full(draws, 1 / draws), number) / draws
+            # How often each was drawn, as weights: for each resample, of each size.
+            resampled.append(np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T))
+        self._resampled = np.concatenate(resampled, axis=1)
+
+    def rmse(self, size: int) -> Estimate:
+        return self._estimate(np.sqrt(self._means[size]), np.sqrt(self._resampled[size]))
+
+    def change(self) -> Estimate:
+        """Tell the last size's RMSE less that of the one before."""
+        before, last = np.sqrt(self._means[-2:])
+        resampled_before, resampled_last = np.sqrt(self._resampled[-2:])
+        return self._estimate(last - before, resampled_last - resampled_before)
+
+    def _estimate(self, value: float, resampled: Array) -> Estimate:
+        low, high = np.quantile(resampled, self._tails)
+        value, low, high = (round(float(one), DECIMALS) for one in (value, low, high))
+        return Estimate(value=value, low=low, high=high)
+
+
+def sentence(points: tuple[LearningPoint, ...], change: Estimate | None, params: Params) -> str:
+    """Say whether more rows would help, and from what that follows."""
+    if change is None:
+        return "There are too few rows to say whether more would help."
+    before, last = points[-2:]
+    which = f"From {before.fraction:.0%} to {last.fraction:.0%} of the training rows, the RMSE"
+    decimals = params.target.decimals + 1
+    value, low, high = (
+        f"{abs(one):.{decimals}f}" for one in (change.value, change.high, change.low)
+    )
+    if change.high < 0:
+        fell = f"fell by {value} {params.unit} ({low} to {high})"
+        return f"{which} {fell}: more rows would probably help."
+    signed = f"{change.value:+.{decimals}f} {params.unit}"
+    interval = f"({change.low:+.{decimals}f} to {change.high:+.{decimals}f})"
+    return f"{which} changed by {signed} {interval}: no sign that more rows would help."

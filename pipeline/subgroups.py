@@ -1,0 +1,64 @@
+"""Errors and coverage of the groups that roles.subgroups names."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from clinical.groups import bands_of
+from clinical.params import Params
+from clinical.verdict import Subgroup
+from figures import bootstrap_of
+from grouped import groups_of
+from rows import Rows
+from simultaneous import coverage_by_group, errors_by_group
+
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def subgroups(
+    rows: Rows, errors: Array, held: Which, target: float, params: Params
+) -> Iterator[Subgroup]:
+    """Score the groups of each column that roles.subgroups names: all of them at once.
+
+    errors: (n,). held: whether each interval, which should hold with the probability `target`, did.
+    """
+    named = [
+        (feature, group, labels == group)
+        for feature in params.roles.subgroups
+        for labels in [np.array(groups_of(rows, feature, params), np.object_)]
+        for group in sorted(set(labels.tolist()), key=order_of(feature, params))
+    ]
+    enough = [
+        members
+        for _, _, members in named
+        if np.count_nonzero(members) >= params.evaluation.min_subgroup_rows
+    ]
+    bootstrap = bootstrap_of(params)
+    family = np.array(enough, np.bool_).reshape(len(enough), rows.number).T
+    figures = zip(
+        errors_by_group(errors, family, bootstrap),
+        coverage_by_group(held, family, target, bootstrap),
+        strict=True,
+    )
+    for feature, group, members in named:
+        number = int(np.count_nonzero(members))
+        told = Subgroup(feature=feature, group=group, rows=number)
+        if number >= params.evaluation.min_subgroup_rows:
+            found, coverage = next(figures)
+            told = told.model_copy(
+                update={
+                    "rmse": found.rmse,
+                    "mae": found.mae,
+                    "mean_error": found.mean_error,
+                    "coverage": coverage,
+                    "off_zero": found.off_zero,
+                }
+            )
+        yield told
+
+
+def order_of(feature: str, params: Params) -> Callable[[str], tuple[int, str]]:
+    """Put bands in their order, and other groups in that of the alphabet."""
+    starts = params.roles.subgroups[feature]
+    bands = [] if starts is None else bands_of(starts, params.columns[feature])
+    return lambda group: (bands.index(group) if group in bands else len(bands), group)
