@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from clinical.card import LearningCurve, LearningPoint
 from clinical.reference import Conformal, GroupWidth
 from clinical.verdict import (
     Averaged,
@@ -143,24 +144,23 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
         "subgroups": dumped(subgroups),
         "simultaneous": True,
         "calibration_curve": dumped(curve),
-        "learning_curve": {
-            "held_out_rows": 89,
-            "confidence": 0.95,
-            "points": [
-                {
-                    "fraction": fraction,
-                    "rows": int(353 * fraction),
-                    "rmse": dumped(about((0.1 + 0.03 / fraction**0.5) * wide, 0.01 * wide)),
-                    "draws": [],
-                }
-                for fraction in (0.1, 0.2, 0.4, 0.7, 1)
-            ],
-            "left_out": [],
-            "change": dumped(about(-0.01 * wide, 0.02 * wide)),
-            "more_rows_help": False,
-            "says": "More rows would hardly help: the last of them changed the RMSE by less than "
-            "chance explains.",
-        },
+        "learning_curve": dumped(
+            LearningCurve(
+                held_out_rows=89,
+                confidence=0.95,
+                points=tuple(
+                    LearningPoint(
+                        fraction=fraction,
+                        rows=int(353 * fraction),
+                        rmse=about((0.1 + 0.03 / fraction**0.5) * wide, 0.01 * wide),
+                        draws=(),
+                    )
+                    for fraction in (0.1, 0.2, 0.4, 0.7, 1)
+                ),
+                change=about(-0.01 * wide, 0.02 * wide),
+                says="More rows would hardly help.",
+            )
+        ),
     }
 
 

@@ -475,6 +475,7 @@ def test_dots_lie_where_their_numbers_are(visit: Visit) -> None:
     visit.page.goto(f"{studies.URL}model.html")
 
     plot = visit.page.get_by_role("img").first
+    expect(plot).to_be_visible()
     dots = plot.locator("circle").evaluate_all(
         "all => all.map(one => [one.cx.baseVal.value, one.cy.baseVal.value])"
     )
