@@ -5,6 +5,11 @@ import { lower, make, minus } from "./page.js";
 import { between, estimated, hint, percent, table } from "./parts.js";
 import { plot } from "./plot.js";
 
+const HELD = "did better as often as predicted, but for chance.";
+const FAILED =
+  "did not do better as often as predicted, and chance does not explain it: do not rely on pairs where treatments are " +
+  "compared.";
+
 const ends = (points) => points.flatMap(({ low, high }) => [low, high]);
 const opened = (name, headings, rows) => make("details", {}, make("summary", {}, name), table(headings, rows));
 
@@ -12,8 +17,8 @@ const opened = (name, headings, rows) => make("details", {}, make("summary", {},
 export function calibration({ verdict: { calibration, confidence }, calibration_curve: curve = [] }, target) {
   if (!calibration) return [];
   const write = (value) => minus(value.toFixed(target.decimals + 1));
-  const marks = calibration.bins.map(({ predicted, recorded }) => ({ x: predicted, y: recorded.value, ...recorded }));
-  const line = curve.map(({ predicted, recorded }) => ({ x: predicted, y: recorded.value, ...recorded }));
+  const point = ({ predicted, recorded }) => ({ ...recorded, x: predicted, y: recorded.value });
+  const [marks, line] = [calibration.bins.map(point), curve.map(point)];
   const holds = [...marks, ...line].flatMap((one) => [one.x, one.low, one.high]);
   const sentence = calibrated(calibration, write, target.unit);
   return [
@@ -28,7 +33,7 @@ export function calibration({ verdict: { calibration, confidence }, calibration_
     }),
     hint(
       "Dots are the means of held-out rows with about the same prediction" +
-        `${line.length ? ", the line runs smoothly through all rows" : ""}; the dashed line is where both are the same. ` +
+        `${line.length ? ", the line runs smoothly through all rows" : ""}; on the dashed line both are the same. ` +
         `Intervals are of ${percent(confidence)}, each for itself.`,
     ),
     opened(
@@ -44,9 +49,12 @@ function calibrated({ slope, in_the_large: off }, write, unit) {
   const higher = off.value < 0 ? "lower" : "higher";
   const chance = off.low <= 0 && off.high >= 0 ? "no more than chance explains" : "more than chance explains";
   const times = (value) => minus(value.toFixed(2));
+  const mean =
+    `On average, what was recorded is ${size} ${unit} ${higher} than predicted (${between(off, write)}), ` +
+    `${chance}.`;
+  if (slope.low === slope.high) return `${mean} All predictions are the same.`;
   return (
-    `On average, what was recorded is ${size} ${unit} ${higher} than predicted (${between(off, write)}), ${chance}. ` +
-    `Recorded values differ ${times(slope.value)} times (${between(slope, times)}) as much as predictions do: ` +
+    `${mean} Recorded values differ ${times(slope.value)} times (${between(slope, times)}) as much as predictions do: ` +
     `${sloped(slope)}.`
   );
 }
@@ -62,10 +70,8 @@ export function wins({ verdict: { wins } }) {
   if (!wins) return [];
   const seen = wins.bins.filter(({ won }) => won);
   const marks = seen.map(({ predicted, won }) => ({ ...won, x: predicted, y: won.value }));
-  const sentence = wins.holds
-    ? `Of two of ${wins.rows} held-out rows, the first did better as often as predicted, but for chance.`
-    : `Of two of ${wins.rows} held-out rows, the first did not do better as often as predicted, and chance does not ` +
-      "explain it: do not rely on pairs where treatments are compared.";
+  const sentence = `Of two of ${wins.rows} held-out rows, the first ${wins.holds ? HELD : FAILED}`;
+  if (!seen.length) return [make("p", {}, `${wins.rows} held-out rows are too few to check pairs of them.`)];
   return [
     make("p", {}, sentence),
     plot({
@@ -75,7 +81,7 @@ export function wins({ verdict: { wins } }) {
       marks,
       diagonal: true,
     }),
-    hint("Ties count half. The intervals hold for all dots at once; the dashed line is where both are the same."),
+    hint("Ties count half. The intervals hold for all dots at once; on the dashed line both are the same."),
     opened(
       "The pairs as a table",
       ["Predicted to do better", "Did better", "Pairs"],

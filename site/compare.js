@@ -6,9 +6,10 @@ import { averaged, between, draw, patients, told } from "./result.js";
 import { useRows } from "./rows.js";
 
 const EVEN = [45, 55]; // of 100 pairs: what is no difference worth a word
-const PAIR =
-  "A pair is two patients like this one, one on the treatment of the row and the other on …. The one with the better " +
-  "outcome does better, by the model's scores and its errors on patients that it was not trained on; ties count half.";
+const pairOf = (reference) =>
+  `A pair is two patients like this one, one on the treatment of the row and the other on ${reference}. The one with ` +
+  "the better outcome does better, by the model's scores and its errors on patients that it was not trained on; ties " +
+  "count half.";
 const CHOSEN =
   "Recorded patients chose, or were chosen for, their treatments for reasons, which may be why outcomes differ: this " +
   "does not show what a treatment causes.";
@@ -78,8 +79,10 @@ function pairs({ win_probability: probability }, name, reference) {
 /** Say what was compared with what, what a pair is, and what the figures cannot tell. */
 function notes({ treatments, averaged_over, assignment }, reference, unrecorded, fields) {
   return [
-    unrecorded && `${unrecorded} was never recorded with such a patient, so ${reference}, the most recorded one, stands in its place.`,
-    treatments[1] ? PAIR.replace("…", reference) : `Nothing was recorded to compare ${reference} with.`,
+    unrecorded &&
+      `${unrecorded} was never recorded with such a patient, so ${reference}, the most recorded one, stands in its ` +
+        "place.",
+    treatments[1] ? pairOf(reference) : `Nothing was recorded to compare ${reference} with.`,
     averaged(averaged_over, fields),
     assignment === "observed" && CHOSEN,
     "In the study's own order; nothing here is a recommendation.",

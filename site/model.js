@@ -27,14 +27,19 @@ function card(...inside) {
 }
 
 function verdict({ verdict: { candidate, average, baseline, averaged = [], ...verdict } }) {
-  const columns = [candidate, average, ...(baseline ? [baseline.scores] : [])];
-  const row = (name, of, write) => [name, ...columns.map((scores) => sure(of(scores), write))];
+  const columns = [
+    ["The model", candidate],
+    ...averaged.map(({ over, scores }) => [`The model, with ${namesOf(over)} not known yet`, scores]),
+    ["Always the average", average],
+    ...(baseline ? [[baseline.name, baseline.scores]] : []),
+  ];
+  const row = (name, of, write) => [name, ...columns.map(([, scores]) => sure(of(scores), write))];
   return card(
     "Verdict",
     make("p", { className: "warning", hidden: verdict.beats_average }, WORTHLESS),
-    list([...verdict.reasons, ...(baseline ? [beside(baseline)] : []), ...averaged.map(beforehand)]),
+    list(verdict.reasons),
     table(
-      ["Measure", "The model", "Always the average", ...(baseline ? [baseline.name] : [])],
+      ["Measure", ...columns.map(([name]) => name)],
       [
         row(`RMSE, ${unit()}`, ({ rmse }) => rmse),
         row(`MAE, ${unit()}`, ({ mae }) => mae),
@@ -42,27 +47,6 @@ function verdict({ verdict: { candidate, average, baseline, averaged = [], ...ve
       ],
     ),
     hint(`On ${verdict.rows} held-out rows; in brackets, ${percent(verdict.confidence)} bootstrap intervals.`),
-  );
-}
-
-/** Say how a baseline's error lies beside the model's and the average's. */
-function beside({ name, rmse_difference, average_difference }) {
-  return (
-    `The model's RMSE less that of ${lower(name)}: ${sure(rmse_difference)}, ${meaning(rmse_difference)}. That of ` +
-    `${lower(name)} less the average's: ${sure(average_difference)}, ${meaning(average_difference)}.`
-  );
-}
-
-function meaning({ low, high }) {
-  if (high < 0) return "better by more than chance explains";
-  return low > 0 ? "worse by more than chance explains" : "no more than chance explains";
-}
-
-/** Say what predictions are worth that do not know some columns yet. */
-function beforehand({ over, scores, coverage }) {
-  return (
-    `Where ${namesOf(over)} ${over[1] ? "are" : "is"} not known yet: RMSE ${sure(scores.rmse)} ${unit()}, and intervals ` +
-    `hold ${percent(coverage.measured)} of what was recorded; ${percent(coverage.target)} is promised.`
   );
 }
 

@@ -11,9 +11,9 @@ export const patients = (count) => `${count} patient${count === 1 ? "" : "s"}`;
 
 /** Say what a score is the average over. */
 export function averaged(over, fields) {
-  const words = labels(fields.filter(named(over))).map(lower);
-  const are = words[1] ? "are" : "is";
-  return words[0] && `Averaged over ${list(words)}, which ${are} not known yet: what was recorded more often counts more.`;
+  const [words, are] = [labels(fields.filter(named(over))).map(lower), over[1] ? "are" : "is"];
+  const which = `${list(words)}, which ${are} not known yet`;
+  return words[0] && `Averaged over ${which}: what was recorded more often counts more.`;
 }
 
 /** Place an element on the target's scale; the text beside it says the same. */

@@ -500,9 +500,8 @@ def test_the_model_page_tells_what_this_release_finds_out(visit: Visit) -> None:
 
     for words in (
         "Ridge regression",
-        f"less that of ridge regression: {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100), better by",
-        "Where side effect is not known yet: RMSE 1.400 (1.300 to 1.500) points, and intervals",
-        "hold 91% of what was recorded; 90% is promised.",
+        "1.500 (1.400 to 1.600)",
+        "The model, with side effect not known yet",
         "0.600 (0.400 to 0.800): predicted too high",
         "84% (78% to 90%)",
         "intervals hold for all groups at once, with 95% confidence",
@@ -510,6 +509,42 @@ def test_the_model_page_tells_what_this_release_finds_out(visit: Visit) -> None:
         "family gradient boosting, learning rate 0.1, depth none",
     ):
         expect(main).to_contain_text(words)
+
+
+def test_what_was_checked_is_told_as_it_came_out(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.drugs()
+    card = cards.checked(study.target)
+    calibration, wins = card["verdict"]["calibration"], card["verdict"]["wins"]
+    monkeypatch.setattr(cards, "checked", lambda _: card)
+    study.serve(visit.page)
+
+    def told() -> str:
+        visit.page.goto(f"{studies.URL}model.html")
+        expect(visit.page.locator("section").last).to_be_visible()
+        return visit.page.locator("main").inner_text()
+
+    def estimate(low: float, high: float) -> dict[str, float]:
+        return {"value": (low + high) / 2, "low": low, "high": high}
+
+    for low, high, words in (
+        (1.1, 1.4, "predictions lie too close together"),
+        (0.8, 1.2, "1 is best, and within chance"),
+        (-0.2, 0.6, "predictions do not tell who is above whom"),
+        (-0.2, 1.6, "too few rows to tell"),
+        (0.0, 0.0, "All predictions are the same."),
+    ):
+        calibration["slope"] = estimate(low, high)
+        assert words in told()
+    calibration["in_the_large"] = estimate(0.1, 0.3)
+    wins["holds"] = False
+    said = told()
+    assert "0.200 points higher than predicted (0.100 to 0.300), more than chance explains" in said
+    assert "do not rely on pairs where treatments are compared" in said
+    for one in wins["bins"]:
+        one["won"] = None
+    assert "200 held-out rows are too few to check pairs" in told()
 
 
 def test_the_card_of_an_earlier_release_is_shown_as_far_as_it_goes(window: Visit) -> None:
