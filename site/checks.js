@@ -70,7 +70,7 @@ export function wins({ verdict: { wins } }) {
   if (!wins) return [];
   const seen = wins.bins.filter(({ won }) => won);
   const marks = seen.map(({ predicted, won }) => ({ ...won, x: predicted, y: won.value }));
-  const sentence = `Of two of ${wins.rows} held-out rows, the first ${wins.holds ? HELD : FAILED}`;
+  const sentence = `In pairs of ${wins.rows} held-out rows, the first ${wins.holds ? HELD : FAILED}`;
   if (!seen.length) return [make("p", {}, `${wins.rows} held-out rows are too few to check pairs of them.`)];
   return [
     make("p", {}, sentence),

@@ -12,7 +12,7 @@ export const patients = (count) => `${count} patient${count === 1 ? "" : "s"}`;
 /** Say what a score is the average over. */
 export function averaged(over, fields) {
   const [words, are] = [labels(fields.filter(named(over))).map(lower), over[1] ? "are" : "is"];
-  const which = `${list(words)}, which ${are} not known yet`;
+  const which = `${list(words)}, which ${are} not known beforehand`;
   return words[0] && `Averaged over ${which}: what was recorded more often counts more.`;
 }
 

@@ -12,7 +12,7 @@ export default {
       "Which of two does better": wins(this.card),
     };
     for (const [title, shown] of Object.entries(parts)) {
-      if (shown.length) this.$el.append(make("h3", {}, title), ...shown);
+      if (shown.length) this.$el.append(make("h2", {}, title), ...shown);
     }
   },
 };

@@ -14,9 +14,10 @@ STYLE = """
 .checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; font-size: 0.875rem; }
 .body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; }
 .checks > * + * { margin-top: 0.5rem; }
-.checks h3 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+.checks h2 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
 .checks .hint { color: var(--quiet); }
-.checks summary { cursor: pointer; }
+.checks summary { display: list-item; list-style: disclosure-closed inside; cursor: pointer; }
+.checks [open] > summary { list-style-type: disclosure-open; }
 .checks .table { display: block; overflow-x: auto; }
 .checks :is(th, td) { padding: 0.2rem 1rem 0.2rem 0; text-align: left; }
 """

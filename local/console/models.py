@@ -49,7 +49,9 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     versions = table(VERSIONS, "version")
     with ui.row().classes("items-center gap-3"):
         chosen = ui.select([], label="Version").classes("w-40").props("outlined dense")
-        reason = ui.input("Reason, for the ledger").classes("w-96").props("outlined dense")
+        reason = (
+            ui.input("Reason, for the ledger").classes("w-96 max-w-full").props("outlined dense")
+        )
         ui.button("Promote it", on_click=lambda: promote(chosen.value)).props("no-caps")
         ui.button(
             "Roll back to the one before", on_click=lambda: promote("previous"), color=None
@@ -70,7 +72,7 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         verdicts.clear()
         with verdicts:
             for version, reasons in told["reasons"].items():
-                with ui.card().classes("w-96"):
+                with ui.card().classes("w-96 max-w-full"):
                     ui.label(version).classes("font-semibold")
                     for sentence in reasons:
                         ui.label(f"• {sentence}").classes("text-sm")

@@ -122,8 +122,8 @@ def test_what_is_known_only_after_treatment_can_be_left_out(window: Visit) -> No
     page.get_by_role("button", name="Predict").click()
 
     expect(page.locator("#averaged")).to_have_text(
-        "Averaged over side effect, which is not known yet: what was recorded more often counts "
-        "more."
+        "Averaged over side effect, which is not known beforehand: what was recorded more often "
+        "counts more."
     )
     expect(page.locator("#interval")).to_contain_text("the same condition, drug and dosage.")
     assert study.asked[-1] == ("v1/predict", study.patient | {"Side_Effects": None})
