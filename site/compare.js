@@ -1,6 +1,6 @@
 // Sets the recorded treatments of a patient beside one of them, and recommends none; loaded when it is asked for.
 
-import { ask, config } from "./api.js";
+import { ask, config, Problem } from "./api.js";
 import { byId, has, list, lower, make, WORTHLESS, written } from "./page.js";
 import { averaged, between, draw, patients, told } from "./result.js";
 import { useRows } from "./rows.js";
@@ -61,6 +61,7 @@ async function askFor(patient, reference) {
   try {
     return await ask("/compare", { patient, reference });
   } catch (problem) {
+    if (problem.cause) throw new Problem(problem.cause); // one that predicts is loaded
     if (!problem.violations?.some(({ loc }) => loc[1] === "reference")) throw problem;
     return ask("/compare", { patient });
   }

@@ -216,17 +216,17 @@ def test_a_model_is_rolled_back_with_a_reason(
 def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
     visit: Visit, console: str, laptop: Laptop
 ) -> None:
-    verdict = laptop.get("/model").body["verdict"]
+    card = laptop.get("/model").body
     page = visit.page
     page.goto(f"{console}/models")
-    checks = page.locator(".q-card", has_text=laptop.get("/model").body["model_version"]).first
+    title = page.get_by_text(card["model_version"], exact=True)
+    checks = page.locator(".q-card", has=title)
+    bins_of_calibration = card["verdict"]["calibration"]["bins"]
+    told = [one for one in card["verdict"]["wins"]["bins"] if one["won"]]
 
     for name, bins in (
-        ("Recorded over predicted", verdict["calibration"]["bins"]),
-        (
-            "How often the first of two did better",
-            [one for one in verdict["wins"]["bins"] if one["won"]],
-        ),
+        ("Recorded over predicted", bins_of_calibration),
+        ("How often the first of two did better", told),
     ):
         expect(checks.get_by_role("img", name=name).locator("circle")).to_have_count(len(bins))
     checks.locator("summary").first.click()

@@ -52,6 +52,7 @@ def test_a_prediction_shows_what_the_api_answers(
 
 def test_the_gauge_is_drawn_to_scale(visit: Visit, site: str, patient: dict[str, Any]) -> None:
     page = predicted(visit, site, patient)
+    expect(page.locator("#gauge")).to_have_attribute("style", re.compile("--to"))  # a frame later
 
     drawn = page.locator("#gauge").evaluate(
         """async gauge => {

@@ -210,6 +210,7 @@ def test_the_gauge_is_drawn_to_the_scale_of_the_target(
     study = made()
     low, high = study.target["range"]
     page = predicted(visit, study)
+    expect(page.locator("#gauge")).to_have_attribute("style", re.compile("--to"))  # a frame later
 
     drawn = page.locator("#gauge").evaluate(
         """async gauge => {
@@ -412,6 +413,15 @@ def refused_by_the_api() -> str:
     return (
         "Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
     )
+
+
+def test_a_model_that_cannot_compare_says_why(visit: Visit) -> None:
+    page = predicted(visit, studies.drugs())
+    visit.answer("**/compare", 503, '{"detail": "The model was trained before that."}')
+
+    page.get_by_role("button", name="Compare treatments").click()
+
+    expect(page.locator("#message")).to_have_text("The model was trained before that.")
 
 
 def test_a_single_treatment_has_nothing_to_be_compared_with(visit: Visit) -> None:
