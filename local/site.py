@@ -86,7 +86,6 @@ def described_study(params: Params) -> dict[str, Any]:
         "question": params.study.question,
         "introduction": params.study.introduction,
         "disclaimer": params.study.disclaimer,
-        "assignment": params.study.assignment,
         "target": {
             "name": target.column,
             "label": params.label(target.column),

@@ -2,11 +2,12 @@
 
 const PATIENCE_MS = 30_000; // API Gateway itself gives up after 29 s
 const PAUSE_MS = 500;
+const NO_MODEL = "No model is loaded yet. Once one has been trained, try again.";
 
-/** When there is no answer to use: a sentence, and what is said of single fields. */
+/** When there is no answer to use: a sentence, what is said of single fields, and why no model answers. */
 export class Problem extends Error {
-  constructor(sentence, violations = []) {
-    super(sentence);
+  constructor(sentence, violations = [], cause = "") {
+    super(sentence, { cause });
     this.violations = violations;
   }
 }
@@ -29,7 +30,7 @@ async function answerOf(url, body) {
     sessionStorage.apiKey = prompt("This service asks for an API key:") ?? "";
     if (sessionStorage.apiKey) return answerOf(url, body);
   }
-  if (response.status === 503) throw new Problem("No model is loaded yet. Once one has been trained, try again.");
+  if (response.status === 503) throw new Problem(NO_MODEL, [], answer?.detail);
   const sentence = answer?.detail ?? `The service could not answer (status ${response.status}). Please try again.`;
   throw new Problem(sentence, answer?.errors);
 }

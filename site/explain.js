@@ -1,7 +1,8 @@
 // Shows what each feature adds to a prediction; loaded when it is asked for.
 
 import { ask, config } from "./api.js";
-import { byId, make, told, written } from "./result.js";
+import { byId, has, make, written } from "./page.js";
+import { told } from "./result.js";
 import { useRows } from "./rows.js";
 
 const MOST = 12; // more rows than that are folded, but for the largest ten
@@ -18,7 +19,8 @@ export async function explain(patient, fields) {
     bar.style.setProperty("--share", Math.abs(points) / largest);
     const words = errors ? `${signed(points)} ± ${told(errors[name])}` : signed(points);
     const value = patient[name] ?? null;
-    const given = value === null ? "not given" : written(value, field.unit);
+    const absent = has("known_after_treatment")(field) ? "not known yet" : "not given";
+    const given = value === null ? absent : written(value, field.unit);
     return make("li", {}, make("span", {}, field.label, " ", make("small", {}, given)), bar, make("span", {}, words));
   });
   const shown = rows.length > MOST ? rows.splice(0, 10) : rows.splice(0);

@@ -1,11 +1,11 @@
 // Draws the form from the contract's fields, offers what the data recorded, and says what is wrong.
 
 import { ask, Problem } from "./api.js";
-import { byId, lower, make, show, written } from "./result.js";
+import { byId, has, lower, make, written } from "./page.js";
 
 const form = byId("form");
-const has = (role) => (field) => field.roles.includes(role);
 const isTreatment = has("treatment");
+const isKnownLater = has("known_after_treatment");
 const isMarked = (field) => /treat|together/.test(field?.roles);
 
 let fields = []; // as the API describes them, each with its input and fault
@@ -26,13 +26,15 @@ async function drawForm() {
   combinations = values.valid_combinations;
   fields = values.fields.filter((field) => !has("target")(field));
   chain = fields.filter(has("recorded_together"));
+  chain.sort((one, other) => isKnownLater(one) - isKnownLater(other));
   for (const field of chain) field.values ??= [...new Set(combinations.flatMap((one) => one[field.name] ?? []))];
   // What stands between two columns of the treatment, such as its duration, belongs to it.
   const isWithin = (n) => isMarked(fields[n]) || (isMarked(fields[n - 1]) && isMarked(fields[n + 1]));
-  const treatment = fields.some(isTreatment) ? fields.filter((_, n) => isWithin(n)) : [];
+  const treatment = fields.filter((field, n) => fields.some(isTreatment) && isWithin(n) && !isKnownLater(field));
   treatment.sort((one, other) => chain.includes(other) - chain.includes(one));
-  drawGroup("Patient", fields.filter((field) => !treatment.includes(field)));
+  drawGroup("Patient", fields.filter((field) => !isKnownLater(field) && !treatment.includes(field)));
   drawGroup("Treatment", treatment);
+  drawGroup("Known only after treatment began", fields.filter(isKnownLater));
   byId("compare").hidden = !fields.some((field) => isTreatment(field) && field.values);
   narrow();
 }
@@ -42,9 +44,10 @@ function drawGroup(title, group) {
 }
 
 function drawField(field) {
-  const { name, label, unit, hint, nullable, values, widget, range, step = 1, max_length, example } = field;
+  const { name, label, unit, hint, values, widget, range, step = 1, max_length, example } = field;
+  const isOptional = field.nullable || isKnownLater(field);
   const id = `field-${fields.indexOf(field)}`; // what a column is called need not be one
-  const input = make(values ? "select" : "input", { id, required: !nullable });
+  const input = make(values ? "select" : "input", { id, required: !isOptional });
   const fault = make("p", { className: "fault" });
   const hints = [hint];
   if (!values) input.type = widget;
@@ -55,11 +58,11 @@ function drawField(field) {
     hints.push(`From ${written(min)} to ${written(max)}.`);
   }
   if (max_length) Object.assign(input, { maxLength: max_length, value: example });
-  if (nullable) hints.push("May be left empty.");
+  if (isOptional) hints.push(isKnownLater(field) ? "Leave it empty to predict beforehand." : "May be left empty.");
   input.dataset.name = name;
   input.setAttribute("aria-describedby", `${id}-notes`);
   Object.assign(field, { input, fault });
-  if (values) offer(field, values, nullable);
+  if (values) offer(field, values, isOptional);
   const notes = make("div", { id: `${id}-notes` }, make("p", { className: "hint" }, hints.join(" ")), fault);
   return make("div", {}, make("label", { htmlFor: id }, unit ? `${label} (${unit})` : label), input, notes);
 }
@@ -70,16 +73,19 @@ function narrow() {
   let awaited;
   for (const field of chain) {
     const among = new Set(recorded.map((one) => one[field.name]));
-    offer(field, field.values.filter((value) => among.has(value)), among.has(null), awaited);
+    const values = field.values.filter((value) => among.has(value));
+    offer(field, values, among.has(null) || (isKnownLater(field) && values.length), awaited);
     awaited = lower(field.label);
     const chosen = valueOf(field);
+    if (chosen === null && isKnownLater(field)) continue;
     recorded = recorded.filter((one) => one[field.name] === chosen);
   }
 }
 
 function offer(field, values, canBeEmpty, awaited) {
   const { input } = field;
-  const prompt = canBeEmpty ? "Not given" : values.length ? "Choose…" : `Choose the ${awaited} first`;
+  const empty = isKnownLater(field) ? "Not known yet" : "Not given";
+  const prompt = canBeEmpty ? empty : values.length ? "Choose…" : `Choose the ${awaited} first`;
   const offered = String([prompt, ...values]);
   if (field.offered === offered) return; // keep what is chosen, and its fault
   field.offered = offered;
@@ -156,7 +162,8 @@ async function predict() {
   byId("result").hidden = true;
   byId("comparison")?.remove();
   byId("explanation").replaceChildren();
-  show(await ask("/predict", patient), patient, fields);
+  const [answer, { show }] = await Promise.all([ask("/predict", patient), import("./result.js")]);
+  show(answer, patient, fields);
   shown = patient;
 }
 
@@ -168,7 +175,7 @@ form.addEventListener("input", ({ target }) => {
 onClick("predict", predict);
 // Loaded when asked for
 onClick("explain", async () => (await import("./explain.js")).explain(shown, fields));
-onClick("compare", async () => (await import("./compare.js")).compare(shown, fields, combinations));
+onClick("compare", async () => (await import("./compare.js")).compare(shown, fields));
 onClick("retry", async () => {
   await loadForm();
   fields[0]?.input.focus();

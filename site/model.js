@@ -1,7 +1,9 @@
 // Shows the model card: the verdict, what it rests on, and how the model came to serve.
 
 import { ask, config, Problem } from "./api.js";
-import { byId, list as inWords, lower, make, minus, WORTHLESS } from "./result.js";
+import { calibration, learning, wins } from "./checks.js";
+import { byId, has, list as inWords, lower, make, minus, WORTHLESS } from "./page.js";
+import { estimated, hint, percent, table } from "./parts.js";
 
 let labels = {}; // of the study's columns
 let together = []; // the columns of which combinations were recorded
@@ -9,60 +11,74 @@ let together = []; // the columns of which combinations were recorded
 const unit = () => config.study.target.unit;
 const scaled = (value) => minus(value.toFixed(config.study.target.decimals + 1));
 const number = (value) => minus(value.toFixed(3));
-/** Write an estimate with its interval; a small group has none. */
-const sure = (estimate, write = scaled) =>
-  estimate ? `${write(estimate.value)} (${write(estimate.low)} to ${write(estimate.high)})` : "too few rows";
+const sure = (estimate, write = scaled) => estimated(estimate, write);
 const words = (name) => name.replaceAll("_", " ");
 const labelOf = (name) => labels[name] ?? words(name);
 
-const card = (title, ...inside) => make("section", { className: "card wide" }, make("h2", {}, title), ...inside);
+const half = (title, ...inside) => make("section", { className: "card" }, make("h2", {}, title), ...inside);
 const list = (sentences) => make("ul", {}, ...sentences.map((one) => make("li", {}, one)));
+const namesOf = (columns) => inWords(columns.map((name) => lower(labelOf(name))));
 
-/** Make a table; of each row the first cell is its heading. */
-function table(headings, rows) {
-  const cells = ([first, ...rest]) => [
-    make("th", { scope: "row" }, first),
-    ...rest.map((cell) => make("td", {}, cell)),
-  ];
-  const head = make("tr", {}, ...headings.map((one) => make("th", { scope: "col" }, one)));
-  const body = rows.map((row) => make("tr", {}, ...cells(row)));
-  const whole = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
-  return make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: headings[0] }, whole);
+/** Make a card as wide as the page. */
+function card(...inside) {
+  const whole = half(...inside);
+  whole.classList.add("wide");
+  return whole;
 }
 
-function verdict({ verdict: { candidate, average, ...verdict } }) {
+function verdict({ verdict: { candidate, average, baseline, averaged = [], ...verdict } }) {
+  const columns = [
+    ["The model", candidate],
+    ...averaged.map(({ over, scores }) => [`The model, with ${namesOf(over)} not known yet`, scores]),
+    ["Always the average", average],
+    ...(baseline ? [[baseline.name, baseline.scores]] : []),
+  ];
+  const row = (name, of, write) => [name, ...columns.map(([, scores]) => sure(of(scores), write))];
   return card(
     "Verdict",
     make("p", { className: "warning", hidden: verdict.beats_average }, WORTHLESS),
     list(verdict.reasons),
     table(
-      ["Measure", "The model", "Always the average"],
+      ["Measure", ...columns.map(([name]) => name)],
       [
-        [`RMSE, ${unit()}`, sure(candidate.rmse), sure(average.rmse)],
-        [`MAE, ${unit()}`, sure(candidate.mae), sure(average.mae)],
-        ["R²", sure(candidate.r2, number), sure(average.r2, number)],
+        row(`RMSE, ${unit()}`, ({ rmse }) => rmse),
+        row(`MAE, ${unit()}`, ({ mae }) => mae),
+        row("R²", ({ r2 }) => r2, number),
       ],
     ),
-    make(
-      "p",
-      { className: "hint" },
-      `On ${verdict.rows} held-out rows; in brackets, ${Math.round(100 * verdict.confidence)}% bootstrap intervals.`,
-    ),
+    hint(`On ${verdict.rows} held-out rows; in brackets, ${percent(verdict.confidence)} bootstrap intervals.`),
   );
 }
 
-function subgroups({ subgroups }) {
+function subgroups({ subgroups, simultaneous, verdict: { confidence } }) {
   if (!subgroups.length) return "";
-  const rows = subgroups.map((one) => [
-    `${labelOf(one.feature)}: ${one.group}`,
-    `${one.rows}`,
-    sure(one.rmse),
-    sure(one.mean_error),
-  ]);
-  return card("For whom it errs", table(["Group", "Rows", `RMSE, ${unit()}`, `Mean error, ${unit()}`], rows));
+  const columns = [
+    ["Group", (one) => `${labelOf(one.feature)}: ${one.group}`],
+    ["Rows", ({ rows }) => `${rows}`],
+    [`RMSE, ${unit()}`, ({ rmse }) => sure(rmse)],
+    [`Mean error, ${unit()}`, meanError],
+    ["Coverage", ({ coverage }) => sure(coverage, percent)],
+  ].filter(([name]) => name !== "Coverage" || subgroups.some(({ coverage }) => coverage));
+  const cells = subgroups.map((one) => columns.map(([, cell]) => cell(one)));
+  return card(
+    "For whom it errs",
+    table(columns.map(([name]) => name), cells),
+    hint(simultaneous ? atOnce(confidence) : "Each interval is for itself: of many groups, some seem off by chance."),
+  );
 }
 
-function importances({ importances }) {
+/** Give a group's mean error, marked where it stays off zero. */
+function meanError({ mean_error: error, off_zero }) {
+  if (!off_zero) return sure(error);
+  return make("strong", {}, `${sure(error)}: predicted too ${error.value > 0 ? "high" : "low"}`);
+}
+
+const atOnce = (confidence) =>
+  `Each column's intervals hold for all groups at once, with ${percent(confidence)} confidence. A mean error, ` +
+  "predicted less recorded, is marked where its whole interval lies on one side of zero.";
+
+function importances({ importances, learning_curve }) {
+  const beside = learning_curve ? half : card;
   const ranked = importances.toSorted((one, other) => other.mean - one.mean);
   const largest = Math.max(...ranked.map(({ mean }) => Math.abs(mean))) || 1;
   const rows = ranked.map(({ feature, mean, std }) => {
@@ -70,31 +86,47 @@ function importances({ importances }) {
     bar.style.setProperty("--share", Math.abs(mean) / largest);
     return make("li", {}, make("span", {}, labelOf(feature)), bar, make("span", {}, `${scaled(mean)} ± ${scaled(std)}`));
   });
-  const hint = `How much the RMSE grows, in ${unit()}, when a feature is shuffled among the held-out rows.`;
-  return card("What it looks at", make("ul", { className: "rows" }, ...rows), make("p", { className: "hint" }, hint));
+  const growth = `How much the RMSE grows, in ${unit()}, when a feature is shuffled among the held-out rows.`;
+  return beside("What it looks at", make("ul", { className: "rows" }, ...rows), hint(growth));
 }
 
+/** Say how wide intervals are, and for whom they have a width of their own. */
+function widths({ half_width, residuals, by = [], groups = [] }) {
+  const all = `±${scaled(half_width)} ${unit()}, from ${residuals} out-of-fold errors`;
+  if (!groups.length) return `Intervals of ${all}.`;
+  const each = groups.map((one) => `±${scaled(one.half_width)} for ${one.of.join(", ")} (${one.residuals} errors)`);
+  return `Intervals by ${namesOf(by)}: ${each.join("; ")}; for all others ${all}.`;
+}
+
+const setting = ([name, value]) => `${words(name)} ${typeof value === "string" ? words(value) : value ?? "none"}`;
+
 function origin({ data, training, interval, lineage, overview }) {
-  const settings = Object.entries(training.hyperparameters).map(([name, value]) => `${words(name)} ${value ?? "none"}`);
+  const settings = Object.entries(training.hyperparameters).map(setting);
   const stages = Object.entries(lineage.stages).map(([stage, { wrote, from_cache_of }]) => [
     words(stage),
     Object.entries(wrote).map(([name, digest]) => `${words(name)} ${digest.slice(0, 12)}`).join(", "),
     from_cache_of ?? "this run",
   ]);
   const recorded = together.length
-    ? `, with ${data.combinations} recorded combinations of ${inWords(together.map((name) => lower(labelOf(name))))}`
+    ? `, with ${data.combinations} recorded combinations of ${namesOf(together)}`
     : "";
   return card(
     "Where it comes from",
     list([
       `${overview.algorithm}: ${settings.join(", ")}, seed ${training.seed}.`,
       `Trained on ${data.training_rows} of ${data.rows} rows${recorded}; data set ${data.sha256.slice(0, 12)}.`,
-      `Intervals of ±${scaled(interval.half_width)} ${unit()}, from ${interval.residuals} out-of-fold errors.`,
+      widths(interval),
       ...overview.limits,
     ]),
     table(["Stage", "Wrote (SHA-256)", "Computed by"], stages),
   );
 }
+
+/** Show what was checked on held-out rows, each a card; an earlier release's card knows less. */
+const cardOf = (title, inside) => (inside.length ? half(title, ...inside) : "");
+const calibrated = (model) => cardOf("Recorded beside predicted", calibration(model, config.study.target));
+const won = (model) => cardOf("Which of two does better", wins(model));
+const learned = (model) => cardOf("What more rows would bring", learning(model, config.study.target));
 
 function history({ ledger }) {
   const rows = ledger.map((one) => [
@@ -109,9 +141,10 @@ function history({ ledger }) {
 try {
   const [model, { fields }] = [await ask("/model"), await ask("/dropdown-values")];
   labels = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
-  together = fields.filter(({ roles }) => roles.includes("recorded_together")).map(({ name }) => name);
+  together = fields.filter(has("recorded_together")).map(({ name }) => name);
   byId("serves").textContent = `${model.model_version} serves. ${model.overview.intended_use}`;
-  byId("card").append(...[verdict, subgroups, importances, origin, history].map((section) => section(model)));
+  const parts = [verdict, calibrated, won, subgroups, learned, importances, origin, history];
+  byId("card").append(...parts.map((part) => part(model)));
 } catch (problem) {
   if (!(problem instanceof Problem)) throw problem;
   byId("serves").textContent = "";

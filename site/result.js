@@ -1,26 +1,20 @@
-// Shows a prediction: its value and interval, in words and on the target's scale.
+// Shows a prediction: its value and interval, in words and on the target's scale; loaded with the first.
 
 import { config } from "./api.js";
+import { byId, has, list, lower, make, minus, WORTHLESS, written } from "./page.js";
 
-export const WORTHLESS =
-  "This model does not beat always answering the average. Do not read differences between its predictions as differences between patients.";
-
-export const byId = (id) => document.getElementById(id);
-
-export function make(tag, properties = {}, ...inside) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...inside);
-  return element;
-}
-
-export const list = (words) => new Intl.ListFormat("en-GB").format(words);
 const labels = (fields) => fields.map(({ label }) => label);
-/** Write a label within a sentence, but leave "CD4 count" as it is. */
-export const lower = (label) => label.replace(/^\p{Lu}(?=\p{Ll})/u, (first) => first.toLowerCase());
-export const minus = (value) => `${value}`.replace(/^-(?=\d)/, "−");
+const named = (names) => (field) => names.includes(field.name);
 export const told = (value) => minus(value.toFixed(config.study.target.decimals));
 export const between = ({ low, high }) => `${told(low)} to ${told(high)}`;
-export const written = (value, unit) => `${{ true: "Yes", false: "No" }[value] ?? minus(value)} ${unit ?? ""}`.trim();
+export const patients = (count) => `${count} patient${count === 1 ? "" : "s"}`;
+
+/** Say what a score is the average over. */
+export function averaged(over, fields) {
+  const [words, are] = [labels(fields.filter(named(over))).map(lower), over[1] ? "are" : "is"];
+  const which = `${list(words)}, which ${are} not known beforehand`;
+  return words[0] && `Averaged over ${which}: what was recorded more often counts more.`;
+}
 
 /** Place an element on the target's scale; the text beside it says the same. */
 export function draw(element, places) {
@@ -38,17 +32,18 @@ function tick({ first, step, named }) {
 
 export function show(prediction, patient, fields) {
   const { name, unit, range, bands, higher_is } = config.study.target;
-  const { [name]: at, interval, missing = [] } = prediction;
+  const { [name]: at, interval, missing = [], averaged_over = [] } = prediction;
   const band = bands.findLastIndex(({ from }) => at >= from);
   const tones = bands[1] ? ["bad", ...bands.slice(2).fill("fair"), "good"] : ["accent"];
-  const absent = labels(fields.filter((field) => missing.includes(field.name)));
+  const absent = labels(fields.filter(named(missing)));
   const given = fields.filter((field) => patient[field.name] !== null);
   const said = {
     score: told(at),
     unit: unit === "points" && !range[0] ? `out of ${range[1]}` : unit,
     band: bands[band].name,
     bands: bands[1] && `(${bands.map((one) => `${lower(one.name)} from ${minus(one.from)}`).join(", ")})`,
-    interval: spread(prediction, fields),
+    interval: spread(prediction, fields.filter((field) => !averaged_over.includes(field.name))),
+    averaged: averaged(averaged_over, fields),
     missing: absent[0] && `${list(absent)} ${absent[1] ? "were" : "was"} not given; the model takes that into account.`,
     described: given.map((field) => `${field.label}: ${written(patient[field.name], field.unit)}`).join("; "),
     "model-version": prediction.model_version,
@@ -64,11 +59,11 @@ export function show(prediction, patient, fields) {
 }
 
 /** Say how sure the value is, and on how many patients it rests. */
-function spread({ interval, support }, fields) {
-  const together = labels(fields.filter(({ roles }) => roles.includes("recorded_together")));
+function spread({ interval, support }, known) {
+  const together = labels(known.filter(has("recorded_together")));
   const alike = together[0] ? ` with the same ${list(together.map(lower))}` : "";
   return (
     `Interval ${between(interval)}: ${Math.round(100 * interval.coverage)} of 100 such intervals hold the recorded ` +
-    `outcome. The model was trained on ${support} patient${support === 1 ? "" : "s"}${alike}.`
+    `outcome. The model was trained on ${patients(support)}${alike}.`
   );
 }

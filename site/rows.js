@@ -1,6 +1,6 @@
 // Loads the style of rows, which a page can do without until it shows some.
 
-import { make } from "./result.js";
+import { make } from "./page.js";
 
 let styled;
 

@@ -9,6 +9,7 @@ from clinical.registry import Registry
 from nicegui import ui
 
 from local import executions
+from local.console import checks
 from local.console.tables import columns
 from local.models import SHOWN_PROMOTIONS, alias, operator
 from local.stack import Stack
@@ -23,12 +24,14 @@ VERSIONS = (
     "R²",
     "coverage",
 )
+SHOWN_VERDICTS = 4
 LEDGER = ("promotion", "when (UTC)", "version", "who", "why")
 
 
 def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     """Build the page, and return what refreshes it."""
     shown: dict[str, Any] = {}
+    checks.add_style()
 
     async def promote(version: str | None) -> None:
         if not version:
@@ -46,7 +49,9 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
     versions = table(VERSIONS, "version")
     with ui.row().classes("items-center gap-3"):
         chosen = ui.select([], label="Version").classes("w-40").props("outlined dense")
-        reason = ui.input("Reason, for the ledger").classes("w-96").props("outlined dense")
+        reason = (
+            ui.input("Reason, for the ledger").classes("w-96 max-w-full").props("outlined dense")
+        )
         ui.button("Promote it", on_click=lambda: promote(chosen.value)).props("no-caps")
         ui.button(
             "Roll back to the one before", on_click=lambda: promote("previous"), color=None
@@ -60,16 +65,18 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         told = await asyncio.to_thread(registry_of, stack)
         if told == shown.get("told"):
             return
+        cards = await asyncio.to_thread(cards_of, stack, list(told["reasons"]))
         shown["told"] = told
         chosen.set_options([one["version"] for one in told["versions"]])
         versions.rows, ledger.rows = told["versions"], told["ledger"]
         verdicts.clear()
         with verdicts:
             for version, reasons in told["reasons"].items():
-                with ui.card().classes("w-96"):
+                with ui.card().classes("w-96 max-w-full"):
                     ui.label(version).classes("font-semibold")
                     for sentence in reasons:
                         ui.label(f"• {sentence}").classes("text-sm")
+                    checks.Checks(cards[version])
 
     return refresh
 
@@ -111,5 +118,12 @@ def registry_of(stack: Stack) -> dict[str, Any]:
             }
             for entry in registry.ledger(champion, SHOWN_PROMOTIONS)
         ],
-        "reasons": {one.version: list(one.verdict.reasons) for one in versions[:4]},
+        "reasons": {one.version: list(one.verdict.reasons) for one in versions[:SHOWN_VERDICTS]},
     }
+
+
+def cards_of(stack: Stack, names: list[str]) -> dict[str, dict[str, Any]]:
+    """Read what some versions' checks are drawn from."""
+    bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
+    versions = filter(None, map(Registry(bucket).version, names))
+    return {one.version: checks.card_of(one, bucket) for one in versions}

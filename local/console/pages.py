@@ -9,7 +9,7 @@ from clinical.params import params
 from nicegui import ui
 
 from local.cloud import CloudFailed
-from local.console import dashboard, executions, models
+from local.console import checks, dashboard, executions, models
 from local.emulators import stack_at
 from local.stack import Stack
 from local.studies import Study
@@ -41,6 +41,7 @@ def install(home: Path, study: Study) -> None:
         "/dashboard": lambda stack: dashboard.Page(stack).refresh,
         "/models": models.page,
     }
+    checks.install()
     for path, room in rooms.items():
         ui.page(path, response_timeout=BUILD_SECONDS)(framed(home, study, path, room))
 

@@ -73,7 +73,8 @@ class ConsoleProcess:
         return answers(f"{self.url}/models")
 
     def _is_outdated(self) -> bool:
-        newest = max(file.stat().st_mtime for file in (ROOT / "local").rglob("*.py"))
+        files = (file for ending in ("py", "js") for file in (ROOT / "local").rglob(f"*.{ending}"))
+        newest = max(file.stat().st_mtime for file in files)
         return newest > self._process.pid_file.stat().st_mtime
 
     @property

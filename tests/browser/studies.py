@@ -10,6 +10,7 @@ from clinical.params import params
 from playwright.sync_api import Page, Route
 
 from local import site
+from tests.browser import cards
 
 URL = "http://study.test/"
 KINDS = {
@@ -18,6 +19,7 @@ KINDS = {
     "js": "text/javascript",
     "json": "application/json",
 }
+WON = (0.814, 0.312, 0.47, 0.999, 0.001)  # probabilities of doing better than the reference
 
 
 def column(name: str, widget: str, **told: Any) -> dict[str, Any]:
@@ -46,6 +48,8 @@ class Study:
     assignment: str = "observed"
     answer: dict[str, Any] = field(default_factory=dict)
     width: float = 0.1  # of an interval's half, of the range
+    checked: bool = True  # whether its card has all that this release finds out
+    treatments: list[dict[str, Any]] = field(default_factory=list)  # where no combinations say
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     @property
@@ -56,7 +60,6 @@ class Study:
             "question": self.question,
             "introduction": "Describe one patient. A model estimates what comes.",
             "disclaimer": "For research support only: no diagnosis and no treatment advice.",
-            "assignment": self.assignment,
             "target": self.target,
         }
 
@@ -77,7 +80,8 @@ class Study:
                 sent = route.request.post_data
                 self.asked.append((path, json.loads(sent) if sent else None))
                 explained = "explain=true" in route.request.url
-                route.fulfill(json=self.respond(path.removeprefix("v1/"), explained))
+                answer = self.respond(path.removeprefix("v1/"), explained)
+                route.fulfill(json=answer, status=answer.get("status", 200))
 
         page.route(f"{URL}**", respond)
 
@@ -91,15 +95,14 @@ class Study:
         if path == "dropdown-values":
             return {"fields": self.fields, "valid_combinations": self.combinations}
         if path == "model":
-            return CARD | {
+            return (cards.checked(self.target) if self.checked else cards.CARD) | {
                 "importances": [
                     {"feature": one["name"], "mean": 1 / (n + 1) - 0.1, "std": 0.01}
                     for n, one in enumerate(self.asked_fields)
                 ]
             }
-        if path == "predict/batch":
-            scored = [self.scored(number) for number in range(len(sent["patients"]))]
-            return {"predictions": scored} | common
+        if path == "compare":
+            return self.compared(sent) | common
         added = {
             one["name"]: (-1) ** n * self.target["range"][1] / 20 / (n + 1)
             for n, one in enumerate(self.asked_fields)
@@ -112,7 +115,41 @@ class Study:
         }
         if len(added) > 10:
             explanation["standard_errors"] = {name: abs(one) / 9 for name, one in added.items()}
-        return self.scored(3) | common | (explanation if explained else {}) | self.answer
+        unknown = [name for name in self.later if sent[name] is None]
+        over = {"averaged_over": unknown} if unknown else {}
+        return self.scored(3) | common | over | (explanation if explained else {}) | self.answer
+
+    def compared(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """Answer with what was recorded with such a patient, each treatment once."""
+        patient = sent["patient"]
+        names = {one["name"] for one in self.asked_fields if "treatment" in one["roles"]}
+        treatments = list[dict[str, Any]]()
+        for row in self.treatments or self.combinations:
+            treatment = {name: row[name] for name in row if name in names}
+            if treatment not in treatments and {**row, **patient} == {**patient, **row}:
+                treatments.append(treatment)
+        reference = sent.get("reference", treatments[0])
+        if reference not in treatments:
+            where = {"loc": ["body", "reference"], "msg": "", "type": "unrecorded_combination"}
+            return {"status": 422, "detail": "Refused.", "errors": [where]}
+        return {
+            "reference": reference,
+            "treatments": [
+                {
+                    "treatment": one,
+                    "win_probability": 0.5 if one == reference else WON[n % len(WON)],
+                    **self.scored(n),
+                }
+                for n, one in enumerate(treatments)
+            ],
+            "averaged_over": self.later,
+            "assignment": self.assignment,
+        }
+
+    @property
+    def later(self) -> list[str]:
+        """Name what is known only after treatment."""
+        return [one["name"] for one in self.asked_fields if "known_after_treatment" in one["roles"]]
 
     def scored(self, number: int) -> dict[str, Any]:
         low, high = self.target["range"]
@@ -310,36 +347,9 @@ def everything() -> Study:
         combinations,
         patient,
         answer={"missing": missing[:2]},
+        treatments=[
+            {"Препарат": "Аспирин", "Доза": 5},
+            {"Препарат": "Аспирин", "Доза": 10},
+            {"Препарат": "Плацебо", "Доза": None},
+        ],
     )
-
-
-ESTIMATE = {"value": 1.234, "low": 1.1, "high": 1.4}
-SCORES = {"rmse": ESTIMATE, "mae": ESTIMATE, "r2": ESTIMATE}
-CARD = {
-    "model_version": "v-0a1b2c3d",
-    "overview": {"algorithm": "A forest", "intended_use": "Research.", "limits": []},
-    "data": {"sha256": "0" * 64, "rows": 442, "training_rows": 353, "combinations": 1},
-    "training": {"hyperparameters": {"n_estimators": 200, "max_depth": None}, "seed": 42},
-    "interval": {"half_width": 1.5, "residuals": 353},
-    "verdict": {
-        "beats_average": True,
-        "reasons": ["It beats the average."],
-        "candidate": SCORES,
-        "average": SCORES,
-        "rows": 89,
-        "confidence": 0.95,
-    },
-    "subgroups": [
-        {"feature": "sex", "group": "1", "rows": 80, "rmse": ESTIMATE, "mean_error": ESTIMATE},
-        {"feature": "sex", "group": "2", "rows": 9, "rmse": None, "mean_error": None},
-    ],
-    "lineage": {"stages": {"train": {"wrote": {"onnx": "f" * 64}, "from_cache_of": None}}},
-    "ledger": [
-        {
-            "sequence": 1,
-            "model_version": "v-0a1b2c3d",
-            "promoted_at": "2026-01-01T00:00:00Z",
-            "why": "First.",
-        }
-    ],
-}

@@ -213,8 +213,32 @@ def test_a_model_is_rolled_back_with_a_reason(
     visit.keep("console-models")
 
 
+def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
+    visit: Visit, console: str, laptop: Laptop
+) -> None:
+    card = laptop.get("/model").body
+    page = visit.page
+    page.goto(f"{console}/models")
+    title = page.get_by_text(card["model_version"], exact=True)
+    checks = page.locator(".q-card", has=title)
+    bins_of_calibration = card["verdict"]["calibration"]["bins"]
+    told = [one for one in card["verdict"]["wins"]["bins"] if one["won"]]
+
+    for name, bins in (
+        ("Recorded over predicted", bins_of_calibration),
+        ("How often the first of two did better", told),
+    ):
+        expect(checks.get_by_role("img", name=name).locator("circle")).to_have_count(len(bins))
+    checks.locator("summary").first.click()
+    expect(checks.locator("tbody tr").first).to_be_visible()
+    visit.assert_accessible()
+    visit.keep("console-checks")
+    assert visit.complaints == []
+
+
 @pytest.mark.parametrize(
-    ("path", "drawn"), [("", "g.node"), ("dashboard", ".nicegui-echart text"), ("models", "td")]
+    ("path", "drawn"),
+    [("", "g.node"), ("dashboard", ".nicegui-echart text"), ("models", ".checks svg")],
 )
 def test_every_page_passes_axe(
     chromium: Browser, console: str, scheme: Any, path: str, drawn: str

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import studies
+from tests.browser import cards, studies
 from tests.browser.conftest import Visit
 from tests.browser.form import fault, field, fill
 from tests.browser.studies import Study
@@ -73,9 +73,13 @@ def test_any_study_is_asked_for_predicted_explained_and_accessible(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     window.keep(re.sub(r"\W+", "-", request.node.name))
     page.goto(f"{studies.URL}model.html")
-    expect(page.locator("section")).to_have_count(5)
+    expect(page.locator("section")).to_have_count(8)
+    expect(page.get_by_role("img")).to_have_count(3)
+    for summary in page.locator("summary").all():
+        summary.click()
     expect(page.get_by_text("too few rows").first).to_be_visible()
     window.assert_accessible()
+    window.keep(re.sub(r"\W+", "-", f"{request.node.name}-model"))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert window.complaints == []
 
@@ -92,15 +96,86 @@ def test_what_is_sent_is_as_the_contract_has_it(visit: Visit, study: Study) -> N
 def test_the_drug_study_is_asked_for_as_ever(visit: Visit) -> None:
     page = opened(visit, studies.drugs())
 
-    assert legends(page) == ["Patient", "Treatment"]
+    assert legends(page) == ["Patient", "Treatment", "Known only after treatment began"]
     assert labels(page, 0) == ["Patient ID", "Age (years)", "Gender"]
     assert labels(page, 1) == [
         "Condition",
         "Drug",
         "Dosage (mg)",
-        "Side effect",
         "Treatment duration (days)",
     ]
+    assert labels(page, 2) == ["Side effect"]
+
+
+def test_what_is_known_only_after_treatment_can_be_left_out(window: Visit) -> None:
+    study = studies.drugs()
+    page = opened(window, study)
+    later = field(page, "Side_Effects")
+    expect(later).to_be_disabled()  # until it is known what it may be
+    fill(page, {name: one for name, one in study.patient.items() if name != "Side_Effects"})
+
+    expect(later.locator("option").first).to_have_text("Not known yet")
+    expect(later).to_have_value("")  # though one effect alone was recorded
+    expect(page.locator("form div:has(> [data-name='Side_Effects']) .hint")).to_have_text(
+        "Leave it empty to predict beforehand."
+    )
+    page.get_by_role("button", name="Predict").click()
+
+    expect(page.locator("#averaged")).to_have_text(
+        "Averaged over side effect, which is not known beforehand: what was recorded more often "
+        "counts more."
+    )
+    expect(page.locator("#interval")).to_contain_text("the same condition, drug and dosage.")
+    assert study.asked[-1] == ("v1/predict", study.patient | {"Side_Effects": None})
+    page.get_by_role("button", name="Explain").click()
+    expect(page.locator("#explanation li", has_text="Side effect")).to_contain_text("not known yet")
+    page.get_by_role("button", name="Compare treatments").click()
+    expect(page.locator("#comparison")).to_contain_text("Averaged over side effect")
+    window.assert_accessible()
+    assert window.complaints == []
+
+
+def test_what_is_known_already_is_told_as_ever(visit: Visit) -> None:
+    page = predicted(visit, studies.drugs())
+
+    expect(page.locator("#averaged")).to_be_empty()
+    expect(page.locator("#interval")).to_contain_text("condition, drug, dosage and side effect.")
+
+
+def test_several_columns_that_are_known_later_narrow_each_other_only_where_they_are_given(
+    visit: Visit,
+) -> None:
+    study = studies.drugs()
+    study.fields.insert(
+        1, studies.choice("severity", roles=["recorded_together", "known_after_treatment"])
+    )
+    study.fields[1]["values"] = ["mild", "severe"]
+    for number, one in enumerate(study.combinations):
+        one["severity"] = ["mild", "severe"][number % 2]
+    page = opened(visit, study)
+    assert labels(page, 2) == ["severity", "Side effect"]
+    fill(page, {"Condition": "Infection", "Drug_Name": "Ciprofloxacin", "Dosage_mg": 250})
+    effects = field(page, "Side_Effects").locator("option")
+
+    assert effects.all_inner_texts() == ["Not known yet", "Headache", "Nausea"]
+    field(page, "severity").select_option("severe")
+    assert effects.all_inner_texts() == ["Not known yet", "Nausea"]
+    field(page, "severity").select_option("")
+    assert effects.all_inner_texts() == ["Not known yet", "Headache", "Nausea"]
+
+
+def test_a_refusal_of_what_was_left_out_is_said_at_its_field(visit: Visit) -> None:
+    study = studies.drugs()
+    del study.patient["Side_Effects"]
+    page = opened(visit, study)
+    fill(page, study.patient)
+    needed = {"loc": ["body", "Side_Effects"], "msg": "Field required", "type": "missing"}
+    study.answer = {"status": 422, "detail": "Refused.", "errors": [needed]}
+
+    page.get_by_role("button", name="Predict").click()
+
+    expect(fault(page, "Side_Effects")).to_have_text("Side effect is missing.")
+    expect(field(page, "Side_Effects")).to_be_focused()
 
 
 def test_a_study_without_treatment_has_one_group_and_nothing_to_compare(visit: Visit) -> None:
@@ -135,6 +210,7 @@ def test_the_gauge_is_drawn_to_the_scale_of_the_target(
     study = made()
     low, high = study.target["range"]
     page = predicted(visit, study)
+    expect(page.locator("#gauge")).to_have_attribute("style", re.compile("--to"))  # a frame later
 
     drawn = page.locator("#gauge").evaluate(
         """async gauge => {
@@ -259,53 +335,240 @@ def test_what_was_recorded_together_without_a_value_can_be_asked_for_without_it(
     expect(field(page, "отделение")).to_have_value("A")
 
 
-def test_free_treatments_are_all_compared(visit: Visit) -> None:
-    study = studies.everything()
+def compared(visit: Visit, study: Study) -> Page:
     page = predicted(visit, study)
-
     page.get_by_role("button", name="Compare treatments").click()
-    expect(page.locator("#comparison li")).to_have_count(6)
+    expect(page.locator("#comparison")).to_be_visible()
+    return page
 
-    expect(page.locator("#comparison li.own")).to_contain_text("Аспирин 10 мг")
-    _, sent = study.asked[-1]
-    pairs = {(one["Препарат"], one["Доза"]) for one in sent["patients"]}
-    assert pairs == {(drug, dose) for drug in ("Аспирин", "Плацебо") for dose in (5, 10, 20)}
-    kept = [{**one, "Препарат": None, "Доза": None} for one in sent["patients"]]
-    assert all(one == kept[0] for one in kept)
+
+def test_treatments_are_compared_with_the_patients_own_in_pairs(window: Visit) -> None:
+    study = studies.drugs()
+
+    page = compared(window, study)
+
+    rows = page.locator("#comparison li")
+    assert rows.locator(":scope > :first-child").all_inner_texts() == [
+        "Ciprofloxacin 50 mg",
+        "Ciprofloxacin 250 mg",
+        "Amoxicillin 500 mg",
+        "Azithromycin 100 mg",
+    ]
+    assert rows.locator("p").all_inner_texts() == [
+        "This patient's own: the others are compared with it.",
+        "Of 100 such pairs, the patient on Ciprofloxacin 250 mg does better in about 31.",
+        "About even with Ciprofloxacin 50 mg.",
+        "Of 100 such pairs, the patient on Azithromycin 100 mg does better in more than 99.",
+    ]
+    expect(page.locator("#comparison li.own")).to_have_count(1)
+    expect(rows.first).to_contain_text("3.10 (2.10 to 4.10), from 9 patients")
+    expect(page.locator("#comparison")).to_contain_text("nothing here is a recommendation")
+    path, sent = study.asked[-1]
+    assert path == "v1/compare"
+    own = {name: study.patient[name] for name in ("Drug_Name", "Dosage_mg")}
+    untreated = set(study.patient) - set(own) - {"Side_Effects"}
+    assert sent == {"patient": {name: study.patient[name] for name in untreated}, "reference": own}
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    window.assert_accessible()
 
 
 @pytest.mark.parametrize(
-    ("made", "title", "told"),
+    ("probability", "words"),
     [
-        (studies.drugs, "Recorded treatments of Infection, for this patient", "not assigned"),
-        (studies.trial, "Recorded treatments, for this patient", "were assigned to treatments at"),
+        (0.0, "in fewer than 1."),
+        (0.444, "in about 44."),
+        (0.446, "About even with"),
+        (0.554, "About even with"),
+        (0.556, "in about 56."),
+        (1.0, "in more than 99."),
     ],
 )
-def test_recorded_treatments_are_compared_as_they_were_assigned(
-    visit: Visit, made: Callable[[], Study], title: str, told: str
+def test_a_win_probability_is_told_as_pairs(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, probability: float, words: str
 ) -> None:
-    page = predicted(visit, made())
+    monkeypatch.setattr(studies, "WON", (probability,))
+
+    page = compared(visit, studies.drugs())
+
+    expect(page.locator("#comparison li p").last).to_contain_text(words)
+
+
+def test_a_treatment_that_was_never_recorded_is_compared_through_another(visit: Visit) -> None:
+    study = studies.everything()
+    study.patient["Доза"] = 20
+
+    page = compared(visit, study)
+
+    references = [sent.get("reference") for path, sent in study.asked if path == "v1/compare"]
+    assert references == [{"Препарат": "Аспирин", "Доза": 20}, None]
+    expect(page.locator("#comparison")).to_contain_text(
+        "Аспирин 20 мг was never recorded with such a patient, so Аспирин 5 мг, the most recorded "
+        "one, stands in its place."
+    )
+    expect(page.locator("#comparison li.own")).to_contain_text("The most recorded one")
+    assert visit.complaints == [refused_by_the_api()]
+
+
+def refused_by_the_api() -> str:
+    return (
+        "Failed to load resource: the server responded with a status of 422 (Unprocessable Entity)"
+    )
+
+
+def test_a_model_that_cannot_compare_says_why(visit: Visit) -> None:
+    page = predicted(visit, studies.drugs())
+    visit.answer("**/compare", 503, '{"detail": "The model was trained before that."}')
 
     page.get_by_role("button", name="Compare treatments").click()
+
+    expect(page.locator("#message")).to_have_text("The model was trained before that.")
+
+
+def test_a_single_treatment_has_nothing_to_be_compared_with(visit: Visit) -> None:
+    study = studies.trial()
+    study.combinations = study.combinations[1:2]
+
+    page = compared(visit, study)
+
+    expect(page.locator("#comparison")).to_contain_text(
+        "Nothing was recorded to compare Zidovudine and didanosine with."
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "title", "chosen"),
+    [
+        (studies.drugs, "Recorded treatments of Infection, for this patient", True),
+        (studies.trial, "Recorded treatments, for this patient", False),
+    ],
+)
+def test_why_patients_were_on_their_treatments_is_told_unless_chance_decided(
+    visit: Visit, made: Callable[[], Study], title: str, chosen: bool
+) -> None:
+    page = compared(visit, made())
 
     expect(page.locator("#comparison h2")).to_have_text(title)
-    expect(page.locator("#comparison")).to_contain_text(told)
+    told = page.get_by_text("does not show what a treatment causes")
+    expect(told).to_have_count(int(chosen))
 
 
-def test_more_treatments_than_a_batch_holds_are_cut_and_that_is_told(visit: Visit) -> None:
-    study = studies.everything()
-    names = [f"{number}" for number in range(700)]
-    for one in study.asked_fields:
-        if one["name"] == "Препарат":
-            one["values"] = ["Аспирин", *names]
-    page = predicted(visit, study)
+@pytest.mark.parametrize("made", STUDIES.values())
+def test_a_plot_says_what_it_shows_and_has_it_as_a_table(
+    visit: Visit, made: Callable[[], Study]
+) -> None:
+    study = made()
+    card = cards.checked(study.target)
+    study.serve(visit.page)
+    page = visit.page
+    page.goto(f"{studies.URL}model.html")
 
-    page.get_by_role("button", name="Compare treatments").click()
+    for title, name, dots, rows in (
+        ("Recorded beside predicted", "Recorded over predicted ", 10, 10),
+        ("Which of two does better", "How often the first of two did better", 8, 10),
+        ("What more rows would bring", "RMSE over the number of training rows", 5, 5),
+    ):
+        part = page.locator("section", has_text=title)
+        plot = part.get_by_role("img", name=name)
+        expect(plot.locator("circle")).to_have_count(dots)
+        sentence = part.locator("p").first.inner_text()
+        assert sentence in (plot.get_attribute("aria-label") or "")
+        part.locator("summary").click()
+        expect(part.locator("tbody tr")).to_have_count(rows)
+    expect(page.get_by_text("predictions lie too far apart").first).to_be_visible()
+    expect(page.get_by_text(card["learning_curve"]["says"]).first).to_be_visible()
 
-    expect(page.locator("#comparison")).to_contain_text("of the first ")
-    _, sent = study.asked[-1]
-    assert 100 < len(sent["patients"]) <= 1000
-    expect(page.locator("#comparison li.own")).to_have_count(1)
+
+def test_dots_lie_where_their_numbers_are(visit: Visit) -> None:
+    study = studies.drugs()
+    bins = cards.checked(study.target)["verdict"]["calibration"]["bins"]
+    study.serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    plot = visit.page.get_by_role("img").first
+    expect(plot).to_be_visible()
+    dots = plot.locator("circle").evaluate_all(
+        "all => all.map(one => [one.cx.baseVal.value, one.cy.baseVal.value])"
+    )
+    start, end = plot.locator(".diagonal").evaluate(
+        "line => line.getAttribute('d').slice(1).split('L').map(one => one.split(',').map(Number))"
+    )
+    # The diagonal runs from corner to corner, from one end of both axes to the other.
+    texts = plot.locator("text").all_text_contents()[:-2]
+    low, high = (wanted(float(one.replace(MINUS, "-")) for one in texts) for wanted in (min, max))
+    for (x, y), one in zip(dots, bins, strict=True):
+        across = (one["predicted"] - low) / (high - low)
+        up = (one["recorded"]["value"] - low) / (high - low)
+        assert x == pytest.approx(start[0] + across * (end[0] - start[0]), abs=0.1)
+        assert y == pytest.approx(start[1] + up * (end[1] - start[1]), abs=0.1)
+
+
+def test_the_model_page_tells_what_this_release_finds_out(visit: Visit) -> None:
+    study = studies.drugs()
+    study.serve(visit.page)
+    main = visit.page.locator("main")
+    visit.page.goto(f"{studies.URL}model.html")
+
+    for words in (
+        "Ridge regression",
+        "1.500 (1.400 to 1.600)",
+        "The model, with side effect not known yet",
+        "0.600 (0.400 to 0.800): predicted too high",
+        "84% (78% to 90%)",
+        "intervals hold for all groups at once, with 95% confidence",
+        "Intervals by sex: ±1.500 for 1 (80 errors); for all others ±2.000 points",
+        "family gradient boosting, learning rate 0.1, depth none",
+    ):
+        expect(main).to_contain_text(words)
+
+
+def test_what_was_checked_is_told_as_it_came_out(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.drugs()
+    card = cards.checked(study.target)
+    calibration, wins = card["verdict"]["calibration"], card["verdict"]["wins"]
+    monkeypatch.setattr(cards, "checked", lambda _: card)
+    study.serve(visit.page)
+
+    def told() -> str:
+        visit.page.goto(f"{studies.URL}model.html")
+        expect(visit.page.locator("section").last).to_be_visible()
+        return visit.page.locator("main").inner_text()
+
+    def estimate(low: float, high: float) -> dict[str, float]:
+        return {"value": (low + high) / 2, "low": low, "high": high}
+
+    for low, high, words in (
+        (1.1, 1.4, "predictions lie too close together"),
+        (0.8, 1.2, "1 is best, and within chance"),
+        (-0.2, 0.6, "predictions do not tell who is above whom"),
+        (-0.2, 1.6, "too few rows to tell"),
+        (0.0, 0.0, "All predictions are the same."),
+    ):
+        calibration["slope"] = estimate(low, high)
+        assert words in told()
+    calibration["in_the_large"] = estimate(0.1, 0.3)
+    wins["holds"] = False
+    said = told()
+    assert "0.200 points higher than predicted (0.100 to 0.300), more than chance explains" in said
+    assert "do not rely on pairs where treatments are compared" in said
+    for one in wins["bins"]:
+        one["won"] = None
+    assert "200 held-out rows are too few to check pairs" in told()
+
+
+def test_the_card_of_an_earlier_release_is_shown_as_far_as_it_goes(window: Visit) -> None:
+    study = studies.drugs()
+    study.checked = False
+    study.serve(window.page)
+    window.page.goto(f"{studies.URL}model.html")
+
+    expect(window.page.locator("section")).to_have_count(5)
+    expect(window.page.get_by_role("img")).to_have_count(0)
+    expect(window.page.locator("main")).not_to_contain_text("Coverage")
+    expect(window.page.locator("main")).not_to_contain_text("undefined")
+    window.assert_accessible()
+    assert window.complaints == []
 
 
 def test_an_estimated_explanation_tells_its_error_and_folds_what_is_small(visit: Visit) -> None:

@@ -101,7 +101,7 @@ def test_the_predict_page_of_the_drug_study_weighs_20_000_bytes_at_most() -> Non
 
     loaded = asked_for_at_once("index.html", files)
 
-    assert loaded == {"index.html", "style.css", "form.js", "api.js", "result.js"}
+    assert loaded == {"index.html", "style.css", "form.js", "api.js", "page.js"}
     assert sum(len(files[name]) for name in loaded) <= 20_000
 
 

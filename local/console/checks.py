@@ -1,0 +1,49 @@
+"""What came true of a version's numbers, drawn as the site's model page does."""
+
+import json
+from typing import Any
+
+from clinical.artefacts import Bucket, read_verified
+from clinical.params import params
+from clinical.registry import Version
+from nicegui import app, ui
+
+from local.site import SITE, described_study
+
+STYLE = """
+.checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; font-size: 0.875rem; }
+.body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; }
+.checks > * + * { margin-top: 0.5rem; }
+.checks h2 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+.checks .hint { color: var(--quiet); }
+.checks summary { display: list-item; list-style: disclosure-closed inside; cursor: pointer; }
+.checks [open] > summary { list-style-type: disclosure-open; }
+.checks .table { display: block; overflow-x: auto; }
+.checks :is(th, td) { padding: 0.2rem 1rem 0.2rem 0; text-align: left; }
+"""
+
+
+class Checks(ui.element, component="checks.js"):
+    """The checks of a card; nothing of what an earlier release's card does not know."""
+
+    def __init__(self, card: dict[str, Any]) -> None:
+        super().__init__()
+        self._props["card"] = card
+        self._props["target"] = described_study(params())["target"]
+
+
+def install() -> None:
+    """Serve the site's modules, which draw the checks, as they are now."""
+    app.add_static_files("/site", SITE, max_cache_age=0)
+
+
+def add_style() -> None:
+    """Style the checks of this page."""
+    ui.add_head_html('<link rel="stylesheet" href="/site/plot.css">')
+    ui.add_css(STYLE)
+
+
+def card_of(version: Version, bucket: Bucket) -> dict[str, Any]:
+    """Read of a version's card what its checks are drawn from, of whichever release it is."""
+    card = json.loads(read_verified(bucket, version.card))
+    return {name: card[name] for name in ("verdict", "calibration_curve") if name in card}

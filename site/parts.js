@@ -1,0 +1,21 @@
+// What a model's figures are shown with: estimates in words, and tables.
+
+import { make } from "./page.js";
+
+export const percent = (share) => `${Math.round(100 * share)}%`;
+export const between = ({ low, high }, write) => `${write(low)} to ${write(high)}`;
+/** Write an estimate with its interval; what has too few rows has none. */
+export const estimated = (one, write) => (one ? `${write(one.value)} (${between(one, write)})` : "too few rows");
+export const hint = (sentence) => make("p", { className: "hint" }, sentence);
+
+/** Make a table; of each row the first cell is its heading. */
+export function table(headings, rows) {
+  const cells = ([first, ...rest]) => [
+    make("th", { scope: "row" }, first),
+    ...rest.map((cell) => make("td", {}, cell)),
+  ];
+  const head = make("tr", {}, ...headings.map((one) => make("th", { scope: "col" }, one)));
+  const body = rows.map((row) => make("tr", {}, ...cells(row)));
+  const whole = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
+  return make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: headings[0] }, whole);
+}
