@@ -15,7 +15,7 @@ from clinical.card import (
     TuningCandidate,
 )
 from clinical.params import Params
-from clinical.reference import Reference
+from clinical.reference import Conformal, Reference
 from clinical.registry import LEARNING_CURVE
 from clinical.verdict import Calibration, CurvePoint, Estimate, Evaluation, Verdict, Wins
 from state import Ingested, Preprocessed, Trained
@@ -152,6 +152,7 @@ def _lines(card: Card) -> Iterator[str]:
         f"{card.interval.half_width:.2f}, from {card.interval.residuals:,} residuals of "
         f"{card.interval.folds}-fold cross-validation.\n"
     )
+    yield from _by_group(card.interval)
     yield "## Intended use and limits\n"
     yield f"{overview.intended_use}\n"
     yield from (f"- {limit}" for limit in overview.limits)
@@ -203,6 +204,20 @@ def _lines(card: Card) -> Iterator[str]:
             for field, sha256 in stage.wrote.items()
         ),
     )
+
+
+def _by_group(interval: Conformal) -> Iterator[str]:
+    if not interval.groups:
+        return
+    yield f"Groups of {' and '.join(interval.by)} have intervals of their own; others that one.\n"
+    yield from _table(
+        ("group", "half the width", "residuals"),
+        (
+            (" and ".join(one.of), f"{one.half_width:.2f}", f"{one.residuals:,}")
+            for one in interval.groups
+        ),
+    )
+    yield ""
 
 
 def _calibration(

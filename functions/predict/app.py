@@ -35,7 +35,7 @@ from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
 from clinical.reference import example_request
-from model.comparing import compare, fitting, most_recorded
+from model.comparing import Fitting, compare, fitting, most_recorded
 from model.loader import Model, Score, load
 from pydantic import ValidationError
 
@@ -148,24 +148,24 @@ def compare_treatments(comparison: Comparison) -> TreatmentComparison:
     treatments = fitting(model, patient)
     if not treatments:
         raise RequestInvalid([nothing_fits()])
-    reference = named(comparison, treatments) or most_recorded(model, patient, treatments)
+    reference = named(comparison, treatments) or most_recorded(treatments)
     compared = compare(model, patient, treatments, reference)
     target, identifier = params().target.column, params().identifier
     telemetry.note(
         model_version=model.version,
         features={name: patient[name] for name in params().features if name in patient},
-        compared=[{**one.treatment, target: one.score.score} for one in compared],
-        reference=reference,
+        compared=[{**one.fitting.treatment, target: one.score.score} for one in compared],
+        reference=reference.treatment,
     )
     return TreatmentComparison(
         identifier=str(patient[identifier]) if identifier else None,
-        reference=ChosenTreatment.model_validate(reference),
+        reference=ChosenTreatment.model_validate(reference.treatment),
         treatments=tuple(
             ComparedTreatment(
-                treatment=ChosenTreatment.model_validate(one.treatment),
+                treatment=ChosenTreatment.model_validate(one.fitting.treatment),
                 score=one.score.score,
                 interval=one.score.interval,
-                support=one.score.support,
+                support=one.fitting.training_rows,
                 win_probability=round(one.win_probability, PROBABILITY_DECIMALS),
             )
             for one in compared
@@ -187,7 +187,7 @@ if COMPARES:  # a study may have recorded no treatments
     )(compare_treatments)
 
 
-def named(comparison: Comparison, treatments: list[Asked]) -> Asked | None:
+def named(comparison: Comparison, treatments: list[Fitting]) -> Fitting | None:
     """Find the treatment that a request names to set the others beside; None where it names none.
 
     Raises RequestInvalid where it does not fit the patient.
@@ -195,8 +195,9 @@ def named(comparison: Comparison, treatments: list[Asked]) -> Asked | None:
     if comparison.reference is None:
         return None
     reference = comparison.reference.values
-    if reference in treatments:
-        return reference
+    for one in treatments:
+        if one.treatment == reference:
+            return one
     columns = ", ".join(params().compared)
     raise RequestInvalid(
         [

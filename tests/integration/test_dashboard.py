@@ -218,10 +218,10 @@ def test_an_execution_is_counted_by_its_verdict(
 
     # The last stage's line comes after its answer, with which the execution ends.
     ran = until(
-        lambda: max(0, sums(laptop, stages, today)["Run"] - stages_before["Run"] - 8),
+        lambda: max(0, sums(laptop, stages, today)["Run"] - stages_before["Run"] - 10),
         "the stages' metrics",
     )
-    assert ran == 9 - 8
+    assert ran == 11 - 10
     decision = json.loads(ended["output"])["decision"]
     after = sums(laptop, by_verdict, today)
     assert {label: after[label] - before[label] for label in after} == {

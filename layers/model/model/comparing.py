@@ -15,15 +15,23 @@ type Treatment = dict[str, Value]
 
 
 @dataclass(frozen=True)
+class Fitting:
+    """A treatment that was recorded with what a patient has, and in how many training rows."""
+
+    treatment: Treatment
+    training_rows: int
+
+
+@dataclass(frozen=True)
 class Compared:
     """A treatment of a patient, its score, and how often it does better than the reference."""
 
-    treatment: Treatment
+    fitting: Fitting
     score: Score
     win_probability: float
 
 
-def fitting(model: Model, patient: Row) -> list[Treatment]:
+def fitting(model: Model, patient: Row) -> list[Fitting]:
     """List the treatments recorded with what a patient has, in the order of the contract's values.
 
     patient: without treatment.
@@ -37,7 +45,10 @@ def fitting(model: Model, patient: Row) -> list[Treatment]:
             place(name, value, params) for name, value in zip(params.compared, values, strict=True)
         ],
     )
-    return [dict(zip(params.compared, values, strict=True)) for values in in_order]
+    return [
+        Fitting(dict(zip(params.compared, values, strict=True)), found[values])
+        for values in in_order
+    ]
 
 
 def fixed(params: Params) -> tuple[str, ...]:
@@ -54,14 +65,13 @@ def place(name: str, value: Value, params: Params) -> tuple[int, Value]:
     return (listed.index(value), 0) if value in listed else (len(listed), value)
 
 
-def most_recorded(model: Model, patient: Row, treatments: Sequence[Treatment]) -> Treatment:
+def most_recorded(treatments: Sequence[Fitting]) -> Fitting:
     """Take the treatment with the most training rows, the first of them."""
-    later = model.params.roles.known_after_treatment
-    return max(treatments, key=lambda one: model.support({**patient, **one}, later) or 0)
+    return max(treatments, key=lambda one: one.training_rows)
 
 
 def compare(
-    model: Model, patient: Row, treatments: Sequence[Treatment], reference: Treatment
+    model: Model, patient: Row, treatments: Sequence[Fitting], reference: Fitting
 ) -> list[Compared]:
     """Set treatments of a patient beside one of them, with nothing known of what follows.
 
@@ -69,7 +79,7 @@ def compare(
     Raises ModelUnavailable where the model is of a release that could not compare.
     """
     probability = model.probability
-    patients = [{**patient, **one} for one in treatments]
+    patients = [{**patient, **one.treatment} for one in treatments]
     scored = model.scored(patients)
     scores = np.clip(scored.scores, *model.params.scale)
     own = treatments.index(reference)

@@ -115,6 +115,14 @@ def said(error: Any) -> bool:
     return error["type"] not in {"missing", "literal_error"}
 
 
+def drop_subgroups_intervals(card: Any) -> None:
+    """Take from a card the intervals that hold for all subgroups at once by now."""
+    for group in card["subgroups"]:
+        for name in ("rmse", "mae", "mean_error"):
+            if group[name]:
+                group[name] = group[name]["value"]
+
+
 def drop_left_out(document: Any) -> None:
     """Take from an OpenAPI document the field that may be left out now."""
     patient = document["components"]["schemas"]["Patient"]

@@ -6,7 +6,7 @@ from card import markdown
 from clinical.artefacts import Artefact, Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
-from clinical.reference import read_reference
+from clinical.reference import GroupWidth, read_reference
 from clinical.verdict import Estimate, Subgroup, WinBin, Wins
 
 from tests.unit.pipeline.conftest import without_signal
@@ -194,6 +194,17 @@ def test_a_card_of_an_earlier_release_is_as_it_was(card: Card) -> None:
     assert "## Calibration" not in text
     assert "at once" not in text
     assert "| feature | group | rows | RMSE | MAE | mean error |\n" in text
+
+
+def test_intervals_of_groups_are_listed(card: Card) -> None:
+    groups = (GroupWidth(of=("18-34", "Female"), half_width=1.5, residuals=120),)
+    interval = card.interval.model_copy(update={"by": ("Age", "Gender"), "groups": groups})
+
+    text = markdown(card.model_copy(update={"interval": interval}))
+
+    assert "Groups of Age and Gender have intervals of their own" in text
+    assert "| 18-34 and Female | 1.50 | 120 |" in text
+    assert "intervals of their own" not in markdown(card)
 
 
 def test_win_probabilities_have_a_table(card: Card) -> None:

@@ -219,9 +219,16 @@ def test_its_treatments_are_compared_as_they_were_recorded(wide: Asked) -> None:
         treatments = [tuple(one["treatment"].values()) for one in body["treatments"]]
         assert set(treatments) <= {(row["arm"], row["dose, mg"]) for row in alike}
         assert len(set(treatments)) == len(treatments) > 6
-        lower_wins = sorted(body["treatments"], key=lambda one: one[TARGET])
-        assert lower_wins[0]["win_probability"] > 0.5 > lower_wins[-1]["win_probability"]
+        by_score = sorted(body["treatments"], key=lambda one: one[TARGET])
+        lower_wins = [one["win_probability"] for one in by_score]
+        assert lower_wins == sorted(lower_wins, reverse=True)
+        assert lower_wins[0] > lower_wins[-1]
         assert body["averaged_over"] == ["ward"]
+        supports = [one["support"] for one in body["treatments"]]
+        assert min(supports) >= 1
+        assert sum(supports) <= len(alike)
+        own = next(one for one in body["treatments"] if one["treatment"] == body["reference"])
+        assert own["win_probability"] == 0.5
     assert wide.answers[10]["body"]["reference"] == {
         name: first[name] for name in ("arm", "dose, mg")
     }
