@@ -97,10 +97,7 @@ def on_the_baseline(facts: Facts) -> Iterator[str]:
         f"{simpler.name} of the same training rows {_also(facts, simpler)}: its RMSE is "
         f"{facts.value(simpler.scores.rmse.value)} {facts.unit}, {difference} from the average's."
     )
-    yield (
-        f"Beside {lowered(simpler.name)}, {_better(simpler)}: "
-        f"{facts.difference(simpler.rmse_difference)} in RMSE."
-    )
+    yield f"{_better(simpler)}: {facts.difference(simpler.rmse_difference)} in RMSE."
 
 
 def _also(facts: Facts, simpler: Baseline) -> str:
@@ -112,11 +109,13 @@ def _also(facts: Facts, simpler: Baseline) -> str:
 
 
 def _better(simpler: Baseline) -> str:
+    """Say which of the two is better, where the rows tell."""
+    name = lowered(simpler.name)
     if simpler.rmse_difference.high < 0:
-        return "the model is better"
+        return f"The model is better than {name}"
     if simpler.rmse_difference.low > 0:
-        return "the model is worse"
-    return "the held-out rows do not tell which is better"
+        return f"The model is worse than {name}"
+    return f"Whether the model or {name} is better, the held-out rows do not tell"
 
 
 def lowered(sentence: str) -> str:
