@@ -142,6 +142,10 @@ cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [MET
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
 	@$(PYTHON) -m bench.rollback
 
+.PHONY: bench-retrain
+bench-retrain: $(READY) ## Time warm retrains on the running local cloud, beside the fits alone
+	@$(PYTHON) -m bench.retrain
+
 .PHONY: bench-wins
 bench-wins: $(READY) ## Compare win probabilities with the synthetic sample's truth, by family
 	@$(PYTHON) -m bench.wins
