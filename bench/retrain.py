@@ -1,4 +1,4 @@
-"""`make bench-retrain`: how long a warm retrain on 1,000 rows takes, beside the fits it cannot avoid.
+"""`make bench-retrain`: how long a warm retrain on 1,000 rows takes, beside the fits it needs.
 
 It needs the local cloud. Each data set is the sample without another of its rows, so that nothing
 is answered from the cache. What a retrain cannot do without is fitted in this process in the same
@@ -8,7 +8,7 @@ run: the forest once, and once for each fold that intervals come from.
 import statistics
 import sys
 import time
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from clinical.params import params
 from encoding import encoder_of, table_of
@@ -24,6 +24,9 @@ from local.cloud import ROOT
 from local.emulators import stack_at
 from local.stack import Stack
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 RUNS = 5
 WARMING = 2  # runs that are not counted
 FIRST = 900  # which row is left out first: no other bench leaves these out
@@ -35,7 +38,7 @@ def retrained(stack: Stack, number: int) -> tuple[float, float]:
     version = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=data_set(number))[
         "VersionId"
     ]
-    ((described),) = ended(stack, [version])
+    (described,) = ended(stack, [version])
     began: datetime = described["startDate"]
     promoted = [
         event["timestamp"]
