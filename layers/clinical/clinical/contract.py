@@ -173,21 +173,26 @@ class Skill(Response):
     beats_average: bool
 
 
+# Under the names that the study has for them.
+_Identifier = Annotated[
+    str | None,
+    Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
+    WithJsonSchema({"type": "string"}),
+]
+_Score = Annotated[
+    float,
+    Field(
+        serialization_alias=_TARGET,
+        ge=_LOWEST,
+        le=_HIGHEST,
+        description=f"{_PARAMS.outcome.description or _PARAMS.label(_TARGET)}, {_SCALE}",
+    ),
+]
+
+
 class ScoredPatient(Response):
-    identifier: Annotated[
-        str | None,
-        Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
-        WithJsonSchema({"type": "string"}),
-    ]
-    score: Annotated[
-        float,
-        Field(
-            serialization_alias=_TARGET,
-            ge=_LOWEST,
-            le=_HIGHEST,
-            description=f"{_PARAMS.outcome.description or _PARAMS.label(_TARGET)}, {_SCALE}",
-        ),
-    ]
+    identifier: _Identifier
+    score: _Score
     interval: PredictionInterval
     support: Annotated[
         int,
@@ -265,15 +270,7 @@ class ComparedTreatment(Response):
     model_config = ConfigDict(defer_build=True)
 
     treatment: ChosenTreatment
-    score: Annotated[
-        float,
-        Field(
-            serialization_alias=_TARGET,
-            ge=_LOWEST,
-            le=_HIGHEST,
-            description=f"{_PARAMS.outcome.description or _PARAMS.label(_TARGET)}, {_SCALE}",
-        ),
-    ]
+    score: _Score
     interval: PredictionInterval
     support: Annotated[int, Field(description="Training rows with this treatment")]
     win_probability: Annotated[
@@ -292,11 +289,7 @@ class TreatmentComparison(Response):
 
     model_config = ConfigDict(defer_build=True)
 
-    identifier: Annotated[
-        str | None,
-        Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
-        WithJsonSchema({"type": "string"}),
-    ]
+    identifier: _Identifier
     reference: Annotated[
         ChosenTreatment, Field(description="The treatment that others are set beside")
     ]
