@@ -104,7 +104,10 @@ export function learning({ learning_curve: curve }, target) {
       line,
       marks: line,
     }),
-    hint(`On ${curve.held_out_rows} held-out rows, with ${percent(curve.confidence)} intervals.`),
+    hint(
+      `On ${curve.held_out_rows} held-out rows, with ${percent(curve.confidence)} intervals` +
+        `${curve.max_trees ? `; of forests of ${curve.max_trees} trees` : ""}.`,
+    ),
     opened(
       "The curve as a table",
       ["Training rows", `RMSE, ${target.unit}`],

@@ -10,6 +10,7 @@ from bootstrap import DECIMALS
 from clinical.artefacts import Artefacts
 from clinical.card import LearningCurve, LearningPoint
 from clinical.environment import in_lambda
+from clinical.hyperparameters import Model
 from clinical.params import Params
 from clinical.verdict import Estimate
 from encoding import table_of
@@ -70,7 +71,9 @@ def measured(
     )
     enough = len(points) > 1 and len(held_out[1]) >= FEWEST_HELD_OUT_ROWS
     change = estimated.change() if enough else None
+    fewer_trees = cheaper(chosen, params) != (chosen.hyperparameters or params.model)
     return LearningCurve(
+        max_trees=params.learning_curve.max_trees if fewer_trees else None,
         held_out_rows=len(held_out[1]),
         confidence=params.evaluation.confidence,
         points=points,
@@ -94,7 +97,7 @@ def squared_errors(
     it; with all rows, draws differ by the model's seed.
     """
     (features, target), (asked, recorded) = training, held_out
-    hyperparameters = chosen.hyperparameters or params.model
+    hyperparameters = cheaper(chosen, params)
     squared = np.empty((len(sizes), params.learning_curve.draws, len(recorded)))
 
     def fit(draw: int) -> None:
@@ -109,6 +112,11 @@ def squared_errors(
     with on_one_thread(), ThreadPoolExecutor(os.process_cpu_count()) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
     return squared
+
+
+def cheaper(chosen: Chosen, params: Params) -> Model:
+    """Give the chosen hyperparameters with no more trees than the curve needs."""
+    return (chosen.hyperparameters or params.model).with_at_most(params.learning_curve.max_trees)
 
 
 def give_way() -> None:

@@ -137,10 +137,12 @@ class LearningCurve(Part):
     where there are too few points or held-out rows to say.
     more_rows_help: whether all of its interval is below 0.
     says: the same in a sentence.
+    max_trees: that its forests had, where the version's own has more.
     """
 
     held_out_rows: int
     confidence: float
+    max_trees: int | None = None
     points: tuple[LearningPoint, ...]
     left_out: tuple[float, ...] = ()
     change: Estimate | None = None

@@ -208,10 +208,12 @@ class LearningCurve(Frozen):
 
     fractions: of the training rows, from the fewest to all of them.
     draws: models of each fraction, by which other rows, or another seed where it is all of them.
+    max_trees: of a forest; more make every point a little lower, and the curve no other.
     """
 
     fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
     draws: int = Field(default=5, ge=2)
+    max_trees: int = Field(default=50, ge=1)
 
     @model_validator(mode="after")
     def _they_grow_to_all(self) -> Self:

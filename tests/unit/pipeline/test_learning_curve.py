@@ -7,9 +7,10 @@ import pytest
 import stage
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.card import LearningCurve
+from clinical.hyperparameters import Ridge
 from clinical.params import Params, params
 from sklearn.linear_model import LinearRegression
-from stages.learning_curve import (
+from stages.learning_curve import cheaper, (
     FEWEST_HELD_OUT_ROWS,
     FEWEST_TRAINING_ROWS,
     Resampled,
@@ -241,3 +242,16 @@ def test_what_the_curve_is_of_is_a_decision(
 
     assert [(one.rows, len(one.draws)) for one in curve.points] == [(80, 2), (800, 2)]
     assert "From 10% to 100%" in curve.says
+
+
+def test_forests_have_no_more_trees_than_the_curve_needs() -> None:
+    many = params().model.model_copy(update={"n_estimators": 300})
+    few = params().model.model_copy(update={"n_estimators": 20})
+
+    assert cheaper(Chosen(hyperparameters=many), params()).model_dump() == {
+        **many.model_dump(),
+        "n_estimators": params().learning_curve.max_trees,
+    }
+    assert cheaper(Chosen(hyperparameters=few), params()) == few
+    ridge = Ridge(alpha=10)
+    assert cheaper(Chosen(hyperparameters=ridge), params()) == ridge
