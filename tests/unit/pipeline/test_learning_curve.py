@@ -10,10 +10,11 @@ from clinical.card import LearningCurve
 from clinical.hyperparameters import Ridge
 from clinical.params import Params, params
 from sklearn.linear_model import LinearRegression
-from stages.learning_curve import cheaper, (
+from stages.learning_curve import (
     FEWEST_HELD_OUT_ROWS,
     FEWEST_TRAINING_ROWS,
     Resampled,
+    cheaper,
     measured,
     squared_errors,
 )
