@@ -16,15 +16,17 @@ from clinical.verdict import (
     Wins,
 )
 
-CHANCE = NormalDist().inv_cdf(0.99)  # a correct interval is off by more in 2 of 100 runs
+CHANCE = 0.01  # to either side: correct intervals are off by more in 2 of 100 runs
 
 
-def coverage_tolerance(target: float, rows: int, gate: Gate) -> float:
+def coverage_tolerance(target: float, rows: int, gate: Gate, checks: int = 1) -> float:
     """How far measured coverage may be off: what params.yaml says, or more where rows are few.
 
     The latter is the normal bound of a binomial fraction, which is 0.05 for 0.9 of 200 rows.
+    checks: among how many predictions this one is, any of which might be off by chance.
     """
-    return max(gate.coverage_tolerance, CHANCE * sqrt(target * (1 - target) / rows))
+    bound = NormalDist().inv_cdf(1 - CHANCE / checks)
+    return max(gate.coverage_tolerance, bound * sqrt(target * (1 - target) / rows))
 
 
 def judged(figures: Figures, params: Params) -> Verdict:

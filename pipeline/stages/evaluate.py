@@ -107,10 +107,13 @@ def within(recorded: Array, predicted: Array, half_width: float | Array, params:
     return np.asarray((low <= recorded) & (recorded <= high))
 
 
-def covered(held: Which, target: float, params: Params) -> Coverage:
-    """Count how many recorded scores their intervals held, bool array (n,), of `target`."""
+def covered(held: Which, target: float, params: Params, checks: int = 1) -> Coverage:
+    """Count how many recorded scores their intervals held, bool array (n,), of `target`.
+
+    checks: how many predictions of the same rows are judged so.
+    """
     measured = float(held.mean())
-    tolerance = coverage_tolerance(target, len(held), params.gate)
+    tolerance = coverage_tolerance(target, len(held), params.gate, checks)
     return Coverage(
         target=target,
         measured=measured,
@@ -137,7 +140,10 @@ class Before:
             over=over,
             scores=scored(clamped(predicted, self._params) - recorded, recorded, bootstrap),
             coverage=covered(
-                within(recorded, predicted, half, self._params), interval.coverage, self._params
+                within(recorded, predicted, half, self._params),
+                interval.coverage,
+                self._params,
+                checks=1 + len(self._params.left_out),
             ),
         )
 
