@@ -15,7 +15,7 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 96
+METRICS ?= 119
 WORKERS ?= 4
 STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
@@ -135,7 +135,7 @@ bench-statistics: $(READY) ## Simulate known truths, and write what was found of
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=96]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=119]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback
