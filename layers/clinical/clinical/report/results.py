@@ -259,7 +259,8 @@ def _learning_curve(facts: Facts) -> Blocks:
     yield figure(
         figures.learning(points, facts.verdict.average.rmse.value, facts.unit),
         f"The error on {curve.held_out_rows:,} held-out rows, over how many rows a model is "
-        f"trained on, with {level(curve.confidence)} intervals. Dashed: always the average.",
+        f"trained on, with {level(curve.confidence)} intervals. Dashed: always the average."
+        + (f" Its forests have {curve.max_trees} trees." if curve.max_trees else ""),
     )
     yield table(
         "Learning curve",
