@@ -100,7 +100,7 @@ def measured(rows: int, seed: int, decided: hyperparameters.Model) -> Found:
         left_out = predicted_when_left_out(model, training, counted, decisions)
         model.fit(table_of(training), training.target())
     family.settle(model[REGRESSOR])
-    over = decisions.left_out[-1]
+    over = decisions.roles.known_after_treatment
     residuals = training.target() - left_out[over]
     alike = np.ones(len(residuals))
     probability = win_probability(differences(residuals, alike, 1.0), decisions.target.higher_is)

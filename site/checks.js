@@ -5,7 +5,7 @@ import { lower, make, minus } from "./page.js";
 import { between, estimated, hint, percent, table } from "./parts.js";
 import { plot } from "./plot.js";
 
-const HELD = "did better as often as predicted, but for chance.";
+const HELD = "did better as often as predicted, within what chance allows.";
 const FAILED =
   "did not do better as often as predicted, and chance does not explain it: do not rely on pairs where treatments are " +
   "compared.";

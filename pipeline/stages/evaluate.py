@@ -152,7 +152,7 @@ class Before:
         differences = self._reference.differences
         if differences is None:
             return None
-        over = (*self._reference.intervals,)[-1]
+        over = self._params.roles.known_after_treatment
         interval = self._reference.intervals[over]
         return wins_of(
             self._rows.target(),

@@ -102,9 +102,8 @@ def reference_of(
     by = chosen_by(residuals[()], training, params)
     groups = groups_in(training, by, params) if by else None
     intervals = {over: conformal(one, params, over, by, groups) for over, one in residuals.items()}
-    compared = (*left_out,)[-1]  # with all that is known later left out
     together, later = params.roles.recorded_together, params.roles.known_after_treatment
-    interval = intervals[compared]
+    interval = intervals[later]  # treatments are compared before any of it is known
     widths = half_widths(interval, groups or [()] * training.number)
     return Reference(
         combinations=with_support(recorded, training, params),
@@ -116,7 +115,7 @@ def reference_of(
         else counted(range(training.number)).combinations,
         treatments=treatments(training, params),
         averaged=tuple(one for over, one in intervals.items() if over),
-        differences=differences(residuals[compared], widths, interval.half_width),
+        differences=differences(residuals[later], widths, interval.half_width),
     )
 
 

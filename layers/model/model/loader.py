@@ -145,9 +145,8 @@ class Model:
     def unknown(self, patient: Row) -> Names:
         """Name the columns that are known after treatment, and that nobody says of a patient."""
         later = self.params.roles.known_after_treatment
-        return tuple(
-            [name for name in later if patient.get(name) is None]
-        )  # faster than an iterator
+        unknown = [name for name in later if patient.get(name) is None]
+        return tuple(unknown)
 
     def unrecorded(self, patient: Row) -> Violation | None:
         """Say so if the data never recorded these values together, or not without what is left out.

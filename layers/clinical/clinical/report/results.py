@@ -228,9 +228,9 @@ def _wins(facts: Facts) -> Blocks:
         yield p(NOT_MEASURED)
         return
     told = (
-        "They come true, but for chance."
+        "They came true, within what chance allows."
         if found.holds
-        else "They do not come true: some bin is further off than chance allows."
+        else "They did not come true: some bin is further off than chance allows."
     )
     yield p(
         "Of two patients, which one does better? For pairs of "
