@@ -13,11 +13,11 @@ from unittest import mock
 
 import numpy as np
 from clinical.params import Params, params
+from retrain.stages import learning_curve
+from retrain.state import Chosen
 from sklearn.linear_model import LinearRegression
-from stages import learning_curve
-from state import Chosen
 
-WHERE = "stages.learning_curve.regressor_of"
+WHERE = "retrain.stages.learning_curve.regressor_of"
 TREES = 20  # of a forest here: enough to tell, and a tenth of the time
 
 

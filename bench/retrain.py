@@ -12,9 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from clinical.params import params
-from encoding import encoder_of, table_of
-from families import family_of, model_of, on_one_thread
-from folds import folds
+from retrain.encoding import encoder_of, table_of
+from retrain.families import family_of, model_of, on_one_thread
+from retrain.folds import folds
 from rich.console import Console
 from rows import Rows
 from sklearn.base import clone

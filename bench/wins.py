@@ -14,20 +14,20 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from averaging import Averaging, counting
 from clinical import hyperparameters
 from clinical.params import Params, params
 from clinical.verdict import WinBin
-from encoding import encoder_of, table_of
-from families import REGRESSOR, family_of, model_of, on_one_thread
-from intervals import by_table, differences, predicted_when_left_out
 from model.winning import win_probability
+from retrain.averaging import Averaging, counting
+from retrain.encoding import encoder_of, table_of
+from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
+from retrain.intervals import by_table, differences, predicted_when_left_out
+from retrain.stages.extract_combinations import valid_combinations
+from retrain.wins import wins_of
 from rich.console import Console
 from rich.table import Table
 from rows import Rows
 from sklearn.model_selection import train_test_split
-from stages.extract_combinations import valid_combinations
-from wins import wins_of
 
 from data.generate import (
     CONDITION_EFFECTS,

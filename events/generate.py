@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from tests.pipeline import measure, own_cloud, retrain
 
 HERE = Path(__file__).parent
-STAGES = HERE.parent / "pipeline/stages"
+STAGES = HERE.parent / "pipeline/retrain/stages"
 EXECUTION = "sample"
 ALWAYS = {"version_id": "", "uploaded_at": "2026-11-25T12:00:00Z"}
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
@@ -34,7 +34,7 @@ def stages() -> list[str]:
 
 def inputs_of(name: str) -> dict[str, type[BaseModel]]:
     """Read a stage's inputs and their types from its signature."""
-    function = getattr(importlib.import_module(f"stages.{name}"), name).__wrapped__
+    function = getattr(importlib.import_module(f"retrain.stages.{name}"), name).__wrapped__
     hints = {name: one.annotation for name, one in inspect.signature(function).parameters.items()}
     return {name: kind for name, kind in hints.items() if kind not in stage._GIVEN}  # noqa: SLF001
 

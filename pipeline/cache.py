@@ -85,11 +85,15 @@ def fingerprint(stage: str, source: str, inputs: dict[str, BaseModel], params: P
 
 @cache
 def code_digest(source: str) -> str:
-    """Digest a stage's own file, all code that stages share, and its libraries."""
-    here = Path(__file__).parent
-    shared = [*here.glob("*.py"), *Path(clinical.__path__[0]).glob("*.py")]
+    """Digest a stage's own file, all code that it shares, and its libraries.
+
+    It shares what its machine's stages have in common, what machines have, and what functions have.
+    """
+    own = Path(source)
+    folders = (own.parent.parent, Path(__file__).parent, Path(clinical.__path__[0]))
+    shared = [path for folder in folders for path in folder.glob("*.py")]
     digest = hashlib.sha256()
-    for path in sorted([*shared, Path(source)], key=lambda path: path.name):
+    for path in sorted({*shared, own}, key=lambda path: (path.name, path.parent.name)):
         digest.update(path.name.encode() + path.read_bytes())
     for installed in sorted(
         f"{found.metadata['Name']}=={found.version}" for found in importlib.metadata.distributions()

@@ -9,27 +9,27 @@ from unittest import mock
 
 import boto3
 import stage
-import watch
 from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
 from moto import mock_aws
 from obstore.store import MemoryStore
-from stages.admit import admit
-from stages.annotate import annotate
-from stages.choose import choose
-from stages.cross_validate import cross_validate
-from stages.evaluate import evaluate
-from stages.extract_combinations import extract_combinations
-from stages.ingest import ingest
-from stages.learning_curve import learning_curve
-from stages.list_candidates import list_candidates
-from stages.preprocess import preprocess
-from stages.promote import promote
-from stages.publish import publish
-from stages.train import train
-from stages.validate import validate
+from retrain import watch
+from retrain.stages.admit import admit
+from retrain.stages.annotate import annotate
+from retrain.stages.choose import choose
+from retrain.stages.cross_validate import cross_validate
+from retrain.stages.evaluate import evaluate
+from retrain.stages.extract_combinations import extract_combinations
+from retrain.stages.ingest import ingest
+from retrain.stages.learning_curve import learning_curve
+from retrain.stages.list_candidates import list_candidates
+from retrain.stages.preprocess import preprocess
+from retrain.stages.promote import promote
+from retrain.stages.publish import publish
+from retrain.stages.train import train
+from retrain.stages.validate import validate
 
 # What the template tells the functions, with credentials that reach nothing.
 ENVIRONMENT = {

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent.parent / "pipeline" / "retrain.asl.json"
+FILE = Path(__file__).parent.parent / "pipeline/retrain/retrain.asl.json"
 
 
 def definition() -> dict[str, Any]:

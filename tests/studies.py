@@ -78,8 +78,8 @@ def _main(folder: Path) -> None:
     # What stages and functions need is imported with the study's own layer, and nowhere else.
     import joblib  # noqa: PLC0415
     from clinical.params import PATH, params  # noqa: PLC0415
-    from encoding import table_of  # noqa: PLC0415
     from model.scorer import Scorer  # noqa: PLC0415
+    from retrain.encoding import table_of  # noqa: PLC0415
     from rows import Rows  # noqa: PLC0415
 
     from tests.pipeline import Context, mirror, own_cloud, own_store, retrain  # noqa: PLC0415

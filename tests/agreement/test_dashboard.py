@@ -10,7 +10,6 @@ from typing import Any, get_args
 
 import pytest
 import stage
-import watch
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
@@ -19,9 +18,10 @@ from clinical.params import Params, params
 from clinical.registry import CHAMPION_KEY
 from clinical.telemetry import NAMESPACE, Metric
 from clinical.verdict import Decision
-from stages.admit import Ended
-from stages.promote import promote
-from state import Promoted
+from retrain import watch
+from retrain.stages.admit import Ended
+from retrain.stages.promote import promote
+from retrain.state import Promoted
 
 from local.emulator.emf import data_in
 from tests import pipeline

@@ -13,8 +13,8 @@ from clinical import api, errors
 from clinical.contract import Patient
 from clinical.hyperparameters import Model
 from clinical.params import Params, params
-from families import Family, family_of
-from stages import cross_validate
+from retrain.families import Family, family_of
+from retrain.stages import cross_validate
 
 from events.generate import events, inputs_of, stages
 from functions.openapi import document
@@ -47,15 +47,15 @@ def test_every_stage_has_a_function_a_state_and_a_test(
 
     assert set(tasks) == {camel(name) for name in STAGES}
     for name in STAGES:
-        assert f"stages.{name}.{name}" in handlers
+        assert f"retrain.stages.{name}.{name}" in handlers
         assert f"{camel(name)}Function" in functions
-        assert f"stages.{name} import" in tests
+        assert f"retrain.stages.{name} import" in tests
 
 
 def test_no_stage_imports_another_whose_change_its_cache_would_not_notice() -> None:
     for name in STAGES:
-        source = (ROOT / f"pipeline/stages/{name}.py").read_text()
-        assert not re.search(r"^(from|import) stages", source, re.MULTILINE), name
+        source = (ROOT / f"pipeline/retrain/stages/{name}.py").read_text()
+        assert not re.search(r"^(from|import) retrain.stages", source, re.MULTILINE), name
 
 
 def test_every_handler_can_be_imported(functions: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ def test_every_handler_can_be_imported(functions: dict[str, Any]) -> None:
 
 
 def test_every_substitution_is_made(template: dict[str, Any]) -> None:
-    text = (ROOT / "pipeline/retrain.asl.json").read_text()
+    text = (ROOT / "pipeline/retrain/retrain.asl.json").read_text()
     machine = template["Resources"]["RetrainStateMachine"]["Properties"]
 
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])

@@ -28,7 +28,7 @@ PROMOTER = """
 import json, sys
 from types import SimpleNamespace
 from clinical.boto3_bucket import Boto3Bucket
-from stages.promote import promote
+from retrain.stages.promote import promote
 
 method, key, nominated = sys.argv[1:]
 carried_on = getattr(Boto3Bucket, method)

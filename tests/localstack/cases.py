@@ -25,11 +25,11 @@ from clinical.errors import (
 )
 from clinical.params import params
 from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
-from gate import judged
 from pydantic import BaseModel
 from reading import read
-from stages.validate import Rejection, judge
-from state import (
+from retrain.gate import judged
+from retrain.stages.validate import Rejection, judge
+from retrain.state import (
     Admitted,
     Annotated,
     Chosen,

@@ -1,6 +1,7 @@
 """The families of models: what is decided of each, and what tuning is to try.
 
-Each is a class here, with its grid, and one in `pipeline/families.py`, which fits and exports it.
+Each is a class here, with its grid, and one in `pipeline/retrain/families.py`, which fits and
+exports it.
 """
 
 import itertools

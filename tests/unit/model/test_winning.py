@@ -6,8 +6,8 @@ import pytest
 from clinical.reference import Differences
 from hypothesis import given
 from hypothesis import strategies as st
-from intervals import differences
 from model.winning import win_probability
+from retrain.intervals import differences
 
 RESIDUALS = np.random.default_rng(1).normal(0, 0.7, 800)
 OF_THE_NORMAL = differences(RESIDUALS, np.ones(800), 1.0)

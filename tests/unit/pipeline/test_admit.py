@@ -7,7 +7,7 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetUnreadable, InputInvalid
 from clinical.registry import Champion, Registry
 from clinical.upload import Upload
-from stages.admit import admit
+from retrain.stages.admit import admit
 
 from tests.pipeline import Context
 from tests.unit.conftest import NOW, PROMOTION, Candidate, emf_lines

@@ -6,8 +6,8 @@ from clinical.artefacts import Bucket, read_verified
 from clinical.card import LearningCurve
 from clinical.errors import ArtefactCorrupted, VersionUnknown
 from clinical.registry import LEARNING_CURVE, Registry
-from stages.annotate import annotate
-from state import Annotated, Measured
+from retrain.stages.annotate import annotate
+from retrain.state import Annotated, Measured
 
 from tests.pipeline import measure, ran
 

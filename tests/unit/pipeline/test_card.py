@@ -2,12 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from card import markdown
 from clinical.artefacts import Artefact, Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
 from clinical.reference import GroupWidth, read_reference
 from clinical.verdict import Estimate, Subgroup, WinBin, Wins
+from retrain.card import markdown
 
 from tests.unit.pipeline.conftest import without_signal
 

@@ -11,7 +11,7 @@ from clinical.errors import DatasetRejected, DatasetUnreadable
 from clinical.params import params
 from clinical.registry import version_name
 from reading import check_readable
-from stages.validate import validate
+from retrain.stages.validate import validate
 
 from tests.pipeline import Context
 

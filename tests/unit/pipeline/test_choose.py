@@ -7,8 +7,8 @@ from clinical.card import Tuning
 from clinical.errors import TuningFailed
 from clinical.hyperparameters import Model
 from clinical.params import params
-from stages.choose import choose
-from state import Chosen, CrossValidated, Failed, Tried
+from retrain.stages.choose import choose
+from retrain.state import Chosen, CrossValidated, Failed, Tried
 
 # Means 1.0, 1.02 and 2.0; the standard error of the best is 0.0577.
 BEST, SIMPLER, WORSE = (1.1, 0.9, 1.0), (1.12, 0.92, 1.02), (2.1, 1.9, 2.0)

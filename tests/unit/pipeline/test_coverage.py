@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from averaging import Averaging, counting
 from clinical.params import Params, params
 from clinical.recorded import Names
-from encoding import encoder_of, table_of
-from families import family_of, model_of
-from intervals import by_table, conformal, predicted_when_left_out
 from model.scored import interval_around
+from retrain.averaging import Averaging, counting
+from retrain.encoding import encoder_of, table_of
+from retrain.families import family_of, model_of
+from retrain.intervals import by_table, conformal, predicted_when_left_out
+from retrain.stages.extract_combinations import valid_combinations
 from rows import Rows
 from sklearn.model_selection import train_test_split
-from stages.extract_combinations import valid_combinations
 
 from data.generate import as_csv, patients
 from tests.unit.conftest import smaller

@@ -7,10 +7,10 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.params import Params, params
-from encoding import encoder_of
-from families import family_of, model_of
+from retrain.encoding import encoder_of
+from retrain.families import family_of, model_of
+from retrain.stages.cross_validate import cross_validate
 from sklearn.model_selection import KFold, cross_val_score
-from stages.cross_validate import cross_validate
 
 from tests.pipeline import Context
 from tests.unit.conftest import tuning_of

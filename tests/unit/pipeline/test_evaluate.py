@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import stage
-from against import rows_new_to
 from clinical.artefacts import Artefacts, Bucket, sha256
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.kinds import Number
 from clinical.params import Params, params
 from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS, Registry
-from grouped import groups_of
-from importance import importances
 from model.scorer import Columns
+from retrain.against import rows_new_to
+from retrain.grouped import groups_of
+from retrain.importance import importances
+from retrain.stages.evaluate import compared, covered, evaluate, within
+from retrain.subgroups import subgroups
 from rows import Rows
-from stages.evaluate import compared, covered, evaluate, within
-from subgroups import subgroups
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context

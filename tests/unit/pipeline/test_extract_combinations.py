@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from clinical.params import params
+from retrain.stages.extract_combinations import valid_combinations
 from rows import Rows
-from stages.extract_combinations import valid_combinations
 
 HEADER = ",".join([name for name in params().columns if name != params().identifier])
 

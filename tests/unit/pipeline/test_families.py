@@ -13,13 +13,13 @@ from clinical.card import TuningCandidate
 from clinical.hyperparameters import GradientBoosting, Model, RandomForest, Ridge
 from clinical.kinds import Category, Date, Kind, Level, Number, WholeNumber, YesNo
 from clinical.params import Params, params
-from encoding import dumped, encoder_of
-from export import as_onnx
-from families import REGRESSOR, Family, family_of, float32_below, model_of, on_one_thread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.explanation import EXACT_FEATURES, Explainer
 from model.scorer import Scorer
+from retrain.encoding import dumped, encoder_of
+from retrain.export import as_onnx
+from retrain.families import REGRESSOR, Family, family_of, float32_below, model_of, on_one_thread
 from sklearn.pipeline import Pipeline
 
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

@@ -16,9 +16,9 @@ from clinical.verdict import (
     WinBin,
     Wins,
 )
-from gate import coverage_tolerance, judged
 from hypothesis import given
 from hypothesis import strategies as st
+from retrain.gate import coverage_tolerance, judged
 
 GATE = params().gate
 ANY = Estimate(value=1, low=0.9, high=1.1)

@@ -12,7 +12,7 @@ from clinical.kinds import Category
 from clinical.params import Params, params, parse_params
 from clinical.reference import Conformal
 from clinical.registry import MODEL
-from stages.evaluate import covered, within
+from retrain.stages.evaluate import covered, within
 
 from data.generate import as_csv, patients
 from tests.unit.clinical.test_params import with_value

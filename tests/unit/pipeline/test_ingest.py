@@ -6,8 +6,8 @@ import stage
 from clinical.artefacts import Artefact, Artefacts, Bucket
 from clinical.errors import DatasetUnreadable
 from clinical.params import params
-from stages.admit import admit
-from stages.ingest import ingest
+from retrain.stages.admit import admit
+from retrain.stages.ingest import ingest
 
 from tests.pipeline import Context
 

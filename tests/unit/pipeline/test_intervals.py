@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from averaging import counting
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, parse_params
-from encoding import encoder_of, table_of
-from grouped import groups_in, half_widths
-from intervals import (
+from retrain.averaging import counting
+from retrain.encoding import encoder_of, table_of
+from retrain.grouped import groups_in, half_widths
+from retrain.intervals import (
     chosen_by,
     conformal,
     predicted_when_left_out,

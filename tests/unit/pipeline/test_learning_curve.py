@@ -9,8 +9,7 @@ from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.card import LearningCurve
 from clinical.hyperparameters import Ridge
 from clinical.params import Params, params
-from sklearn.linear_model import LinearRegression
-from stages.learning_curve import (
+from retrain.stages.learning_curve import (
     FEWEST_HELD_OUT_ROWS,
     FEWEST_TRAINING_ROWS,
     Resampled,
@@ -18,7 +17,8 @@ from stages.learning_curve import (
     measured,
     squared_errors,
 )
-from state import Chosen
+from retrain.state import Chosen
+from sklearn.linear_model import LinearRegression
 
 from tests.pipeline import measure
 from tests.unit.conftest import smaller
@@ -186,7 +186,7 @@ def test_a_draw_adds_rows_to_those_that_it_had(
         def predict(self, asked: Any) -> Any:
             return np.zeros(len(asked))
 
-    monkeypatch.setattr("stages.learning_curve.regressor_of", lambda *_: Model())
+    monkeypatch.setattr("retrain.stages.learning_curve.regressor_of", lambda *_: Model())
 
     squared_errors(whole, held_out, [25, 50, 75, 100], Chosen(), few)
 

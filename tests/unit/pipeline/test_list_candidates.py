@@ -1,8 +1,8 @@
 from inspect import unwrap
 
 from clinical.params import params
-from stages.list_candidates import list_candidates
-from state import Asked, Listed
+from retrain.stages.list_candidates import list_candidates
+from retrain.state import Asked, Listed
 
 
 def listed(tune: bool | str) -> Listed:

@@ -9,9 +9,9 @@ import pytest
 import stage
 from clinical.artefacts import Bucket
 from clinical.params import params
-from encoding import encoder_of, table_of
+from retrain.encoding import encoder_of, table_of
+from retrain.stages.preprocess import read_cells
 from rows import Rows
-from stages.preprocess import read_cells
 
 from tests.unit.conftest import smaller, with_column
 

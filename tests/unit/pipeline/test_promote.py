@@ -14,7 +14,7 @@ from clinical.errors import (
 )
 from clinical.params import params
 from clinical.registry import Champion, Registry
-from stages.promote import promote
+from retrain.stages.promote import promote
 
 from tests.pipeline import Context
 from tests.unit.conftest import emf_lines

@@ -10,8 +10,8 @@ from clinical.params import params
 from clinical.registry import TRAINING_ROWS, Registry, Version
 from clinical.report import render
 from clinical.upload import Upload as MadeOf
+from retrain.stages.publish import publish
 from rows import Rows
-from stages.publish import publish
 
 from tests.pipeline import Context
 from tests.unit.conftest import smaller, tuning_of

@@ -10,7 +10,7 @@ from clinical.params import params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import Table, check_readable, read
-from stages.validate import judge
+from retrain.stages.validate import judge
 
 from data.generate import as_csv, patients
 

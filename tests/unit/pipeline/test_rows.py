@@ -3,8 +3,8 @@ import pytest
 from cells import as_meant, canonical_csv
 from clinical.params import Params, params
 from reading import read
+from retrain.stages.preprocess import as_csv, read_cells
 from rows import Rows
-from stages.preprocess import as_csv, read_cells
 
 from tests.unit.conftest import with_column
 

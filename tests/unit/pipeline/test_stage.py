@@ -10,7 +10,7 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
 from clinical.params import params
 from lineage import Entry, Lineage
-from stages.validate import validate
+from retrain.stages.validate import validate
 
 from tests.unit.conftest import NOW, emf_lines, smaller
 

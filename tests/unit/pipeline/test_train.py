@@ -9,20 +9,20 @@ import onnx
 import pandas as pd
 import pytest
 import stage
-from averaging import counting
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
 from clinical.reference import read_reference
 from clinical.registry import REFERENCE_PROPERTY
-from folds import folds
 from hypothesis import given
 from hypothesis import strategies as st
-from intervals import conformal, interval_half_width, predicted_when_left_out
+from retrain.averaging import counting
+from retrain.folds import folds
+from retrain.intervals import conformal, interval_half_width, predicted_when_left_out
+from retrain.stages.extract_combinations import valid_combinations
+from retrain.stages.train import with_support
 from rows import Rows
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
-from stages.extract_combinations import valid_combinations
-from stages.train import with_support
 
 from data.generate import as_csv, patients
 from tests.unit.conftest import smaller

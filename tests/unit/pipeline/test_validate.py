@@ -9,7 +9,7 @@ from clinical.params import Params, params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import read
-from stages.validate import ALLOWED_VALUES, FIRST_ROWS, Report, Violation, judge
+from retrain.stages.validate import ALLOWED_VALUES, FIRST_ROWS, Report, Violation, judge
 
 HEADER = list(params().columns)
 ROW = ["P0001", "56", "Male", "Infection", "Ciprofloxacin", "50", "9", "Nausea", "8.5"]

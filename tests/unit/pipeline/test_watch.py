@@ -4,11 +4,11 @@ from typing import Any
 
 import boto3
 import pytest
-import watch
 from clinical.artefacts import Bucket
 from clinical.upload import Upload
 from handled import Claim, Handled
-from watch import STARTS_WITHIN, is_waiting
+from retrain import watch
+from retrain.watch import STARTS_WITHIN, is_waiting
 
 from tests.pipeline import Context, own_state_machine
 from tests.unit.conftest import NOW, emf_lines

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from bootstrap import Array, Bootstrap
 from clinical.params import params
-from wins import Probability, check, wins_of
+from retrain.wins import Probability, check, wins_of
 
 BOOTSTRAP = Bootstrap(resamples=500, confidence=0.99, seed=42)
 

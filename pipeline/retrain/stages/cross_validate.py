@@ -7,13 +7,14 @@ import joblib
 import numpy as np
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from encoding import table_of
-from families import family_of, on_one_thread
-from folds import folds
 from rows import Rows
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
-from state import Candidate, CrossValidated, Preprocessed
+
+from retrain.encoding import table_of
+from retrain.families import family_of, on_one_thread
+from retrain.folds import folds
+from retrain.state import Candidate, CrossValidated, Preprocessed
 
 
 @stage()

@@ -4,7 +4,8 @@ from clinical.artefacts import Artefacts
 from clinical.card import LearningCurve
 from clinical.registry import LEARNING_CURVE, Registry
 from stage import stage
-from state import Annotated, Measured, Published
+
+from retrain.state import Annotated, Measured, Published
 
 
 @stage(cached=False)

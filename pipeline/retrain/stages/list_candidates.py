@@ -2,7 +2,8 @@
 
 from clinical.params import Params
 from stage import stage
-from state import Asked, Listed
+
+from retrain.state import Asked, Listed
 
 
 @stage()

@@ -5,7 +5,8 @@ from clinical.kinds import Value
 from clinical.params import Params
 from rows import Rows
 from stage import stage
-from state import Combined, Validated
+
+from retrain.state import Combined, Validated
 
 type Combination = dict[str, Value]
 

@@ -25,7 +25,8 @@ from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from clinical.params import Params
-    from graph import Graph
+
+    from retrain.graph import Graph
 
 type Estimator = Any  # scikit-learn has no types
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]

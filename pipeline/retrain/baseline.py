@@ -3,9 +3,10 @@
 import numpy as np
 from clinical import telemetry
 from clinical.params import Params
-from families import on_one_thread, standardized
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline
+
+from retrain.families import on_one_thread, standardized
 
 # Of standardized features, from next to none to one that leaves hardly more than the average.
 PENALTIES = np.logspace(-3, 6, 19)

@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
-from averaging import Averaging, Columns, Counting
 from clinical.params import Params
 from clinical.recorded import Names
 from clinical.reference import Conformal, Differences, GroupWidth
-from encoding import table_of
-from folds import folds
-from grouped import Groups, groups_in, half_widths
 from rows import Rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+
+from retrain.averaging import Averaging, Columns, Counting
+from retrain.encoding import table_of
+from retrain.folds import folds
+from retrain.grouped import Groups, groups_in, half_widths
 
 MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs
 QUANTILES = 201  # of the differences, 0.5 % of them apart

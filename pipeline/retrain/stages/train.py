@@ -7,30 +7,31 @@ from collections.abc import Mapping, Sequence
 import joblib
 import numpy as np
 import pandas as pd
-from averaging import Counting, as_combinations, counting, in_order_of
-from baseline import ridge_predictions
 from clinical.artefacts import Artefact, Artefacts
 from clinical.kinds import Value
 from clinical.params import Params
 from clinical.recorded import Combination, Names
 from clinical.reference import Reference
 from clinical.registry import REFERENCE_PROPERTY
-from encoding import dumped, table_of
-from export import as_onnx
-from families import REGRESSOR, family_of, model_of, on_one_thread
-from grouped import groups_in, half_widths
-from intervals import (
+from pydantic import TypeAdapter
+from rows import Rows
+from sklearn.metrics import r2_score, root_mean_squared_error
+from stage import stage
+
+from retrain.averaging import Counting, as_combinations, counting, in_order_of
+from retrain.baseline import ridge_predictions
+from retrain.encoding import dumped, table_of
+from retrain.export import as_onnx
+from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
+from retrain.grouped import groups_in, half_widths
+from retrain.intervals import (
     Array,
     chosen_by,
     conformal,
     differences,
     predicted_when_left_out,
 )
-from pydantic import TypeAdapter
-from rows import Rows
-from sklearn.metrics import r2_score, root_mean_squared_error
-from stage import stage
-from state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
+from retrain.state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
 
 
 @stage()

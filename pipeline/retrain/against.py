@@ -13,10 +13,11 @@ from clinical.params import Params
 from clinical.reference import Reference, read_reference
 from clinical.registry import Champion, Registry
 from clinical.verdict import AgainstChampion, Baseline
-from figures import bootstrap_of, clamped, scored
 from model.scorer import UNREADABLE, Scorer
 from rows import Rows
-from state import Seen, Trained
+
+from retrain.figures import bootstrap_of, clamped, scored
+from retrain.state import Seen, Trained
 
 UNREADABLE_NOW = "it cannot be read or scored any more"
 RIDGE = "Ridge regression"

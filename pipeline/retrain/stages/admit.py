@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from asked import Wanted, wanted
 from clinical import telemetry
 from clinical.artefacts import RawObject
 from clinical.errors import ArtefactMissing, DatasetUnreadable, InputInvalid
@@ -11,7 +10,9 @@ from clinical.registry import Registry
 from clinical.upload import Upload, superseded
 from handled import Claim, Handled
 from stage import RawBucket, Run, stage
-from state import Admitted, Given, Nominated
+
+from retrain.asked import Wanted, wanted
+from retrain.state import Admitted, Given, Nominated
 
 type Ended = Literal["superseded", "already_handled"]
 

@@ -15,7 +15,8 @@ from clinical.frozen import Frozen
 from clinical.params import Params
 from reading import Table, read
 from stage import stage
-from state import Ingested, Validated
+
+from retrain.state import Ingested, Validated
 
 FIRST_ROWS = 10  # how many row numbers a violation names
 ALLOWED_VALUES = 100  # how many of the contract's values it lists

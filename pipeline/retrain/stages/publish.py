@@ -1,6 +1,5 @@
 """Write a candidate that was evaluated into the registry, with the card that says what it is."""
 
-from card import card_of, markdown
 from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
@@ -9,7 +8,9 @@ from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, v
 from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
-from state import Admitted, Chosen, Evaluated, Ingested, Nominated, Preprocessed, Trained
+
+from retrain.card import card_of, markdown
+from retrain.state import Admitted, Chosen, Evaluated, Ingested, Nominated, Preprocessed, Trained
 
 
 @stage(cached=False)

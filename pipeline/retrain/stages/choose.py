@@ -8,7 +8,8 @@ from clinical.card import Tuning, TuningCandidate
 from clinical.errors import TuningFailed
 from clinical.params import Params
 from stage import stage
-from state import Chosen, CrossValidated, Failed, Tried
+
+from retrain.state import Chosen, CrossValidated, Failed, Tried
 
 
 @stage()

@@ -5,7 +5,8 @@ from clinical.errors import ArtefactMissing, DatasetUnreadable
 from clinical.params import Params
 from reading import check_readable
 from stage import RawBucket, stage
-from state import Admitted, Ingested
+
+from retrain.state import Admitted, Ingested
 
 
 @stage(cached=False)

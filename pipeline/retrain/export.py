@@ -3,13 +3,14 @@
 from typing import Any
 
 from clinical.params import Params
-from families import REGRESSOR, Family
-from graph import OPSET, Graph
 from onnx import ModelProto
 from onnx.helper import set_model_props
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.pipeline import Pipeline
+
+from retrain.families import REGRESSOR, Family
+from retrain.graph import OPSET, Graph
 
 # What skl2onnx calls the tensors that kinds have.
 TENSORS = {"int64": Int64TensorType, "float": FloatTensorType, "string": StringTensorType}

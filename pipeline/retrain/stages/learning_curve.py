@@ -13,11 +13,12 @@ from clinical.environment import in_lambda
 from clinical.hyperparameters import Model
 from clinical.params import Params
 from clinical.verdict import Estimate
-from encoding import table_of
-from families import on_one_thread, regressor_of
 from rows import Rows
 from stage import stage
-from state import Chosen, Measured, Preprocessed
+
+from retrain.encoding import table_of
+from retrain.families import on_one_thread, regressor_of
+from retrain.state import Chosen, Measured, Preprocessed
 
 # Fewer make no model that says anything, and no interval that holds what it should.
 FEWEST_TRAINING_ROWS = 10

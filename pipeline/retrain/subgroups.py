@@ -6,10 +6,11 @@ import numpy as np
 from clinical.groups import bands_of
 from clinical.params import Params
 from clinical.verdict import Subgroup
-from figures import bootstrap_of
-from grouped import groups_of
 from rows import Rows
-from simultaneous import coverage_by_group, errors_by_group
+
+from retrain.figures import bootstrap_of
+from retrain.grouped import groups_of
+from retrain.simultaneous import coverage_by_group, errors_by_group
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]

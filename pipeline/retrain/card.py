@@ -18,7 +18,8 @@ from clinical.params import Params
 from clinical.reference import Conformal, Reference
 from clinical.registry import LEARNING_CURVE
 from clinical.verdict import Calibration, CurvePoint, Estimate, Evaluation, Verdict, Wins
-from state import Ingested, Preprocessed, Trained
+
+from retrain.state import Ingested, Preprocessed, Trained
 
 PLOT_WIDTH = 61  # characters
 INTENDED_USE = (

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from asked import PREVIOUS
 from clinical import telemetry
 from clinical.errors import ChampionMoved, VersionUnknown
 from clinical.params import Params
@@ -10,7 +9,9 @@ from clinical.reference import read_reference
 from clinical.registry import Champion, Pointer, Promotion, Registry, Withdrawal
 from clinical.upload import superseded
 from stage import Run, stage
-from state import Nominated, Promoted
+
+from retrain.asked import PREVIOUS
+from retrain.state import Nominated, Promoted
 
 
 @stage(cached=False)

@@ -5,11 +5,12 @@ import io
 import pandas as pd
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from encoding import dumped, encoder_of, table_of
 from rows import Rows
 from sklearn.model_selection import train_test_split
 from stage import stage
-from state import Preprocessed, Seen, Target, Validated
+
+from retrain.encoding import dumped, encoder_of, table_of
+from retrain.state import Preprocessed, Seen, Target, Validated
 
 
 @stage()
