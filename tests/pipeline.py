@@ -35,6 +35,9 @@ from retrain.stages.publish import publish
 from retrain.stages.train import train
 from retrain.stages.validate import validate
 from rows import Rows
+from score.stages.score_part import score_part
+from score.stages.split import split
+from score.stages.summarise import summarise
 
 # What the template tells the functions, with credentials that reach nothing.
 ENVIRONMENT = {
@@ -116,6 +119,20 @@ def lines_of(body: bytes) -> list[str]:
     columns = loaded(body)
     rows = zip(*(column.rows for column in columns.values()), strict=True)
     return [",".join(cells) for cells in (columns, *rows)]
+
+
+def score(execution: str, given: State) -> State:
+    """Run the stages that score a file by their handlers, and return what each came to."""
+    came_to: State = ran(split, execution, {"given": given})
+    if came_to["plan"]["decision"] != "score":
+        return came_to
+    came_to["scored"] = [
+        ran(score_part, execution, {"plan": came_to["plan"], "part": part})
+        for part in came_to["parts"]
+    ]
+    number = {"plan": came_to["plan"], "parts": len(came_to["parts"])}
+    came_to["summarised"] = ran(summarise, execution, number)
+    return came_to
 
 
 def mirror(bucket: Bucket, to: Bucket) -> None:
