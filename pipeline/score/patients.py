@@ -15,7 +15,7 @@ from clinical import api
 from clinical.contract import Patient
 from clinical.kinds import DECIMAL, Feature, Kind, Value, broken_rule
 from clinical.params import Params
-from columns import Coder, Codes, Which
+from columns import Coder, Codes
 from pydantic import ValidationError
 from rows import DTYPES
 
@@ -68,21 +68,28 @@ class Judged:
             self._is_faulty = np.array([fault is not None for fault in self.faults], np.bool_)
         return codes
 
-    def keeps_all(self, cells: Sequence[str]) -> bool:
-        """Whether no cell breaks a rule, told without looking at each for itself."""
+    def faults_in(self, cells: Sequence[str], example: Mapping[str, Value]) -> dict[int, Fault]:
+        """Find the faults of cells (n,) that are not worth remembering, by row."""
         said = [cell.strip() for cell in cells]
-        return self._missing.isdisjoint(map(str.casefold, said)) and all(
+        if self._missing.isdisjoint(map(str.casefold, said)) and all(
             all(map(rule.keeps, said)) for rule in self._rules
-        )
+        ):
+            return {}
+        judged = (self.judged(cell, example)[1] for cell in cells)
+        return {row: fault for row, fault in enumerate(judged) if fault is not None}
 
     @property
     def number(self) -> int:
         """How many distinct cells there are."""
         return len(self.values)
 
-    def is_faulty(self, codes: Codes) -> Which:
-        """Tell which rows (n,) break a rule of this column."""
-        return np.asarray(self._is_faulty[codes])
+    def faults_of(self, codes: Codes) -> dict[int, Fault]:
+        """Give the faults of rows (n,), by row."""
+        if not self._is_faulty.any():
+            return {}
+        rows = np.flatnonzero(self._is_faulty[codes])
+        found = ((row, self.faults[codes[row]]) for row in rows.tolist())
+        return {row: fault for row, fault in found if fault is not None}
 
     def features(self, codes: Codes) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
         """Give what a model takes for rows (n,) without a fault; it is counted from no column."""

@@ -61,29 +61,20 @@ class Scoring:
 
     def answers(self, cells: Mapping[str, Sequence[str]], rows: int) -> Answers:
         """Answer rows of cells, by column; what is in no column is not said."""
-        nothing = [""] * rows
         faults: dict[int, list[Fault]] = {}
         codes: dict[str, Codes] = {}
         others, combining = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
         for name, judged in self._judged.items():
-            column = cells.get(name, nothing)
-            if name == self._identifier:  # every cell is another one
-                if judged.keeps_all(column):
-                    continue
-                found = [judged.judged(cell, self._example)[1] for cell in column]
-                wrong = np.array([fault is not None for fault in found], np.bool_)
+            column = cells.get(name) or [""] * rows
+            if name == self._identifier:  # each cell is another one, and nothing is made of it
+                wrong = judged.faults_in(column, self._example)
             else:
                 codes[name] = judged.codes(column, self._example)
-                wrong = judged.is_faulty(codes[name])
-                found = judged.faults
-            if wrong.any():
-                places = range(rows) if name == self._identifier else codes[name].tolist()
-                for row in np.flatnonzero(wrong).tolist():
-                    faults.setdefault(row, []).extend(filter(None, [found[places[row]]]))
-                if name in self._params.roles.recorded_together:
-                    combining |= wrong
-                else:
-                    others |= wrong
+                wrong = judged.faults_of(codes[name])
+            for row, fault in wrong.items():
+                faults.setdefault(row, []).append(fault)
+            is_combined = name in self._params.roles.recorded_together
+            (combining if is_combined else others)[list(wrong)] = True
         which, combined = self._combinations(codes, others, combining)
         for place, one in enumerate(combined):
             if one.wrong is not None:
