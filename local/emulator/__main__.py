@@ -26,6 +26,7 @@ from typing import Any
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
 import adoption  # type: ignore[import-not-found]
 import branches  # type: ignore[import-not-found]
+import limits  # type: ignore[import-not-found]
 import maps  # type: ignore[import-not-found]
 import monitoring  # type: ignore[import-not-found]
 import saving  # type: ignore[import-not-found]
@@ -145,6 +146,7 @@ if __name__ == "__main__":
     adoption.install()
     branches.install()
     maps.install(workers.AT_ONCE)
+    limits.install()
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

@@ -1,4 +1,4 @@
-"""The machine that scores on the local cloud, with functions that tell how they are treated."""
+"""State machines on the local cloud go as on AWS: Maps, workers that are killed, and limits."""
 
 import io
 import json
@@ -21,6 +21,7 @@ from tests.patience import until
 MANY = 41  # parts, of which each is an execution of its own
 AT_ONCE = 2 * (os.cpu_count() or 1)  # processes of one function
 ROLE = "arn:aws:iam::000000000000:role/any"
+LARGE = "x" * 150_000  # two of which are more than a state may hand on
 # Each part leaves a line for each try of it, and does then what it was asked for.
 FUNCTIONS = """
 import json, os, signal, time
@@ -129,6 +130,18 @@ def deployed(laptop: Laptop, home: Path) -> Scoring:
 @pytest.fixture(scope="module")
 def scoring(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Scoring:
     return deployed(laptop, tmp_path_factory.mktemp("scoring"))
+
+
+def ended_of(laptop: Laptop, name: str, states: dict[str, Any], given: object) -> dict[str, Any]:
+    """Run a machine of these states, the first of which is `First`, and describe how it ended."""
+    machine = {"QueryLanguage": "JSONata", "StartAt": "First", "States": states}
+    made = laptop.stack.stepfunctions.create_state_machine(
+        name=name, definition=json.dumps(machine), roleArn=ROLE
+    )
+    started = laptop.stack.stepfunctions.start_execution(
+        stateMachineArn=made["stateMachineArn"], name=name, input=json.dumps(given)
+    )
+    return laptop.ended(started["executionArn"])
 
 
 def failures(laptop: Laptop, arn: str) -> list[str]:
@@ -251,7 +264,7 @@ def test_an_execution_of_its_own_sees_nothing_of_the_one_that_started_it(laptop:
         "Next": "Tell",
     }
     states = {
-        "Set": {"Type": "Pass", "Assign": {"outer": 10}, "Next": "Each"},
+        "First": {"Type": "Pass", "Assign": {"outer": 10}, "Next": "Each"},
         "Each": each,
         "Tell": {
             "Type": "Pass",
@@ -259,17 +272,40 @@ def test_an_execution_of_its_own_sees_nothing_of_the_one_that_started_it(laptop:
             "End": True,
         },
     }
-    machine = {"QueryLanguage": "JSONata", "StartAt": "Set", "States": states}
-    made = laptop.stack.stepfunctions.create_state_machine(
-        name="looks", definition=json.dumps(machine), roleArn=ROLE
-    )
-    started = laptop.stack.stepfunctions.start_execution(
-        stateMachineArn=made["stateMachineArn"], name="parent"
-    )
 
-    told = json.loads(laptop.ended(started["executionArn"])["output"])
+    told = json.loads(ended_of(laptop, "parent", states, {})["output"])
 
     assert told["count"] == 2
     assert [one["input"] for one in told["looked"]] == [13, 14]
     assert [one["sees"] for one in told["looked"]] == [False, False]
     assert len({"parent", *(one["name"] for one in told["looked"])}) == 3
+
+
+def test_a_state_that_hands_on_more_than_aws_lets_it_ends_the_execution(laptop: Laptop) -> None:
+    twice = {"Type": "Pass", "Output": ["{% $states.input %}"] * 2, "End": True}
+
+    ended = ended_of(laptop, "large", {"First": twice}, LARGE)
+
+    assert ended["error"] == "States.DataLimitExceeded"
+    assert "the output of the state 'First'" in ended["cause"]
+
+
+def test_characters_beyond_ascii_count_as_they_are_sent(laptop: Laptop) -> None:
+    same = {"Type": "Pass", "End": True}
+
+    assert ended_of(laptop, "umlauts", {"First": same}, "ä" * 100_000)["status"] == "SUCCEEDED"
+
+
+def test_no_catch_of_all_errors_catches_that_a_task_is_given_too_much(laptop: Laptop) -> None:
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "nobody", "Payload": ["{% $states.input %}"] * 2},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 60}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}],
+        "End": True,
+    }
+
+    ended = ended_of(laptop, "given", {"First": task, "Caught": {"Type": "Succeed"}}, LARGE)
+
+    assert ended["error"] == "States.DataLimitExceeded"
