@@ -235,9 +235,9 @@ def test_a_worker_that_is_killed_as_it_starts_takes_no_other_with_it(
     go.touch()
 
     assert laptop.ended(other)["status"] == "SUCCEEDED"
-    assert failures(laptop, other) == ["Runtime.ExitError"]
     assert laptop.ended(one)["status"] == "SUCCEEDED"
     assert len(scoring.tries("waiting")[0]) == 1
+    assert failures(laptop, other) == ["Runtime.ExitError"]
 
 
 def test_an_execution_of_its_own_sees_nothing_of_the_one_that_started_it(laptop: Laptop) -> None:
