@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.executions import Progress, shown, upload_key
+from local.executions import Progress, shown
+from local.machines import RETRAIN
 
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -83,6 +84,23 @@ def test_an_error_that_follows_nothing_is_of_the_state_entered_last() -> None:
     assert [step.error for step in progress.steps] == ["", "Broken"]
 
 
+def test_of_a_state_that_was_entered_many_times_the_one_ends_that_an_event_follows() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("MapStateEntered", 0, "Each", 1),
+            event("TaskStateEntered", 0, "One", 2, after=1),
+            event("TaskStateEntered", 0, "One", 3, after=1),
+            event("TaskStateExited", 2, "One", 4, after=2),
+            event("TaskStateExited", 5, "One", 5, after=3),
+            event("MapStateExited", 5, "Each", 6, after=5),
+        ]
+    )
+
+    assert [step.seconds for step in progress.steps] == [5.0, 2.0, 5.0]
+
+
 def test_only_what_is_new_in_a_history_is_read() -> None:
     progress = Progress()
     history = [event("TaskStateEntered", 0, "Ingest")]
@@ -116,4 +134,4 @@ def test_the_state_that_an_execution_failed_in_is_marked() -> None:
     ],
 )
 def test_an_upload_keeps_the_name_of_its_file_and_so_what_it_ends_in(name: str, key: str) -> None:
-    assert upload_key(name) == key
+    assert RETRAIN.key(name) == key
