@@ -21,6 +21,7 @@ STYLE = """
 body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
 h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+#q-loading-bar { display: none; } /* it has no name, and an upload has a bar of its own */
 /* Charts and diagrams bring the colours of a light page */
 .nicegui-echart text { fill: currentColor !important; }
 .diagram .flowchart-link { stroke: #808080 !important; stroke-width: 1.5px !important; }
