@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -25,7 +26,7 @@ def patients(sample: Path, tmp_path: Path) -> Path:
     """The sample without its outcomes, and with a few ages that nobody has."""
     header, *rows = (line.rsplit(",", 1)[0] for line in sample.read_text().splitlines())
     wrong = [re.sub(r",\d+,", ",999,", row, count=1) for row in rows[:WRONG_ROWS]]
-    file = tmp_path / "patients.csv"
+    file = tmp_path / f"{uuid4()}.csv"  # else an earlier one's end would be taken for this one's
     file.write_text("\n".join([header, *wrong, *rows[WRONG_ROWS:], ""]))
     return file
 
@@ -47,8 +48,8 @@ def test_a_file_is_scored_summed_up_and_downloaded(
 
     choose(page, patients)
 
-    expect(page.get_by_text("patients.csv is uploaded.", exact=True)).to_be_visible()
-    ended(page, "patients.csv")
+    expect(page.get_by_text(f"{patients.name} is uploaded.", exact=True)).to_be_visible()
+    ended(page, patients.name)
     told = f"{rows:,} rows: {rows - WRONG_ROWS:,} scored, {WRONG_ROWS} refused."
     expect(page.get_by_text(told)).to_be_visible()
     problem = page.get_by_role("row", name=re.compile("Age"))
@@ -58,9 +59,9 @@ def test_a_file_is_scored_summed_up_and_downloaded(
     page.get_by_text("The scores as a table").click()
     expect(page.locator(".checks tbody tr").first).to_be_visible()
     with page.expect_download() as downloading:
-        page.get_by_role("link", name=re.compile(r"Download patients\.scored\.csv")).click()
+        page.get_by_role("link", name=f"Download {patients.stem}.scored.csv").click()
     downloading.value.save_as(tmp_path / "result.csv")
-    assert downloading.value.suggested_filename == "patients.scored.csv"
+    assert downloading.value.suggested_filename == f"{patients.stem}.scored.csv"
     result = (tmp_path / "result.csv").read_text().splitlines()
     given = patients.read_text().splitlines()
     assert [line.startswith(row) for line, row in zip(result, given, strict=True)] == [True] * (
@@ -78,7 +79,7 @@ def test_how_far_it_is_is_shown(visit: Visit, score_page: str, patients: Path) -
 
     expect(page.get_by_role("progressbar", name="How far the scoring is")).to_be_visible()
     visit.assert_accessible()
-    ended(page, "patients.csv")
+    ended(page, patients.name)
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
@@ -104,18 +105,16 @@ def test_the_same_file_again_is_scored_again(
 ) -> None:
     page = visit.page
     page.goto(score_page)
-    again = patients.rename(patients.with_name("again.csv"))
-
     for _ in range(2):
-        choose(page, again)
-        expect(page.get_by_text("Receiving the file")).to_have_count(0)
-        ended(page, "again.csv")
+        choose(page, patients)
+        expect(page.get_by_text(f"{patients.name} is uploaded.", exact=True)).to_be_visible()
+        ended(page, patients.name)
         page.reload()
 
     listed = laptop.stack.s3.list_objects_v2(
         Bucket=laptop.stack.outputs.raw_bucket, Prefix=SCORE.folder
     )["Contents"]
-    assert [SCORE.told_name(one["Key"]) for one in listed].count("again.csv") == 2
+    assert [SCORE.told_name(one["Key"]) for one in listed].count(patients.name) == 2
 
 
 def test_an_earlier_file_is_chosen_by_the_keyboard(
@@ -123,18 +122,19 @@ def test_an_earlier_file_is_chosen_by_the_keyboard(
 ) -> None:
     page = visit.page
     page.goto(score_page)
-    for name in ("first.csv", "second.csv"):
-        choose(page, patients.rename(patients.with_name(name)))
-        ended(page, name)
-        patients = patients.with_name(name)
+    later = patients.with_name(f"later-{patients.name}")
+    later.write_bytes(patients.read_bytes())
+    for file in (patients, later):
+        choose(page, file)
+        ended(page, file.name)
 
     page.get_by_role("combobox", name="Scored files").focus()
     page.keyboard.press("Enter")
-    page.get_by_role("option", name=re.compile("first.csv")).first.wait_for()
+    page.get_by_role("option", name=re.compile(f"^{patients.name}")).wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
 
-    ended(page, "first.csv")
+    ended(page, patients.name)
 
 
 def test_a_file_that_cannot_be_scored_shows_why(
@@ -182,7 +182,7 @@ def test_the_machine_is_drawn_beside_the_other_one(
     page = visit.page
     page.goto(score_page)
     choose(page, patients)
-    ended(page, "patients.csv")
+    ended(page, patients.name)
     page.goto(score_page.removesuffix("score"))
 
     page.get_by_role("button", name="State machine: score").click()
@@ -191,7 +191,7 @@ def test_the_machine_is_drawn_beside_the_other_one(
     expect(page.get_by_role("cell", name="scored", exact=True).first).to_be_visible()
     visit.keep("console-score-machine")
     page.get_by_role("link", name="What it scored, and what it refused").click()
-    ended(page, "patients.csv")
+    ended(page, patients.name)
     assert visit.complaints == []
 
 
@@ -205,7 +205,7 @@ def test_the_page_passes_axe_and_fits(
         visit = Visit(context.new_page())
         visit.page.goto(score_page)
         choose(visit.page, patients)
-        ended(visit.page, "patients.csv")
+        ended(visit.page, patients.name)
         expect(visit.page.locator(".plot")).to_be_visible()
 
         visit.assert_accessible()
