@@ -21,7 +21,7 @@ from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
-from local.machines import SCORE
+from local.machines import RETRAIN, SCORE
 from local.restart import Restart
 from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
@@ -146,10 +146,11 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
     if not restart.is_open:
         return
     for one in executions.interrupted(stack, restart.since, crashed=restart.crashed):
-        arn = executions.start_once(stack, one.asked, one.name) if one.asked else None
+        asked = one.asked
+        arn = executions.start_once(stack, asked, one.name, one.machine) if asked else None
         if arn or one.asked is None:
             _warn(console, one.told)
-        if arn:
+        if arn and one.machine is RETRAIN:  # what is scored, the console shows when it is done
             try:
                 show_outcome(executions.follow(stack, arn, console), console)
             except RetrainFailed as failed:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from local import uploading
 from local.cloud import CloudFailed
-from local.machines import RETRAIN, Machine
+from local.machines import MACHINES, RETRAIN, Machine
 from local.models import operator
 from local.stack import Stack
 from local.uploading import Told, Uploaded
@@ -124,10 +124,12 @@ def start(
     )["executionArn"]
 
 
-def start_once(stack: Stack, asked: dict[str, Any], name: str) -> str | None:
+def start_once(
+    stack: Stack, asked: dict[str, Any], name: str, machine: Machine = RETRAIN
+) -> str | None:
     """Start an execution under a name, unless there is one that has it; returns its ARN."""
     try:
-        return start(stack, asked, name)
+        return start(stack, asked, name, machine)
     except stack.stepfunctions.exceptions.ExecutionAlreadyExists:
         return None
 
@@ -187,6 +189,7 @@ class Interrupted:
     name: str
     told: str
     asked: dict[str, Any] | None
+    machine: Machine = RETRAIN
 
 
 def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupted]:
@@ -195,23 +198,34 @@ def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupte
     since: the time in seconds before the cloud was started again, which is when they failed.
     crashed: whether it was killed, so that an upload may have started nothing.
     """
+    return [
+        one
+        for machine in MACHINES.values()
+        if machine.is_in(stack)
+        for one in _interrupted(stack, since, machine, crashed=crashed)
+    ]
+
+
+def _interrupted(
+    stack: Stack, since: float, machine: Machine, *, crashed: bool
+) -> list[Interrupted]:
     found, named = [], set()
-    for listed in reversed(_listed(stack)):
+    for listed in reversed(_listed(stack, machine)):
         stopped = listed.get("stopDate")
         failed = listed["status"] == "FAILED" and stopped and stopped.timestamp() >= since
         if not failed and not crashed:
             continue
         described = stack.stepfunctions.describe_execution(executionArn=listed["executionArn"])
         asked = _object(described["input"])
-        raw = asked.get("raw")
-        if isinstance(raw, dict):
-            named.add((raw.get("key"), raw.get("version_id")))
+        uploaded = asked.get(machine.member)
+        if isinstance(uploaded, dict):
+            named.add((uploaded.get("key"), uploaded.get("version_id")))
         if failed and described.get("error") == INTERRUPTED:
-            found.append(_again(described["name"], asked))
-    return found + (_unheard(stack, named) if crashed else [])
+            found.append(_again(described["name"], asked, machine))
+    return found + (_unheard(stack, named, machine) if crashed else [])
 
 
-def _again(name: str, asked: dict[str, Any]) -> Interrupted:
+def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
     again = f"again-{name}"[:NAME_LETTERS]
     told = f"The execution {name} was interrupted"
     if "promote" in asked:
@@ -221,19 +235,18 @@ def _again(name: str, asked: dict[str, Any]) -> Interrupted:
             "did not, ask again",
             None,
         )
-    asked = {
-        **{member: value for member, value in asked.items() if member != "event"},
-        "who": operator(),
-        "reason": f"The execution {name} was interrupted.",
-    }
-    what = asked["raw"]["key"] if isinstance(asked.get("raw"), dict) else "the newest upload"
-    return Interrupted(again, f"{told}; training {what} again", asked)
+    uploaded = asked.get(machine.member)
+    what = uploaded["key"] if isinstance(uploaded, dict) else uploaded or "the newest upload"
+    asked = {member: value for member, value in asked.items() if member != "event"}
+    if machine.takes_reasons:
+        asked |= {"who": operator(), "reason": f"The execution {name} was interrupted."}
+    return Interrupted(again, f"{told}; {machine.does} {what} again", asked, machine)
 
 
-def _unheard(stack: Stack, named: set[tuple[Any, Any]]) -> list[Interrupted]:
+def _unheard(stack: Stack, named: set[tuple[Any, Any]], machine: Machine) -> list[Interrupted]:
     """Find the uploads since the newest that an execution names, the oldest first."""
     pages = stack.s3.get_paginator("list_object_versions").paginate(
-        Bucket=stack.outputs.raw_bucket, Prefix="raw/"
+        Bucket=stack.outputs.raw_bucket, Prefix=machine.folder
     )
     versions = [
         one for page in pages for one in page.get("Versions", []) if not one["Key"].endswith("/")
@@ -241,15 +254,19 @@ def _unheard(stack: Stack, named: set[tuple[Any, Any]]) -> list[Interrupted]:
     versions.sort(key=lambda one: one["LastModified"])
     heard = [one for one in versions if (one["Key"], one["VersionId"]) in named]
     since = heard[-1]["LastModified"] if heard else None
+    why = {
+        "who": operator(),
+        "reason": "The cloud was killed before its upload started an execution.",
+    }
     return [
         Interrupted(
             f"again-{one['VersionId']}"[:NAME_LETTERS],
-            f"The upload {one['Key']} had started nothing yet; training it",
+            f"The upload {one['Key']} had started nothing yet; {machine.does} it",
             {
-                "raw": {"key": one["Key"], "version_id": one["VersionId"]},
-                "who": operator(),
-                "reason": "The cloud was killed before its upload started an execution.",
+                machine.member: {"key": one["Key"], "version_id": one["VersionId"]},
+                **(why if machine.takes_reasons else {}),
             },
+            machine,
         )
         for one in (versions if since else versions[-1:])
         if one not in heard and (since is None or one["LastModified"] >= since)

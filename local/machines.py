@@ -18,14 +18,23 @@ class Machine:
 
     folder: of the uploads' bucket, in which a file starts it.
     member: of an execution's input, which says which upload it is for.
+    output: of the stack, which says where the machine is.
+    does: what it does to an upload.
     keeps_names: whether a file's name is its key, so that its next upload is a newer version of it.
+    takes_reasons: whether an execution's input may say who started it, and why.
     """
 
     name: str
     folder: str
     member: str
     output: str
+    does: str
     keeps_names: bool
+    takes_reasons: bool
+
+    def is_in(self, stack: Stack) -> bool:
+        """Whether a stack has it, which one of an earlier release may not."""
+        return bool(getattr(stack.outputs, self.output))
 
     def arn(self, stack: Stack) -> str:
         """Find it in a stack; raises CloudFailed where an earlier release deployed that."""
@@ -48,8 +57,24 @@ class Machine:
         return name if self.keeps_names else PREFIX.sub("", name)
 
 
-RETRAIN = Machine("retrain", "raw/", "raw", "state_machine_arn", keeps_names=True)
-SCORE = Machine("score", "score/in/", "score", "score_state_machine_arn", keeps_names=False)
+RETRAIN = Machine(
+    name="retrain",
+    folder="raw/",
+    member="raw",
+    output="state_machine_arn",
+    does="training",
+    keeps_names=True,
+    takes_reasons=True,
+)
+SCORE = Machine(
+    name="score",
+    folder="score/in/",
+    member="score",
+    output="score_state_machine_arn",
+    does="scoring",
+    keeps_names=False,
+    takes_reasons=False,
+)
 MACHINES = {machine.name: machine for machine in (RETRAIN, SCORE)}
 
 

@@ -14,7 +14,7 @@ from local.console import graph
 from local.console.tables import columns
 from local.console.uploads import Taken, Upload
 from local.executions import Progress, Step
-from local.machines import MACHINES, RETRAIN, Machine
+from local.machines import MACHINES, RETRAIN, SCORE, Machine
 from local.models import operator
 from local.stack import Stack
 
@@ -76,7 +76,7 @@ class Page:
 
     async def refresh(self) -> None:
         """Fetch what there is, and draw what changed."""
-        self.choice.set_visibility(bool(self.stack.outputs.score_state_machine_arn))
+        self.choice.set_visibility(SCORE.is_in(self.stack))
         shown = self.machine
         self.start.set_visibility(shown is RETRAIN)
         self.elsewhere.set_visibility(shown is not RETRAIN)
