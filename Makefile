@@ -47,6 +47,10 @@ up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566
 retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true]
 	@$(LOCAL) retrain
 
+.PHONY: score
+score: $(READY) ## Score every row of a file by the model that serves  DATA=patients.csv [OUT=scored.csv]
+	@$(LOCAL) score
+
 .PHONY: predict
 predict: $(READY) ## Post the sample patient to the deployed API
 	@$(LOCAL) predict

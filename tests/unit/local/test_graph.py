@@ -95,3 +95,12 @@ def test_every_state_of_the_real_machine_is_drawn() -> None:
 
     for name in state_machine.states(machine):
         assert f'{name}["{name}"]' in drawn or f'"{name}"' in drawn or f"subgraph {name}" in drawn
+
+
+def test_of_a_state_that_was_entered_many_times_what_failed_or_goes_on_is_drawn() -> None:
+    done, running = Step("Each", 0.0, seconds=1.0), Step("Each", 0.0)
+    failed = Step("Each", 0.0, failed=True, error="Broken")
+
+    assert marks([running, done]) == {"Each": "running"}
+    assert marks([failed, running, done]) == {"Each": "failed"}
+    assert marks([Step("Each", 0.0, seconds=1.0, error="Bent"), done]) == {"Each": "succeeded"}
