@@ -1,6 +1,6 @@
 """The formats of files that are scored. Each owns how it is told, divided, read and written.
 
-A new format is a class here, in `FORMATS`, and its test.
+A new format is a class here or beside, its entry in `known.py`, and its test.
 """
 
 import gzip
@@ -188,15 +188,3 @@ def check_whole(source: Source, most: int, what: str) -> None:
             f"{source.name} is {what} and has {source.size:,} bytes: such a file cannot be "
             f"divided, and may have {most:,}. Save it as plain CSV UTF-8, which may have any size"
         )
-
-
-FORMATS: tuple[Format, ...] = (GzippedCsv(), Csv())
-
-
-def format_of(beginning: bytes) -> Format:
-    """Tell a format by how a file begins, whatever it is called."""
-    return next(one for one in FORMATS if one.is_of(beginning))
-
-
-def format_named(name: FormatName) -> Format:
-    return next(one for one in FORMATS if one.name == name)

@@ -13,8 +13,8 @@ from model.loader import Model, load
 from stage import RawBucket, Run, stage
 
 from score.answering import Answering
-from score.formats import format_named
 from score.keys import counts_key, part_key
+from score.known import format_named
 from score.scoring import Scoring
 from score.source import Source
 from score.state import Details, Part, Plan, Scored, Written

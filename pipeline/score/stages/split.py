@@ -20,7 +20,8 @@ from violations import Rejection, Report, header_violations
 from wording import listed, quoted
 
 from score.asked import Wanted, wanted
-from score.formats import Found, format_of
+from score.formats import Found
+from score.known import format_of
 from score.source import Source
 from score.state import Details, Divided, Input, Plan
 
