@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params
 from columns import Column, dumped, loaded
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import S3Backend, s3_backends
 from obstore.store import MemoryStore
 from retrain import watch
 from retrain.stages.admit import admit
@@ -78,6 +81,21 @@ def own_cloud() -> Iterator[Boto3Bucket]:
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         yield Boto3Bucket(client, "artifacts")
     _forget_clients()
+
+
+def held_by_the_cloud() -> bytes:
+    """Copy all that the buckets of this process's cloud hold, versions and times included."""
+    return pickle.dumps(_s3().buckets)
+
+
+def hold(held: bytes) -> None:
+    """Put what a cloud held into this process's, in place of what it holds."""
+    _s3().buckets = pickle.loads(held)  # noqa: S301 - which the tests wrote
+
+
+def _s3() -> S3Backend:
+    backend: S3Backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    return backend
 
 
 @contextmanager

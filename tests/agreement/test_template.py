@@ -14,7 +14,7 @@ from clinical.contract import Patient
 from clinical.hyperparameters import Model
 from clinical.params import Params, params
 from retrain.families import Family, family_of
-from retrain.stages import cross_validate
+from retrain.stages import cross_validate, learning_curve
 
 from events.generate import events, inputs_of, stages
 from functions.openapi import document
@@ -315,8 +315,11 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stale digests would be refused by the stages that `sam local invoke` runs."""
-    # No event names a forest that tuning tried: small ones will do.
+    # No event names a forest that tuning tried, or the curve is of: small ones will do.
     monkeypatch.setattr(cross_validate, "family_of", of_few_trees)
+    monkeypatch.setattr(
+        learning_curve, "cheaper", lambda _, params: params.model.with_at_most(TREES)
+    )
 
     made = events()
 
@@ -327,8 +330,11 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
             assert _digest(written, artefact) == _digest(made[name], artefact), "run `make events`"
 
 
+TREES = 5
+
+
 def of_few_trees(hyperparameters: Model, params: Params) -> Family[Any]:
-    return family_of(hyperparameters.model_copy(update={"n_estimators": 5}), params)
+    return family_of(hyperparameters.model_copy(update={"n_estimators": TREES}), params)
 
 
 def _digest(event: dict[str, Any], artefact: str) -> object:
