@@ -11,7 +11,7 @@ from rows import Rows
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
 
-from retrain.encoding import table_of
+from retrain.encoding import encoded, table_of
 from retrain.families import family_of, on_one_thread
 from retrain.folds import folds
 from retrain.state import Candidate, CrossValidated, Preprocessed
@@ -24,7 +24,7 @@ def cross_validate(
     """Fit a model for each fold, of which every candidate gets the same."""
     encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = Rows(artefacts.read(preprocessed.training), params)
-    features, target = encoder.transform(table_of(training)), training.target()
+    features, target = encoded(encoder, table_of(training)), training.target()
     family = family_of(candidate.hyperparameters, params)
     errors, leaves = [], []
     # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which
