@@ -1,5 +1,7 @@
 """The stages one after the other in this process, in the order of the state machine."""
 
+import csv
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
+from clinical.params import Params
+from columns import Column, dumped, loaded
 from moto import mock_aws
 from obstore.store import MemoryStore
 from retrain import watch
@@ -30,6 +34,7 @@ from retrain.stages.promote import promote
 from retrain.stages.publish import publish
 from retrain.stages.train import train
 from retrain.stages.validate import validate
+from rows import Rows
 
 # What the template tells the functions, with credentials that reach nothing.
 ENVIRONMENT = {
@@ -96,6 +101,21 @@ def own_state_machine() -> Iterator[str]:
         watch.stepfunctions.cache_clear()
         yield arn
     environment.environment.cache_clear()
+
+
+def rows_of(text: str | bytes, decisions: Params) -> Rows:
+    """Give rows of a CSV in its canonical form, as the stages after `validate` read them."""
+    lines = io.StringIO(text if isinstance(text, str) else text.decode(), newline="")
+    header, *rows = csv.reader(lines)
+    columns = zip(header, zip(*rows, strict=True), strict=True)
+    return Rows(dumped({name: Column.of(cells) for name, cells in columns}), decisions)
+
+
+def lines_of(body: bytes) -> list[str]:
+    """Write the rows of a file between stages as lines of a CSV, the header first."""
+    columns = loaded(body)
+    rows = zip(*(column.rows for column in columns.values()), strict=True)
+    return [",".join(cells) for cells in (columns, *rows)]
 
 
 def mirror(bucket: Bucket, to: Bucket) -> None:

@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from retrain.many_rows import Columns, blocks_of
 
-type Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+type Matrix = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 
 
 def table_of(rows: Rows) -> pd.DataFrame:
@@ -37,6 +37,11 @@ def encoded(encoder: ColumnTransformer, table: pd.DataFrame) -> Matrix:
     for rows in blocks_of(len(table), width):
         features[rows] = encoder.transform(table.iloc[rows])
     return features
+
+
+def fitted_encoder(table: pd.DataFrame, params: Params) -> ColumnTransformer:
+    """Give the encoder, ready to use: it learns its columns' names, and nothing of their rows."""
+    return encoder_of(params).fit(table.head(1))
 
 
 def encoder_of(params: Params) -> ColumnTransformer:

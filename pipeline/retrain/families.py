@@ -259,7 +259,7 @@ class _Forest(RandomForestRegressor):  # type: ignore[misc]  # scikit-learn has 
     @override
     def fit(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> _Forest:
         """Fit as scikit-learn does."""
-        decided = self.max_samples
+        decided: int | None = self.max_samples
         if decided is not None and decided >= len(X):
             self.max_samples = None
         try:

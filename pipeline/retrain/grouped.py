@@ -11,7 +11,7 @@ from clinical.reference import Conformal
 from rows import Rows
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
+type Which = np.ndarray[tuple[int], np.dtype[np.integer]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Groups:
     def at(self, rows: Which) -> "Groups":
         return Groups(self.names, self.of[rows])
 
-    def divide(self, values: Array) -> Iterator[tuple[tuple[str, ...], Array]]:
+    def divide[Kind: np.generic](
+        self, values: np.ndarray[tuple[int], np.dtype[Kind]]
+    ) -> Iterator[tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[Kind]]]]:
         """Give the values (n,) of the rows of each group, by its name."""
         in_order = values[np.argsort(self.of, kind="stable")]
         ends = np.cumsum(np.bincount(self.of, minlength=len(self.names)))

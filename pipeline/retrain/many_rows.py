@@ -16,7 +16,7 @@ MOST_JUDGED = 50_000
 type Column = np.ndarray[tuple[int], np.dtype[np.generic]]
 type Columns = Mapping[str, Column]
 type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
+type Which = np.ndarray[tuple[int], np.dtype[np.integer]]
 
 
 def blocks_of(rows: int, width: int) -> Iterator[slice]:

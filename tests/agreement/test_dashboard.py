@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import stage
+import yaml
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
@@ -33,15 +34,27 @@ from tests.unit.pipeline.conftest import without_signal
 # What a metric is called where it is asked for: namespace, name, and its dimensions.
 type Series = tuple[str, str, frozenset[tuple[str, str]]]
 
+NAMED = re.compile(r"\$\{([^}]+)\}")
 SAMPLE = (ROOT / "data/sample.csv").read_bytes()
 PATIENT = json.loads(json.loads((ROOT / "events/predict.json").read_text())["body"])
 
 
 @pytest.fixture(scope="module")
-def dashboard(template: dict[str, Any]) -> dict[str, Any]:
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+def body(template: dict[str, Any]) -> str:
+    """What the template includes, before CloudFormation puts anything into it."""
+    included = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Transform"]
+    assert included["Name"] == "AWS::Include"
+    snippet: dict[str, str] = yaml.safe_load(
+        (ROOT / included["Parameters"]["Location"]).read_text()
+    )
+    assert list(snippet) == ["Fn::Sub"]
+    return snippet["Fn::Sub"]
+
+
+@pytest.fixture(scope="module")
+def dashboard(template: dict[str, Any], body: str) -> dict[str, Any]:
     defaults = {name: one.get("Default") for name, one in template["Parameters"].items()}
-    text = re.sub(r"\$\{([^}]+)\}", lambda found: str(defaults.get(found[1], found[1])), body)
+    text = NAMED.sub(lambda found: str(defaults.get(found[1], found[1])), body)
     parsed: dict[str, Any] = json.loads(text)
     return parsed
 
@@ -209,6 +222,13 @@ def ask_the_api(bucket: ObstoreBucket) -> None:
 
 def routes_of(api: Api) -> set[str]:
     return {f"{route.method} {route.path}" for route in api.module.app._static_routes}
+
+
+def test_the_dashboard_names_what_the_template_has(template: dict[str, Any], body: str) -> None:
+    """cfn-lint does not look into what is included."""
+    known = {*template["Parameters"], *template["Resources"], "AWS::Region", "AWS::StackName"}
+
+    assert set(NAMED.findall(body)) <= known
 
 
 def test_every_metric_on_the_dashboard_is_one_the_code_emits(

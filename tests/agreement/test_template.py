@@ -103,6 +103,13 @@ def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(
         assert retry["MaxAttempts"] > 0, name
 
 
+def test_every_task_retries_as_the_others_do(tasks: dict[str, Any]) -> None:
+    """JSON has no name for what stands more than once."""
+    (first, *others) = [task["Retry"] for task in tasks.values()]
+
+    assert others == [first] * len(others)
+
+
 def test_a_function_gives_up_before_its_state_does(
     tasks: dict[str, Any], functions: dict[str, Any]
 ) -> None:

@@ -1,6 +1,7 @@
 """What `sam build` made fits into Lambda, and carries nothing that it should not."""
 
 import pytest
+import yaml
 
 from bench.sizes import LAMBDA_LIMIT, built_resources, function_sizes
 from local.stack import BUILD, BUILT_OF
@@ -23,6 +24,15 @@ def test_every_function_with_its_layers_is_under_250_mb() -> None:
     handlers = (ROOT / "template.yaml").read_text().count("\n      Handler: ")
     assert len(sizes) == handlers > 0
     assert {name: size for name, size in sizes.items() if size >= LAMBDA_LIMIT} == {}
+
+
+def test_the_built_template_has_everything_written_out() -> None:
+    """CloudFormation takes no alias, and <<: for a key as any other."""
+    events = list(yaml.parse((BUILD / "template.yaml").read_text()))
+
+    assert len(events) > 1_000
+    assert not [event for event in events if getattr(event, "anchor", None)]
+    assert not [event for event in events if getattr(event, "value", "") == "<<"]
 
 
 def test_layers_carry_no_tests_and_no_boto3() -> None:

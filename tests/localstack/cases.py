@@ -26,9 +26,8 @@ from clinical.errors import (
 from clinical.params import params
 from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
 from pydantic import BaseModel
-from reading import read
 from retrain.gate import judged
-from retrain.stages.validate import Rejection, judge
+from retrain.stages.validate import judge
 from retrain.state import (
     Admitted,
     Annotated,
@@ -45,6 +44,8 @@ from retrain.state import (
     Trained,
     Validated,
 )
+from tables import read
+from violations import Rejection
 
 from local.cloud import ROOT
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from asking import Given
 from clinical import telemetry
 from clinical.artefacts import RawObject
 from clinical.errors import ArtefactMissing, DatasetUnreadable, InputInvalid
@@ -12,7 +13,7 @@ from handled import Claim, Handled
 from stage import RawBucket, Run, stage
 
 from retrain.asked import Wanted, wanted
-from retrain.state import Admitted, Given, Nominated
+from retrain.state import Admitted, Nominated
 
 type Ended = Literal["superseded", "already_handled"]
 

@@ -1,10 +1,8 @@
 """Measure how error falls as models get more rows, and say whether still more would help."""
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 from bootstrap import DECIMALS
 from clinical.artefacts import Artefacts
@@ -16,7 +14,7 @@ from clinical.verdict import Estimate
 from rows import Rows
 from stage import stage
 
-from retrain.encoding import Matrix, encoded, table_of
+from retrain.encoding import Matrix, encoded, fitted_encoder, table_of
 from retrain.families import on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
@@ -37,11 +35,12 @@ def learning_curve(
 ) -> Measured:
     """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
     give_way()
-    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    table = table_of(training)
+    encoder = fitted_encoder(table, params)
     curve = measured(
-        (encoded(encoder, table_of(training)), training.target()),
+        (encoded(encoder, table), training.target()),
         (encoded(encoder, table_of(held_out)), held_out.target()),
         chosen,
         params,

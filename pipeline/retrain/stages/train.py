@@ -1,9 +1,7 @@
 """Fit the model, and export the whole pipeline, encoding included, to one ONNX graph."""
 
-import io
 from collections.abc import Mapping, Sequence
 
-import joblib
 import numpy as np
 import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
@@ -19,7 +17,7 @@ from stage import stage
 
 from retrain.averaging import Counting, as_combinations, counting, counts_of, in_order_of
 from retrain.baseline import ridge_predictions
-from retrain.encoding import dumped, encoded, table_of
+from retrain.encoding import dumped, encoded, fitted_encoder, table_of
 from retrain.export import as_onnx
 from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
 from retrain.grouped import groups_in, half_widths
@@ -43,14 +41,14 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     params: Params,
 ) -> Trained:
     """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
-    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    features, asked = (encoded(encoder, table_of(rows)) for rows in (training, held_out))
-    target = training.target()
+    table, target = table_of(training), training.target()
+    encoder = fitted_encoder(table, params)
+    features, asked = encoded(encoder, table), encoded(encoder, table_of(held_out))
     hyperparameters = chosen.hyperparameters or params.model
 
     family = family_of(hyperparameters, params)

@@ -13,7 +13,7 @@ from clinical.registry import version_name
 from reading import check_readable
 from retrain.stages.validate import validate
 
-from tests.pipeline import Context
+from tests.pipeline import Context, lines_of
 
 type Upload = Callable[[bytes], str]
 
@@ -81,7 +81,7 @@ def test_what_can_be_read_is_the_same_rows_and_every_leniency_is_told(
 ) -> None:
     came_to = validated(name)
 
-    _, *rows = read_verified(bucket, Artefact(**came_to["dataset"])).decode().splitlines()
+    _, *rows = lines_of(read_verified(bucket, Artefact(**came_to["dataset"])))
     _, *of_the_sample = sample.read_text().splitlines()
     assert rows == [row.partition(",")[2] for row in of_the_sample[:160]]
     assert (came_to["rows"], came_to["notes"]) == (160, notes)

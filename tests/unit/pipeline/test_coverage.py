@@ -12,7 +12,7 @@ from clinical.params import Params, params
 from clinical.recorded import Names
 from model.scored import interval_around
 from retrain.averaging import Averaging, counting
-from retrain.encoding import encoded, encoder_of, table_of
+from retrain.encoding import encoded, fitted_encoder, table_of
 from retrain.families import family_of, model_of
 from retrain.intervals import by_table, conformal, predicted_when_left_out
 from retrain.stages.extract_combinations import valid_combinations
@@ -20,6 +20,7 @@ from rows import Rows
 from sklearn.model_selection import train_test_split
 
 from data.generate import as_csv, patients
+from tests.pipeline import rows_of
 from tests.unit.conftest import smaller
 
 SEEDS = range(20)
@@ -38,12 +39,12 @@ def coverage(seed: int, decisions: Params) -> Held:
     decisions = decisions.model_copy(update={"seed": seed})
     drawn = patients(1000, seed)
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
-    training, held_out = (rows_of(part, decisions) for part in parts)
+    training, held_out = (rows_with(part, decisions) for part in parts)
     table, target = table_of(training), training.target()
-    encoder = encoder_of(decisions).fit(table)
+    encoder = fitted_encoder(table, decisions)
     features = encoded(encoder, table)
     model = model_of(family_of(decisions.model, decisions), encoder)
-    recorded = valid_combinations(rows_of(drawn, decisions), decisions)
+    recorded = valid_combinations(rows_with(drawn, decisions), decisions)
     counted = counting(recorded, training, decisions)
     left_out = predicted_when_left_out(model, features, training, counted, decisions)
     model[-1].fit(features, target)
@@ -59,8 +60,8 @@ def coverage(seed: int, decisions: Params) -> Held:
     return held
 
 
-def rows_of(drawn: list[dict[str, Any]], decisions: Params) -> Rows:
-    return Rows(as_csv(drawn).encode(), decisions)
+def rows_with(drawn: list[dict[str, Any]], decisions: Params) -> Rows:
+    return rows_of(as_csv(drawn), decisions)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from retrain.families import family_of, model_of
 from retrain.stages.cross_validate import cross_validate
 from sklearn.model_selection import KFold, cross_val_score
 
-from tests.pipeline import Context
+from tests.pipeline import Context, lines_of
 from tests.unit.conftest import tuning_of
 
 type Retrain = Callable[..., dict[str, Any]]
@@ -48,7 +48,9 @@ def test_scores_are_those_of_scikit_learns_own_cross_validation(
 ) -> None:
     upload(sample_bytes)
     preprocessed = retrain("one")["preprocessed"]
-    training = pd.read_csv(io.BytesIO(bucket.get(preprocessed["training"]["key"]).body))
+    training = pd.read_csv(
+        io.StringIO("\n".join(lines_of(bucket.get(preprocessed["training"]["key"]).body)))
+    )
     hyperparameters = params().model.model_copy(update={"n_estimators": 3})
     handler: Callable[..., dict[str, Any]] = cross_validate
     event = {

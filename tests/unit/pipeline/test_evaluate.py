@@ -22,7 +22,7 @@ from retrain.subgroups import subgroups
 from rows import Rows
 
 from data.generate import as_csv, patients
-from tests.pipeline import Context
+from tests.pipeline import Context, rows_of
 from tests.unit.conftest import emf_lines, smaller, with_column
 from tests.unit.pipeline.conftest import without_signal
 
@@ -62,7 +62,7 @@ def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
 
     def digests(artefact: dict[str, str]) -> list[str]:
         rows = Rows(bucket.get(artefact["key"]).body, params())
-        return rows.digests(rows.cells)
+        return rows.digests(rows.columns)
 
     trained_on = set(digests(first["preprocessed"]["training"]))
     held_out = digests(second["preprocessed"]["held_out"])
@@ -299,15 +299,15 @@ def test_a_mean_error_above_0_is_too_hopeful(
     assert found == pytest.approx(sum(predicted) - recorded.sum(), abs=1e-3)
 
 
-def rows_of(*patients: tuple[str, object], decisions: Params | None = None) -> Rows:
+def rows_with(*patients: tuple[str, object], decisions: Params | None = None) -> Rows:
     """Rows of patients who differ in gender and age alone."""
     header = "Age,Gender,Condition,Drug_Name,Dosage_mg,Treatment_Duration_days,Side_Effects"
     rows = [f"{age},{gender},Infection,Ciprofloxacin,50,9,Nausea" for gender, age in patients]
-    return Rows("\n".join([header, *rows]).encode(), decisions or params())
+    return rows_of("\n".join([header, *rows]), decisions or params())
 
 
 def test_a_group_of_few_rows_gets_no_figures() -> None:
-    rows = rows_of(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
+    rows = rows_with(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
 
     found = subgroups(rows, np.full(19, -2.0), np.ones(19, bool), 0.9, params())
     groups = {one.group: one for one in found}
@@ -322,7 +322,7 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
 
 
 def test_bands_start_where_params_say() -> None:
-    rows = rows_of(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
+    rows = rows_with(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
 
     assert list(groups_in(rows, ("Age",), params())) == [
         (band,) for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
@@ -332,7 +332,7 @@ def test_bands_start_where_params_say() -> None:
 def test_rows_without_a_number_are_a_group_of_their_own() -> None:
     nullable = with_column(params(), "Age", nullable=True)
     nullable = with_column(nullable, "Gender", nullable=True)
-    rows = rows_of(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
+    rows = rows_with(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
 
     found = [
         (one.feature, one.group)
@@ -354,7 +354,7 @@ def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under(
     decisions = params().model_copy(
         update={"columns": {**params().columns, "Dose": doses}, "roles": roles}
     )
-    rows = Rows(b"Dose\n0.5\n1.9\n2.0\n4\n", decisions)
+    rows = rows_of("Dose\n0.5\n1.9\n2.0\n4\n", decisions)
 
     assert list(groups_in(rows, ("Dose",), decisions)) == [
         ("0.5 to under 2",),
@@ -533,7 +533,7 @@ def test_rows_that_an_earlier_release_named_are_recognised(
     """It wrote their digests alone, of all columns in the file's order."""
     header, *lines = sample_bytes.decode().splitlines()
     without_ids = [line.split(",", 1)[1] for line in [header, *lines]]
-    rows = Rows("\n".join(without_ids).encode(), params())
+    rows = rows_of("\n".join(without_ids), params())
     seen = sorted(sha256(line.encode())[:16] for line in without_ids[1:11])
     artefact = Artefacts(cloud, "models/v-1").write_json(TRAINING_ROWS, [*seen])
     champion = SimpleNamespace(training_rows=artefact)

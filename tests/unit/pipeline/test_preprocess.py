@@ -10,9 +10,12 @@ import stage
 from clinical.artefacts import Bucket
 from clinical.params import params
 from retrain.encoding import encoder_of, table_of
-from retrain.stages.preprocess import read_cells
+from retrain.stages.preprocess import described as described_scores
+from retrain.stages.preprocess import split
 from rows import Rows
+from sklearn.model_selection import train_test_split
 
+from tests.pipeline import rows_of
 from tests.unit.conftest import smaller, with_column
 
 type Retrain = Callable[[str], dict[str, Any]]
@@ -20,7 +23,7 @@ type Upload = Callable[[bytes], str]
 
 
 def test_the_table_has_the_features_alone_in_the_models_order(sample: Path) -> None:
-    rows = Rows(sample.read_bytes(), params())
+    rows = rows_of(sample.read_bytes(), params())
 
     table = table_of(rows)
 
@@ -28,13 +31,28 @@ def test_the_table_has_the_features_alone_in_the_models_order(sample: Path) -> N
     assert len(table) == len(rows.target()) == 1000
 
 
-def test_categories_that_look_like_nothing_stay_what_they_are() -> None:
-    body = (",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n").encode()
+@pytest.mark.parametrize("rows", [2, 51, 1000, 12_345])
+@pytest.mark.parametrize("fraction", [0.2, 0.33])
+def test_rows_are_split_as_scikit_learn_splits_them(rows: int, fraction: float) -> None:
+    decisions = params().model_copy(
+        update={"split": params().split.model_copy(update={"test_fraction": fraction})}
+    )
 
-    table = read_cells(body)
+    training, held_out = split(rows, decisions)
 
-    row = table.iloc[0].to_dict()
-    assert (row["Condition"], row["Drug_Name"], row["Side_Effects"]) == ("None", "NA", "null")
+    expected = train_test_split(range(rows), test_size=fraction, random_state=decisions.seed)
+    assert [training.tolist(), held_out.tolist()] == expected
+
+
+def test_scores_are_described_as_pandas_describes_them() -> None:
+    scores = np.random.default_rng(1).normal(5, 2, 1_001)
+
+    described = described_scores(scores)
+
+    expected = pd.Series(scores).describe()
+    assert described.mean == pytest.approx(expected["mean"])
+    assert described.std == pytest.approx(expected["std"])
+    assert (described.min, described.max) == (expected["min"], expected["max"])
 
 
 def test_categories_are_encoded_in_the_order_of_params_and_numbers_stay_whole(
@@ -129,5 +147,5 @@ def test_rows_to_train_on_are_named_with_the_columns_that_name_them(
     assert seen["columns"] == {
         name: kind.form for name, kind in params().columns.items() if name != "Patient_ID"
     }
-    assert list(seen["columns"]) == sorted(rows.cells)
+    assert list(seen["columns"]) == sorted(rows.columns)
     assert seen["digests"] == sorted(rows.digests(seen["columns"]))

@@ -63,7 +63,7 @@ def test_a_version_names_the_rows_that_it_was_trained_on(
         Rows(bucket.get(came_to["preprocessed"][part]["key"]).body, params())
         for part in ("training", "held_out")
     )
-    names = sorted(training.cells)
+    names = sorted(training.columns)
     assert list(named["columns"]) == names
     assert named["digests"] == sorted(training.digests(names))
     assert set(named["digests"]).isdisjoint(held_out.digests(names))

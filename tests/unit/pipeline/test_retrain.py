@@ -1,5 +1,6 @@
 """All stages, one after the other, on the real set and on the sample, with the real forest."""
 
+import io
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from clinical.registry import MODEL
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from data.generate import CEILING_R2
+from tests.pipeline import lines_of
 from tests.unit.conftest import ROOT, Candidate
 
 type Retrain = Callable[[str], dict[str, Any]]
@@ -107,7 +109,8 @@ def test_the_joblib_model_answers_as_the_scores_say(
         return file
 
     model = joblib.load(read(came_to["trained"]["model"]))
-    held_out = pd.read_csv(read(came_to["preprocessed"]["held_out"]))
+    lines = lines_of(read(came_to["preprocessed"]["held_out"]).read_bytes())
+    held_out = pd.read_csv(io.StringIO("\n".join(lines)))
     predicted = model.predict(held_out[list(params().features)])
 
     verdict = came_to["evaluated"]["verdict"]["candidate"]
