@@ -256,10 +256,12 @@ class _Forest(RandomForestRegressor):  # type: ignore[misc]  # scikit-learn has 
     Where there are no more rows, each tree is grown on as many as there are, as without it.
     """
 
+    max_samples: int | None
+
     @override
     def fit(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> _Forest:
         """Fit as scikit-learn does."""
-        decided: int | None = self.max_samples
+        decided = self.max_samples
         if decided is not None and decided >= len(X):
             self.max_samples = None
         try:
