@@ -11,3 +11,7 @@ if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
         signal.SIGINT,
         lambda *_: (os.write(2, b"Interrupted before anything was started.\n"), os._exit(130)),
     )
+
+# botocore would read what it uploads in native code, which prints a trace of its own where somebody
+# interrupts that.
+os.environ.setdefault("BOTO_DISABLE_CRT", "true")

@@ -1,4 +1,4 @@
-"""What the Makefile runs: `python -m local up | retrain | predict | models | report | …`."""
+"""What the Makefile runs: `python -m local up | retrain | score | predict | models | …`."""
 
 import argparse
 import json
@@ -15,13 +15,13 @@ from clinical.params import params
 from clinical.verdict import Verdict
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from local import executions, failures, lock, models, report, studies
+from local import executions, failures, lock, models, outcomes, report, scoring, studies, uploading
 from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
+from local.machines import RETRAIN, SCORE
 from local.restart import Restart
 from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
@@ -51,8 +51,8 @@ def main() -> int:
             study.data()  # or it is told now that there is none
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
-    except KeyboardInterrupt:
-        console.print(f"\n[bold red]✗[/] {failures.INTERRUPTED}")
+    except KeyboardInterrupt as interrupted:
+        console.print(f"\n[bold red]✗[/] {escape(str(interrupted) or failures.INTERRUPTED)}")
         return 130
     except CloudFailed as error:
         console.print(f"[bold red]✗[/] {escape(str(error))}")
@@ -69,6 +69,8 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
             up(stack, arguments.data, arguments.console_port, console)
         case "retrain":
             retrain(stack, arguments.data, console, tune=arguments.tune)
+        case "score":
+            scoring.score(stack, arguments.data, arguments.out, console)
         case "predict":
             show_prediction(stack, console)
         case "models":
@@ -144,10 +146,11 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
     if not restart.is_open:
         return
     for one in executions.interrupted(stack, restart.since, crashed=restart.crashed):
-        arn = executions.start_once(stack, one.asked, one.name) if one.asked else None
+        asked = one.asked
+        arn = executions.start_once(stack, asked, one.name, one.machine) if asked else None
         if arn or one.asked is None:
             _warn(console, one.told)
-        if arn:
+        if arn and one.machine is RETRAIN:  # what is scored, the console shows when it is done
             try:
                 show_outcome(executions.follow(stack, arn, console), console)
             except RetrainFailed as failed:
@@ -163,7 +166,7 @@ def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None 
     if data and tune:
         raise CloudFailed("an upload starts an untuned run: retrain with DATA= first, then tune")
     if data:
-        arn = executions.upload(stack, data)
+        arn = executions.started_by(stack, uploading.on_terminal(stack, data, console))
     else:
         asked = {"tune": tune if tune != "true" else True} if tune else {}
         arn = executions.start(stack, {**asked, "who": models.operator()})
@@ -194,41 +197,13 @@ def down(stack: Stack, console: Console) -> None:
 def show_outcome(outcome: Outcome, console: Console) -> None:
     """Print what an execution came to; raises RetrainFailed where it failed."""
     if not outcome.succeeded:
-        show_rejection(outcome, console)
+        outcomes.show_rejection(outcome, console)
         raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
     console.print(f"[bold]{escape(_decision(outcome))}[/]")
     if verdict := outcome.output.get("verdict"):
         models.show_verdict(Verdict.model_validate(verdict), console)
-    show_notes(outcome.output.get("notes"), console)
+    outcomes.show_notes(outcome.output.get("notes"), console)
     console.print(f"Execution {outcome.arn.rsplit(':', 1)[-1]} took {outcome.seconds:.1f} s.")
-
-
-def show_rejection(outcome: Outcome, console: Console) -> None:
-    """Print why an execution failed: a data set's violations as a table, or the cause itself."""
-    try:
-        report = json.loads(outcome.cause)
-        violations = report["violations"]
-    except (ValueError, KeyError):
-        console.print(outcome.cause, markup=False)
-        return
-    table = Table(title=f"{report['rows']} rows, {len(violations)} rules broken")
-    for heading in ("rule", "column", "count", "first rows (of the file)", "allowed values"):
-        table.add_column(heading, no_wrap=heading in {"rule", "column"})
-    for one in violations:
-        rows = ", ".join(map(str, one["first_rows"]))
-        values = escape(", ".join(one.get("allowed", [])))
-        table.add_row(one["rule"], one["column"] or "", str(one["count"]), rows, values)
-    console.print(table)
-    show_notes(report.get("notes"), console)
-    console.print(f"The report is at {report['report']['key']} in the artefacts bucket.")
-
-
-def show_notes(notes: list[str] | None, console: Console) -> None:
-    """Print with which leniency an upload was read."""
-    if notes:
-        console.print("As it was read:")
-    for note in notes or []:
-        console.print(f"• {escape(note)}")
 
 
 def show_prediction(stack: Stack, console: Console) -> None:
@@ -250,6 +225,7 @@ def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> N
         ("Documentation", f"{outputs.api_url}/docs"),
         ("State machine", outputs.state_machine_arn),
         ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
+        ("To be scored", f"s3://{outputs.raw_bucket}/{SCORE.folder}"),
         ("Artefacts", f"s3://{outputs.artifacts_bucket}/"),
         ("AWS endpoint", outputs.endpoint_url),
         ("Log", stack.cloud.logged_at),
@@ -320,7 +296,8 @@ def _warn(console: Console, what: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument(
-        "command", choices=["up", "retrain", "predict", "models", "report", "rollback", "down"]
+        "command",
+        choices=["up", "retrain", "score", "predict", "models", "report", "rollback", "down"],
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)

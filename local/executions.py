@@ -1,8 +1,6 @@
-"""Start executions of the retrain state machine, and follow them on the terminal."""
+"""Start executions of the state machines, and follow them on the terminal."""
 
-import hashlib
 import json
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,19 +13,23 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from local import uploading
 from local.cloud import CloudFailed
+from local.machines import MACHINES, RETRAIN, Machine
 from local.models import operator
 from local.stack import Stack
+from local.uploading import Told, Uploaded
 
 if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
+    from mypy_boto3_stepfunctions.type_defs import (
+        DescribeExecutionOutputTypeDef,
+        ExecutionListItemTypeDef,
+    )
 
 POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 180
 NAME_LETTERS = 80  # that the name of an execution may have
 INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
-LONGEST_NAME = 100  # of an upload; the name is told on, and what it is told in has limits
-UNFIT_FOR_A_KEY = re.compile(r"[^\w.()' -]")  # S3 takes more, but not every tool does
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Progress:
             self.within[event["id"]] = self.steps[-1]
         elif kind.endswith("StateExited"):
             exited = event["stateExitedEventDetails"]
-            step = self._latest(exited["name"])
+            step = self._exited(event["id"], exited["name"])
             step.seconds, step.output = when - step.entered, exited.get("output", "")
         elif kind in {"TaskFailed", "TaskTimedOut"}:
             failure = event[f"{kind[0].lower()}{kind[1:]}EventDetails"]
@@ -81,7 +83,11 @@ class Progress:
             for step in self.steps:
                 step.failed = step.seconds is None
 
-    def _latest(self, name: str) -> Step:
+    def _exited(self, event: int, name: str) -> Step:
+        """Find which of the times that a state was entered ends: a Map enters one many times."""
+        step = self.within.get(event)
+        if step and step.name == name and step.seconds is None:
+            return step
         return next(step for step in reversed(self.steps) if step.name == name)
 
 
@@ -101,58 +107,60 @@ class Outcome:
         return self.status == "SUCCEEDED"
 
 
-def start(stack: Stack, asked: dict[str, Any] | None = None, name: str | None = None) -> str:
-    """Start an execution, with {} on the newest upload; returns its ARN.
+def start(
+    stack: Stack,
+    asked: dict[str, Any] | None = None,
+    name: str | None = None,
+    machine: Machine = RETRAIN,
+) -> str:
+    """Start an execution, to retrain with {} on the newest upload; returns its ARN.
 
     name: of the execution, which must be new; one that is random where none is given.
     """
     return stack.stepfunctions.start_execution(
-        stateMachineArn=stack.outputs.state_machine_arn,
+        stateMachineArn=machine.arn(stack),
         name=name or str(uuid4()),
         input=json.dumps(asked or {}),
     )["executionArn"]
 
 
-def start_once(stack: Stack, asked: dict[str, Any], name: str) -> str | None:
+def start_once(
+    stack: Stack, asked: dict[str, Any], name: str, machine: Machine = RETRAIN
+) -> str | None:
     """Start an execution under a name, unless there is one that has it; returns its ARN."""
     try:
-        return start(stack, asked, name)
+        return start(stack, asked, name, machine)
     except stack.stepfunctions.exceptions.ExecutionAlreadyExists:
         return None
 
 
-def upload(stack: Stack, path: Path) -> str:
+def upload(
+    stack: Stack, path: Path, machine: Machine = RETRAIN, told: Told = uploading.unheard
+) -> str:
     """Upload a data set, and return the ARN of the execution that the upload started.
 
+    told: is called with the number of bytes that were uploaded since it was called last.
     Raises CloudFailed where the file cannot be read or nothing is started.
     """
-    return upload_bytes(stack, path.name, _read(path))
+    return started_by(stack, uploading.upload(stack, path, machine, told), machine)
 
 
-def upload_bytes(stack: Stack, name: str, body: bytes) -> str:
-    """Upload a data set under a file's name, and return the ARN of the execution that it started.
-
-    Raises CloudFailed where nothing is started.
-    """
-    key = upload_key(name)
-    written = stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=key, Body=body)
-    version = {"key": key, "version_id": written["VersionId"]}
+def started_by(stack: Stack, uploaded: Uploaded, machine: Machine = RETRAIN) -> str:
+    """Find the execution that an upload started; raises CloudFailed where there is none."""
+    version = {"key": uploaded.key, "version_id": uploaded.version_id}
     if not stack.cloud.starts_on_uploads:
-        return start(stack, {"raw": version})
+        return start(stack, {machine.member: version}, machine=machine)
     looked_at: set[str] = set()
     deadline = time.monotonic() + TRIGGER_SECONDS
     while time.monotonic() < deadline:
-        for arn in [arn for arn in _executions(stack) if arn not in looked_at]:
-            if version.items() <= _trained_on(stack, arn).items():
+        for arn in [arn for arn in _executions(stack, machine) if arn not in looked_at]:
+            if version.items() <= asked_of(stack, arn, machine).items():
                 return arn
             looked_at.add(arn)
         time.sleep(POLL_SECONDS)
-    raise CloudFailed(f"{key} was uploaded, but started no execution in {TRIGGER_SECONDS} s")
-
-
-def upload_key(name: str) -> str:
-    """Say where a file is uploaded to: under its own name, by the end of which it is known."""
-    return f"raw/{UNFIT_FOR_A_KEY.sub('_', name)[-LONGEST_NAME:]}"
+    raise CloudFailed(
+        f"{uploaded.key} was uploaded, but started no execution in {TRIGGER_SECONDS} s"
+    )
 
 
 def to_upload(stack: Stack, data: Path | None) -> Path | None:
@@ -166,7 +174,7 @@ def to_upload(stack: Stack, data: Path | None) -> Path | None:
         return data or stack.study.data()
     if data is None:
         return None
-    return None if uploads[-1]["ETag"] == f'"{_md5(_read(data))}"' else data
+    return None if uploads[-1]["ETag"] == uploading.tag_of(data) else data
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,7 @@ class Interrupted:
     name: str
     told: str
     asked: dict[str, Any] | None
+    machine: Machine = RETRAIN
 
 
 def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupted]:
@@ -189,23 +198,34 @@ def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupte
     since: the time in seconds before the cloud was started again, which is when they failed.
     crashed: whether it was killed, so that an upload may have started nothing.
     """
+    return [
+        one
+        for machine in MACHINES.values()
+        if machine.is_in(stack)
+        for one in _interrupted(stack, since, machine, crashed=crashed)
+    ]
+
+
+def _interrupted(
+    stack: Stack, since: float, machine: Machine, *, crashed: bool
+) -> list[Interrupted]:
     found, named = [], set()
-    for listed in reversed(_listed(stack)):
+    for listed in reversed(_listed(stack, machine)):
         stopped = listed.get("stopDate")
         failed = listed["status"] == "FAILED" and stopped and stopped.timestamp() >= since
         if not failed and not crashed:
             continue
         described = stack.stepfunctions.describe_execution(executionArn=listed["executionArn"])
         asked = _object(described["input"])
-        raw = asked.get("raw")
-        if isinstance(raw, dict):
-            named.add((raw.get("key"), raw.get("version_id")))
+        uploaded = asked.get(machine.member)
+        if isinstance(uploaded, dict):
+            named.add((uploaded.get("key"), uploaded.get("version_id")))
         if failed and described.get("error") == INTERRUPTED:
-            found.append(_again(described["name"], asked))
-    return found + (_unheard(stack, named) if crashed else [])
+            found.append(_again(described["name"], asked, machine))
+    return found + (_unheard(stack, named, machine) if crashed else [])
 
 
-def _again(name: str, asked: dict[str, Any]) -> Interrupted:
+def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
     again = f"again-{name}"[:NAME_LETTERS]
     told = f"The execution {name} was interrupted"
     if "promote" in asked:
@@ -215,19 +235,18 @@ def _again(name: str, asked: dict[str, Any]) -> Interrupted:
             "did not, ask again",
             None,
         )
-    asked = {
-        **{member: value for member, value in asked.items() if member != "event"},
-        "who": operator(),
-        "reason": f"The execution {name} was interrupted.",
-    }
-    what = asked["raw"]["key"] if isinstance(asked.get("raw"), dict) else "the newest upload"
-    return Interrupted(again, f"{told}; training {what} again", asked)
+    uploaded = asked.get(machine.member)
+    what = uploaded["key"] if isinstance(uploaded, dict) else uploaded or "the newest upload"
+    asked = {member: value for member, value in asked.items() if member != "event"}
+    if machine.takes_reasons:
+        asked |= {"who": operator(), "reason": f"The execution {name} was interrupted."}
+    return Interrupted(again, f"{told}; {machine.does} {what} again", asked, machine)
 
 
-def _unheard(stack: Stack, named: set[tuple[Any, Any]]) -> list[Interrupted]:
+def _unheard(stack: Stack, named: set[tuple[Any, Any]], machine: Machine) -> list[Interrupted]:
     """Find the uploads since the newest that an execution names, the oldest first."""
     pages = stack.s3.get_paginator("list_object_versions").paginate(
-        Bucket=stack.outputs.raw_bucket, Prefix="raw/"
+        Bucket=stack.outputs.raw_bucket, Prefix=machine.folder
     )
     versions = [
         one for page in pages for one in page.get("Versions", []) if not one["Key"].endswith("/")
@@ -235,15 +254,19 @@ def _unheard(stack: Stack, named: set[tuple[Any, Any]]) -> list[Interrupted]:
     versions.sort(key=lambda one: one["LastModified"])
     heard = [one for one in versions if (one["Key"], one["VersionId"]) in named]
     since = heard[-1]["LastModified"] if heard else None
+    why = {
+        "who": operator(),
+        "reason": "The cloud was killed before its upload started an execution.",
+    }
     return [
         Interrupted(
             f"again-{one['VersionId']}"[:NAME_LETTERS],
-            f"The upload {one['Key']} had started nothing yet; training it",
+            f"The upload {one['Key']} had started nothing yet; {machine.does} it",
             {
-                "raw": {"key": one["Key"], "version_id": one["VersionId"]},
-                "who": operator(),
-                "reason": "The cloud was killed before its upload started an execution.",
+                machine.member: {"key": one["Key"], "version_id": one["VersionId"]},
+                **(why if machine.takes_reasons else {}),
             },
+            machine,
         )
         for one in (versions if since else versions[-1:])
         if one not in heard and (since is None or one["LastModified"] >= since)
@@ -263,9 +286,19 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
             time.sleep(POLL_SECONDS)
     if not console.is_terminal:
         console.print()  # Live ends its last frame without a line of its own
+    return _outcome(described)
+
+
+def outcome_of(stack: Stack, arn: str) -> Outcome | None:
+    """Say how an execution ended; None while it runs."""
+    described = stack.stepfunctions.describe_execution(executionArn=arn)
+    return _outcome(described) if described["status"] != "RUNNING" else None
+
+
+def _outcome(described: "DescribeExecutionOutputTypeDef") -> Outcome:
     took = described["stopDate"] - described["startDate"]
     return Outcome(
-        arn=arn,
+        arn=described["executionArn"],
         status=described["status"],
         seconds=took.total_seconds(),
         output=json.loads(described.get("output") or "{}"),
@@ -297,22 +330,11 @@ def shown(progress: Progress, status: str) -> Table:
     return table
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CloudFailed(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _md5(body: bytes) -> str:
-    """S3's ETag of an object that was written at once."""
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
-
-
-def _trained_on(stack: Stack, arn: str) -> dict[str, Any]:
+def asked_of(stack: Stack, arn: str, machine: Machine = RETRAIN) -> dict[str, Any]:
     """Which upload an execution was started with, if with any."""
-    raw = _object(stack.stepfunctions.describe_execution(executionArn=arn)["input"]).get("raw")
-    return raw if isinstance(raw, dict) else {}
+    described = stack.stepfunctions.describe_execution(executionArn=arn)
+    upload = _object(described["input"]).get(machine.member)
+    return upload if isinstance(upload, dict) else {}
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -321,13 +343,11 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _executions(stack: Stack) -> list[str]:
-    return [execution["executionArn"] for execution in _listed(stack)]
+def _executions(stack: Stack, machine: Machine = RETRAIN) -> list[str]:
+    return [execution["executionArn"] for execution in _listed(stack, machine)]
 
 
-def _listed(stack: Stack) -> list["ExecutionListItemTypeDef"]:
+def _listed(stack: Stack, machine: Machine = RETRAIN) -> list["ExecutionListItemTypeDef"]:
     """List the last executions, the newest first."""
-    found = stack.stepfunctions.list_executions(
-        stateMachineArn=stack.outputs.state_machine_arn, maxResults=100
-    )
+    found = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=100)
     return found["executions"]

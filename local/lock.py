@@ -9,7 +9,7 @@ from pathlib import Path
 from local.cloud import CloudFailed
 
 # What may run beside itself, though beside nothing that starts, deploys or stops.
-SHARED = {"retrain", "rollback"}
+SHARED = {"retrain", "score", "rollback"}
 ALONE = {"up", "down"}
 
 

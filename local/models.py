@@ -18,6 +18,10 @@ from local.cloud import CloudFailed
 from local.stack import Stack
 
 SHOWN_PROMOTIONS = 10
+NO_SKILL = (
+    "This model does not beat always answering the average: do not read differences between its "
+    "scores as differences between patients."
+)
 
 
 def operator() -> str:
@@ -51,10 +55,7 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
     for reason in verdict.reasons:
         console.print(f"• {reason}")
     if not verdict.beats_average:
-        console.print(
-            "[bold yellow]This model does not beat always answering the average: do not read "
-            "differences between its scores as differences between patients.[/]"
-        )
+        console.print(f"[bold yellow]{NO_SKILL}[/]")
 
 
 def show(stack: Stack, console: Console) -> None:

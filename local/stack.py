@@ -65,6 +65,7 @@ class Outputs(BaseModel):
     api_url: str
     site_url: str
     state_machine_arn: str
+    score_state_machine_arn: str = ""  # which an earlier release did not deploy
     raw_bucket: str
     artifacts_bucket: str
     site_bucket: str
@@ -245,6 +246,10 @@ class Stack:
 
     @cached_property
     def s3(self) -> "S3Client":
+        return self.new_s3()
+
+    def new_s3(self) -> "S3Client":
+        """Make a client that nobody else has, to listen to what it is answered."""
         client: S3Client = self._client("s3")
         return client
 
@@ -281,6 +286,7 @@ class Stack:
             api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
             site_url=self.cloud.site_url(said),
             state_machine_arn=said["StateMachineArn"],
+            score_state_machine_arn=said.get("ScoreStateMachineArn", ""),
             raw_bucket=said["RawBucketName"],
             artifacts_bucket=said["ArtifactsBucketName"],
             site_bucket=said["SiteBucketName"],

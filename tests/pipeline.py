@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params
 from columns import Column, dumped, loaded
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import S3Backend, s3_backends
 from obstore.store import MemoryStore
 from retrain import watch
 from retrain.stages.admit import admit
@@ -35,6 +38,9 @@ from retrain.stages.publish import publish
 from retrain.stages.train import train
 from retrain.stages.validate import validate
 from rows import Rows
+from score.stages.score_part import score_part
+from score.stages.split import split
+from score.stages.summarise import summarise
 
 # What the template tells the functions, with credentials that reach nothing.
 ENVIRONMENT = {
@@ -77,6 +83,21 @@ def own_cloud() -> Iterator[Boto3Bucket]:
     _forget_clients()
 
 
+def held_by_the_cloud() -> bytes:
+    """Copy all that the buckets of this process's cloud hold, versions and times included."""
+    return pickle.dumps(_s3().buckets)
+
+
+def hold(held: bytes) -> None:
+    """Put what a cloud held into this process's, in place of what it holds."""
+    _s3().buckets = pickle.loads(held)  # noqa: S301 - which the tests wrote
+
+
+def _s3() -> S3Backend:
+    backend: S3Backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    return backend
+
+
 @contextmanager
 def own_store() -> Iterator[ObstoreBucket]:
     """Give the artefacts bucket that the functions serve from, in this process's memory."""
@@ -116,6 +137,20 @@ def lines_of(body: bytes) -> list[str]:
     columns = loaded(body)
     rows = zip(*(column.rows for column in columns.values()), strict=True)
     return [",".join(cells) for cells in (columns, *rows)]
+
+
+def score(execution: str, given: State) -> State:
+    """Run the stages that score a file by their handlers, and return what each came to."""
+    came_to: State = ran(split, execution, {"given": given})
+    if came_to["plan"]["decision"] != "score":
+        return came_to
+    came_to["scored"] = [
+        ran(score_part, execution, {"plan": came_to["plan"], "part": part})
+        for part in came_to["parts"]
+    ]
+    number = {"plan": came_to["plan"], "parts": len(came_to["parts"])}
+    came_to["summarised"] = ran(summarise, execution, number)
+    return came_to
 
 
 def mirror(bucket: Bucket, to: Bucket) -> None:

@@ -1,8 +1,8 @@
-"""Executions of the state machine: drawn, followed, started and stopped."""
+"""Executions of the state machines: drawn, followed, started and stopped."""
 
 import asyncio
 import json
-from pathlib import PurePath
+from collections import Counter
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -10,10 +10,11 @@ from clinical.params import params
 from nicegui import events, ui
 
 from local import executions
-from local.cloud import CloudFailed
 from local.console import graph
 from local.console.tables import columns
+from local.console.uploads import Taken, Upload
 from local.executions import Progress, Step
+from local.machines import MACHINES, RETRAIN, SCORE, Machine
 from local.models import operator
 from local.stack import Stack
 
@@ -27,6 +28,7 @@ DRAWING = {
     },
 }
 SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
+SHOWN_TIMES = 8  # of a state that is entered once for each part
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
 
@@ -35,12 +37,19 @@ class Page:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
+        self.machine = RETRAIN
         self.arn = ""
         self.opened: set[str] = set()
         self.drawn: tuple[object, ...] = ()
         with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
             with ui.column().classes("w-[34rem] max-w-full shrink-0 gap-4"):
-                self._start_card()
+                self.choice = ui.toggle(
+                    {name: f"State machine: {name}" for name in MACHINES},
+                    value=self.machine.name,
+                    on_change=self._switch,
+                ).props("no-caps")
+                self.start = self._start_card()
+                self.elsewhere = inline_link("A file is scored on the page Score.", "/score")
                 self.table = (
                     ui.table(
                         columns=columns({one: one for one in COLUMNS}),
@@ -67,12 +76,21 @@ class Page:
 
     async def refresh(self) -> None:
         """Fetch what there is, and draw what changed."""
-        rows = await asyncio.to_thread(recent, self.stack)
+        self.choice.set_visibility(SCORE.is_in(self.stack))
+        shown = self.machine
+        self.start.set_visibility(shown is RETRAIN)
+        self.elsewhere.set_visibility(shown is not RETRAIN)
+        rows = await asyncio.to_thread(recent, self.stack, shown)
+        if self.machine is not shown:
+            return  # another was chosen meanwhile, which refreshes too
         self.table.rows = rows
         if not rows:
+            await self._show_none()
             return
         self.arn = self.arn or rows[0]["arn"]
-        described, machine, progress = await asyncio.to_thread(told, self.stack, self.arn)
+        described, machine, progress = await asyncio.to_thread(told, self.stack, self.arn, shown)
+        if self.machine is not shown:
+            return
         status = described["status"]
         drawn = (self.arn, status, progress.read)
         if drawn == self.drawn:
@@ -85,10 +103,27 @@ class Page:
         show_report(self.report, described)
         show_steps(self.details, progress.steps, self.opened)
 
-    def _start_card(self) -> None:
+    async def _show_none(self) -> None:
+        """Draw the machine as it is before its first execution."""
+        if self.drawn == (self.machine,):
+            return
+        self.drawn = (self.machine,)
+        machine = await asyncio.to_thread(definition, self.stack, self.machine)
+        self.title.text = "No execution yet"
+        for one in (self.stop, self.redrive):
+            one.set_visibility(False)
+        for place in (self.report, self.details):
+            place.clear()
+        self.diagram.set_content(graph.flowchart(machine, {}))
+
+    async def _switch(self) -> None:
+        self.machine = MACHINES[self.choice.value]
+        await self._look_at("")
+
+    def _start_card(self) -> ui.card:
         most = params().dataset.max_bytes
         limit = f"{most / 1e6:.1f} MB"
-        with ui.card().classes("w-full"):
+        with ui.card().classes("w-full") as card:
             ui.label("Start retrain").classes("text-lg font-semibold")
             self.input = ui.textarea("Input", value="{}").classes("w-full")
             self.input.props("autogrow outlined")
@@ -97,23 +132,15 @@ class Page:
                     ui.button(
                         text, on_click=lambda text=text: self.input.set_value(text), color=None
                     ).props("flat dense no-caps")
-            picker = ui.upload(
-                max_file_size=most,
-                auto_upload=True,
-                on_upload=self._upload,
-                on_rejected=lambda: ui.notify(
-                    f"It takes a CSV of at most {limit}: params.yaml, dataset.max_bytes",
-                    type="negative",
-                ),
+            ui.button("Start", on_click=self._start).props("no-caps")
+            Upload(
+                self.stack,
+                RETRAIN,
+                f"Upload a data set of up to {limit}, and retrain on it",
+                Taken(f"It takes at most {limit}: params.yaml, dataset.max_bytes", most),
+                self._retrain_on,
             )
-            picker.classes("hidden")  # the button beside it has a name
-            with ui.row().classes("gap-3"):
-                ui.button("Start", on_click=self._start).props("no-caps")
-                ui.button(
-                    f"Upload a CSV of up to {limit}, and retrain on it",
-                    on_click=lambda: picker.run_method("pickFiles"),
-                    color=None,
-                ).props("no-caps outline")
+        return card
 
     async def _choose(self, event: events.GenericEventArguments) -> None:
         await self._look_at(event.args[1]["arn"])
@@ -121,6 +148,7 @@ class Page:
     async def _look_at(self, arn: str) -> None:
         self.arn = arn
         self.opened.clear()
+        self.drawn = ()
         await self.refresh()
 
     async def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
@@ -134,15 +162,12 @@ class Page:
         except (ValueError, TypeError) as error:
             ui.notify(f"The input is no JSON object: {error}", type="negative")
             return
-        await self._look_at(await asyncio.to_thread(executions.start, self.stack, asked))
+        await self._retrain_on(await asyncio.to_thread(executions.start, self.stack, asked))
 
-    async def _upload(self, uploaded: events.UploadEventArguments) -> None:
-        name, body = PurePath(uploaded.file.name).name, await uploaded.file.read()
-        try:
-            arn = await asyncio.to_thread(executions.upload_bytes, self.stack, name, body)
-        except CloudFailed as error:
-            ui.notify(str(error), type="negative")
-            return
+    async def _retrain_on(self, arn: str) -> None:
+        """Look at an execution to retrain, whichever machine's are shown."""
+        self.machine = RETRAIN
+        self.choice.value = RETRAIN.name
         await self._look_at(arn)
 
     async def _stop(self) -> None:
@@ -157,17 +182,22 @@ class Page:
             ui.notify(f"The engine here does not redrive executions: {error}", type="warning")
 
 
+def inline_link(text: str, to: str) -> ui.link:
+    """Link within a text, in its colour."""
+    return ui.link(text, to).style("color: inherit; text-decoration: underline")
+
+
 def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - as NiceGUI has it
     made = ui.button(text, on_click=act, color=None).props("outline dense no-caps")
     made.set_visibility(False)
     return made
 
 
-def recent(stack: Stack) -> list[dict[str, str]]:
+def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
     """List the last executions, the newest first, as rows of the table."""
-    listed = stack.stepfunctions.list_executions(
-        stateMachineArn=stack.outputs.state_machine_arn, maxResults=50
-    )["executions"]
+    listed = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=50)[
+        "executions"
+    ]
     rows = []
     for one in listed:
         took = (one["stopDate"] - one["startDate"]).total_seconds() if "stopDate" in one else None
@@ -193,15 +223,20 @@ def verdict_of(stack: Stack, arn: str, status: str) -> str:
     return str(output.get("decision") or described.get("error") or "").replace("_", " ")
 
 
-def told(stack: Stack, arn: str) -> tuple[dict[str, Any], graph.Machine, Progress]:
+def told(
+    stack: Stack, arn: str, machine: Machine
+) -> tuple[dict[str, Any], graph.Machine, Progress]:
     """Fetch an execution, the machine's definition, and how far its history says it is."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
-    machine = stack.stepfunctions.describe_state_machine(
-        stateMachineArn=stack.outputs.state_machine_arn
-    )
     progress = Progress()
     progress.update(list(executions.history(stack, arn)))
-    return dict(described), json.loads(machine["definition"]), progress
+    return dict(described), definition(stack, machine), progress
+
+
+def definition(stack: Stack, machine: Machine) -> graph.Machine:
+    described = stack.stepfunctions.describe_state_machine(stateMachineArn=machine.arn(stack))
+    states: graph.Machine = json.loads(described["definition"])
+    return states
 
 
 def show_report(place: ui.column, described: dict[str, Any]) -> None:
@@ -210,6 +245,10 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
     output = json.loads(described.get("output") or "{}")
     cause = described.get("cause") or ""
     with place:
+        if output.get("decision") == "scored":
+            inline_link(
+                "What it scored, and what it refused", f"/score?execution={described['name']}"
+            )
         if ended := output.get("reason"):  # of a run that had nothing to do, or may not
             ui.label(str(ended))
         for reason in (output.get("verdict") or {}).get("reasons", []):
@@ -238,7 +277,7 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
                 for one in violations
             ],
             row_key="rule",
-        ).props("flat bordered dense wrap-cells")
+        ).props("flat bordered dense wrap-cells").classes("max-w-full")
         show_notes(report.get("notes"))
 
 
@@ -259,9 +298,15 @@ def show_steps(place: ui.column, steps: list[Step], opened: set[str]) -> None:
     def keep(name: str, *, is_open: bool) -> None:
         (opened.add if is_open else opened.discard)(name)
 
+    often = {name for name, times in Counter(s.name for s in steps).items() if times > SHOWN_TIMES}
     place.clear()
     with place:
+        for name in often:
+            marked = Counter(graph.mark(step) for step in steps if step.name == name)
+            ui.label(f"{name}: {', '.join(f'{times} {how}' for how, times in marked.items())}")
         for step in steps:
+            if step.name in often and not step.error and not step.failed:
+                continue
             took = "" if step.seconds is None else f", {step.seconds:.2f} s"
             text = f"{step.name}: {graph.mark(step)}{took}"
             details = ui.expansion(

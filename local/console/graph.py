@@ -14,6 +14,7 @@ COLOURS = {
     "caught": "fill:#b06a00,stroke:#7a4a00,color:#fff",
     "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
 }
+WEIGHTS = {"failed": 2, "running": 1}
 BESIDE = 3  # states of a branch that have room beside each other
 ANY = "States.ALL"  # goes without saying
 OUTLINES = {  # of what holds states: their names and arrows stay readable within
@@ -23,8 +24,16 @@ OUTLINES = {  # of what holds states: their names and arrows stay readable withi
 
 
 def marks(steps: list[Step]) -> dict[str, str]:
-    """Say of each state that was entered how it stands; of several times, the last one."""
-    return {step.name: mark(step) for step in steps}
+    """Say of each state that was entered how it stands.
+
+    Of several times, as of a Map's, those count most that failed, then those that go on, and then
+    the last one.
+    """
+    marked: dict[str, str] = {}
+    for step in steps:
+        if WEIGHTS.get(mark(step), 0) >= WEIGHTS.get(marked.get(step.name, ""), 0):
+            marked[step.name] = mark(step)
+    return marked
 
 
 def mark(step: Step) -> str:

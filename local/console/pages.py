@@ -1,4 +1,4 @@
-"""The console's three pages, and what frames them."""
+"""The console's pages, and what frames them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,18 +9,19 @@ from clinical.params import params
 from nicegui import ui
 
 from local.cloud import CloudFailed
-from local.console import checks, dashboard, executions, models
+from local.console import checks, dashboard, executions, models, score
 from local.emulators import stack_at
 from local.stack import Stack
 from local.studies import Study
 
 REFRESH_SECONDS = 2.0
 BUILD_SECONDS = 120  # of a page, on a machine that is busy with something else
-PAGES = {"/": "Executions", "/dashboard": "Dashboard", "/models": "Models"}
+PAGES = {"/": "Executions", "/score": "Score", "/dashboard": "Dashboard", "/models": "Models"}
 STYLE = """
 body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
 h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+#q-loading-bar { display: none; } /* it has no name, and an upload has a bar of its own */
 /* Charts and diagrams bring the colours of a light page */
 .nicegui-echart text { fill: currentColor !important; }
 .diagram .flowchart-link { stroke: #808080 !important; stroke-width: 1.5px !important; }
@@ -31,6 +32,17 @@ h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
 """
 LANGUAGE = "<script>document.documentElement.lang = 'en'</script>"  # for who has it read out
 
+# What is wider than its place is scrolled by the keyboard too
+SCROLLED = """<script>
+  const reach = () => {
+    for (const table of document.querySelectorAll(".q-table__middle"))
+      if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+      else table.removeAttribute("tabindex");
+  };
+  new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
+  addEventListener("resize", reach);
+</script>"""
+
 type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
 
 
@@ -38,10 +50,12 @@ def install(home: Path, study: Study) -> None:
     """Make the pages of a study's stack, on the cloud at home."""
     rooms: dict[str, Room] = {
         "/": lambda stack: executions.Page(stack).refresh,
+        "/score": lambda stack: score.Page(stack).refresh,
         "/dashboard": lambda stack: dashboard.Page(stack).refresh,
         "/models": models.page,
     }
     checks.install()
+    score.install(home, study)
     for path, room in rooms.items():
         ui.page(path, response_timeout=BUILD_SECONDS)(framed(home, study, path, room))
 
@@ -54,7 +68,7 @@ def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awai
 
     async def page() -> None:
         ui.add_css(STYLE)
-        ui.add_body_html(LANGUAGE)
+        ui.add_body_html(LANGUAGE + SCROLLED)
         ui.colors(primary="#0b6e69", positive="#1b7f4b", negative="#b3261e")
         with ui.header().classes("items-center gap-6 py-2"):
             with ui.element("h1"):

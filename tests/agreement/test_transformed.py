@@ -76,6 +76,17 @@ def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
         assert f"arn:aws:cloudformation:*:aws:transform/{name}" in stack["Resource"]
 
 
+def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
+    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    allowed = {arn for one in policy["Statement"] for arn in _listed(one["Resource"])}
+
+    for name, resource in read()["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            assert f"arn:aws:lambda:*:*:layer:{name}*" in allowed
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            assert f"arn:aws:states:*:*:stateMachine:{name}-*" in allowed
+
+
 def test_the_deployer_may_hand_roles_to_the_services_that_take_them() -> None:
     policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
     (passing,) = [one for one in policy["Statement"] if one["Action"] == "iam:PassRole"]

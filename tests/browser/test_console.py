@@ -238,7 +238,11 @@ def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
 
 @pytest.mark.parametrize(
     ("path", "drawn"),
-    [("", "g.node"), ("dashboard", ".nicegui-echart text"), ("models", ".checks svg")],
+    [
+        ("", "g.node"),
+        ("dashboard", ".nicegui-echart text"),
+        ("models", ".checks svg"),
+    ],
 )
 def test_every_page_passes_axe(
     chromium: Browser, console: str, scheme: Any, path: str, drawn: str
@@ -255,7 +259,7 @@ def test_every_page_passes_axe(
 
 
 def test_the_console_asks_no_third_party(visit: Visit, console: str) -> None:
-    for path in ("/", "/dashboard", "/models"):
+    for path in ("/", "/score", "/dashboard", "/models"):
         visit.page.goto(f"{console}{path}", wait_until="networkidle")
 
     own = (console, "data:", "blob:", console.replace("http", "ws"))

@@ -158,11 +158,12 @@ def test_the_card_has_the_learning_curve_and_says_whether_more_rows_would_help(
 
 
 def test_an_execution_that_is_stopped_in_a_branch_promotes_nothing(
-    laptop: Laptop, sample: Path
+    laptop: Laptop, sample: Path, tmp_path: Path
 ) -> None:
     champion = laptop.artefact("models/champion.json")
-    body = b"".join(sample.read_bytes().splitlines(keepends=True)[:301])
-    arn = executions.upload_bytes(laptop.stack, "stopped.csv", body)
+    fewer = tmp_path / "stopped.csv"
+    fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:301]))
+    arn = executions.upload(laptop.stack, fewer)
     until(lambda: "Train" in names(laptop, arn, "Entered"), "training")
 
     laptop.stack.stepfunctions.stop_execution(executionArn=arn)

@@ -203,17 +203,18 @@ def test_of_two_quick_uploads_of_one_key_each_is_trained_on_its_own(
 
 
 def test_an_upload_is_followed_by_its_version_and_not_by_its_key_alone(
-    laptop: Laptop, sample: Path
+    laptop: Laptop, sample: Path, tmp_path: Path
 ) -> None:
-    name = f"{uuid4()}.csv"
+    file = tmp_path / f"{uuid4()}.csv"
     lines = sample.read_bytes().splitlines(keepends=True)
 
-    arns = [
-        executions.upload_bytes(laptop.stack, name, b"".join(lines[:rows])) for rows in (401, 501)
-    ]
+    arns = []
+    for rows in (401, 501):
+        file.write_bytes(b"".join(lines[:rows]))
+        arns.append(executions.upload(laptop.stack, file))
 
     listed = laptop.stack.s3.list_object_versions(
-        Bucket=laptop.stack.outputs.raw_bucket, Prefix=f"raw/{name}"
+        Bucket=laptop.stack.outputs.raw_bucket, Prefix=f"raw/{file.name}"
     )["Versions"]
     read = [json.loads(laptop.ended(arn)["input"])["raw"]["version_id"] for arn in arns]
     assert read == [one["VersionId"] for one in reversed(listed)]

@@ -95,10 +95,7 @@ def already_handled(
     first = handled.claim(claim)
     if first.execution == run.execution:  # a retry of this state
         return None
-    return "already_handled", (
-        f"The execution {first.execution} handles this version of {upload.key} since "
-        f"{first.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an execution by hand."
-    )
+    return "already_handled", first.told
 
 
 def older(read: Wanted, upload: Upload, registry: Registry) -> tuple[Ended, str] | None:

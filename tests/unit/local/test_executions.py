@@ -1,10 +1,14 @@
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from local.executions import Progress, shown, upload_key
+from local import executions
+from local.executions import Progress, shown
+from local.machines import RETRAIN, SCORE
+from tests.unit.local import clouds
 
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -83,6 +87,23 @@ def test_an_error_that_follows_nothing_is_of_the_state_entered_last() -> None:
     assert [step.error for step in progress.steps] == ["", "Broken"]
 
 
+def test_of_a_state_that_was_entered_many_times_the_one_ends_that_an_event_follows() -> None:
+    progress = Progress()
+
+    progress.update(
+        [
+            event("MapStateEntered", 0, "Each", 1),
+            event("TaskStateEntered", 0, "One", 2, after=1),
+            event("TaskStateEntered", 0, "One", 3, after=1),
+            event("TaskStateExited", 2, "One", 4, after=2),
+            event("TaskStateExited", 5, "One", 5, after=3),
+            event("MapStateExited", 5, "Each", 6, after=5),
+        ]
+    )
+
+    assert [step.seconds for step in progress.steps] == [5.0, 2.0, 5.0]
+
+
 def test_only_what_is_new_in_a_history_is_read() -> None:
     progress = Progress()
     history = [event("TaskStateEntered", 0, "Ingest")]
@@ -116,4 +137,57 @@ def test_the_state_that_an_execution_failed_in_is_marked() -> None:
     ],
 )
 def test_an_upload_keeps_the_name_of_its_file_and_so_what_it_ends_in(name: str, key: str) -> None:
-    assert upload_key(name) == key
+    assert RETRAIN.key(name) == key
+
+
+class Interrupted:
+    """The machines of a cloud that was killed; each has one execution, of an upload that is named.
+
+    asked: what each was started with, by the machine's ARN.
+    """
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self._asked = asked
+
+    def list_executions(self, stateMachineArn: str, **_: object) -> dict[str, Any]:  # noqa: N803
+        listed = {"executionArn": stateMachineArn, "status": "FAILED", "stopDate": BEGAN}
+        return {"executions": [listed] if stateMachineArn in self._asked else []}
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
+        return {
+            "name": f"of-{executionArn}",
+            "input": json.dumps(self._asked[executionArn]),
+            "error": executions.INTERRUPTED,
+        }
+
+
+@pytest.mark.usefixtures("cloud")
+def test_what_was_interrupted_is_started_again_by_the_machine_that_it_was_of() -> None:
+    stack = clouds.stack()
+    event = {"event": {"id": "one"}}
+    raw, score = ({"key": key, "version_id": "v"} for key in ("raw/a.csv", "score/in/b.csv"))
+    asked = {"retrain": {"raw": raw} | event, "score": {"score": score} | event}
+    stack.stepfunctions = Interrupted(asked)
+
+    again, rescored = executions.interrupted(stack, 0.0, crashed=False)
+
+    assert again.machine is RETRAIN
+    assert again.asked is not None
+    assert again.asked["raw"] == raw
+    assert again.told == "The execution of-retrain was interrupted; training raw/a.csv again"
+    assert rescored.machine is SCORE
+    assert rescored.asked == {"score": score}  # and nothing else, which it would refuse
+    assert rescored.told == "The execution of-score was interrupted; scoring score/in/b.csv again"
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_upload_whose_event_was_lost_is_scored_after_a_crash() -> None:
+    stack = clouds.stack()
+    stack.stepfunctions = Interrupted({})
+    written = stack.s3.put_object(Bucket="raw", Key="score/in/b.csv", Body=b"id")
+
+    (lost,) = executions.interrupted(stack, 0.0, crashed=True)
+
+    assert lost.machine is SCORE
+    assert lost.asked == {"score": {"key": "score/in/b.csv", "version_id": written["VersionId"]}}
+    assert lost.told == "The upload score/in/b.csv had started nothing yet; scoring it"

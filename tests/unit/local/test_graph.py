@@ -1,3 +1,5 @@
+import pytest
+
 from local.console.graph import flowchart, marks
 from local.executions import Step
 from tests import state_machine
@@ -88,10 +90,20 @@ def test_a_state_that_is_entered_again_stands_as_the_last_time() -> None:
     assert marks(steps) == {"Look": "running"}
 
 
-def test_every_state_of_the_real_machine_is_drawn() -> None:
-    machine = state_machine.definition()
+@pytest.mark.parametrize("which", ["retrain", "score"])
+def test_every_state_of_the_real_machines_is_drawn(which: str) -> None:
+    machine = state_machine.definition(which)
 
     drawn = flowchart(machine, {})
 
     for name in state_machine.states(machine):
         assert f'{name}["{name}"]' in drawn or f'"{name}"' in drawn or f"subgraph {name}" in drawn
+
+
+def test_of_a_state_that_was_entered_many_times_what_failed_or_goes_on_is_drawn() -> None:
+    done, running = Step("Each", 0.0, seconds=1.0), Step("Each", 0.0)
+    failed = Step("Each", 0.0, failed=True, error="Broken")
+
+    assert marks([running, done]) == {"Each": "running"}
+    assert marks([failed, running, done]) == {"Each": "failed"}
+    assert marks([Step("Each", 0.0, seconds=1.0, error="Bent"), done]) == {"Each": "succeeded"}

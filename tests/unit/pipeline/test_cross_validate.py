@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from tests.pipeline import Context, lines_of
 from tests.unit.conftest import tuning_of
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -44,10 +45,9 @@ def test_tuning_takes_what_predicts_and_says_so_in_the_card(
 
 @pytest.mark.usefixtures("few_trees")
 def test_scores_are_those_of_scikit_learns_own_cross_validation(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    preprocessed = retrain("one")["preprocessed"]
+    preprocessed = retrained(sample_bytes)["preprocessed"]
     training = pd.read_csv(
         io.StringIO("\n".join(lines_of(bucket.get(preprocessed["training"]["key"]).body)))
     )

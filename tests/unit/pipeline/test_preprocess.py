@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from tests.pipeline import rows_of
 from tests.unit.conftest import smaller, with_column
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -127,20 +128,16 @@ def test_missing_cells_are_counted_and_reach_the_model_as_missing(
 
 @pytest.mark.usefixtures("few_trees")
 def test_where_nothing_may_be_missing_nothing_is_counted(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    assert retrain("one")["preprocessed"]["missing"] == {}
+    assert retrained(sample_bytes)["preprocessed"]["missing"] == {}
 
 
 @pytest.mark.usefixtures("few_trees")
 def test_rows_to_train_on_are_named_with_the_columns_that_name_them(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    preprocessed = retrain("one")["preprocessed"]
+    preprocessed = retrained(sample_bytes)["preprocessed"]
 
     seen = json.loads(bucket.get(preprocessed["training_rows"]["key"]).body)
     rows = Rows(bucket.get(preprocessed["training"]["key"]).body, params())

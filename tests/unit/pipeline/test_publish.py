@@ -15,6 +15,7 @@ from rows import Rows
 
 from tests.pipeline import Context
 from tests.unit.conftest import smaller, tuning_of
+from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -26,9 +27,8 @@ OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md", "
 
 
 @pytest.fixture
-def came_to(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> dict[str, Any]:
-    upload(sample_bytes)
-    return retrain("one")
+def came_to(retrained: Retrained, sample_bytes: bytes) -> dict[str, Any]:
+    return retrained(sample_bytes)
 
 
 def published(registry: Registry, came_to: dict[str, Any]) -> Version:

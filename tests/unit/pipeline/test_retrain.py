@@ -20,6 +20,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from data.generate import CEILING_R2
 from tests.pipeline import lines_of
 from tests.unit.conftest import ROOT, Candidate
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -47,11 +48,9 @@ def test_on_the_real_data_the_verdict_says_that_the_average_is_not_beaten(
 
 
 def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
-    upload: Upload, retrain: Retrain, sample: Path
+    retrained: Retrained, sample: Path
 ) -> None:
-    upload(sample.read_bytes())
-
-    verdict = retrain("sample")["evaluated"]["verdict"]
+    verdict = retrained(sample.read_bytes())["evaluated"]["verdict"]
 
     assert CEILING_R2 - 0.1 < verdict["candidate"]["r2"]["value"] < CEILING_R2 + 0.1
     assert verdict["rmse_difference"]["high"] < 0
@@ -62,10 +61,9 @@ def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
 
 
 def test_training_twice_makes_the_same_bytes(
-    upload: Upload, retrain: Retrain, sample: Path, monkeypatch: pytest.MonkeyPatch
+    retrain: Retrain, retrained: Retrained, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload(sample.read_bytes())
-    first = retrain("one")
+    first = retrained(sample.read_bytes())
     monkeypatch.setattr(cache, "code_digest", lambda source: f"changed {source}")
 
     second = retrain("two")
@@ -98,10 +96,9 @@ def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, 
 
 
 def test_the_joblib_model_answers_as_the_scores_say(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample: Path, tmp_path: Path
+    bucket: Bucket, retrained: Retrained, sample: Path, tmp_path: Path
 ) -> None:
-    upload(sample.read_bytes())
-    came_to = retrain("one")
+    came_to = retrained(sample.read_bytes())
 
     def read(artefact: dict[str, str]) -> Path:
         file = tmp_path / artefact["sha256"]

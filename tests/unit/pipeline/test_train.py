@@ -30,6 +30,8 @@ from tests.unit.conftest import smaller
 if TYPE_CHECKING:
     from clinical.kinds import Value
 
+from tests.unit.pipeline.conftest import Retrained
+
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
@@ -92,12 +94,11 @@ def test_support_counts_training_rows() -> None:
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_graph_says_what_it_was_made_of(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
     decisions = smaller(params(), trees=5)  # as the fixture has it
 
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     graph = onnx.load_from_string(read_verified(bucket, Artefact(**came_to["trained"]["onnx"])))
     assert {one.key: one.value for one in graph.metadata_props} == {
@@ -124,10 +125,9 @@ def test_other_decisions_make_another_version(
 
 @pytest.mark.usefixtures("few_trees")
 def test_explanations_compare_with_training_rows(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     def read(artefact: dict[str, str]) -> bytes:
         return read_verified(bucket, Artefact(**artefact))
@@ -143,10 +143,9 @@ def test_explanations_compare_with_training_rows(
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_plain_average_is_that_of_the_training_rows(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     training = pd.read_csv(
         io.StringIO(
@@ -159,11 +158,9 @@ def test_the_plain_average_is_that_of_the_training_rows(
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_interval_is_made_of_a_residual_of_every_training_row(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    trained = retrain("one")["trained"]
+    trained = retrained(sample_bytes)["trained"]
 
     interval = read_reference(bucket, Artefact(**trained["reference"])).interval
     assert (interval.coverage, interval.residuals, interval.folds) == (0.9, 800, 5)

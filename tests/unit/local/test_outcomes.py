@@ -3,8 +3,8 @@ from typing import Any
 
 from rich.console import Console
 
-from local.__main__ import show_notes, show_rejection
 from local.executions import Outcome
+from local.outcomes import show_notes, show_rejection
 
 
 def printed(outcome: Outcome) -> str:

@@ -1,0 +1,131 @@
+"""Take a file from the browser, and upload it in parts to where it starts a state machine."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+
+from nicegui import events, ui
+
+from local import executions, failures, uploading
+from local.cloud import CloudFailed
+from local.machines import Machine
+from local.stack import Stack
+from local.uploading import megabytes
+
+SHOW_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Which files are taken.
+
+    most: bytes that one may have; any number unless given. endings: of its name, as a browser
+    takes them; any unless given. refused: what to say of another file.
+    """
+
+    refused: str
+    most: int | None = None
+    endings: str = ""
+
+
+class Upload:
+    """A button that takes a file, a place to drop one on, and how far its upload is.
+
+    arrived: is called with the ARN of the execution that an upload started.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        machine: Machine,
+        text: str,
+        taken: Taken,
+        arrived: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._stack = stack
+        self._machine = machine
+        self._arrived = arrived
+        picker = ui.upload(
+            max_file_size=taken.most,
+            auto_upload=True,
+            on_begin_upload=lambda: self._show("Receiving the file", None),
+            on_upload=self._received,
+            on_rejected=lambda: ui.notify(taken.refused, type="negative"),
+        )
+        picker.classes("hidden")  # the button beside it has a name
+        if taken.endings:
+            picker.props(f'accept="{taken.endings}"')
+        self._picker = picker
+        place = ui.column().classes("w-full gap-2 drop")
+        place.on("dragover", js_handler="(event) => event.preventDefault()")
+        place.on(
+            "drop",
+            js_handler=f"""(event) => {{
+              event.preventDefault();
+              runMethod({picker.id}, "addFiles", [event.dataTransfer.files]);
+            }}""",
+        )
+        with place:
+            ui.button(text, on_click=lambda: picker.run_method("pickFiles"), color=None).props(
+                "no-caps outline"
+            )
+            ui.label("or drop one here").classes("text-sm")
+            self._bar = ui.linear_progress(0, show_value=False).props(
+                'aria-label="How far the upload is" instant-feedback'
+            )
+            self._bar.set_visibility(False)
+            self._status = ui.label().classes("text-sm").props("role=status")
+
+    async def _received(self, event: events.UploadEventArguments) -> None:
+        """Upload what the browser sent; it lies in a file, for it may be larger than memory."""
+        name = PurePath(event.file.name).name
+        try:
+            with TemporaryDirectory(prefix="upload-") as folder:
+                path = Path(folder) / "file"
+                await event.file.save(path)
+                arn = await self._sent(path, name)
+        except (CloudFailed, *failures.UNREACHABLE) as error:
+            ui.notify(f"{name}: {error}", type="negative", multi_line=True)
+            self._show(f"{name} was not uploaded.", None, done=True)
+            return
+        finally:
+            self._picker.reset()  # else the same file again would be refused
+        self._show(f"{name} is uploaded.", None, done=True)
+        await self._arrived(arn)
+
+    async def _sent(self, path: Path, name: str) -> str:
+        size, sent = uploading.size_of(path), Sent()
+        task = asyncio.create_task(
+            asyncio.to_thread(uploading.upload, self._stack, path, self._machine, sent.add, name)
+        )
+        while not task.done():
+            self._show(
+                f"Uploading {name}: {megabytes(sent.bytes)} of {megabytes(size)}",
+                sent.bytes / size if size else None,
+            )
+            await asyncio.wait({task}, timeout=SHOW_SECONDS)
+        uploaded = task.result()
+        self._show(f"{name} is uploaded, and its execution about to start", None)
+        return await asyncio.to_thread(executions.started_by, self._stack, uploaded, self._machine)
+
+    def _show(self, status: str, share: float | None, *, done: bool = False) -> None:
+        """Show how far it is: as a share, or that it is not known."""
+        self._status.text = status
+        self._bar.set_visibility(not done)
+        self._bar.props(add="indeterminate" if share is None else "", remove="indeterminate")
+        self._bar.value = share or 0
+
+
+class Sent:
+    """How many bytes were sent so far, as several threads tell."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._turn = threading.Lock()
+
+    def add(self, sent: int) -> None:
+        with self._turn:
+            self.bytes += sent
