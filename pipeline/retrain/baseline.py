@@ -1,14 +1,14 @@
 """A ridge regression, which a model has to be worth more than to be worth its complexity."""
 
 import numpy as np
+import pandas as pd
 from clinical import telemetry
 from clinical.params import Params
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline
 
-from retrain.encoding import Matrix
-from retrain.families import on_one_thread, standardized
-from retrain.many_rows import blocks_of, some_of
+from retrain.families import ENCODER, Estimator, on_one_thread, standardized
+from retrain.many_rows import blocks_of, some_of, width_of
 
 # Of standardized features, from next to none to one that leaves hardly more than the average.
 PENALTIES = np.logspace(-3, 6, 19)
@@ -18,23 +18,29 @@ type Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def ridge_predictions(
-    training: Matrix, target: Array, held_out: Matrix, params: Params
+    encoder: Estimator,
+    training: pd.DataFrame,
+    target: Array,
+    held_out: pd.DataFrame,
+    params: Params,
 ) -> list[float] | None:
-    """Predict held-out rows (m, d) by a ridge regression on training rows (n, d), target (n,).
+    """Predict held-out rows (m,) by a ridge regression on training rows (n,), target (n,).
 
-    Rows are encoded, NaN for what is missing. The penalty is the best of `PENALTIES` by
-    leave-one-out, which takes one decomposition: of some rows, where there are many. None where
-    linear algebra fails on the rows, which is logged: a baseline stops no model.
+    encoder: makes numbers of tables of them, with NaN for what is missing.
+    The penalty is the best of `PENALTIES` by leave-one-out, which takes one decomposition: of some
+    rows, where there are many. None where linear algebra fails on the rows, which is logged: a
+    baseline stops no model.
     """
-    few = some_of(len(target), params.seed)
-    ridge = Pipeline([*standardized(), ("ridge", RidgeCV(PENALTIES))])
+    width = width_of(params)
+    few = some_of(len(target), params.seed, width)
+    ridge = Pipeline([(ENCODER, encoder), *standardized(), ("ridge", RidgeCV(PENALTIES))])
     try:
         with on_one_thread():
-            ridge.fit(training[few], target[few])
+            ridge.fit(training.iloc[few], target[few])
             if len(few) < len(target):
-                refit(ridge, training, target)
+                refit(ridge, training, target, width)
             predicted = np.concatenate(
-                [ridge.predict(held_out[rows]) for rows in blocks_of(*held_out.shape)]
+                [ridge.predict(held_out.iloc[rows]) for rows in blocks_of(len(held_out), width)]
             )
     except np.linalg.LinAlgError as error:
         telemetry.logger().error("No ridge regression can be fitted.", error=str(error))
@@ -43,7 +49,7 @@ def ridge_predictions(
     return rounded
 
 
-def refit(ridge: Pipeline, training: Matrix, target: Array) -> None:
+def refit(ridge: Pipeline, training: pd.DataFrame, target: Array, width: int) -> None:
     """Fit a regression of some rows to all, with its penalty, by the normal equations.
 
     They are sums over rows, of which memory holds a block at a time. Features stay standardized as
@@ -54,8 +60,8 @@ def refit(ridge: Pipeline, training: Matrix, target: Array) -> None:
     of_features = len(regression.coef_)
     total, products = np.zeros(of_features), np.zeros(of_features)
     squares = np.zeros((of_features, of_features))
-    for rows in blocks_of(*training.shape):
-        features = prepare.transform(training[rows])
+    for rows in blocks_of(len(target), width):
+        features = prepare.transform(training.iloc[rows])
         total += features.sum(axis=0)
         squares += features.T @ features
         products += features.T @ (target[rows] - average)

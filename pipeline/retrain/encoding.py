@@ -8,7 +8,7 @@ import pandas as pd
 from clinical.params import Params
 from rows import Rows
 from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from retrain.many_rows import Columns, blocks_of
 
@@ -39,16 +39,19 @@ def encoded(encoder: ColumnTransformer, table: pd.DataFrame) -> Matrix:
     return features
 
 
-def fitted_encoder(table: pd.DataFrame, params: Params) -> ColumnTransformer:
+def fitted_encoder(
+    table: pd.DataFrame, params: Params, *, numbered: bool = False
+) -> ColumnTransformer:
     """Give the encoder, ready to use: it learns its columns' names, and nothing of their rows."""
-    return encoder_of(params).fit(table.head(1))
+    return encoder_of(params, numbered=numbered).fit(table.head(1))
 
 
-def encoder_of(params: Params) -> ColumnTransformer:
+def encoder_of(params: Params, *, numbered: bool = False) -> ColumnTransformer:
     """Categories one-hot, in params.yaml's order; numbers as they are, for trees need no scale.
 
     All are float32, of which no family sees more. What is missing needs no filling in here: among
     categories it is one more, and of numbers each family makes something of its own.
+    numbered: whether a category is one number, its place in that order, instead of one-hot.
     """
     categories = {
         name: list(kind.categories)
@@ -56,12 +59,15 @@ def encoder_of(params: Params) -> ColumnTransformer:
         if kind.categories is not None
     }
     numbers = [name for name in params.features if name not in categories]
-    one_hot = OneHotEncoder(
-        categories=list(categories.values()), sparse_output=False, dtype=np.float32
+    words = list(categories.values())
+    coder = (
+        OrdinalEncoder(categories=words, dtype=np.float32)
+        if numbered
+        else OneHotEncoder(categories=words, sparse_output=False, dtype=np.float32)
     )
     return ColumnTransformer(
         [
-            *([("categories", one_hot, list(categories))] if categories else []),
+            *([("categories", coder, list(categories))] if categories else []),
             *([("numbers", "passthrough", numbers)] if numbers else []),
         ]
     )

@@ -12,7 +12,7 @@ round them by themselves, and the others begin with `as_float32`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import numpy as np
 import sklearn.linear_model
@@ -23,7 +23,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from retrain.encoding import fitted_encoder
+from retrain.many_rows import width_of
+
 if TYPE_CHECKING:
+    import pandas as pd
     from clinical.params import Params
 
     from retrain.graph import Graph
@@ -32,14 +36,30 @@ type Estimator = Any  # scikit-learn has no types
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 ENCODER, REGRESSOR = "encoder", "regressor"
+# Bytes of training rows that are encoded one-hot, where there is a choice: a fit and its copies
+# take three times that, of the 3 GB that a Lambda function has.
+MOST_ONE_HOT = 2**29
 
 
 class Family[Hyperparameters: decided.Hyperparameters](ABC):
-    """A family of models, of which one has these hyperparameters, in a study of these decisions."""
+    """A family of models, of which one has these hyperparameters, in a study of these decisions.
+
+    HAS_THRESHOLDS: whether it divides rows by them. Then categories may be numbers, which is as
+    good to tell them apart, takes a few more branches, and much less memory where there are many.
+    """
+
+    HAS_THRESHOLDS: ClassVar[bool] = True
 
     def __init__(self, hyperparameters: Hyperparameters, params: Params) -> None:
         self.hyperparameters = hyperparameters
         self.params = params
+
+    def encoder(self, table: pd.DataFrame) -> Estimator:
+        """Give the fitted encoder of training rows, with which models of them are to begin."""
+        size = len(table) * width_of(self.params) * np.dtype(np.float32).itemsize
+        return fitted_encoder(
+            table, self.params, numbered=self.HAS_THRESHOLDS and size > MOST_ONE_HOT
+        )
 
     @abstractmethod
     def regressor(self) -> Estimator:
@@ -189,6 +209,8 @@ class GradientBoosting(Family[decided.GradientBoosting]):
 
 class Ridge(Family[decided.Ridge]):
     """A linear model with small coefficients. Source: Hoerl and Kennard, Ridge Regression, 1970."""
+
+    HAS_THRESHOLDS = False
 
     @override
     def regressor(self) -> Estimator:

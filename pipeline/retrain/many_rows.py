@@ -1,6 +1,6 @@
 """What is done where there are many rows: they are taken in blocks, or some stand for all.
 
-Up to `MOST_JUDGED` rows, and in one block, nothing is computed otherwise than without it.
+Up to `LEAST_JUDGED` rows, nothing is computed otherwise than without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +12,7 @@ AT_ONCE = 2**24  # encoded numbers in memory: 64 MB of float32, whatever the dat
 # Rows that stand for all where more would say the same: a 90 % quantile of so many residuals is
 # off by 0.13 % of coverage, by chance (standard error), and a penalty of a regression by less.
 MOST_JUDGED = 50_000
+LEAST_JUDGED = 10_000  # however wide they are
 
 type Column = np.ndarray[tuple[int], np.dtype[np.generic]]
 type Columns = Mapping[str, Column]
@@ -29,11 +30,15 @@ def blocks_of(rows: int, width: int) -> Iterator[slice]:
         yield slice(first, min(first + size, rows))
 
 
-def some_of(rows: int, seed: int) -> Which:
-    """Draw the numbers of rows that stand for all, in their order: all where they are not many."""
-    if rows <= MOST_JUDGED:
+def some_of(rows: int, seed: int, width: int = 1) -> Which:
+    """Draw the numbers of rows that stand for all, in their order: all where they are not many.
+
+    width: the numbers that each becomes, where rows of many are to be fewer.
+    """
+    most = min(MOST_JUDGED, max(AT_ONCE // width, LEAST_JUDGED))
+    if rows <= most:
         return np.arange(rows)
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_JUDGED])
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 
 
 def width_of(params: Params) -> int:

@@ -14,8 +14,8 @@ from clinical.verdict import Estimate
 from rows import Rows
 from stage import stage
 
-from retrain.encoding import Matrix, encoded, fitted_encoder, table_of
-from retrain.families import on_one_thread, regressor_of
+from retrain.encoding import Matrix, encoded, table_of
+from retrain.families import family_of, on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
 # Fewer make no model that says anything, and no interval that holds what it should.
@@ -38,7 +38,7 @@ def learning_curve(
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     table = table_of(training)
-    encoder = fitted_encoder(table, params)
+    encoder = family_of(chosen.hyperparameters or params.model, params).encoder(table)
     curve = measured(
         (encoded(encoder, table), training.target()),
         (encoded(encoder, table_of(held_out)), held_out.target()),

@@ -17,9 +17,9 @@ from stage import stage
 
 from retrain.averaging import Counting, as_combinations, counting, counts_of, in_order_of
 from retrain.baseline import ridge_predictions
-from retrain.encoding import dumped, encoded, fitted_encoder, table_of
+from retrain.encoding import dumped, encoded, encoder_of, table_of
 from retrain.export import as_onnx
-from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
+from retrain.families import ENCODER, REGRESSOR, family_of, model_of, on_one_thread
 from retrain.grouped import groups_in, half_widths
 from retrain.intervals import (
     LeftOut,
@@ -46,25 +46,25 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    table, target = table_of(training), training.target()
-    encoder = fitted_encoder(table, params)
-    features, asked = encoded(encoder, table), encoded(encoder, table_of(held_out))
+    table, target, asked = table_of(training), training.target(), table_of(held_out)
     hyperparameters = chosen.hyperparameters or params.model
 
     family = family_of(hyperparameters, params)
-    model = model_of(family, encoder)
+    model = model_of(family, family.encoder(table))
+    features = encoded(model[ENCODER], table)
     counted = counting(recorded, training, params)
     with on_one_thread():
         left_out = predicted_when_left_out(model, features, training, counted, params)
         model[REGRESSOR].fit(features, target)
     family.settle(model[REGRESSOR])
     recorded_of, served = target[left_out.rows], np.clip(left_out.scores[()], *params.scale)
-    baseline = ridge_predictions(features, target, asked, params)
+    del features  # as large as all that follows
+    baseline = ridge_predictions(encoder_of(params), table, target, asked, params)
     reference = artefacts.write_json(
         "reference.json",
         reference_of(training, recorded, counted, left_out, params),
     )
-    predictions: list[float] = model[REGRESSOR].predict(asked).tolist()
+    predictions: list[float] = model[REGRESSOR].predict(encoded(model[ENCODER], asked)).tolist()
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
         onnx=artefacts.write(

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
-from clinical.hyperparameters import RandomForest
+from clinical.hyperparameters import GradientBoosting, Model, RandomForest, Ridge
 from clinical.kinds import Category, Number, YesNo
 from clinical.params import params
 from model.scorer import Scorer
-from retrain import many_rows
+from retrain import families, many_rows
 from retrain.averaging import Averaging, counting
 from retrain.baseline import ridge_predictions
 from retrain.encoding import as_table, encoded, encoder_of, fitted_encoder, table_of
@@ -18,7 +18,7 @@ from retrain.export import TENSORS, as_onnx, name_inputs
 from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
 from retrain.graph import OPSET, Graph
 from retrain.intervals import by_table, conformal, predicted_when_left_out
-from retrain.many_rows import MOST_JUDGED, blocks_of, in_blocks, some_of, width_of
+from retrain.many_rows import LEAST_JUDGED, MOST_JUDGED, blocks_of, in_blocks, some_of, width_of
 from retrain.stages.extract_combinations import valid_combinations
 from retrain.stages.learning_curve import squared_errors
 from retrain.state import Chosen
@@ -35,8 +35,12 @@ from tests.unit.conftest import smaller
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+type Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
+RIDGE = Ridge(alpha=1)
+BOOSTING = GradientBoosting(
+    learning_rate=0.3, max_iter=30, max_leaf_nodes=8, min_samples_leaf=5, l2_regularization=0
+)
 FEW = 60  # rows on which a tree of these tests is grown
 FOREST = RandomForest(
     n_estimators=8, max_depth=15, min_samples_split=5, min_samples_leaf=2, max_samples=FEW
@@ -85,6 +89,11 @@ def test_up_to_a_number_all_rows_are_judged_and_of_more_the_same_draw() -> None:
     assert (np.diff(drawn) > 0).all()
     assert drawn.tolist() == some_of(3 * MOST_JUDGED, seed=1).tolist()
     assert drawn.tolist() != some_of(3 * MOST_JUDGED, seed=2).tolist()
+
+
+def test_wide_rows_are_judged_by_fewer_but_never_by_fewer_than_a_number() -> None:
+    assert len(some_of(3 * MOST_JUDGED, seed=1, width=1000)) == many_rows.AT_ONCE // 1000
+    assert len(some_of(3 * MOST_JUDGED, seed=1, width=10**6)) == LEAST_JUDGED
 
 
 @pytest.mark.usefixtures("in_small_blocks")
@@ -190,7 +199,7 @@ def test_trees_of_left_out_folds_and_of_the_learning_curve_have_no_more_rows_eit
     counted = counting(valid_combinations(sample, decisions), sample, decisions)
 
     predicted_when_left_out(model, features, sample, counted, decisions)
-    squared_errors((features, target), (features[:9], target[:9]), [40, 300], Chosen(), decisions)
+    squared_errors((features, target), (features, target), [40, 300], Chosen(), decisions)
 
     folds, curve = sizes[: decisions.intervals.folds], sizes[decisions.intervals.folds :]
     assert folds == [{FEW}] * decisions.intervals.folds
@@ -239,6 +248,44 @@ def test_the_graph_of_a_forest_is_what_skl2onnx_makes_of_it(nullable: bool) -> N
     assert found.SerializeToString() == expected.SerializeToString()
 
 
+@pytest.mark.parametrize("decided", [FOREST, BOOSTING], ids=lambda one: one.family)
+def test_trees_take_numbers_for_categories_where_one_hot_would_be_too_much(
+    decided: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {
+        "site": Category(kind="category", values=tuple(f"s{n}" for n in range(300))),
+        "arm": Category(kind="category", values=("b", "a"), nullable=True),
+        "dose": Number(kind="number", min=0, max=9, decimals=1, nullable=True),
+    }
+    decisions = params().model_copy(
+        update={"columns": {**columns, "Improvement_Score": params().outcome}}
+    )
+    generator = np.random.default_rng(1)
+    rows = {
+        "dose": np.where(np.arange(400) % 7, np.round(generator.uniform(0, 9, 400), 1), np.nan),
+        "site": generator.choice([f"s{n}" for n in range(300)], 400).astype(object),
+        "arm": generator.choice(["a", "b", ""], 400).astype(object),
+    }
+    table, outcome = as_table(rows), np.nan_to_num(rows["dose"]) + 2 * (rows["arm"] == "a")
+    family = family_of(decided, decisions)
+    one_hot = family.encoder(table)
+    monkeypatch.setattr(families, "MOST_ONE_HOT", 400 * width_of(decisions) * 4 - 1)
+
+    encoder = family.encoder(table)
+
+    assert encoded(one_hot, table).shape == (400, 300 + 3 + 1)
+    features = encoded(encoder, table)
+    assert features.shape == (400, 3)
+    model = model_of(family, encoder)
+    with on_one_thread():
+        model[REGRESSOR].fit(features, outcome)
+    family.settle(model[REGRESSOR])
+    scores = Scorer(as_onnx(model, family, {}, decisions)).score(rows)
+    assert scores == pytest.approx(model.predict(table), abs=1e-6 * decisions.width)
+    assert np.corrcoef(scores, outcome)[0, 1] > 0.9
+    assert family_of(RIDGE, decisions).encoder(table).transform(table).shape[1] == 304
+
+
 # ---- Intervals, averages and the baseline ----
 
 
@@ -285,13 +332,13 @@ def test_averages_are_the_same_in_whatever_block(
 def test_a_baseline_with_the_penalty_of_some_rows_predicts_about_as_that_of_all(
     sample: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features, target = features_of(sample)
-    features[::7, -1] = np.nan
-    whole = ridge_predictions(features, target, features[:50], params())
+    table, target, encoder = table_of(sample), sample.target(), encoder_of(params())
+    table.loc[::7, "Age"] = np.nan
+    whole = ridge_predictions(encoder, table, target, table.head(50), params())
     monkeypatch.setattr(many_rows, "MOST_JUDGED", 200)
-    monkeypatch.setattr(many_rows, "AT_ONCE", 64 * features.shape[1])
+    monkeypatch.setattr(many_rows, "AT_ONCE", 64 * width_of(params()))
 
-    some = ridge_predictions(features, target, features[:50], params())
+    some = ridge_predictions(encoder, table, target, table.head(50), params())
 
     assert whole is not None
     assert some is not None
