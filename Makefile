@@ -15,7 +15,7 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 119
+METRICS ?= 135
 WORKERS ?= 4
 STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
@@ -139,7 +139,7 @@ bench-statistics: $(READY) ## Simulate known truths, and write what was found of
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=119]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=135]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback
@@ -202,6 +202,7 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 	$(COMPILE) --group model -c requirements-dev.txt -o layers/model/requirements.txt
 	$(COMPILE) --group training -c requirements-dev.txt -o layers/training/requirements.txt \
 	  $(addprefix --no-emit-package ,$(CLINICAL))
+	$(COMPILE) --group parquet -c requirements-dev.txt -o layers/parquet/requirements.txt
 	$(COMPILE) $(UPGRADE) --group cloud -o local/emulator/requirements.txt
 	$(COMPILE) $(UPGRADE) --group runtime -o tests/sam_local/requirements.txt
 	$(COMPILE) $(UPGRADE) --group release -o tests/release/requirements.txt

@@ -16,7 +16,6 @@ from retrain.encoding import encoder_of, table_of
 from retrain.families import family_of, model_of, on_one_thread
 from retrain.folds import folds
 from rich.console import Console
-from rows import Rows
 from sklearn.base import clone
 
 from bench.uploads import ended
@@ -24,6 +23,7 @@ from local import executions
 from local.cloud import ROOT
 from local.emulators import stack_at
 from local.stack import Stack
+from tests.pipeline import rows_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ def retrained(stack: Stack, body: bytes) -> tuple[float, float]:
 
 def fitted(body: bytes) -> float:
     """Fit as often as no retrain can do without, on the same rows: seconds."""
-    whole = Rows(body, params())
+    whole = rows_of(body, params())
     table, target = table_of(whole), whole.target()
     model = model_of(family_of(params().model, params()), encoder_of(params()))
     began = time.perf_counter()

@@ -38,8 +38,10 @@ from data.generate import (
     as_csv,
     patients,
 )
+from tests.pipeline import rows_of
 
 SEEDS = 20
+
 ASKED = 200
 OTHERS = 100_000  # added to a seed: other patients than those of any data set
 FAMILIES: dict[str, hyperparameters.Model] = {
@@ -91,10 +93,10 @@ def measured(rows: int, seed: int, decided: hyperparameters.Model) -> Found:
     decisions = params().model_copy(update={"seed": seed})
     drawn = patients(rows, seed)
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
-    training, held_out = (rows_of(part, decisions) for part in parts)
+    training, held_out = (rows_with(part, decisions) for part in parts)
     family = family_of(decided, decisions)
     model = model_of(family, encoder_of(decisions))
-    recorded = valid_combinations(rows_of(drawn, decisions), decisions)
+    recorded = valid_combinations(rows_with(drawn, decisions), decisions)
     counted = counting(recorded, training, decisions)
     with on_one_thread():
         left_out = predicted_when_left_out(model, training, counted, decisions)
@@ -114,7 +116,7 @@ def measured(rows: int, seed: int, decided: hyperparameters.Model) -> Found:
     each = len(asked) // ASKED
     said, truth = (
         pairs(values.reshape(ASKED, each))
-        for values in (scores(rows_of(asked, decisions)), np.array([*map(expected, asked)]))
+        for values in (scores(rows_with(asked, decisions)), np.array([*map(expected, asked)]))
     )
     normal = np.vectorize(NormalDist(0, NOISE * 2**0.5).cdf)
     wins = wins_of(
@@ -130,8 +132,8 @@ def pairs(values: Floats) -> Floats:
     return (values[:, first] - values[:, second]).reshape(-1)
 
 
-def rows_of(drawn: list[Patient], decisions: Params) -> Rows:
-    return Rows(as_csv(drawn).encode(), decisions)
+def rows_with(drawn: list[Patient], decisions: Params) -> Rows:
+    return rows_of(as_csv(drawn), decisions)
 
 
 def main() -> None:

@@ -21,20 +21,21 @@ from pydantic import BaseModel
 from tests.pipeline import measure, own_cloud, retrain
 
 HERE = Path(__file__).parent
-STAGES = HERE.parent / "pipeline/retrain/stages"
+PIPELINE = HERE.parent / "pipeline"
 EXECUTION = "sample"
 ALWAYS = {"version_id": "", "uploaded_at": "2026-11-25T12:00:00Z"}
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 
 
-def stages() -> list[str]:
-    """Name every stage, in the order of the alphabet."""
-    return sorted(path.stem for path in STAGES.glob("*.py") if path.stem != "__init__")
+def stages(machine: str = "retrain") -> list[str]:
+    """Name every stage of a machine, in the order of the alphabet."""
+    files = (PIPELINE / machine / "stages").glob("*.py")
+    return sorted(path.stem for path in files if path.stem != "__init__")
 
 
-def inputs_of(name: str) -> dict[str, type[BaseModel]]:
+def inputs_of(name: str, machine: str = "retrain") -> dict[str, type[BaseModel]]:
     """Read a stage's inputs and their types from its signature."""
-    function = getattr(importlib.import_module(f"retrain.stages.{name}"), name).__wrapped__
+    function = getattr(importlib.import_module(f"{machine}.stages.{name}"), name).__wrapped__
     hints = {name: one.annotation for name, one in inspect.signature(function).parameters.items()}
     return {name: kind for name, kind in hints.items() if kind not in stage._GIVEN}  # noqa: SLF001
 

@@ -14,8 +14,8 @@ from clinical.kinds import Category, Kind
 from clinical.params import Params, parse_params
 from decoding import decoded
 from header import NUMBER, SEPARATOR_LINE, folded
-from reading import Table, read
 from records import SEPARATORS, Row, first_records, is_empty
+from tables import Table, read
 from wording import counted, listed, quoted
 
 from local import guesses, scalars
@@ -110,7 +110,7 @@ def _data_set(name: str, body: bytes, asked: Asked, decided: Params) -> DataSet:
     if len(columns) < 2:  # noqa: PLR2004
         raise CloudFailed(f"{name} has one column only: there is nothing to predict from")
     table = read(name, body, decided.model_copy(update={"columns": columns}))
-    if not table.numbers:
+    if not len(table.numbers):
         raise CloudFailed(f"{name} has no row as wide as its header")
     notes = list(table.notes)
     if table.ragged:
@@ -167,9 +167,10 @@ def _column(name: str, names: list[str], wanted: str, said: str) -> str:
 def _as_meant(table: Table) -> tuple[dict[str, Cells], list[str]]:
     """Write what is missing as "", and decimal commas as points, as the pipeline does."""
     found = {}
-    for name, cells in table.columns.items():
-        words = frozenset(cell for cell in set(cells) if cell and cell.casefold() in MISSING)
-        found[name] = Cells(name, tuple("" if cell in words else cell for cell in cells), words)
+    for name, column in table.columns.items():
+        words = frozenset(cell for cell in column.cells if cell and cell.casefold() in MISSING)
+        meant = column.rewritten(dict.fromkeys(words, ""))
+        found[name] = Cells(name, tuple(meant.rows), words)
     swapped = {
         name: replace(column, cells=tuple(cell.translate(SWAPPED) for cell in column.cells))
         for name, column in found.items()

@@ -371,7 +371,7 @@ def folders_in(home: Path) -> list[Path]:
 def source_digest(study: Study = THE_DRUG_STUDY) -> str:
     """Digest all that `sam build` and `sam deploy` read, for a study."""
     digest = hashlib.sha256()
-    files = [ROOT / "template.yaml", ROOT / "samconfig.toml"]
+    files = [ROOT / name for name in ("template.yaml", "dashboard.yaml", "samconfig.toml")]
     for folder in ("functions", "layers", "pipeline"):
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     for path in sorted(path for path in files if path.suffix != ".pyc"):

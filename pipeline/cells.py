@@ -5,12 +5,13 @@ digest however they were written; nothing is written for what is missing.
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-import pandas as pd
-import pandera.pandas as pa
-from clinical.kinds import Kind, Rule
+from clinical.kinds import Kind, broken_rule
 from clinical.params import Params
-from reading import Table
+from columns import Column
+from tables import Table
 from wording import counted, quoted
 
 WITH_POINT, WITH_COMMA = (re.compile(rf"-?[0-9]*\{mark}[0-9]+") for mark in ".,")
@@ -39,47 +40,45 @@ MISSING = frozenset(
     }
 )
 
-type Cells = pd.Series[str]
-type Verdicts = pd.Series[bool]
 
-
-def as_meant(table: Table, params: Params) -> tuple[pd.DataFrame, list[str]]:
+def as_meant(table: Table, params: Params) -> tuple[dict[str, Column], list[str]]:
     """Write what is missing as "", and decimal commas as points; tell of both.
 
-    Returns strings, one column for each of the contract that is there, indexed by row number.
+    Returns a column for each of the contract that is there.
     """
-    meant = pd.DataFrame(table.columns, index=table.numbers, dtype="str")
-    notes = []
-    for name in table.columns:
-        said = _words_for_missing(meant[name], params.columns[name])
-        if said.any():
-            meant[name] = meant[name].mask(said, "")
-            cells = counted(int(said.sum()), "cell")
+    meant, notes = {}, []
+    for name, column in table.columns.items():
+        words = words_for_missing(column.cells, params.columns[name])
+        meant[name] = column.rewritten(dict.fromkeys(words, ""))
+        if words:
+            cells = counted(_rows(column, words), "cell")
             notes.append(f"{cells} of {quoted(name)} read as missing: NA, null, - and the like.")
     numeric = [name for name in table.columns if params.columns[name].is_number]
-    if table.separator != "," and numeric and _has_decimal_commas(meant[numeric]):
+    if table.separator != "," and has_decimal_commas(meant[name] for name in numeric):
         notes.append("Decimal commas read as points.")
         for name in numeric:  # a point there is no decimal point, and breaks the rule
-            meant[name] = meant[name].str.translate(SWAPPED)
-    for name in table.columns:
-        column = params.columns[name]
-        finer = {cell for cell in meant[name].unique() if column.is_finer(cell)}
+            column = meant[name]
+            meant[name] = column.rewritten({cell: cell.translate(SWAPPED) for cell in column.cells})
+    for name, column in meant.items():
+        finer = set(filter(params.columns[name].is_finer, column.cells))
         if finer:
-            cells = counted(int(meant[name].isin(finer).sum()), "cell")
+            cells = counted(_rows(column, finer), "cell")
             notes.append(f"{cells} of {quoted(name)} rounded, as its decimals are declared.")
     return meant, notes
 
 
-def checks(column: Kind) -> list[pa.Check]:
-    """Say what a column's cells must keep; a cell breaks one rule at most, the first it meets.
-
-    Each distinct cell is judged once: a column has few, and may have a million rows.
-    """
-    rules = column.rules()
-    found = [_check(rule, rules[:before]) for before, rule in enumerate(rules)]
-    if column.is_unique:
-        found.append(pa.Check(_is_alone, name="repeated", error="repeated"))
-    return found
+def broken_rules(column: Column, kind: Kind) -> Iterator[tuple[str, set[str]]]:
+    """Give each rule that cells break, with those cells; a cell breaks the first it meets alone."""
+    rules = kind.rules()
+    broken: dict[str, set[str]] = {rule.name: set() for rule in rules}
+    for cell in column.cells:
+        if name := broken_rule(cell, rules):
+            broken[name].add(cell)
+    yield from ((rule, cells) for rule, cells in broken.items() if cells)
+    if kind.is_unique:
+        repeated = {cell for cell, count in column.counts.items() if cell and count > 1}
+        if repeated:
+            yield "repeated", repeated
 
 
 def listed(column: Kind) -> tuple[str, ...]:
@@ -87,61 +86,45 @@ def listed(column: Kind) -> tuple[str, ...]:
     return tuple(map(str, column.listed))
 
 
-def varies(cells: Cells, column: Kind) -> bool:
+def varies(column: Column, kind: Kind) -> bool:
     """Whether values differ, among the cells that keep the rules."""
-    rules = column.rules()
-    kept = cells[cells.isin({c for c in cells.unique() if all(rule.keeps(c) for rule in rules)})]
-    return len(kept) <= 1 or len(canonical(kept, column).unique()) > 1
+    rules = kind.rules()
+    kept = {cell: count for cell, count in column.counts.items() if not broken_rule(cell, rules)}
+    return sum(kept.values()) <= 1 or len(set(map(kind.canonical, kept))) > 1
 
 
-def canonical(cells: Cells, column: Kind) -> Cells:
-    """Write cells that keep the rules in the one form that each of their values has."""
-    return cells.map({cell: column.canonical(cell) for cell in cells.unique()})
+def canonical(columns: dict[str, Column], params: Params) -> dict[str, Column]:
+    """Write cells that keep the contract in the one form that each of their values has.
 
-
-def canonical_csv(meant: pd.DataFrame, params: Params) -> bytes:
-    """Write rows that keep the contract, without who they are of: features and target.
-
-    The rows keep their order, which is part of what they are: it decides which are held out.
+    Without who the rows are of: features and target. The rows keep their order, which is part of
+    what they are: it decides which are held out.
     """
-    columns = {
-        name: canonical(meant[name], column)
-        for name, column in params.read.items()
+    return {
+        name: columns[name].rewritten({c: kind.canonical(c) for c in columns[name].cells})
+        for name, kind in params.read.items()
         if name != params.identifier
     }
-    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n").encode()
 
 
-def _words_for_missing(cells: Cells, column: Kind) -> Verdicts:
+def words_for_missing(cells: Iterable[str], column: Kind) -> set[str]:
     """Find cells that say in a word or a sign that there is nothing to say.
 
     A word that the contract has for a value of the column says that value.
     """
     meaning = {value.casefold() for value in listed(column)}
-    words = {one for one in cells.unique() if one and one.casefold() in MISSING - meaning}
-    return cells.isin(words)
+    return {cell for cell in cells if cell and cell.casefold() in MISSING - meaning}
 
 
-def _has_decimal_commas(numeric: pd.DataFrame) -> bool:
+def has_decimal_commas(numeric: Iterable[Column]) -> bool:
     """Whether a comma is what numbers have for a point: surely in one, and in most of a file."""
-    found = pd.concat([numeric[name] for name in numeric]).value_counts()
-    commas = {cell: count for cell, count in found.items() if WITH_COMMA.fullmatch(str(cell))}
-    points = sum(count for cell, count in found.items() if WITH_POINT.fullmatch(str(cell)))
-    return sum(commas.values()) > points and any(map(SURELY_DECIMAL.fullmatch, map(str, commas)))
+    found: Counter[str] = Counter()
+    for column in numeric:
+        found.update(column.counts)
+    commas = {cell: count for cell, count in found.items() if WITH_COMMA.fullmatch(cell)}
+    points = sum(count for cell, count in found.items() if WITH_POINT.fullmatch(cell))
+    return sum(commas.values()) > points and any(map(SURELY_DECIMAL.fullmatch, commas))
 
 
-def _is_alone(cells: Cells) -> Verdicts:
-    return ~cells.duplicated(keep=False) | (cells == "")
-
-
-def _check(rule: Rule, before: tuple[Rule, ...]) -> pa.Check:
-    def judged(cells: Cells) -> Verdicts:
-        return cells.isin(
-            {
-                cell
-                for cell in cells.unique()
-                if not all(one.keeps(cell) for one in before) or rule.keeps(cell)
-            }
-        )
-
-    return pa.Check(judged, name=rule.name, error=rule.name)
+def _rows(column: Column, cells: set[str]) -> int:
+    """Count the rows that have one of some cells."""
+    return sum(count for cell, count in column.counts.items() if cell in cells)

@@ -16,6 +16,15 @@ class Claim(Frozen):
     upload: Upload
     claimed_at: datetime
 
+    @property
+    def told(self) -> str:
+        """What is said to an execution that comes later."""
+        return (
+            f"The execution {self.execution} handles this version of {self.upload.key} since "
+            f"{self.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an execution by "
+            "hand."
+        )
+
 
 class Handled:
     """The claims under `uploads/` in the artefacts bucket, one a version of an object."""

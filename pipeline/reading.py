@@ -1,4 +1,4 @@
-"""Read an upload as people write them: one reader, for `ingest` and `validate`, without pandas.
+"""Read an upload as people write them, row by row: one reader for all who do.
 
 What can be understood in one way only is read, and every leniency is told in a sentence; what
 cannot is refused with its cause. No sentence repeats a cell, for rows are patients; a column that
@@ -7,35 +7,12 @@ is not the contract's is named only where its header is surely one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from clinical.errors import DatasetUnreadable
 from clinical.params import Params
 from decoding import decoded
 from header import find_header, told
 from records import Row, is_empty, records, unpadded
-from wording import counted, listed, quoted
-
-
-@dataclass(frozen=True)
-class Table:
-    """What was read: the contract's columns that are there, as strings without blanks around them.
-
-    columns: cells, in the contract's order. numbers: of the cells' rows, as a spreadsheet counts.
-    ragged: numbers of the rows of another width, which are not among them. repeated: how often a
-    column is there that is there more than once. notes: a sentence for every leniency.
-    """
-
-    columns: dict[str, list[str]]
-    numbers: list[int]
-    ragged: list[int]
-    repeated: dict[str, int]
-    separator: str
-    notes: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        return len(self.numbers) + len(self.ragged)
 
 
 @dataclass
@@ -96,39 +73,3 @@ def check_readable(name: str, body: bytes, params: Params) -> None:
     """Raise DatasetUnreadable, which names the cause, unless an upload can be read to its end."""
     for _ in Upload(name, body, params).rows(Skipped()):
         pass
-
-
-def read(name: str, body: bytes, params: Params) -> Table:
-    """Read an upload whole.
-
-    name: its key, for the sentence. Raises DatasetUnreadable, which names the cause.
-    """
-    upload, skipped = Upload(name, body, params), Skipped()
-    found = list(upload.rows(skipped))
-    rows = list(map(itemgetter(1), found))
-    columns, padded = {}, []
-    for column, place in upload.header.places.items():
-        cells = list(map(itemgetter(place), rows))
-        columns[column] = list(map(str.strip, cells))
-        if columns[column] != cells:
-            padded.append(column)
-    return Table(
-        columns=columns,
-        numbers=list(map(itemgetter(0), found)),
-        ragged=skipped.ragged,
-        repeated={name: len(places) for name, places in upload.header.repeated.items()},
-        separator=upload.header.separator,
-        notes=(*upload.notes, *_told(skipped, padded)),
-    )
-
-
-def _told(skipped: Skipped, padded: list[str]) -> Iterator[str]:
-    if skipped.empty:
-        yield f"{counted(skipped.empty, 'empty row')} ignored."
-    if skipped.headers:
-        rows = listed(map(str, skipped.headers))
-        yield f"{counted(len(skipped.headers), 'repeated header')} ignored: row {rows}."
-    if skipped.widened:
-        yield f"Empty cells beyond the last column ignored in {counted(skipped.widened, 'row')}."
-    if padded:
-        yield f"Blanks around cells ignored in {listed(map(quoted, padded))}."

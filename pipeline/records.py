@@ -13,6 +13,9 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SEARCHED_CHARACTERS = 262_144  # at the beginning, for the header
 SEARCHED_ROWS = 100
 LINE_END = re.compile(r"\r\n|\r|\n")
+TAKEN_AT_ONCE = (
+    1_000_000  # characters of a text, which take four bytes each to be read line by line
+)
 
 type Row = list[str]
 
@@ -25,7 +28,7 @@ def records(name: str, text: str, separator: str, width: int) -> Iterator[tuple[
     name: of the upload. width: of the header. Raises DatasetUnreadable, which names the row where a
     quote opens that does not close as it should: what follows it would be lost.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(lines_of(text), delimiter=separator, strict=True)
     number = lines = 0
     try:
         for number, row in enumerate(reader, 1):
@@ -43,6 +46,18 @@ def records(name: str, text: str, separator: str, width: int) -> Iterator[tuple[
         else:
             fault = "text follows a closing quote; a quote within a cell is written twice"
         raise _spoilt(name, number + 1, fault) from error
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Give the lines of a text, each with its end; it may be large, and is not copied whole."""
+    start, length = 0, len(text)
+    while start < length:
+        end = start + TAKEN_AT_ONCE
+        if end < length:
+            found = LINE_END.search(text, end)
+            end = found.end() if found else length
+        yield from io.StringIO(text[start:end], newline="")
+        start = end
 
 
 def first_records(text: str, separator: str) -> list[tuple[int, Row]]:

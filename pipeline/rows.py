@@ -4,69 +4,86 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
-from itertools import repeat
-from typing import TYPE_CHECKING
+from math import prod
 
+import numpy as np
 from clinical.kinds import Value
 from clinical.params import Params
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-    type Column = np.ndarray[tuple[int], np.dtype[np.generic]]
+from columns import Codes, loaded
 
 # What numpy makes of each tensor that a kind may have, before ONNX Runtime takes it.
 DTYPES = {"int64": "int64", "float": "float64", "string": "object"}
+WRITTEN_AT_ONCE = 50_000  # rows, as text
+
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Feature = np.ndarray[tuple[int], np.dtype[np.generic]]
+type Values = tuple[Value, ...]
 
 
 class Rows:
-    """Rows as cells, column by column: as a model takes them, as JSON has them, or as they are."""
+    """Rows by columns: as a model takes them, as JSON has them, or as they are written.
+
+    body: the file that `columns.dumped` makes of cells in their canonical form.
+    """
 
     def __init__(self, body: bytes, params: Params) -> None:
-        header, *rows = csv.reader(io.StringIO(body.decode(), newline=""))
-        self.cells = dict(zip(header, zip(*rows, strict=True), strict=True))
-        self.number = len(rows)
+        self.columns = loaded(body)
+        self.number = min(map(len, self.columns.values()), default=0)
         self._params = params
 
     def form(self, name: str) -> str | None:
         """Name the form in which a column is written; None where there is no such column."""
-        return self._params.columns[name].form if name in self.cells else None
+        return self._params.columns[name].form if name in self.columns else None
 
     def values(self, name: str) -> list[Value]:
         """Give a column as JSON has it."""
-        kind = self._params.columns[name]
-        known = {cell: kind.value(cell) for cell in set(self.cells[name])}
-        return [known[cell] for cell in self.cells[name]]
+        known = self._known(name)
+        return [known[code] for code in self.columns[name].codes.tolist()]
 
-    def features(self) -> "dict[str, Column]":
+    def features(self) -> dict[str, Feature]:
         """Give every feature as the model takes it: columns (n,), in its order."""
         return {name: self.feature(name) for name in self._params.features}
 
-    def feature(self, name: str) -> "Column":
+    def feature(self, name: str) -> Feature:
         """Give a feature as the model takes it: a column (n,)."""
-        import numpy as np  # noqa: PLC0415 - not every stage that reads rows has it
-
         kind = self._params.columns[name]
-        values = self.values(name)
-        since: Iterable[Value] = (
-            self.values(kind.since_column) if kind.since_column else repeat(None, len(values))
-        )
-        pairs = list(zip(values, since, strict=True))
-        known = {pair: kind.feature(*pair) for pair in set(pairs)}
-        return np.array([known[pair] for pair in pairs], DTYPES[kind.tensor])
+        names = (name, kind.since_column) if kind.since_column else (name,)
+        distinct, codes = self.coded(names)
+        taken = np.array([kind.feature(*values) for values in distinct], DTYPES[kind.tensor])
+        return np.asarray(taken[codes])
 
-    def target(self) -> "Array":
+    def target(self) -> Array:
         """Give the recorded outcomes (n,), in units of the target."""
-        import numpy as np  # noqa: PLC0415
+        name = self._params.target.column
+        return np.asarray(np.array(self._known(name), np.float64)[self.columns[name].codes])
 
-        return np.array(self.values(self._params.target.column), np.float64)
-
-    def together(self, names: Sequence[str]) -> list[tuple[Value, ...]]:
+    def together(self, names: Sequence[str]) -> list[Values]:
         """Give what each row says in some columns."""
-        if not names:
-            return [()] * self.number
-        return list(zip(*(self.values(name) for name in names), strict=True))
+        distinct, codes = self.coded(names)
+        return [distinct[code] for code in codes.tolist()]
+
+    def coded(self, names: Sequence[str]) -> tuple[list[Values], Codes]:
+        """Give the distinct combinations of what rows say in some columns, and whose each row is.
+
+        Returns the combinations, and for each row (n,) where its own stands among them.
+        """
+        columns = [self.columns[name] for name in names]
+        sizes = [len(column.cells) for column in columns]
+        if len(columns) == 1:
+            return [(value,) for value in self._known(names[0])], columns[0].codes
+        if prod(sizes) > np.iinfo(np.int64).max:
+            raise ValueError(f"too many combinations of {', '.join(names)}")
+        places = np.zeros(self.number, np.int64)
+        for column, size in zip(columns, sizes, strict=True):
+            places = places * size + column.codes
+        there, codes = np.unique(places, return_inverse=True)
+        known = [self._known(name) for name in names]
+        each = np.unravel_index(there, sizes) if sizes else ()
+        distinct = zip(
+            *([of[code] for code in at.tolist()] for of, at in zip(known, each, strict=True)),
+            strict=True,
+        )
+        return list(distinct) if sizes else [()] * len(there), codes
 
     def digests(self, names: Iterable[str]) -> list[str]:
         """Name every row by what it says in some columns, to tell if a model was trained on it.
@@ -74,9 +91,21 @@ class Rows:
         No identifier is in it, and the digest is cut to 64 bits: two rows that say the same are the
         same row.
         """
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(
-            zip(*(self.cells[name] for name in names), strict=True)
-        )
-        rows = buffer.getvalue().encode().splitlines()
-        return [hashlib.sha256(row).hexdigest()[:16] for row in rows]
+        columns = [self.columns[name] for name in names]
+        digests = []
+        for start in range(0, self.number, WRITTEN_AT_ONCE):
+            some = np.arange(start, min(start + WRITTEN_AT_ONCE, self.number))
+            buffer = io.StringIO()
+            csv.writer(buffer, lineterminator="\n").writerows(
+                zip(*(column.at(some).rows for column in columns), strict=True)
+            )
+            digests += [
+                hashlib.sha256(row).hexdigest()[:16]
+                for row in buffer.getvalue().encode().splitlines()
+            ]
+        return digests
+
+    def _known(self, name: str) -> list[Value]:
+        """Give the values of a column's distinct cells."""
+        kind = self._params.columns[name]
+        return [kind.value(cell) for cell in self.columns[name].cells]

@@ -46,11 +46,15 @@ class Run:
     lineage: Lineage
 
 
-def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., Output]], Handler]:
+def stage[Output: BaseModel](
+    *, cached: bool = True, entered: bool = True
+) -> Callable[[Callable[..., Output]], Handler]:
     """Make a Lambda handler of a stage, which stays reachable as `handler.__wrapped__`.
 
     cached: whether equal inputs, parameters and code make an equal output, so that an earlier
     run's can be the answer. Not so for a stage that looks at the world or changes it.
+    entered: whether it has an entry in the run's lineage. Not so for one of many at once, which
+    would wait for each other to write it.
     """
 
     def decorate(function: Callable[..., Output]) -> Handler:
@@ -99,7 +103,8 @@ def stage[Output: BaseModel](*, cached: bool = True) -> Callable[[Callable[..., 
                     telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, stage=name)
                 raise
             finally:
-                run.lineage.enter(name, entry, params().pipeline_digest)
+                if entered:
+                    run.lineage.enter(name, entry, params().pipeline_digest)
                 telemetry.record_stage(
                     name,
                     time.perf_counter() - began,

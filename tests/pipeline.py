@@ -1,6 +1,9 @@
 """The stages one after the other in this process, in the order of the state machine."""
 
+import csv
+import io
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +16,11 @@ from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
+from clinical.params import Params
+from columns import Column, dumped, loaded
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import S3Backend, s3_backends
 from obstore.store import MemoryStore
 from retrain import watch
 from retrain.stages.admit import admit
@@ -30,6 +37,10 @@ from retrain.stages.promote import promote
 from retrain.stages.publish import publish
 from retrain.stages.train import train
 from retrain.stages.validate import validate
+from rows import Rows
+from score.stages.score_part import score_part
+from score.stages.split import split
+from score.stages.summarise import summarise
 
 # What the template tells the functions, with credentials that reach nothing.
 ENVIRONMENT = {
@@ -72,6 +83,21 @@ def own_cloud() -> Iterator[Boto3Bucket]:
     _forget_clients()
 
 
+def held_by_the_cloud() -> bytes:
+    """Copy all that the buckets of this process's cloud hold, versions and times included."""
+    return pickle.dumps(_s3().buckets)
+
+
+def hold(held: bytes) -> None:
+    """Put what a cloud held into this process's, in place of what it holds."""
+    _s3().buckets = pickle.loads(held)  # noqa: S301 - which the tests wrote
+
+
+def _s3() -> S3Backend:
+    backend: S3Backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    return backend
+
+
 @contextmanager
 def own_store() -> Iterator[ObstoreBucket]:
     """Give the artefacts bucket that the functions serve from, in this process's memory."""
@@ -96,6 +122,35 @@ def own_state_machine() -> Iterator[str]:
         watch.stepfunctions.cache_clear()
         yield arn
     environment.environment.cache_clear()
+
+
+def rows_of(text: str | bytes, decisions: Params) -> Rows:
+    """Give rows of a CSV in its canonical form, as the stages after `validate` read them."""
+    lines = io.StringIO(text if isinstance(text, str) else text.decode(), newline="")
+    header, *rows = csv.reader(lines)
+    columns = zip(header, zip(*rows, strict=True), strict=True)
+    return Rows(dumped({name: Column.of(cells) for name, cells in columns}), decisions)
+
+
+def lines_of(body: bytes) -> list[str]:
+    """Write the rows of a file between stages as lines of a CSV, the header first."""
+    columns = loaded(body)
+    rows = zip(*(column.rows for column in columns.values()), strict=True)
+    return [",".join(cells) for cells in (columns, *rows)]
+
+
+def score(execution: str, given: State) -> State:
+    """Run the stages that score a file by their handlers, and return what each came to."""
+    came_to: State = ran(split, execution, {"given": given})
+    if came_to["plan"]["decision"] != "score":
+        return came_to
+    came_to["scored"] = [
+        ran(score_part, execution, {"plan": came_to["plan"], "part": part})
+        for part in came_to["parts"]
+    ]
+    number = {"plan": came_to["plan"], "parts": len(came_to["parts"])}
+    came_to["summarised"] = ran(summarise, execution, number)
+    return came_to
 
 
 def mirror(bucket: Bucket, to: Bucket) -> None:

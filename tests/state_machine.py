@@ -1,14 +1,14 @@
-"""The definition of the state machine, read for the tests."""
+"""The definitions of the state machines, read for the tests."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).parent.parent / "pipeline/retrain/retrain.asl.json"
+PIPELINE = Path(__file__).parent.parent / "pipeline"
 
 
-def definition() -> dict[str, Any]:
-    machine: dict[str, Any] = json.loads(FILE.read_text())
+def definition(name: str = "retrain") -> dict[str, Any]:
+    machine: dict[str, Any] = json.loads((PIPELINE / name / f"{name}.asl.json").read_text())
     return machine
 
 
@@ -27,4 +27,5 @@ def in_order(machine: dict[str, Any]) -> set[str]:
 
     The others are in branches and maps beside them.
     """
-    return {*machine["States"], *machine["States"]["Release"]["Branches"][0]["States"]}
+    promoting = machine["States"].get("Release", {}).get("Branches", [{"States": {}}])[0]
+    return {*machine["States"], *promoting["States"]}

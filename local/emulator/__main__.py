@@ -2,6 +2,9 @@
 
 - On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
   catches by it. ministack answers `Runtime.HandlerError` for all of them.
+- On AWS a process that ends before it answers is `Runtime.ExitError`, and no other one's concern.
+  ministack names that as it does exceptions; where the process was just being started, it ends all
+  others of that function too, whatever they are at.
 - On AWS the gateway responses in an API's OpenAPI body take effect. ministack has gateway
   responses, but reads them from its own API alone.
 - On AWS the SAM transform sees the values of the template's parameters, where what it makes depends
@@ -23,6 +26,8 @@ from typing import Any
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
 import adoption  # type: ignore[import-not-found]
 import branches  # type: ignore[import-not-found]
+import limits  # type: ignore[import-not-found]
+import maps  # type: ignore[import-not-found]
 import monitoring  # type: ignore[import-not-found]
 import saving  # type: ignore[import-not-found]
 import storage  # type: ignore[import-not-found]
@@ -37,6 +42,7 @@ from samtranslator.translator import transform as sam
 WORKER_ERROR = '{"status": "error", "error": str(e), "trace"'
 NAMED_ERROR = '{"status": "error", "error": str(e), "error_type": type(e).__name__, "trace"'
 UNNAMED = "Runtime.HandlerError"
+NO_ANSWER = "Runtime.ExitError"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 BRIDGE = "docker0"
@@ -54,7 +60,11 @@ _parameters = threading.local()
 def invoke_and_note(
     worker: lambda_runtime.Worker, *args: object, **kwargs: object
 ) -> dict[str, Any]:
-    answer: dict[str, Any] = _invoke(worker, *args, **kwargs)
+    try:
+        answer: dict[str, Any] = _invoke(worker, *args, **kwargs)
+    except RuntimeError as error:  # it could not be started
+        lambda_runtime.kill_workers([worker])  # what there is of it; the next turn starts another
+        answer = {"status": "error", "error": str(error)}
     _invocation.error_type = answer.get("error_type")
     return answer
 
@@ -64,7 +74,7 @@ def execute_and_name(*args: object, **kwargs: object) -> dict[str, Any]:
     answer: dict[str, Any] = _execute(*args, **kwargs)
     body = answer.get("body")
     if answer.get("error") and isinstance(body, dict) and body.get("errorType") == UNNAMED:
-        body["errorType"] = _invocation.error_type or UNNAMED
+        body["errorType"] = _invocation.error_type or NO_ANSWER
     return answer
 
 
@@ -135,6 +145,8 @@ if __name__ == "__main__":
     saving.install()
     adoption.install()
     branches.install()
+    maps.install(workers.AT_ONCE)
+    limits.install()
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

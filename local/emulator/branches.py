@@ -13,6 +13,7 @@ import json
 import threading
 from typing import Any
 
+import maps  # type: ignore[import-not-found]
 from ministack.services import stepfunctions
 
 type Json = Any
@@ -40,7 +41,7 @@ def add_event(execution: State, kind: str, details: State | None = None) -> Stat
 def run_sub_machine(states: State, start: str, given: Json, execution: State, ctx: State) -> Json:
     """Run a branch with variables of its own, state by state, while the execution runs."""
     if "Map" in ctx:
-        return _run_sub_machine(states, start, given, execution, ctx)
+        return maps.run_item(states, start, given, execution, ctx)
     ctx = {**ctx, "variables": dict(ctx["variables"])}
     name: str | None = start
     while name and execution["status"] == "RUNNING":

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 # Where a process has no handle, as on macOS, libraries do not bear a fork either.
 CAN_FORK = hasattr(os, "pidfd_open")
-LIBRARIES = ("boto3", "pandera.pandas", "sklearn.ensemble", "skl2onnx")
+LIBRARIES = ("boto3", "pandas", "sklearn.ensemble", "skl2onnx")
 MESSAGE_BYTES = 128 * 1024
 
 

@@ -25,7 +25,7 @@ from ministack.services import lambda_svc
 from nursery import Nurseries  # type: ignore[import-not-found]
 from unpacking import Layers  # type: ignore[import-not-found]
 
-PER_CORE = 2  # processes of one function
+AT_ONCE = 2 * (os.cpu_count() or 1)  # processes of one function
 SHARED = b"shared layer: "
 
 _spawn = lambda_runtime.Worker._spawn  # noqa: SLF001
@@ -87,8 +87,7 @@ def install() -> None:
         raise SystemExit("ministack changed: see how it unpacks layers and starts functions by now")
     layers = Layers(Path(os.environ["LAYERS_DIR"]))
     layers.forget_unused(time.time())
-    most = PER_CORE * (os.cpu_count() or 1)
-    turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(most))
+    turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(AT_ONCE))
 
     def resolve(attachment: str | dict[str, Any]) -> bytes | None:
         archive: bytes | None = _resolve_layer_zip(attachment)

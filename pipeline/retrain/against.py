@@ -149,7 +149,7 @@ def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
     """
     read = json.loads(read_verified(registry.bucket, champion.training_rows))
     if isinstance(read, list):  # as an earlier release wrote it: of these very columns
-        read = {"columns": {name: rows.form(name) for name in rows.cells}, "digests": read}
+        read = {"columns": {name: rows.form(name) for name in rows.columns}, "digests": read}
     seen = Seen.model_validate(read)
     changed = [name for name, form in seen.columns.items() if rows.form(name) != form]
     if changed:

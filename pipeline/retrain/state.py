@@ -8,11 +8,7 @@ from clinical.hyperparameters import Model
 from clinical.registry import MAX_WHO, MAX_WHY
 from clinical.upload import Upload
 from clinical.verdict import Verdict
-from pydantic import Field, JsonValue, RootModel
-
-
-class Given(RootModel[JsonValue]):
-    """The input of an execution, as somebody wrote it."""
+from pydantic import Field
 
 
 class Asked(Frozen):
@@ -97,12 +93,11 @@ class Seen(Frozen):
 
 
 class Preprocessed(Frozen):
-    """The rows split, those to train on named by digest, and the encoding fitted on them.
+    """The rows split, and those to train on named by digest.
 
     missing: cells of each nullable feature that say nothing.
     """
 
-    encoder: Artefact
     training: Artefact
     training_rows: Artefact
     held_out: Artefact

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 import stage
+import yaml
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
@@ -22,6 +23,9 @@ from retrain import watch
 from retrain.stages.admit import Ended
 from retrain.stages.promote import promote
 from retrain.state import Promoted
+from score.stages.score_part import score_part
+from score.stages.split import split
+from score.stages.summarise import summarise
 
 from local.emulator.emf import data_in
 from tests import pipeline
@@ -33,15 +37,27 @@ from tests.unit.pipeline.conftest import without_signal
 # What a metric is called where it is asked for: namespace, name, and its dimensions.
 type Series = tuple[str, str, frozenset[tuple[str, str]]]
 
+NAMED = re.compile(r"\$\{([^}]+)\}")
 SAMPLE = (ROOT / "data/sample.csv").read_bytes()
 PATIENT = json.loads(json.loads((ROOT / "events/predict.json").read_text())["body"])
 
 
 @pytest.fixture(scope="module")
-def dashboard(template: dict[str, Any]) -> dict[str, Any]:
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+def body(template: dict[str, Any]) -> str:
+    """What the template includes, before CloudFormation puts anything into it."""
+    included = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Transform"]
+    assert included["Name"] == "AWS::Include"
+    snippet: dict[str, str] = yaml.safe_load(
+        (ROOT / included["Parameters"]["Location"]).read_text()
+    )
+    assert list(snippet) == ["Fn::Sub"]
+    return snippet["Fn::Sub"]
+
+
+@pytest.fixture(scope="module")
+def dashboard(template: dict[str, Any], body: str) -> dict[str, Any]:
     defaults = {name: one.get("Default") for name, one in template["Parameters"].items()}
-    text = re.sub(r"\$\{([^}]+)\}", lambda found: str(defaults.get(found[1], found[1])), body)
+    text = NAMED.sub(lambda found: str(defaults.get(found[1], found[1])), body)
     parsed: dict[str, Any] = json.loads(text)
     return parsed
 
@@ -118,6 +134,8 @@ def emitted() -> set[Series]:
         with service("retrain"):
             run_the_pipeline(bucket)
         mirror(bucket, store)
+        with service("score"):
+            score_a_file(bucket)
         with service("api"):
             ask_the_api(store)
     return {
@@ -189,6 +207,19 @@ def take_back(nominated: dict[str, Any]) -> None:
     assert ended == ["withdrawn", "superseded"]
 
 
+def score_a_file(bucket: Boto3Bucket) -> None:
+    """Score the sample, in as many parts as it comes to."""
+    bucket.client.put_object(Bucket="raw", Key="score/in/sample.csv", Body=SAMPLE)
+    handlers: list[Callable[..., Any]] = [split, score_part, summarise]
+    divide, score, add_up = handlers
+    run = {"execution": "scored"}
+    divided = divide(run | {"given": {"score": "score/in/sample.csv"}}, Context())
+    of_run = run | {"plan": divided["plan"]}
+    for part in divided["parts"]:
+        score(of_run | {"part": part}, Context())
+    add_up(of_run | {"parts": len(divided["parts"])}, Context())
+
+
 def ask_the_api(bucket: ObstoreBucket) -> None:
     """Ask every route, have the health checked, and let a champion be refused."""
     predict, dropdown = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
@@ -211,6 +242,13 @@ def routes_of(api: Api) -> set[str]:
     return {f"{route.method} {route.path}" for route in api.module.app._static_routes}
 
 
+def test_the_dashboard_names_what_the_template_has(template: dict[str, Any], body: str) -> None:
+    """cfn-lint does not look into what is included."""
+    known = {*template["Parameters"], *template["Resources"], "AWS::Region", "AWS::StackName"}
+
+    assert set(NAMED.findall(body)) <= known
+
+
 def test_every_metric_on_the_dashboard_is_one_the_code_emits(
     shown: set[Series], emitted: set[Series]
 ) -> None:
@@ -231,13 +269,19 @@ def test_what_is_not_ours_is_what_aws_emits(
     stage_name = template["Resources"]["Api"]["Properties"]["StageName"]
     # The name that SAM gives an API is the stack's.
     api = frozenset({("ApiName", "AWS::StackName"), ("Stage", stage_name)})
-    machine = frozenset({("StateMachineArn", "RetrainStateMachine")})
+    machines = {
+        name: frozenset({("StateMachineArn", name)})
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::StateMachine"
+    }
     queue = frozenset({("QueueName", "UndeliveredUploads.QueueName")})
     assert "Name" not in template["Resources"]["Api"]["Properties"]
     assert theirs == {
         ("AWS/ApiGateway", "5XXError", api),
-        ("AWS/States", "ExecutionsFailed", machine),
-        ("AWS/States", "ExecutionsTimedOut", machine),
+        *(("AWS/States", "ExecutionsFailed", machine) for machine in machines.values()),
+        *(("AWS/States", "ExecutionsTimedOut", machine) for machine in machines.values()),
+        # Retraining counts its own by what they came to.
+        ("AWS/States", "ExecutionsSucceeded", machines["ScoreStateMachine"]),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue),
     }
 
@@ -256,7 +300,7 @@ def test_dimensions_are_few_and_bounded(emitted: set[Series]) -> None:
             values.setdefault(name, set()).add(value)
 
     assert set(values) == {"service", "route", "stage", "verdict"}
-    assert values["service"] == {"api", "retrain"}
+    assert values["service"] == {"api", "retrain", "score"}
 
 
 def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any]]) -> None:
@@ -293,12 +337,22 @@ def test_widgets_take_plain_forms_and_lie_beside_each_other(dashboard: dict[str,
 def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
     alarms: dict[str, dict[str, Any]],
 ) -> None:
-    assert len(alarms) == 11
+    assert len(alarms) == 13
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["TreatMissingData"], name
         assert len(alarm["AlarmDescription"].split(". ")) > 1, name  # what it means, what to do
+
+
+def test_every_machine_that_fails_or_times_out_is_told_of(
+    watched: set[Series], template: dict[str, Any]
+) -> None:
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            machine = frozenset({("StateMachineArn", name)})
+            for ended in ("ExecutionsFailed", "ExecutionsTimedOut"):
+                assert ("AWS/States", ended, machine) in watched
 
 
 def test_every_threshold_is_a_parameter_and_described(

@@ -134,7 +134,7 @@ def the_studys_own(name: str) -> re.Pattern[str]:
     return re.compile(rf"""["'`.]{re.escape(name)}\b(?!-)|\b{re.escape(name)}\s*[:=]""")
 
 
-@pytest.mark.parametrize("folder", [*FOLDERS, "template.yaml"])
+@pytest.mark.parametrize("folder", [*FOLDERS, "template.yaml", "dashboard.yaml"])
 def test_the_studys_columns_are_named_in_its_own_files_alone(folder: str) -> None:
     files = [ROOT / folder] if folder.endswith(".yaml") else list(sources(folder))
     own = set(params().columns)

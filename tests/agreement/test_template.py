@@ -1,4 +1,4 @@
-"""Files that speak of each other say the same: template, state machine, code, events, README."""
+"""Files that speak of each other say the same: template, state machines, code, events, README."""
 
 import importlib
 import json
@@ -14,7 +14,7 @@ from clinical.contract import Patient
 from clinical.hyperparameters import Model
 from clinical.params import Params, params
 from retrain.families import Family, family_of
-from retrain.stages import cross_validate
+from retrain.stages import cross_validate, learning_curve
 
 from events.generate import events, inputs_of, stages
 from functions.openapi import document
@@ -22,40 +22,85 @@ from tests import state_machine
 from tests.unit.conftest import load_function
 
 ROOT = Path(__file__).parent.parent.parent
+MACHINES = sorted(path.parent.name for path in ROOT.glob("pipeline/*/*.asl.json"))
 STAGES = stages()
+WHOLE = "{% $states.input %}"  # which a Map made
+FROM_ITS_INPUT = "{% $states.input.error %}"  # where a branch told of it
+ALL_STAGES = [(machine, name) for machine in MACHINES for name in stages(machine)]
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def machine(request: pytest.FixtureRequest) -> str:
+    """The name of each state machine: what is asked of one is asked of all."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def states() -> dict[str, Any]:
-    return state_machine.states(state_machine.definition())
+def states(machine: str) -> dict[str, Any]:
+    return state_machine.states(state_machine.definition(machine))
 
 
 @pytest.fixture(scope="module")
 def tasks(states: dict[str, Any]) -> dict[str, Any]:
+    return tasks_of(states)
+
+
+@pytest.fixture(scope="module")
+def deployed(template: dict[str, Any], machine: str) -> dict[str, Any]:
+    """What the template says of the machine."""
+    found: dict[str, Any] = template["Resources"][f"{camel(machine)}StateMachine"]["Properties"]
+    return found
+
+
+def tasks_of(states: dict[str, Any]) -> dict[str, Any]:
     return {name: state for name, state in states.items() if state["Type"] == "Task"}
+
+
+def function_of(task: dict[str, Any]) -> str:
+    """The logical name of the function that a task invokes."""
+    return str(task["Arguments"]["FunctionName"]).removeprefix("${").removesuffix("Arn}")
 
 
 def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def test_every_machine_lies_beside_its_stages(template: dict[str, Any]) -> None:
+    deployed = {
+        name: resource["Properties"]["DefinitionUri"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::StateMachine"
+    }
+
+    assert deployed == {
+        f"{camel(name)}StateMachine": f"pipeline/{name}/{name}.asl.json" for name in MACHINES
+    }
+
+
 def test_every_stage_has_a_function_a_state_and_a_test(
-    functions: dict[str, Any], tasks: dict[str, Any]
+    functions: dict[str, Any], machine: str, tasks: dict[str, Any]
 ) -> None:
-    tests = (ROOT / "tests/pipeline.py").read_text()
-    handlers = {properties["Handler"] for properties in functions.values()}
+    files = [ROOT / "tests/pipeline.py", *ROOT.glob("tests/unit/**/*.py")]
+    tests = "".join(path.read_text() for path in files)
 
-    assert set(tasks) == {camel(name) for name in STAGES}
-    for name in STAGES:
-        assert f"retrain.stages.{name}.{name}" in handlers
-        assert f"{camel(name)}Function" in functions
-        assert f"retrain.stages.{name} import" in tests
+    assert {function_of(task) for task in tasks.values()} == {
+        f"{camel(name)}Function" for name in stages(machine)
+    }
+    for name, task in tasks.items():
+        assert name.startswith(function_of(task).removesuffix("Function"))
+    for name in stages(machine):
+        handler = functions[f"{camel(name)}Function"]["Handler"]
+        assert handler == f"{machine}.stages.{name}.{name}"
+        assert f"{machine}.stages.{name} import" in tests
 
 
-def test_no_stage_imports_another_whose_change_its_cache_would_not_notice() -> None:
-    for name in STAGES:
-        source = (ROOT / f"pipeline/retrain/stages/{name}.py").read_text()
-        assert not re.search(r"^(from|import) retrain.stages", source, re.MULTILINE), name
+@pytest.mark.parametrize(("machine", "name"), ALL_STAGES)
+def test_no_stage_imports_another_whose_change_its_cache_would_not_notice(
+    machine: str, name: str
+) -> None:
+    source = (ROOT / f"pipeline/{machine}/stages/{name}.py").read_text()
+
+    assert not re.search(r"^(from|import) \w+\.stages", source, re.MULTILINE)
 
 
 def test_every_handler_can_be_imported(functions: dict[str, Any]) -> None:
@@ -68,23 +113,43 @@ def test_every_handler_can_be_imported(functions: dict[str, Any]) -> None:
             assert callable(getattr(loaded, function))
 
 
-def test_every_substitution_is_made(template: dict[str, Any]) -> None:
-    text = (ROOT / "pipeline/retrain/retrain.asl.json").read_text()
-    machine = template["Resources"]["RetrainStateMachine"]["Properties"]
+def test_every_substitution_is_made(machine: str, deployed: dict[str, Any]) -> None:
+    text = json.dumps(state_machine.definition(machine))
 
-    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"])
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(deployed["DefinitionSubstitutions"])
 
 
-def test_the_state_machine_may_invoke_every_stage_and_nothing_else(
-    template: dict[str, Any],
-) -> None:
-    machine = template["Resources"]["RetrainStateMachine"]["Properties"]
-    statements = {one["Sid"]: one for one in machine["Policies"][0]["Statement"]}
+def test_a_state_machine_may_invoke_its_stages_and_nothing_else(deployed: dict[str, Any]) -> None:
+    statements = {one["Sid"]: one for one in deployed["Policies"][0]["Statement"]}
 
     allowed = statements["InvokeTheStages"]["Resource"]
     assert {one["Fn::GetAtt"][0] for one in allowed} == {
-        one["Fn::GetAtt"][0] for one in machine["DefinitionSubstitutions"].values()
+        one["Fn::GetAtt"][0] for one in deployed["DefinitionSubstitutions"].values()
     }
+    assert set(statements) == {"InvokeTheStages", "DeliverLogs"}
+
+
+def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(
+    template: dict[str, Any], machine: str, states: dict[str, Any]
+) -> None:
+    modes = {
+        state["ItemProcessor"]["ProcessorConfig"]["Mode"]
+        for state in states.values()
+        if state["Type"] == "Map"
+    }
+    name = f"{camel(machine)}StateMachine"
+    own = [
+        resource["Properties"]["PolicyDocument"]["Statement"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy"
+        and resource["Properties"]["Roles"] == [{"Ref": f"{name}Role"}]
+    ]
+
+    assert len(own) == ("DISTRIBUTED" in modes)
+    for statements in own:
+        start, *rest = statements
+        assert (start["Action"], start["Resource"]) == ("states:StartExecution", {"Ref": name})
+        assert set(re.findall(r"execution:(.*?)[:/]\*", json.dumps(rest))) == {f"${{{name}.Name}}"}
 
 
 def test_every_state_says_why_it_is_there(states: dict[str, Any]) -> None:
@@ -97,17 +162,34 @@ def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(
 ) -> None:
     for name, task in tasks.items():
         assert task["TimeoutSeconds"] > 0, name
-        (retry,) = task["Retry"]
-        assert retry["JitterStrategy"] == "FULL", name
-        assert retry["BackoffRate"] > 1, name
-        assert retry["MaxAttempts"] > 0, name
+        retries = [retry for retry in task["Retry"] if retry["MaxAttempts"]]
+        assert retries, name
+        for retry in retries:
+            assert retry["JitterStrategy"] == "FULL", name
+            assert retry["BackoffRate"] > 1, name
+
+
+@pytest.mark.parametrize("whatever", [False, True], ids=["what may help", "whatever it is"])
+def test_every_task_retries_as_the_others_do(whatever: bool) -> None:
+    """JSON has no name for what stands more than once.
+
+    whatever: of the tasks that are tried again whatever befell them, or of the others.
+    """
+    retries = [
+        task["Retry"]
+        for machine in MACHINES
+        for task in tasks_of(state_machine.states(state_machine.definition(machine))).values()
+        if (task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]) == whatever
+    ]
+
+    assert all(retry == retries[0] for retry in retries)
 
 
 def test_a_function_gives_up_before_its_state_does(
     tasks: dict[str, Any], functions: dict[str, Any]
 ) -> None:
     for name, task in tasks.items():
-        assert functions[f"{name}Function"]["Timeout"] < task["TimeoutSeconds"], name
+        assert functions[function_of(task)]["Timeout"] < task["TimeoutSeconds"], name
 
 
 def test_every_error_that_is_matched_is_raised_by_somebody(tasks: dict[str, Any]) -> None:
@@ -136,7 +218,8 @@ def test_every_failure_has_the_name_of_the_error_that_leads_to_it(
             assert name in catch["ErrorEquals"]
             named.add(name)
     fails = {name: state["Error"] for name, state in states.items() if state["Type"] == "Fail"}
-    assert fails == {**{name: name for name in named}, "Failed": "{% $states.input.error %}"}
+    told = {name for name, error in fails.items() if error.startswith("{%")}
+    assert fails == {name: name for name in named} | dict.fromkeys(told, FROM_ITS_INPUT)
 
 
 def told_by(catch: dict[str, Any]) -> str | None:
@@ -146,6 +229,7 @@ def told_by(catch: dict[str, Any]) -> str | None:
     return name if name and not name.startswith("{%") else None
 
 
+@pytest.mark.parametrize("machine", ["retrain"], indirect=True)
 def test_what_a_branch_tells_of_ends_under_that_name(
     tasks: dict[str, Any], states: dict[str, Any]
 ) -> None:
@@ -157,6 +241,7 @@ def test_what_a_branch_tells_of_ends_under_that_name(
         assert rules[f"{{% $concluded.error = '{name}' %}}"] == name
 
 
+@pytest.mark.parametrize("machine", ["retrain"], indirect=True)
 def test_nothing_fails_the_branch_beside_a_promotion_nor_that_promotion(
     states: dict[str, Any],
 ) -> None:
@@ -190,13 +275,31 @@ def test_no_branch_assigns_what_is_assigned_outside_of_it() -> None:
     assert outside.isdisjoint(inside)
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize(("machine", "name"), ALL_STAGES, indirect=["machine"])
 def test_the_state_hands_a_stage_what_its_signature_asks_for(
-    tasks: dict[str, Any], name: str
+    machine: str, states: dict[str, Any], name: str
 ) -> None:
-    payload = tasks[camel(name)]["Arguments"]["Payload"]
+    payloads = [
+        set(item_of(states, task) if task["Arguments"]["Payload"] == WHOLE else payload)
+        for task in tasks_of(states).values()
+        if function_of(task) == f"{camel(name)}Function"
+        for payload in [task["Arguments"]["Payload"]]
+    ]
 
-    assert set(payload) == {"execution", *inputs_of(name)}
+    assert payloads
+    for payload in payloads:
+        assert payload == {"execution", *inputs_of(name, machine)}
+
+
+def item_of(states: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
+    """What a Map hands to the one task that it runs."""
+    (selected,) = (
+        state["ItemSelector"]
+        for state in states.values()
+        if state["Type"] == "Map" and task in state["ItemProcessor"]["States"].values()
+    )
+    found: dict[str, Any] = selected
+    return found
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -212,8 +315,11 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stale digests would be refused by the stages that `sam local invoke` runs."""
-    # No event names a forest that tuning tried: small ones will do.
+    # No event names a forest that tuning tried, or the curve is of: small ones will do.
     monkeypatch.setattr(cross_validate, "family_of", of_few_trees)
+    monkeypatch.setattr(
+        learning_curve, "cheaper", lambda _, params: params.model.with_at_most(TREES)
+    )
 
     made = events()
 
@@ -224,8 +330,11 @@ def test_the_events_name_what_this_code_makes_of_the_sample(
             assert _digest(written, artefact) == _digest(made[name], artefact), "run `make events`"
 
 
+TREES = 5
+
+
 def of_few_trees(hyperparameters: Model, params: Params) -> Family[Any]:
-    return family_of(hyperparameters.model_copy(update={"n_estimators": 5}), params)
+    return family_of(hyperparameters.model_copy(update={"n_estimators": TREES}), params)
 
 
 def _digest(event: dict[str, Any], artefact: str) -> object:
@@ -235,7 +344,8 @@ def _digest(event: dict[str, Any], artefact: str) -> object:
 def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
     names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env"}
 
-    assert names == {*STAGES, "predict", "dropdown", "watch"}
+    of_stages = {name for _, name in ALL_STAGES}
+    assert names == {*of_stages, "predict", "dropdown", "watch"}
     assert len(names) == len(functions)
 
 
@@ -324,8 +434,9 @@ def test_the_template_leaves_nothing_of_the_environment_unset(
     for name, properties in functions.items():
         own = properties["Environment"]["Variables"]
         assert "POWERTOOLS_SERVICE_NAME" in own, name
-        reads_uploads = name in {"AdmitFunction", "IngestFunction", "WatchFunction"}
-        assert ("RAW_BUCKET" in own) == reads_uploads, name
+        of_retraining = {"AdmitFunction", "IngestFunction", "WatchFunction"}
+        touches_uploads = name in of_retraining or own["POWERTOOLS_SERVICE_NAME"] == "score"
+        assert ("RAW_BUCKET" in own) == touches_uploads, name
         assert ("STATE_MACHINE_ARN" in own) == (name == "WatchFunction"), name
         events = properties.get("Events", {}).values()
         answers = any(event["Type"] == "Api" for event in events)
@@ -342,7 +453,7 @@ def test_the_local_deployment_gives_what_samconfig_gives(template: dict[str, Any
 def test_no_requirements_name_an_index_and_all_are_pinned_by_hash() -> None:
     compiled = re.findall(r"-o (\S+\.txt)", (ROOT / "Makefile").read_text())
 
-    assert len(compiled) == 10
+    assert len(compiled) == 11
     for file in compiled:
         text = (ROOT / file).read_text()
         assert "://" not in text, file

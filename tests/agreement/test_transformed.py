@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,29 @@ def test_the_deployer_may_use_every_service_that_the_stack_is_made_of() -> None:
 
     services = {one["Type"].split("::")[1] for one in resources.values()}
     assert {SERVICES.get(service, service.lower()) for service in services} <= allowed
+
+
+def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
+    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    (stack,) = [one for one in policy["Statement"] if one["Sid"] == "TheStack"]
+    template = json.dumps(read())
+
+    used = set(re.findall(r'"(?:Transform|Name)": "AWS::([\w-]+)"', template))
+
+    assert used == {"Serverless-2016-10-31", "Include"}
+    for name in used:
+        assert f"arn:aws:cloudformation:*:aws:transform/{name}" in stack["Resource"]
+
+
+def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
+    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    allowed = {arn for one in policy["Statement"] for arn in _listed(one["Resource"])}
+
+    for name, resource in read()["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            assert f"arn:aws:lambda:*:*:layer:{name}*" in allowed
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            assert f"arn:aws:states:*:*:stateMachine:{name}-*" in allowed
 
 
 def test_the_deployer_may_hand_roles_to_the_services_that_take_them() -> None:

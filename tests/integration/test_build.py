@@ -1,10 +1,13 @@
 """What `sam build` made fits into Lambda, and carries nothing that it should not."""
 
 import pytest
+import yaml
 
 from bench.sizes import LAMBDA_LIMIT, built_resources, function_sizes
 from local.stack import BUILD, BUILT_OF
 from tests.integration.conftest import ROOT, Laptop
+
+LAYER = "AWS::Serverless::LayerVersion"
 
 pytestmark = pytest.mark.usefixtures("laptop")  # whose start built it
 
@@ -25,8 +28,20 @@ def test_every_function_with_its_layers_is_under_250_mb() -> None:
     assert {name: size for name, size in sizes.items() if size >= LAMBDA_LIMIT} == {}
 
 
+def test_the_built_template_has_everything_written_out() -> None:
+    """CloudFormation takes no alias, and <<: for a key as any other."""
+    events = list(yaml.parse((BUILD / "template.yaml").read_text()))
+
+    assert len(events) > 1_000
+    assert not [event for event in events if getattr(event, "anchor", None)]
+    assert not [event for event in events if getattr(event, "value", "") == "<<"]
+
+
 def test_layers_carry_no_tests_and_no_boto3() -> None:
-    for layer in ("ClinicalLayer", "ModelLayer", "TrainingLayer"):
+    layers = [name for name, one in built_resources(BUILD).items() if one["Type"] == LAYER]
+
+    assert len(layers) == len(list(ROOT.glob("layers/*/Makefile")))
+    for layer in layers:
         names = {path.name for path in (BUILD / layer / "python").rglob("*") if path.is_dir()}
 
         assert names
@@ -39,6 +54,7 @@ def test_what_serves_is_compiled_and_what_trains_is_too_large_for_that() -> None
 
     assert {"clinical", "pydantic", "aws_lambda_powertools"} <= compiled("ClinicalLayer")
     assert {"model", "onnxruntime", "numpy"} <= compiled("ModelLayer")
+    assert "duckdb" in compiled("ParquetLayer")
     assert compiled("TrainingLayer") == set()
 
 

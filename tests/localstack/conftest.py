@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,16 @@ import pytest
 from local.cloud import REGION, ROOT, install
 from local.localstack import LocalStack
 from local.stack import STACK, Stack
-from tests import state_machine
 from tests.integration.conftest import free_port
-from tests.localstack.cases import mock_config
+from tests.localstack.cases import Machine, mock_config
+from tests.localstack.execution import Execution
+from tests.localstack.retrain import RETRAIN
+from tests.localstack.score import SCORE
 from tests.patience import PATIENCE_SECONDS, until
 from tests.template import template as read
 
 HERE = Path(__file__).parent
-MACHINE = "retrain"
+MACHINES = (RETRAIN, SCORE)
 MOCKED = "mocked.json"
 RESOURCES = (
     "RawBucket",
@@ -57,7 +60,7 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """LocalStack from PyPI, which is there on any machine: without it the tests fail."""
     python = install(HERE / "requirements.txt", ROOT / ".local" / "localstack")
     home, port = tmp_path_factory.mktemp("localstack"), free_port()
-    (home / MOCKED).write_text(json.dumps(mock_config(MACHINE)))
+    (home / MOCKED).write_text(json.dumps(mock_config(*MACHINES)))
     stack = Stack(LocalStack(home, port))
     with stack.cloud.log.open("wb") as log:
         process = subprocess.Popen(
@@ -87,7 +90,7 @@ def template() -> dict[str, Any]:
     whole = read()
     machine = whole["Resources"]["RetrainStateMachine"]["Properties"]
     del machine["DefinitionUri"]
-    machine |= {"Name": MACHINE, "Definition": state_machine.definition()}
+    machine |= {"Name": RETRAIN.name, "Definition": RETRAIN.definition}
     resources = {name: whole["Resources"][name] for name in RESOURCES}
     return {
         **{name: whole[name] for name in whole if name not in {"Globals", "Metadata"}},
@@ -96,11 +99,15 @@ def template() -> dict[str, Any]:
     }
 
 
+def function_arn(name: str) -> str:
+    return f"arn:aws:lambda:{REGION}:000000000000:function:{name}"
+
+
 def _of_this_part(part: Any) -> Any:
     """Put an ARN where a function's is asked for, and leave out what stands behind CloudFront."""
     match part:
         case {"Fn::GetAtt": [str(name), "Arn"]} if name.endswith("Function"):
-            return f"arn:aws:lambda:{REGION}:000000000000:function:{name}"
+            return function_arn(name)
         case {"Fn::If": ["BehindCloudFront", _, otherwise]}:
             return _of_this_part(otherwise)
         case dict():
@@ -124,3 +131,50 @@ def outputs(localstack: Stack, template: dict[str, Any]) -> dict[str, str]:
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@pytest.fixture(scope="session")
+def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, dict[str, Execution]]:
+    """Every case of every machine, run at the same time."""
+    arns = {
+        RETRAIN.name: outputs["StateMachineArn"],
+        SCORE.name: _created(localstack, SCORE),
+    }
+    started = {
+        machine.name: {
+            name: localstack.stepfunctions.start_execution(
+                stateMachineArn=f"{arns[machine.name]}#{name}",
+                name=name,
+                input=json.dumps(case.asked),
+            )["executionArn"]
+            for name, case in machine.cases.items()
+        }
+        for machine in MACHINES
+    }
+    return {
+        machine.name: {
+            name: _ended(localstack, machine, arn) for name, arn in started[machine.name].items()
+        }
+        for machine in MACHINES
+    }
+
+
+def _created(stack: Stack, machine: Machine) -> str:
+    """Make a state machine of its definition alone, and give its ARN."""
+    definition = re.sub(
+        r"\$\{(\w+)Arn\}", lambda found: function_arn(found[1]), json.dumps(machine.definition)
+    )
+    created = stack.stepfunctions.create_state_machine(
+        name=machine.name, definition=definition, roleArn="arn:aws:iam::000000000000:role/any"
+    )
+    return str(created["stateMachineArn"])
+
+
+def _ended(stack: Stack, machine: Machine, arn: str) -> Execution:
+    def described() -> dict[str, Any] | None:
+        found = stack.stepfunctions.describe_execution(executionArn=arn)
+        return dict(found) if found["status"] != "RUNNING" else None
+
+    ended = until(described, f"the end of {arn}, see {stack.cloud.log}")
+    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+    return Execution(machine, ended, [dict(event) for page in pages for event in page["events"]])

@@ -1,23 +1,50 @@
-"""Start LocalStack without Docker, with two things put right; in an environment of its own.
+"""Start LocalStack without Docker, with a few things put right; in an environment of its own.
 
 - It evaluates JSONata in a Java library, which it downloads with a Java runtime of its own. Here
   the port of that library to Python does it, which comes from PyPI with the rest.
 - Of a mocked state it counts invocations without a lock: two items of a map at the same time could
   get the same answer.
+- On AWS a distributed Map fails when more of its items do than are tolerated. LocalStack takes each
+  that failed for a null.
+- The events of what a distributed Map runs are told nowhere. Here they are in the history of the
+  execution itself, as those of an inline Map are; on AWS each item is an execution of its own.
 """
 
 import json
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 from jsonata import Jsonata
+from localstack.aws.api.stepfunctions import HistoryEventType, MapRunFailedEventDetails
 from localstack.runtime import main
+from localstack.services.stepfunctions.asl.component.common.error_name.failure_event import (
+    FailureEvent,
+    FailureEventException,
+)
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name import (
+    StatesErrorName,
+)
+from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import (  # noqa: E501
+    StatesErrorNameType,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.distributed_iteration_component import (  # noqa: E501
+    DistributedIterationComponent,
+    DistributedIterationComponentEvalInput,
+)
 from localstack.services.stepfunctions.asl.eval.environment import Environment
+from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
+from localstack.services.stepfunctions.asl.eval.event.event_manager import EventManager
 from localstack.services.stepfunctions.asl.jsonata import jsonata
 from localstack.services.stepfunctions.local_mocking.mock_config import LocalMockedResponse
 
 _mocked_response = Environment.get_current_local_mocked_response
+_eval_distributed = DistributedIterationComponent._eval_body
+_map_run = DistributedIterationComponent._map_run
 _alone = threading.Lock()
+_history: ContextVar[EventManager] = ContextVar("history")
+
+TOO_MANY_FAILED = StatesErrorNameType.StatesExceedToleratedFailureThreshold
 
 
 def evaluate(expression: str) -> Any:
@@ -32,7 +59,36 @@ def one_at_a_time(environment: Environment) -> LocalMockedResponse:
         return _mocked_response(environment)
 
 
+def eval_distributed(component: DistributedIterationComponent, env: Environment) -> None:
+    _history.set(env.event_manager)
+    _eval_distributed(component, env)
+
+
+def map_run(
+    component: DistributedIterationComponent,
+    env: Environment,
+    eval_input: DistributedIterationComponentEvalInput,
+) -> None:
+    env.event_manager = _history.get()
+    _map_run(component, env, eval_input)
+    if eval_input.map_run_record.item_counter.failed.get() > eval_input.tolerated_failure_count:
+        details = MapRunFailedEventDetails(
+            error=TOO_MANY_FAILED.to_name(),
+            cause="The specified tolerated failure threshold was exceeded",
+        )
+        raise FailureEventException(
+            FailureEvent(
+                env=env,
+                error_name=StatesErrorName(TOO_MANY_FAILED),
+                event_type=HistoryEventType.MapRunFailed,
+                event_details=EventDetails(mapRunFailedEventDetails=details),
+            )
+        )
+
+
 if __name__ == "__main__":
     jsonata._eval_jsonata = evaluate
     Environment.get_current_local_mocked_response = one_at_a_time
+    DistributedIterationComponent._eval_body = eval_distributed
+    DistributedIterationComponent._map_run = map_run
     main.main()

@@ -13,7 +13,7 @@ from clinical.errors import ChampionMoved, ClinicalError, PreconditionFailed
 from clinical.registry import CHAMPION_KEY, MODEL, Champion, Pointer, Promotion, Registry, Version
 
 from local.stack import Stack
-from tests.localstack.cases import EVALUATED
+from tests.localstack.retrain import EVALUATED
 from tests.patience import PATIENCE_SECONDS
 
 RACERS, ROUNDS = 4, 10

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import logging
+import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +24,9 @@ from clinical.params import Params, params
 from clinical.registry import Champion, Promotion, Registry, Version
 from clinical.verdict import Verdict
 from pytest_socket import disable_socket
+from threadpoolctl import threadpool_limits
 
+from local.turn import in_turn
 from tests import pipeline
 from tests.patience import PATIENCE_SECONDS
 from tests.pipeline import ENVIRONMENT, Context, own_cloud, own_store
@@ -47,6 +51,16 @@ def _log_to_current_stdout() -> None:
     handler = telemetry.logger().registered_handler
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(CurrentStdout())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _on_one_thread() -> Iterator[None]:
+    """Have each worker compute on a thread of its own.
+
+    Threads that wait for each other where other workers hold the cores take ten times the time.
+    """
+    with threadpool_limits(limits=1):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +112,35 @@ def store() -> Iterator[ObstoreBucket]:
 @pytest.fixture
 def registry(bucket: Bucket) -> Registry:
     return Registry(bucket)
+
+
+class MadeOnce:
+    """What takes long to make: made once in a run, however many workers and tests need it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, bytes] = {}
+
+    def __call__[T](self, name: str, make: Callable[[], T]) -> T:
+        """Make it unless some worker has; whoever asks gets a copy to alter."""
+        if name not in self._known:
+            file = self._folder / f"{name}.pickle"
+            with in_turn(file.with_suffix(".lock")):
+                if not file.exists():
+                    beside = file.with_suffix(".new")
+                    beside.write_bytes(pickle.dumps(make()))
+                    beside.rename(file)
+            self._known[name] = file.read_bytes()
+        made: T = pickle.loads(self._known[name])  # noqa: S301 - which this very run wrote
+        return made
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """In the folder that the workers of a run share, and no other run has."""
+    own = tmp_path_factory.getbasetemp()
+    of_the_run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return MadeOnce(of_the_run / "made-once")
 
 
 @dataclass(frozen=True)
@@ -158,14 +201,18 @@ def with_target(decisions: Params, lowest: float, highest: float, decimals: int)
 
 
 @pytest.fixture(scope="session")
-def candidate() -> Candidate:
-    return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=5))
+def candidate(made_once: MadeOnce) -> Candidate:
+    return made_once("candidate", lambda: candidate_of(trees=5))
 
 
 @pytest.fixture(scope="session")
-def challenger() -> Candidate:
+def challenger(made_once: MadeOnce) -> Candidate:
     """Another model on the same data."""
-    return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=6))
+    return made_once("challenger", lambda: candidate_of(trees=6))
+
+
+def candidate_of(trees: int) -> Candidate:
+    return candidate_on((ROOT / "data/sample.csv").read_bytes(), smaller(params(), trees=trees))
 
 
 @pytest.fixture

@@ -77,6 +77,11 @@ class Rule:
     keeps: Callable[[str], bool]
 
 
+def broken_rule(cell: str, rules: tuple[Rule, ...]) -> str | None:
+    """Name the first of some rules that a cell does not keep; None where it keeps them all."""
+    return next((rule.name for rule in rules if not rule.keeps(cell)), None)
+
+
 class Kind(Frozen):
     """What any column has: how it is called and explained. None of it changes a model.
 

@@ -49,6 +49,8 @@ class Metric(StrEnum):
     STAGE_CACHE_HITS = "StageCacheHits"
     STAGE_FAILURES = "StageFailures"
     STAGE_DURATION = "StageDuration"
+    SCORED_ROWS = "ScoredRows"
+    REFUSED_ROWS = "RefusedRows"
 
 
 @cache

@@ -212,7 +212,7 @@ class Model:
         coverage = self.reference.interval.coverage
         return [
             Score(
-                score=served(score, self.params),
+                score=score,
                 interval=PredictionInterval(low=low, high=high, coverage=coverage),
                 support=self.support(patient, unknown) or 0,
                 averaged_over=unknown,
@@ -220,7 +220,7 @@ class Model:
             for patient, unknown, score, low, high in zip(
                 patients,
                 scored.unknown,
-                scored.scores.tolist(),
+                served(scored.scores, self.params),
                 lows.tolist(),
                 highs.tolist(),
                 strict=True,

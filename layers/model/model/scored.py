@@ -6,10 +6,10 @@ from clinical.params import Params
 from model.scorer import Scores
 
 
-def served(score: float, params: Params) -> float:
-    """Serve of a score what the API promises: within the target's range, so many decimals."""
-    lowest, highest = params.scale
-    return round(min(max(score, lowest), highest), params.target.decimals)
+def served(scores: Scores, params: Params) -> list[float]:
+    """Serve of scores (n,) what the API promises: within the target's range, so many decimals."""
+    (lowest, highest), decimals = params.scale, params.target.decimals
+    return [round(min(max(score, lowest), highest), decimals) for score in scores.tolist()]
 
 
 def interval_around(

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from asking import Given
 from clinical import telemetry
 from clinical.artefacts import RawObject
 from clinical.errors import ArtefactMissing, DatasetUnreadable, InputInvalid
@@ -12,7 +13,7 @@ from handled import Claim, Handled
 from stage import RawBucket, Run, stage
 
 from retrain.asked import Wanted, wanted
-from retrain.state import Admitted, Given, Nominated
+from retrain.state import Admitted, Nominated
 
 type Ended = Literal["superseded", "already_handled"]
 
@@ -94,10 +95,7 @@ def already_handled(
     first = handled.claim(claim)
     if first.execution == run.execution:  # a retry of this state
         return None
-    return "already_handled", (
-        f"The execution {first.execution} handles this version of {upload.key} since "
-        f"{first.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an execution by hand."
-    )
+    return "already_handled", first.told
 
 
 def older(read: Wanted, upload: Upload, registry: Registry) -> tuple[Ended, str] | None:

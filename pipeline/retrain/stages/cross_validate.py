@@ -1,9 +1,7 @@
 """Score one candidate of a grid on training rows, each by a model that was not fitted on it."""
 
-import io
 from statistics import fmean
 
-import joblib
 import numpy as np
 from clinical.artefacts import Artefacts
 from clinical.params import Params
@@ -11,7 +9,7 @@ from rows import Rows
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
 
-from retrain.encoding import table_of
+from retrain.encoding import encoder_of, table_of
 from retrain.families import family_of, on_one_thread
 from retrain.folds import folds
 from retrain.state import Candidate, CrossValidated, Preprocessed
@@ -22,9 +20,9 @@ def cross_validate(
     candidate: Candidate, preprocessed: Preprocessed, artefacts: Artefacts, params: Params
 ) -> CrossValidated:
     """Fit a model for each fold, of which every candidate gets the same."""
-    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = Rows(artefacts.read(preprocessed.training), params)
-    features, target = encoder.transform(table_of(training)), training.target()
+    features = encoder_of(params).fit_transform(table_of(training))
+    target = training.target()
     family = family_of(candidate.hyperparameters, params)
     errors, leaves = [], []
     # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which

@@ -1,10 +1,8 @@
 """Measure how error falls as models get more rows, and say whether still more would help."""
 
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 from bootstrap import DECIMALS
 from clinical.artefacts import Artefacts
@@ -16,7 +14,7 @@ from clinical.verdict import Estimate
 from rows import Rows
 from stage import stage
 
-from retrain.encoding import table_of
+from retrain.encoding import encoder_of, table_of
 from retrain.families import on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
@@ -37,11 +35,11 @@ def learning_curve(
 ) -> Measured:
     """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
     give_way()
-    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
+    encoder = encoder_of(params)
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     curve = measured(
-        (encoder.transform(table_of(training)), training.target()),
+        (encoder.fit_transform(table_of(training)), training.target()),
         (encoder.transform(table_of(held_out)), held_out.target()),
         chosen,
         params,

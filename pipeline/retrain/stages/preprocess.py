@@ -1,60 +1,60 @@
-"""Split a data set, and fit the encoding on training rows alone."""
+"""Split a data set, before anything is learned from it."""
 
-import io
+import math
 
-import pandas as pd
+import numpy as np
 from clinical.artefacts import Artefacts
 from clinical.params import Params
-from rows import Rows
-from sklearn.model_selection import train_test_split
+from columns import Codes, dumped, loaded
+from rows import Array, Rows
 from stage import stage
 
-from retrain.encoding import dumped, encoder_of, table_of
 from retrain.state import Preprocessed, Seen, Target, Validated
 
 
 @stage()
 def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Preprocessed:
-    """Write training rows, held-out rows and the fitted encoder."""
-    cells = read_cells(artefacts.read(validated.dataset))
-    training, held_out = train_test_split(
-        cells, test_size=params.split.test_fraction, random_state=params.seed
+    """Write training rows and held-out rows."""
+    body = artefacts.read(validated.dataset)
+    columns, scores = loaded(body), Rows(body, params).target()
+    training, held_out = (
+        dumped({name: column.at(rows) for name, column in columns.items()})
+        for rows in split(len(scores), params)
     )
-    body = as_csv(training)
-    rows = Rows(body, params)
-    names = sorted(rows.cells)
+    names, rows = sorted(columns), Rows(training, params)
     seen = Seen(
         columns={name: params.columns[name].form for name in names},
         digests=tuple(sorted(rows.digests(names))),
     )
     return Preprocessed(
-        encoder=artefacts.write("encoder.joblib", dumped(encoder_of(params).fit(table_of(rows)))),
-        training=artefacts.write("training.csv", body),
+        training=artefacts.write("training.npz", training),
         training_rows=artefacts.write_json("training_rows.json", seen),
-        held_out=artefacts.write("held_out.csv", as_csv(held_out)),
-        rows=len(cells),
+        held_out=artefacts.write("held_out.npz", held_out),
+        rows=len(scores),
         missing={
-            name: int((cells[name] == "").sum())
+            name: columns[name].counts.get("", 0)
             for name, kind in params.features.items()
             if kind.nullable
         },
-        target=described(cells[params.target.column].astype("float64")),
+        target=described(scores),
     )
 
 
-def read_cells(body: bytes) -> pd.DataFrame:
-    """Read the rows that validate wrote, as the strings that they are."""
-    return pd.read_csv(io.BytesIO(body), dtype="str", keep_default_na=False)
+def split(rows: int, params: Params) -> tuple[Codes, Codes]:
+    """Draw the rows to train on and those held out, by their numbers: as scikit-learn does.
+
+    It is `sklearn.model_selection.train_test_split`, without loading all that comes with it.
+    """
+    drawn = np.random.RandomState(params.seed).permutation(rows)
+    held_out = math.ceil(rows * params.split.test_fraction)
+    return drawn[held_out:], drawn[:held_out]
 
 
-def described(scores: "pd.Series[float]") -> Target:
+def described(scores: Array) -> Target:
+    """Describe recorded scores (n,)."""
     return Target(
         mean=float(scores.mean()),
-        std=float(scores.std()),
+        std=float(scores.std(ddof=1)),
         min=float(scores.min()),
         max=float(scores.max()),
     )
-
-
-def as_csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()

@@ -1,10 +1,8 @@
 """Fit the model, and export the whole pipeline, encoding included, to one ONNX graph."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import joblib
 import numpy as np
 import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
@@ -20,7 +18,7 @@ from stage import stage
 
 from retrain.averaging import Counting, as_combinations, counting, in_order_of
 from retrain.baseline import ridge_predictions
-from retrain.encoding import dumped, table_of
+from retrain.encoding import dumped, encoder_of, table_of
 from retrain.export import as_onnx
 from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
 from retrain.grouped import groups_in, half_widths
@@ -44,13 +42,13 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     params: Params,
 ) -> Trained:
     """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
-    encoder = joblib.load(io.BytesIO(artefacts.read(preprocessed.encoder)))
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
     features, target, asked = table_of(training), training.target(), table_of(held_out)
+    encoder = encoder_of(params).fit(features)
     hyperparameters = chosen.hyperparameters or params.model
 
     family = family_of(hyperparameters, params)

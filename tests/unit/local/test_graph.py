@@ -1,3 +1,5 @@
+import pytest
+
 from local.console.graph import flowchart, marks
 from local.executions import Step
 from tests import state_machine
@@ -88,8 +90,9 @@ def test_a_state_that_is_entered_again_stands_as_the_last_time() -> None:
     assert marks(steps) == {"Look": "running"}
 
 
-def test_every_state_of_the_real_machine_is_drawn() -> None:
-    machine = state_machine.definition()
+@pytest.mark.parametrize("which", ["retrain", "score"])
+def test_every_state_of_the_real_machines_is_drawn(which: str) -> None:
+    machine = state_machine.definition(which)
 
     drawn = flowchart(machine, {})
 

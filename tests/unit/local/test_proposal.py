@@ -8,7 +8,7 @@ from cells import as_meant
 from clinical.params import PATH, Params, parse_params
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reading import read
+from tables import read
 
 from local import scalars
 from local.cloud import CloudFailed
@@ -450,7 +450,7 @@ def test_a_proposal_is_valid_and_its_data_keep_it(
     meant, _ = as_meant(table, params)
     for name, kind in params.read.items():
         for rule in kind.rules():
-            assert all(map(rule.keeps, meant[name])), (name, rule.name)
+            assert all(map(rule.keeps, meant[name].cells)), (name, rule.name)
 
 
 def test_forty_columns_are_as_welcome_as_three() -> None:

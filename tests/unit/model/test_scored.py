@@ -56,7 +56,7 @@ def test_every_interval_holds_its_score_and_all_that_was_measured(
     ("raw", "as_served"), [(-1.0, 0.0), (10.001, 10.0), (7.126, 7.13), (7.0, 7.0)]
 )
 def test_a_served_score_is_within_its_scale(raw: float, as_served: float) -> None:
-    assert served(raw, params()) == as_served
+    assert served(np.array([raw]), params()) == [as_served]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def change() -> Params:
 def test_a_score_below_0_is_served_on_its_own_scale(
     change: Params, raw: float, as_served: float
 ) -> None:
-    assert served(raw, change) == as_served
+    assert served(np.array([raw]), change) == [as_served]
 
 
 def test_an_interval_below_0_is_rounded_outwards_to_the_targets_decimals(change: Params) -> None:

@@ -10,6 +10,7 @@ from retrain.stages.annotate import annotate
 from retrain.state import Annotated, Measured
 
 from tests.pipeline import measure, ran
+from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -18,9 +19,8 @@ type Upload = Callable[[bytes], str]
 
 
 @pytest.fixture
-def came_to(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> dict[str, Any]:
-    upload(sample_bytes)
-    first = retrain("one")
+def came_to(retrained: Retrained, sample_bytes: bytes) -> dict[str, Any]:
+    first = retrained(sample_bytes)
     return first | measure("one", first)
 
 

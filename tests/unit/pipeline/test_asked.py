@@ -3,11 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import MAX_KEY
 from clinical.errors import InputInvalid
 from clinical.params import params
 from hypothesis import given
 from hypothesis import strategies as st
-from retrain.asked import MAX_KEY, WHAT_MAY_BE, wanted
+from retrain.asked import WHAT_MAY_BE, wanted
 
 KEY = "raw/data.csv"
 EVENT = {"id": "11111111-2222-3333-4444-555555555555", "sequencer": "0A1B"}

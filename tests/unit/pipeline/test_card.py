@@ -9,7 +9,7 @@ from clinical.reference import GroupWidth, read_reference
 from clinical.verdict import Estimate, Subgroup, WinBin, Wins
 from retrain.card import markdown
 
-from tests.unit.pipeline.conftest import without_signal
+from tests.unit.pipeline.conftest import Retrained, without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -18,9 +18,8 @@ type Upload = Callable[[bytes], str]
 
 
 @pytest.fixture
-def card(bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes) -> Card:
-    upload(sample_bytes)
-    return card_of(bucket, "one", retrain("one"))
+def card(bucket: Bucket, retrained: Retrained, sample_bytes: bytes) -> Card:
+    return card_of(bucket, "one", retrained(sample_bytes))
 
 
 def card_of(bucket: Bucket, execution: str, came_to: dict[str, Any]) -> Card:
@@ -53,11 +52,9 @@ def test_the_card_is_readable_as_markdown(card: Card) -> None:
 
 
 def test_a_card_warns_where_the_average_is_not_beaten(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(without_signal(sample_bytes))
-
-    card = card_of(bucket, "one", retrain("one"))
+    card = card_of(bucket, "one", retrained(without_signal(sample_bytes)))
 
     warning = (
         "It does not beat the plain average: do not read differences between its scores as "
@@ -70,10 +67,9 @@ def test_a_card_warns_where_the_average_is_not_beaten(
 
 
 def test_a_card_says_of_how_many_treatments_it_knows_next_to_nothing(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     card = card_of(bucket, "one", came_to)
 

@@ -13,7 +13,8 @@ from clinical.registry import version_name
 from reading import check_readable
 from retrain.stages.validate import validate
 
-from tests.pipeline import Context
+from tests.pipeline import Context, lines_of
+from tests.unit.pipeline.conftest import Retrained
 
 type Upload = Callable[[bytes], str]
 
@@ -81,7 +82,7 @@ def test_what_can_be_read_is_the_same_rows_and_every_leniency_is_told(
 ) -> None:
     came_to = validated(name)
 
-    _, *rows = read_verified(bucket, Artefact(**came_to["dataset"])).decode().splitlines()
+    _, *rows = lines_of(read_verified(bucket, Artefact(**came_to["dataset"])))
     _, *of_the_sample = sample.read_text().splitlines()
     assert rows == [row.partition(",")[2] for row in of_the_sample[:160]]
     assert (came_to["rows"], came_to["notes"]) == (160, notes)
@@ -134,10 +135,13 @@ def test_the_same_rows_in_other_bytes_are_the_same_version(
 
 @pytest.mark.usefixtures("few_trees")
 def test_how_rows_were_written_computes_nothing_anew(
-    bucket: Bucket, upload: Upload, retrain: Callable[[str], dict[str, Any]], sample: Path
+    bucket: Bucket,
+    upload: Upload,
+    retrain: Callable[[str], dict[str, Any]],
+    retrained: Retrained,
+    sample: Path,
 ) -> None:
-    upload(sample.read_bytes())
-    retrain("one")
+    retrained(sample.read_bytes())
     upload(sample.read_bytes().replace(b",", b";"))
 
     came_to = retrain("two")
@@ -155,11 +159,10 @@ def test_how_rows_were_written_computes_nothing_anew(
 
 @pytest.mark.usefixtures("few_trees")
 def test_rows_in_another_order_are_another_version(
-    upload: Upload, retrain: Callable[[str], dict[str, Any]], sample: Path
+    upload: Upload, retrain: Callable[[str], dict[str, Any]], retrained: Retrained, sample: Path
 ) -> None:
     header, *rows = sample.read_text().splitlines()
-    upload(sample.read_bytes())
-    one = retrain("one")
+    one = retrained(sample.read_bytes())
     upload("\n".join([header, *rows[::-1]]).encode())
 
     two = retrain("two")

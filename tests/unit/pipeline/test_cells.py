@@ -1,11 +1,13 @@
 from typing import Any
 
-import pandas as pd
 import pytest
-from cells import as_meant, canonical, canonical_csv, varies
+from cells import as_meant, canonical, varies
 from clinical.kinds import Category
 from clinical.params import Params, params
-from reading import Table, read
+from columns import Column, dumped
+from tables import Table, read
+
+from tests.pipeline import lines_of
 
 NAMES = list(params().columns)
 ROW = ["P0001", "56", "Male", "Infection", "Ciprofloxacin", "50", "9", "Nausea", "8.5"]
@@ -21,7 +23,7 @@ def table(column: str, *cells: str, separator: str = ";") -> Table:
 
 def meant(column: str, *cells: str, separator: str = ";", decisions: Params | None = None) -> Any:
     frame, _ = as_meant(table(column, *cells, separator=separator), decisions or params())
-    return frame[column].tolist()
+    return frame[column].rows
 
 
 def told(column: str, *cells: str, separator: str = ";") -> list[str]:
@@ -102,8 +104,8 @@ def test_a_comma_that_could_be_misread_stays_and_breaks_the_rule(
     frame, _ = as_meant(table("Improvement_Score", *cells), params())
     others = [name for name in NAMES if name != "Improvement_Score"]
 
-    assert frame["Improvement_Score"].tolist() == kept
-    assert frame[others].iloc[0].tolist() == ROW[:-1]
+    assert frame["Improvement_Score"].rows == kept
+    assert [frame[name].rows[0] for name in others] == ROW[:-1]
 
 
 def test_a_comma_is_the_same_in_all_numbers_of_a_file() -> None:
@@ -112,7 +114,7 @@ def test_a_comma_is_the_same_in_all_numbers_of_a_file() -> None:
 
     upload = read("raw/data.csv", "\n".join(["\t".join(NAMES), *rows]).encode(), params())
 
-    assert as_meant(upload, params())[0]["Age"].tolist() == ["56.0", "57", "1,000"]
+    assert as_meant(upload, params())[0]["Age"].rows == ["56.0", "57", "1,000"]
 
 
 def test_a_comma_within_a_category_is_left_alone() -> None:
@@ -124,7 +126,7 @@ def test_a_comma_within_a_category_is_left_alone() -> None:
 
     frame, notes = as_meant(read("raw/data.csv", text.encode(), params()), params())
 
-    assert frame["Side_Effects"].tolist() == list(cells)
+    assert frame["Side_Effects"].rows == list(cells)
     assert notes == ["Decimal commas read as points."]
 
 
@@ -141,9 +143,9 @@ def test_a_comma_within_a_category_is_left_alone() -> None:
     ],
 )
 def test_a_value_is_written_in_one_way(column: str, cells: list[str], written: list[Any]) -> None:
-    found = canonical(pd.Series(cells, dtype="str"), params().columns[column]).tolist()
+    kind = params().columns[column]
 
-    assert list(map(repr, found)) == list(map(repr, written))
+    assert [kind.canonical(cell) for cell in cells] == written
 
 
 def test_rows_are_kept_in_the_contracts_order_without_who_they_are_of() -> None:
@@ -153,7 +155,9 @@ def test_rows_are_kept_in_the_contracts_order_without_who_they_are_of() -> None:
         params(),
     )
 
-    assert canonical_csv(as_meant(turned, params())[0], params()).decode().splitlines() == [
+    rows = dumped(canonical(as_meant(turned, params())[0], params()))
+
+    assert lines_of(rows) == [
         ",".join(NAMES[1:]),
         ",".join(ROW[1:]),
         ",".join(ROW[1:]),
@@ -176,4 +180,4 @@ def test_scores_vary_by_value_and_not_by_how_they_are_written(
 ) -> None:
     column = params().columns["Improvement_Score"]
 
-    assert varies(pd.Series(scores, dtype="str"), column) is differ
+    assert varies(Column.of(scores), column) is differ

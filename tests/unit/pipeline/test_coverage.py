@@ -20,6 +20,7 @@ from rows import Rows
 from sklearn.model_selection import train_test_split
 
 from data.generate import as_csv, patients
+from tests.pipeline import rows_of
 from tests.unit.conftest import smaller
 
 SEEDS = range(20)
@@ -38,9 +39,9 @@ def coverage(seed: int, decisions: Params) -> Held:
     decisions = decisions.model_copy(update={"seed": seed})
     drawn = patients(1000, seed)
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
-    training, held_out = (rows_of(part, decisions) for part in parts)
+    training, held_out = (rows_with(part, decisions) for part in parts)
     model = model_of(family_of(decisions.model, decisions), encoder_of(decisions))
-    recorded = valid_combinations(rows_of(drawn, decisions), decisions)
+    recorded = valid_combinations(rows_with(drawn, decisions), decisions)
     counted = counting(recorded, training, decisions)
     left_out = predicted_when_left_out(model, training, counted, decisions)
     model.fit(table_of(training), training.target())
@@ -56,8 +57,8 @@ def coverage(seed: int, decisions: Params) -> Held:
     return held
 
 
-def rows_of(drawn: list[dict[str, Any]], decisions: Params) -> Rows:
-    return Rows(as_csv(drawn).encode(), decisions)
+def rows_with(drawn: list[dict[str, Any]], decisions: Params) -> Rows:
+    return rows_of(as_csv(drawn), decisions)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from retrain.families import family_of, model_of
 from retrain.stages.cross_validate import cross_validate
 from sklearn.model_selection import KFold, cross_val_score
 
-from tests.pipeline import Context
+from tests.pipeline import Context, lines_of
 from tests.unit.conftest import tuning_of
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -44,11 +45,12 @@ def test_tuning_takes_what_predicts_and_says_so_in_the_card(
 
 @pytest.mark.usefixtures("few_trees")
 def test_scores_are_those_of_scikit_learns_own_cross_validation(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    preprocessed = retrain("one")["preprocessed"]
-    training = pd.read_csv(io.BytesIO(bucket.get(preprocessed["training"]["key"]).body))
+    preprocessed = retrained(sample_bytes)["preprocessed"]
+    training = pd.read_csv(
+        io.StringIO("\n".join(lines_of(bucket.get(preprocessed["training"]["key"]).body)))
+    )
     hyperparameters = params().model.model_copy(update={"n_estimators": 3})
     handler: Callable[..., dict[str, Any]] = cross_validate
     event = {

@@ -22,9 +22,9 @@ from retrain.subgroups import subgroups
 from rows import Rows
 
 from data.generate import as_csv, patients
-from tests.pipeline import Context
+from tests.pipeline import Context, rows_of
 from tests.unit.conftest import emf_lines, smaller, with_column
-from tests.unit.pipeline.conftest import without_signal
+from tests.unit.pipeline.conftest import Retrained, without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -51,10 +51,9 @@ def evaluated_again(came_to: dict[str, Any], min_champion_rows: int) -> dict[str
 
 
 def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes, bucket: Bucket
 ) -> None:
-    upload(sample_bytes)
-    first = retrain("one")
+    first = retrained(sample_bytes)
     more = as_csv(patients(600, seed=7)).encode().split(b"\n", 1)[1]
     upload(sample_bytes + more.replace(b"S0", b"T0"))
 
@@ -62,7 +61,7 @@ def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
 
     def digests(artefact: dict[str, str]) -> list[str]:
         rows = Rows(bucket.get(artefact["key"]).body, params())
-        return rows.digests(rows.cells)
+        return rows.digests(rows.columns)
 
     trained_on = set(digests(first["preprocessed"]["training"]))
     held_out = digests(second["preprocessed"]["held_out"])
@@ -74,11 +73,10 @@ def test_the_champion_is_compared_on_rows_that_it_was_not_trained_on(
 
 
 def test_a_champion_that_saw_nearly_all_of_them_is_not_compared(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
     lines = sample_bytes.splitlines(keepends=True)
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     upload(b"".join(lines[:121]))
 
     verdict = retrain("two")["evaluated"]["verdict"]
@@ -94,10 +92,9 @@ def test_a_champion_that_saw_nearly_all_of_them_is_not_compared(
 
 
 def test_as_many_rows_as_params_ask_for_are_enough_to_compare(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     upload(as_csv(patients(150, seed=7)).encode())
     second = retrain("two")
     upload(sample_bytes)
@@ -115,13 +112,13 @@ def test_as_many_rows_as_params_ask_for_are_enough_to_compare(
 def test_a_champion_that_is_corrupted_does_not_stand_in_the_way(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     bucket: Bucket,
     capsys: pytest.CaptureFixture[str],
     file: str,
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     bucket.put(f"models/{served}/{file}", b"nothing of the kind")
     upload(as_csv(patients(500, seed=7)).encode())
 
@@ -134,10 +131,9 @@ def test_a_champion_that_is_corrupted_does_not_stand_in_the_way(
 
 
 def test_what_has_no_skill_here_gives_way_with_a_warning_and_without_when_there_is_some(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     upload(without_signal(sample_bytes))
     mixed = retrain("two")
 
@@ -148,10 +144,9 @@ def test_what_has_no_skill_here_gives_way_with_a_warning_and_without_when_there_
 
 
 def test_a_champion_of_other_data_has_no_skill_on_the_real_set(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, real_data: Path
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes, real_data: Path
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("sample")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     upload(real_data.read_bytes())
 
     verdict = retrain("real")["evaluated"]["verdict"]
@@ -166,12 +161,12 @@ def test_a_champion_of_other_data_has_no_skill_on_the_real_set(
 def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     monkeypatch.setattr(stage, "params", lambda: stumps(params()))
     upload(as_csv(patients(1000, seed=7)).encode())
 
@@ -193,12 +188,12 @@ def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
 def test_a_fragment_of_the_champions_rows_does_not_replace_it_by_itself(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     capsys: pytest.CaptureFixture[str],
     part: int,
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     upload(b"".join(sample_bytes.splitlines(keepends=True)[: part + 1]))
 
     came_to = retrain("two")
@@ -214,11 +209,10 @@ def test_a_fragment_of_the_champions_rows_does_not_replace_it_by_itself(
 
 
 def test_rows_of_one_condition_do_not_replace_a_model_of_all(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
     """Enough rows to compare the two on, and no treatment of the other conditions."""
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     header, *rows = as_csv(patients(3000, seed=11)).encode().splitlines(keepends=True)
     upload(b"".join([header, *(row for row in rows if b",Hypertension," in row)]))
 
@@ -231,10 +225,9 @@ def test_rows_of_one_condition_do_not_replace_a_model_of_all(
 
 
 def test_the_case_of_one_condition_does_not_serve_without_being_asked(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, cases: Path
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes, cases: Path
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     upload((cases / "csv" / "f06_one_condition.csv").read_bytes())
 
     came_to = retrain("two")
@@ -247,10 +240,9 @@ def test_the_case_of_one_condition_does_not_serve_without_being_asked(
 
 
 def test_more_rows_of_the_same_kind_lose_next_to_nothing(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     _, *more = as_csv(patients(400, seed=3)).encode().splitlines(keepends=True)
     upload(b"".join([sample_bytes, *(b"T" + row[1:] for row in more)]))
 
@@ -262,11 +254,9 @@ def test_more_rows_of_the_same_kind_lose_next_to_nothing(
 
 
 def test_every_held_out_row_is_in_one_group_of_each_feature(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+    retrained: Retrained, sample_bytes: bytes, bucket: Bucket
 ) -> None:
-    upload(sample_bytes)
-
-    report = bucket.get(retrain("one")["evaluated"]["report"]["key"]).body
+    report = bucket.get(retrained(sample_bytes)["evaluated"]["report"]["key"]).body
 
     evaluation = json.loads(report)
     groups = evaluation["subgroups"]
@@ -281,10 +271,9 @@ def test_every_held_out_row_is_in_one_group_of_each_feature(
 
 
 def test_a_mean_error_above_0_is_too_hopeful(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+    retrained: Retrained, sample_bytes: bytes, bucket: Bucket
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     report = json.loads(bucket.get(came_to["evaluated"]["report"]["key"]).body)
 
@@ -299,15 +288,15 @@ def test_a_mean_error_above_0_is_too_hopeful(
     assert found == pytest.approx(sum(predicted) - recorded.sum(), abs=1e-3)
 
 
-def rows_of(*patients: tuple[str, object], decisions: Params | None = None) -> Rows:
+def rows_with(*patients: tuple[str, object], decisions: Params | None = None) -> Rows:
     """Rows of patients who differ in gender and age alone."""
     header = "Age,Gender,Condition,Drug_Name,Dosage_mg,Treatment_Duration_days,Side_Effects"
     rows = [f"{age},{gender},Infection,Ciprofloxacin,50,9,Nausea" for gender, age in patients]
-    return Rows("\n".join([header, *rows]).encode(), decisions or params())
+    return rows_of("\n".join([header, *rows]), decisions or params())
 
 
 def test_a_group_of_few_rows_gets_no_figures() -> None:
-    rows = rows_of(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
+    rows = rows_with(*[("Female", 40)] * 10, *[("Male", 40)] * 9)
 
     found = subgroups(rows, np.full(19, -2.0), np.ones(19, bool), 0.9, params())
     groups = {one.group: one for one in found}
@@ -322,7 +311,7 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
 
 
 def test_bands_start_where_params_say() -> None:
-    rows = rows_of(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
+    rows = rows_with(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
 
     assert groups_of(rows, "Age", params()) == [
         band for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
@@ -332,7 +321,7 @@ def test_bands_start_where_params_say() -> None:
 def test_rows_without_a_number_are_a_group_of_their_own() -> None:
     nullable = with_column(params(), "Age", nullable=True)
     nullable = with_column(nullable, "Gender", nullable=True)
-    rows = rows_of(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
+    rows = rows_with(*[("Male", 20)] * 10, *[("", "")] * 10, decisions=nullable)
 
     found = [
         (one.feature, one.group)
@@ -354,7 +343,7 @@ def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under(
     decisions = params().model_copy(
         update={"columns": {**params().columns, "Dose": doses}, "roles": roles}
     )
-    rows = Rows(b"Dose\n0.5\n1.9\n2.0\n4\n", decisions)
+    rows = rows_of("Dose\n0.5\n1.9\n2.0\n4\n", decisions)
 
     assert groups_of(rows, "Dose", decisions) == [
         "0.5 to under 2",
@@ -365,11 +354,9 @@ def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under(
 
 
 def test_what_the_sample_is_made_of_is_what_is_important(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, bucket: Bucket
+    retrained: Retrained, sample_bytes: bytes, bucket: Bucket
 ) -> None:
-    upload(sample_bytes)
-
-    report = bucket.get(retrain("one")["evaluated"]["report"]["key"]).body
+    report = bucket.get(retrained(sample_bytes)["evaluated"]["report"]["key"]).body
 
     found = {one["feature"]: one["mean"] for one in json.loads(report)["importances"]}
     assert max(found, key=lambda name: found[name]) == "Condition"
@@ -448,14 +435,14 @@ def small() -> Params:
 def test_a_champion_of_fewer_columns_is_compared_on_those_that_it_had(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     bucket: Bucket,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fewer = without(small(), "Treatment_Duration_days", "Gender")
     monkeypatch.setattr(stage, "params", lambda: fewer)
-    upload(sample_bytes)
-    first = retrain("one")
+    first = retrained(sample_bytes)
     monkeypatch.setattr(stage, "params", small)
     more = as_csv(patients(600, seed=11)).encode().split(b"\n", 1)[1]
     upload(sample_bytes + more.replace(b"S0", b"T0"))
@@ -482,13 +469,13 @@ def test_a_champion_of_fewer_columns_is_compared_on_those_that_it_had(
 def test_a_champion_whose_rows_cannot_be_recognised_is_not_compared_and_why_is_told(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
     change: str,
 ) -> None:
     monkeypatch.setattr(stage, "params", small)
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     days = Number(kind="number", min=0, max=99, decimals=1)
     name = "Treatment_Duration_days"
     changed = (
@@ -512,12 +499,11 @@ def test_a_champion_whose_rows_cannot_be_recognised_is_not_compared_and_why_is_t
 
 
 def test_a_champion_whose_contract_is_wider_now_is_compared_as_ever(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    retrain: Retrain, retrained: Retrained, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a column may say has changed, and not how it is written: the rows are the same."""
     monkeypatch.setattr(stage, "params", small)
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     monkeypatch.setattr(stage, "params", lambda: with_column(small(), "Age", max=99))
 
     verdict = retrain("two")["evaluated"]["verdict"]
@@ -533,7 +519,7 @@ def test_rows_that_an_earlier_release_named_are_recognised(
     """It wrote their digests alone, of all columns in the file's order."""
     header, *lines = sample_bytes.decode().splitlines()
     without_ids = [line.split(",", 1)[1] for line in [header, *lines]]
-    rows = Rows("\n".join(without_ids).encode(), params())
+    rows = rows_of("\n".join(without_ids), params())
     seen = sorted(sha256(line.encode())[:16] for line in without_ids[1:11])
     artefact = Artefacts(cloud, "models/v-1").write_json(TRAINING_ROWS, [*seen])
     champion = SimpleNamespace(training_rows=artefact)

@@ -2,7 +2,8 @@ from pathlib import Path
 
 from clinical.params import params
 from retrain.stages.extract_combinations import valid_combinations
-from rows import Rows
+
+from tests.pipeline import rows_of
 
 HEADER = ",".join([name for name in params().columns if name != params().identifier])
 
@@ -15,7 +16,7 @@ def test_a_combination_is_listed_once_and_in_order() -> None:
 """
 
     drug = {"Condition": "Infection", "Drug_Name": "Ciprofloxacin", "Side_Effects": "Nausea"}
-    assert valid_combinations(Rows(text.encode(), params()), params()) == [
+    assert valid_combinations(rows_of(text, params()), params()) == [
         drug | {"Dosage_mg": 50},
         drug | {"Dosage_mg": 500},
     ]
@@ -24,4 +25,4 @@ def test_a_combination_is_listed_once_and_in_order() -> None:
 def test_the_real_data_records_222_of_225(real_data: Path) -> None:
     body = real_data.read_text(encoding="utf-8-sig").encode()
 
-    assert len(valid_combinations(Rows(body, params()), params())) == 222
+    assert len(valid_combinations(rows_of(body, params()), params())) == 222

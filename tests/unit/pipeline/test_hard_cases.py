@@ -17,6 +17,7 @@ from retrain.stages.evaluate import covered, within
 from data.generate import as_csv, patients
 from tests.unit.clinical.test_params import with_value
 from tests.unit.conftest import smaller, tuning_of
+from tests.unit.pipeline.conftest import Retrained
 from tests.unit.pipeline.test_evaluate import stumps
 from tests.unit.pipeline.test_gate import ABOUT_EQUAL, champion, decided
 
@@ -54,10 +55,13 @@ def test_train_a_category_that_looks_like_nothing_is_trained_on(
 
 @pytest.mark.usefixtures("few_trees")
 def test_evaluate_a_champion_that_lacks_a_new_category_is_compared_on_the_rows_that_it_knows(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+    upload: Upload,
+    retrain: Retrain,
+    retrained: Retrained,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     monkeypatch.setattr(stage, "params", lambda: knowing("Hiccups"))
     upload(as_csv(patients(1000, seed=7)).encode().replace(b",Cough,", b",Hiccups,"))
 
@@ -73,12 +77,12 @@ def test_evaluate_a_champion_that_lacks_a_new_category_is_compared_on_the_rows_t
 def test_evaluate_a_corrupted_champion_does_not_stand_in_the_way_of_one_without_skill(
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     bucket: Bucket,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     bucket.put(f"models/{served}/{MODEL}", b"no model")
     monkeypatch.setattr(stage, "params", lambda: stumps(params()))
     upload(as_csv(patients(500, seed=7)).encode())

@@ -17,10 +17,10 @@ from retrain.intervals import (
     predicted_when_left_out,
     worst_undercoverage,
 )
-from rows import Rows
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
+from tests.pipeline import rows_of
 from tests.studies import study
 
 SEEDS = range(10)
@@ -58,8 +58,8 @@ class Served:
 
 
 def served(seed: int, params: Params, grows: float) -> Served:
-    training = Rows(drawn(600, seed, grows).encode(), params)
-    later = Rows(drawn(20_000, seed + 1_000, grows).encode(), params)
+    training = rows_of(drawn(600, seed, grows), params)
+    later = rows_of(drawn(20_000, seed + 1_000, grows), params)
     model = Pipeline([("encoder", encoder_of(params)), ("line", LinearRegression())])
     counted = counting([{}], training, params)
     left_out = predicted_when_left_out(model, training, counted, params)[()]
@@ -99,7 +99,7 @@ def test_auto_seldom_makes_groups_where_all_vary_alike() -> None:
 
 def test_a_group_of_few_rows_has_the_interval_of_all() -> None:
     params = decisions(["age"], min_group_rows=200)
-    training = Rows(drawn(600, 1, 4).encode(), params)
+    training = rows_of(drawn(600, 1, 4), params)
     residuals = np.random.default_rng(2).normal(0, 1, 600)
 
     groups = groups_in(training, ("age",), params)
@@ -111,7 +111,7 @@ def test_a_group_of_few_rows_has_the_interval_of_all() -> None:
 
 def test_params_may_name_the_columns() -> None:
     params = decisions(["age", "arm"])
-    training = Rows(drawn(600, 1, 4).encode(), params)
+    training = rows_of(drawn(600, 1, 4), params)
     residuals = np.random.default_rng(2).normal(0, 1, 600)
 
     by = chosen_by(residuals, training, params)
@@ -126,7 +126,7 @@ def test_a_study_without_subgroups_has_no_groups_to_choose() -> None:
     params = parse_params(
         study(COLUMNS, TARGET, {}, intervals={"coverage": 0.9, "folds": 5, "by": "auto"})
     )
-    training = Rows(drawn(100, 1, 4).encode(), params)
+    training = rows_of(drawn(100, 1, 4), params)
     residuals = np.ones(100)
 
     assert chosen_by(residuals, training, params) == ()

@@ -10,17 +10,21 @@ import stage
 from clinical.artefacts import Bucket
 from clinical.params import params
 from retrain.encoding import encoder_of, table_of
-from retrain.stages.preprocess import read_cells
+from retrain.stages.preprocess import described as described_scores
+from retrain.stages.preprocess import split
 from rows import Rows
+from sklearn.model_selection import train_test_split
 
+from tests.pipeline import rows_of
 from tests.unit.conftest import smaller, with_column
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
 
 def test_the_table_has_the_features_alone_in_the_models_order(sample: Path) -> None:
-    rows = Rows(sample.read_bytes(), params())
+    rows = rows_of(sample.read_bytes(), params())
 
     table = table_of(rows)
 
@@ -28,13 +32,28 @@ def test_the_table_has_the_features_alone_in_the_models_order(sample: Path) -> N
     assert len(table) == len(rows.target()) == 1000
 
 
-def test_categories_that_look_like_nothing_stay_what_they_are() -> None:
-    body = (",".join(params().columns) + "\nP1,56,Male,None,NA,50,9,null,8.5\n").encode()
+@pytest.mark.parametrize("rows", [2, 51, 1000, 12_345])
+@pytest.mark.parametrize("fraction", [0.2, 0.33])
+def test_rows_are_split_as_scikit_learn_splits_them(rows: int, fraction: float) -> None:
+    decisions = params().model_copy(
+        update={"split": params().split.model_copy(update={"test_fraction": fraction})}
+    )
 
-    table = read_cells(body)
+    training, held_out = split(rows, decisions)
 
-    row = table.iloc[0].to_dict()
-    assert (row["Condition"], row["Drug_Name"], row["Side_Effects"]) == ("None", "NA", "null")
+    expected = train_test_split(range(rows), test_size=fraction, random_state=decisions.seed)
+    assert [training.tolist(), held_out.tolist()] == expected
+
+
+def test_scores_are_described_as_pandas_describes_them() -> None:
+    scores = np.random.default_rng(1).normal(5, 2, 1_001)
+
+    described = described_scores(scores)
+
+    expected = pd.Series(scores).describe()
+    assert described.mean == pytest.approx(expected["mean"])
+    assert described.std == pytest.approx(expected["std"])
+    assert (described.min, described.max) == (expected["min"], expected["max"])
 
 
 def test_categories_are_encoded_in_the_order_of_params_and_numbers_stay_whole(
@@ -109,25 +128,21 @@ def test_missing_cells_are_counted_and_reach_the_model_as_missing(
 
 @pytest.mark.usefixtures("few_trees")
 def test_where_nothing_may_be_missing_nothing_is_counted(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    assert retrain("one")["preprocessed"]["missing"] == {}
+    assert retrained(sample_bytes)["preprocessed"]["missing"] == {}
 
 
 @pytest.mark.usefixtures("few_trees")
 def test_rows_to_train_on_are_named_with_the_columns_that_name_them(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    preprocessed = retrain("one")["preprocessed"]
+    preprocessed = retrained(sample_bytes)["preprocessed"]
 
     seen = json.loads(bucket.get(preprocessed["training_rows"]["key"]).body)
     rows = Rows(bucket.get(preprocessed["training"]["key"]).body, params())
     assert seen["columns"] == {
         name: kind.form for name, kind in params().columns.items() if name != "Patient_ID"
     }
-    assert list(seen["columns"]) == sorted(rows.cells)
+    assert list(seen["columns"]) == sorted(rows.columns)
     assert seen["digests"] == sorted(rows.digests(seen["columns"]))

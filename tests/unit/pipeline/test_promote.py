@@ -18,6 +18,7 @@ from retrain.stages.promote import promote
 
 from tests.pipeline import Context
 from tests.unit.conftest import emf_lines
+from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -29,11 +30,11 @@ def test_a_crash_between_publishing_and_promoting_changes_nothing_that_serves(
     registry: Registry,
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload(sample_bytes)
-    served = retrain("one")["promoted"]["version"]
+    served = retrained(sample_bytes)["promoted"]["version"]
     upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
     with monkeypatch.context() as crash:
         crash.setattr(Registry, "promote", lambda *_: (_ for _ in ()).throw(SystemExit))
@@ -53,12 +54,12 @@ def test_a_promotion_that_comes_second_is_refused_and_a_retry_reads_the_pointer_
     registry: Registry,
     upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines = sample_bytes.splitlines(keepends=True)
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     seen_before_the_other_won = registry.champion()
     upload(b"".join(lines[:-1]))
     won = retrain("two")["promoted"]["version"]
@@ -92,12 +93,16 @@ def ledger_keys(registry: Registry) -> list[str]:
 
 
 @pytest.fixture
-def two_versions(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> list[str]:
+def bodies(sample_bytes: bytes) -> list[bytes]:
+    """The sample, and the sample without its last row, or its last two."""
+    lines = sample_bytes.splitlines(keepends=True)
+    return [sample_bytes, b"".join(lines[:-1]), b"".join(lines[:-2])]
+
+
+@pytest.fixture
+def two_versions(retrained: Retrained, bodies: list[bytes]) -> list[str]:
     """Two published versions, the second of which serves."""
-    upload(sample_bytes)
-    first = retrain("one")["promoted"]["version"]
-    upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
-    return [first, retrain("two")["promoted"]["version"]]
+    return [retrained(*bodies[:number])["promoted"]["version"] for number in (1, 2)]
 
 
 def test_the_one_before_can_be_asked_for_by_that_name(
@@ -114,12 +119,11 @@ def test_the_one_before_can_be_asked_for_by_that_name(
 
 
 def test_before_a_second_promotion_there_is_no_previous(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes
+    retrained: Retrained, sample_bytes: bytes
 ) -> None:
     with pytest.raises(VersionUnknown, match="name one to promote"):
         promoted("previous")
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     with pytest.raises(VersionUnknown, match="name one to promote"):
         promoted("previous")
 
@@ -249,12 +253,9 @@ def test_a_rollback_to_the_previous_that_is_retried_is_made_once(
 
 
 @pytest.fixture
-def three_versions(
-    two_versions: list[str], upload: Upload, retrain: Retrain, sample_bytes: bytes
-) -> list[str]:
+def three_versions(retrained: Retrained, bodies: list[bytes]) -> list[str]:
     """Three published versions, the last of which serves."""
-    upload(b"".join(sample_bytes.splitlines(keepends=True)[:-2]))
-    return [*two_versions, retrain("three")["promoted"]["version"]]
+    return [retrained(*bodies[:number])["promoted"]["version"] for number in (1, 2, 3)]
 
 
 def served(registry: Registry) -> Champion:
@@ -314,12 +315,11 @@ def test_what_was_withdrawn_stays_so_after_the_next_promotion_and_after_the_poin
 
 
 def test_newer_data_that_came_first_stay(
-    registry: Registry, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    registry: Registry, upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
     """Two runs at once: the one on older data finds that the other was promoted meanwhile."""
     lines = sample_bytes.splitlines(keepends=True)
-    upload(sample_bytes)
-    older = retrain("one")["nominated"]
+    older = retrained(sample_bytes)["nominated"]
     upload(b"".join(lines[:-1]))
     newer = retrain("two")["promoted"]["version"]
     older["upload"]["uploaded_at"] = "2026-01-01T00:00:00Z"

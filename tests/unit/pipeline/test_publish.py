@@ -15,6 +15,7 @@ from rows import Rows
 
 from tests.pipeline import Context
 from tests.unit.conftest import smaller, tuning_of
+from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -26,9 +27,8 @@ OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md", "
 
 
 @pytest.fixture
-def came_to(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> dict[str, Any]:
-    upload(sample_bytes)
-    return retrain("one")
+def came_to(retrained: Retrained, sample_bytes: bytes) -> dict[str, Any]:
+    return retrained(sample_bytes)
 
 
 def published(registry: Registry, came_to: dict[str, Any]) -> Version:
@@ -63,7 +63,7 @@ def test_a_version_names_the_rows_that_it_was_trained_on(
         Rows(bucket.get(came_to["preprocessed"][part]["key"]).body, params())
         for part in ("training", "held_out")
     )
-    names = sorted(training.cells)
+    names = sorted(training.columns)
     assert list(named["columns"]) == names
     assert named["digests"] == sorted(training.digests(names))
     assert set(named["digests"]).isdisjoint(held_out.digests(names))

@@ -4,13 +4,15 @@ import io
 from typing import Any
 
 import pytest
-from cells import canonical_csv
+from cells import canonical as in_one_form
 from clinical.errors import DatasetUnreadable
 from clinical.params import params
+from columns import dumped
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import Table, check_readable, read
+from reading import check_readable
 from retrain.stages.validate import judge
+from tables import Table, read
 
 from data.generate import as_csv, patients
 
@@ -28,14 +30,14 @@ def canonical(body: bytes) -> bytes:
     """Read an upload and write its rows as the stages after `validate` get them."""
     report, meant = judge(read("raw/data.csv", body, params()), params())
     assert {one.rule for one in report.violations} <= {"too_few_rows"}
-    return canonical_csv(meant, params())
+    return dumped(in_one_form(meant, params()))
 
 
 def test_a_plain_file_is_read_without_a_note() -> None:
     plain = table(TEXT)
 
     assert list(plain.columns) == NAMES
-    assert plain.numbers == list(range(2, ROWS + 2))
+    assert plain.numbers.tolist() == list(range(2, ROWS + 2))
     assert plain.notes == ()
 
 
@@ -66,7 +68,7 @@ def test_what_says_nothing_is_ignored_and_told(text: str, note: str) -> None:
     assert any(told.startswith(note) for told in found.notes), found.notes
     assert found.ragged == []
     for name in NAMES[1:]:
-        assert found.columns[name][:ROWS] == plain.columns[name]
+        assert found.columns[name].rows[:ROWS] == plain.columns[name].rows
 
 
 def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
@@ -75,7 +77,7 @@ def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
 
     found = table("\n".join(body))
 
-    assert found.numbers == [4, 5, *range(8, ROWS + 6)]
+    assert found.numbers.tolist() == [4, 5, *range(8, ROWS + 6)]
     assert found.notes == (
         "Read as semicolon-separated, as row 1 (sep=) says.",
         "3 empty rows ignored.",
@@ -119,8 +121,11 @@ def test_a_note_of_several_lines_is_read() -> None:
 
     found = table("\n".join(lines))
 
-    assert found.columns == table(TEXT).columns
-    assert found.numbers == list(range(2, ROWS + 2))
+    plain = table(TEXT).columns
+    assert {name: column.rows for name, column in found.columns.items()} == {
+        name: column.rows for name, column in plain.items()
+    }
+    assert found.numbers.tolist() == list(range(2, ROWS + 2))
 
 
 def test_row_order_is_part_of_the_rows_and_the_patients_names_are_not() -> None:

@@ -1,5 +1,6 @@
 """All stages, one after the other, on the real set and on the sample, with the real forest."""
 
+import io
 import os
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from clinical.registry import MODEL
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from data.generate import CEILING_R2
+from tests.pipeline import lines_of
 from tests.unit.conftest import ROOT, Candidate
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -45,11 +48,9 @@ def test_on_the_real_data_the_verdict_says_that_the_average_is_not_beaten(
 
 
 def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
-    upload: Upload, retrain: Retrain, sample: Path
+    retrained: Retrained, sample: Path
 ) -> None:
-    upload(sample.read_bytes())
-
-    verdict = retrain("sample")["evaluated"]["verdict"]
+    verdict = retrained(sample.read_bytes())["evaluated"]["verdict"]
 
     assert CEILING_R2 - 0.1 < verdict["candidate"]["r2"]["value"] < CEILING_R2 + 0.1
     assert verdict["rmse_difference"]["high"] < 0
@@ -60,10 +61,9 @@ def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
 
 
 def test_training_twice_makes_the_same_bytes(
-    upload: Upload, retrain: Retrain, sample: Path, monkeypatch: pytest.MonkeyPatch
+    retrain: Retrain, retrained: Retrained, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload(sample.read_bytes())
-    first = retrain("one")
+    first = retrained(sample.read_bytes())
     monkeypatch.setattr(cache, "code_digest", lambda source: f"changed {source}")
 
     second = retrain("two")
@@ -96,10 +96,9 @@ def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, 
 
 
 def test_the_joblib_model_answers_as_the_scores_say(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample: Path, tmp_path: Path
+    bucket: Bucket, retrained: Retrained, sample: Path, tmp_path: Path
 ) -> None:
-    upload(sample.read_bytes())
-    came_to = retrain("one")
+    came_to = retrained(sample.read_bytes())
 
     def read(artefact: dict[str, str]) -> Path:
         file = tmp_path / artefact["sha256"]
@@ -107,7 +106,8 @@ def test_the_joblib_model_answers_as_the_scores_say(
         return file
 
     model = joblib.load(read(came_to["trained"]["model"]))
-    held_out = pd.read_csv(read(came_to["preprocessed"]["held_out"]))
+    lines = lines_of(read(came_to["preprocessed"]["held_out"]).read_bytes())
+    held_out = pd.read_csv(io.StringIO("\n".join(lines)))
     predicted = model.predict(held_out[list(params().features)])
 
     verdict = came_to["evaluated"]["verdict"]["candidate"]

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from cells import as_meant, canonical_csv
+from cells import as_meant, canonical
 from clinical.params import Params, params
-from reading import read
-from retrain.stages.preprocess import as_csv, read_cells
+from columns import dumped
 from rows import Rows
+from tables import read
 
+from tests.pipeline import rows_of
 from tests.unit.conftest import with_column
 
 HEADER = ",".join(params().columns)
@@ -19,13 +20,12 @@ def as_kept(*rows: str, decisions: Params | None = None) -> Rows:
     """Rows of an upload as preprocess writes them, which is without `Patient_ID`."""
     decided = decisions or params()
     upload = read("raw/data.csv", "\n".join([HEADER, *rows, ""]).encode(), decided)
-    validated = canonical_csv(as_meant(upload, decided)[0], decided)
-    return Rows(as_csv(read_cells(validated)), decided)
+    return Rows(dumped(canonical(as_meant(upload, decided)[0], decided)), decided)
 
 
 def digests(*rows: str) -> list[str]:
     kept = as_kept(*rows)
-    return kept.digests(kept.cells)
+    return kept.digests(kept.columns)
 
 
 def test_rows_are_columns_of_whole_numbers_and_strings() -> None:
@@ -55,7 +55,7 @@ def test_values_are_those_of_json() -> None:
 def test_what_looks_like_nothing_is_read_as_what_it_says() -> None:
     row = ROWS[0].replace("Infection", "None").replace("Nausea", "NA")
 
-    columns = Rows(as_csv(read_cells(f"{HEADER}\n{row}\n".encode())), params()).features()
+    columns = rows_of(f"{HEADER}\n{row}\n", params()).features()
 
     assert columns["Condition"].tolist() == ["None"]
     assert columns["Side_Effects"].tolist() == ["NA"]
@@ -109,6 +109,6 @@ def test_another_value_is_another_row() -> None:
 def test_rows_that_differ_elsewhere_are_the_same_in_the_columns_that_they_share() -> None:
     older = as_kept(ROWS[0].replace("56", "57"))
 
-    shared = [name for name in older.cells if name != "Age"]
-    assert older.digests(older.cells) != digests(ROWS[0])
+    shared = [name for name in older.columns if name != "Age"]
+    assert older.digests(older.columns) != digests(ROWS[0])
     assert older.digests(shared) == as_kept(ROWS[0]).digests(shared)

@@ -13,6 +13,7 @@ from lineage import Entry, Lineage
 from retrain.stages.validate import validate
 
 from tests.unit.conftest import NOW, emf_lines, smaller
+from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -25,10 +26,9 @@ def lineage(bucket: Boto3Bucket, execution: str) -> dict[str, Any]:
 
 
 def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
-    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    first = retrain("one")
+    first = retrained(sample_bytes)
     upload(sample_bytes)  # again: another version of the same bytes
 
     second = retrain("two")
@@ -57,9 +57,10 @@ def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
     }
 
 
-def test_other_data_is_computed_anew(upload: Upload, retrain: Retrain, sample_bytes: bytes) -> None:
-    upload(sample_bytes)
-    first = retrain("one")
+def test_other_data_is_computed_anew(
+    upload: Upload, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
+) -> None:
+    first = retrained(sample_bytes)
     upload(b"".join(sample_bytes.splitlines(keepends=True)[:-1]))
 
     second = retrain("two")
@@ -70,13 +71,12 @@ def test_other_data_is_computed_anew(upload: Upload, retrain: Retrain, sample_by
 
 def test_other_code_is_computed_anew(
     bucket: Boto3Bucket,
-    upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     monkeypatch.setattr(cache, "code_digest", lambda source: f"changed {source}")
 
     retrain("two")
@@ -87,14 +87,13 @@ def test_other_code_is_computed_anew(
 
 def test_other_parameters_are_computed_anew(
     bucket: Boto3Bucket,
-    upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
-    other = params().model_copy(update={"seed": 7})
+    retrained(sample_bytes)
+    other = smaller(params(), trees=5).model_copy(update={"seed": 7})
     monkeypatch.setattr(stage, "params", lambda: other)
 
     second = retrain("two")
@@ -104,10 +103,9 @@ def test_other_parameters_are_computed_anew(
 
 
 def test_an_answer_whose_files_are_gone_is_computed_anew(
-    bucket: Boto3Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Boto3Bucket, retrain: Retrain, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    first = retrain("one")
+    first = retrained(sample_bytes)
     gone = first["trained"]["onnx"]["key"]
     bucket.client.delete_object(Bucket=bucket.name, Key=gone)
 
@@ -121,14 +119,13 @@ def test_an_answer_whose_files_are_gone_is_computed_anew(
 )
 def test_an_answer_that_was_altered_is_refused_told_and_computed_anew(
     bucket: Boto3Bucket,
-    upload: Upload,
     retrain: Retrain,
+    retrained: Retrained,
     sample_bytes: bytes,
     capsys: pytest.CaptureFixture[str],
     altered: Callable[[bytes], bytes],
 ) -> None:
-    upload(sample_bytes)
-    first = retrain("one")
+    first = retrained(sample_bytes)
     (key,) = bucket.keys("cache/train/", "")
     bucket.put(key, altered(bucket.get(key).body))
     capsys.readouterr()
@@ -198,10 +195,9 @@ def test_the_pure_function_stays_reachable() -> None:
 
 
 def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
-    upload: Upload, retrain: Retrain, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
+    retrain: Retrain, retrained: Retrained, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    upload(sample_bytes)
-    retrain("one")
+    retrained(sample_bytes)
     capsys.readouterr()
 
     retrain("two")

@@ -20,15 +20,17 @@ from retrain.folds import folds
 from retrain.intervals import conformal, interval_half_width, predicted_when_left_out
 from retrain.stages.extract_combinations import valid_combinations
 from retrain.stages.train import with_support
-from rows import Rows
 from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
 
 from data.generate import as_csv, patients
+from tests.pipeline import lines_of, rows_of
 from tests.unit.conftest import smaller
 
 if TYPE_CHECKING:
     from clinical.kinds import Value
+
+from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
 type Upload = Callable[[bytes], str]
@@ -60,7 +62,7 @@ def test_the_half_width_is_a_residual_and_no_interpolation() -> None:
 
 def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
     """The average of the other folds, which is what a model that knows nothing else answers."""
-    rows = Rows(as_csv(patients(10, seed=1)).encode(), params())
+    rows = rows_of(as_csv(patients(10, seed=1)), params())
     target = rows.target()
     counted = counting(valid_combinations(rows, params()), rows, params())
 
@@ -82,7 +84,7 @@ def test_support_counts_training_rows() -> None:
     )
     other: dict[str, Value] = {**one, "Dosage_mg": 850}
     row = ",".join(str(value) for value in one.values())
-    training = Rows("\n".join([",".join(columns), row, row, row]).encode(), params())
+    training = rows_of("\n".join([",".join(columns), row, row, row]), params())
 
     found = with_support([one, other], training, params())
 
@@ -91,12 +93,11 @@ def test_support_counts_training_rows() -> None:
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_graph_says_what_it_was_made_of(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
     decisions = smaller(params(), trees=5)  # as the fixture has it
 
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     graph = onnx.load_from_string(read_verified(bucket, Artefact(**came_to["trained"]["onnx"])))
     assert {one.key: one.value for one in graph.metadata_props} == {
@@ -123,16 +124,17 @@ def test_other_decisions_make_another_version(
 
 @pytest.mark.usefixtures("few_trees")
 def test_explanations_compare_with_training_rows(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
     def read(artefact: dict[str, str]) -> bytes:
         return read_verified(bucket, Artefact(**artefact))
 
     background = json.loads(read(came_to["trained"]["reference"]))["background"]
-    training = pd.read_csv(io.BytesIO(read(came_to["preprocessed"]["training"])))
+    training = pd.read_csv(
+        io.StringIO("\n".join(lines_of(read(came_to["preprocessed"]["training"]))))
+    )
     recorded = training[list(params().features)].to_dict("records")
     assert len(background) == params().explanations.background_rows
     assert all(row in recorded for row in background)
@@ -140,23 +142,24 @@ def test_explanations_compare_with_training_rows(
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_plain_average_is_that_of_the_training_rows(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-    came_to = retrain("one")
+    came_to = retrained(sample_bytes)
 
-    training = pd.read_csv(io.BytesIO(bucket.get(came_to["preprocessed"]["training"]["key"]).body))
+    training = pd.read_csv(
+        io.StringIO(
+            "\n".join(lines_of(bucket.get(came_to["preprocessed"]["training"]["key"]).body))
+        )
+    )
 
     assert came_to["trained"]["average"] == pytest.approx(training["Improvement_Score"].mean())
 
 
 @pytest.mark.usefixtures("few_trees")
 def test_the_interval_is_made_of_a_residual_of_every_training_row(
-    bucket: Bucket, upload: Upload, retrain: Retrain, sample_bytes: bytes
+    bucket: Bucket, retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    upload(sample_bytes)
-
-    trained = retrain("one")["trained"]
+    trained = retrained(sample_bytes)["trained"]
 
     interval = read_reference(bucket, Artefact(**trained["reference"])).interval
     assert (interval.coverage, interval.residuals, interval.folds) == (0.9, 800, 5)

@@ -8,8 +8,9 @@ from clinical.kinds import Category
 from clinical.params import Params, params
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reading import read
-from retrain.stages.validate import ALLOWED_VALUES, FIRST_ROWS, Report, Violation, judge
+from retrain.stages.validate import ALLOWED_VALUES, judge
+from tables import read
+from violations import FIRST_ROWS, Report, Violation
 
 HEADER = list(params().columns)
 ROW = ["P0001", "56", "Male", "Infection", "Ciprofloxacin", "50", "9", "Nausea", "8.5"]

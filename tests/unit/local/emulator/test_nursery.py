@@ -128,6 +128,7 @@ def test_one_is_ended_and_the_others_go_on(start: Start, end: Callable[[Forked],
     end(one_of_them)
 
     assert one_of_them.wait(PATIENCE_SECONDS) == one_of_them.poll() == 0
+    assert one_of_them.stdout.read() == ""  # as whoever waits for its answer sees
     end(one_of_them)  # which is nobody by now
     assert told(other)
     assert other.poll() is None

@@ -1,0 +1,64 @@
+"""Hold executions to what AWS lets a state hand on: put right before ministack starts.
+
+- On AWS what a state hands on, a task is given or a task answers has 256 KiB at most, and more ends
+  the execution. ministack knows no such limit, and what outgrows it is found out on AWS alone.
+- On AWS neither that error nor `States.Runtime` is among `States.ALL`. ministack tries again what
+  will come to the same, and catches it.
+"""
+
+import json
+from typing import Any
+
+from ministack.services import stepfunctions
+
+type Json = Any
+type State = dict[str, Any]
+
+MOST_BYTES = 256 * 1024
+TERMINAL = ("States.DataLimitExceeded", "States.Runtime")
+
+_invoke_resource = stepfunctions._invoke_resource  # noqa: SLF001
+_error_matches = stepfunctions._error_matches  # noqa: SLF001
+_failed = stepfunctions._ExecutionError  # noqa: SLF001
+
+
+def check(what: str, text: str) -> None:
+    """Raise what ends an execution if a JSON text is too long, its characters not escaped."""
+    if len(text) <= MOST_BYTES:
+        return
+    size = len(json.dumps(json.loads(text), ensure_ascii=False).encode())
+    if size > MOST_BYTES:
+        raise _failed(
+            "States.DataLimitExceeded",
+            f"{what} has {size} bytes, and the service's limit is {MOST_BYTES}",
+        )
+
+
+def invoke_resource(resource: str, given: Json) -> Json:
+    check(f"what {resource} is given", json.dumps(given))
+    answer = _invoke_resource(resource, given)
+    check(f"what {resource} answers", json.dumps(answer))
+    return answer
+
+
+def error_matches(names: list[str], error: str) -> bool:
+    """Tell whether a Retry or a Catch is meant; a terminal error's own name has to be there."""
+    if error in TERMINAL:
+        return error in names
+    matches: bool = _error_matches(names, error)
+    return matches
+
+
+def install() -> None:
+    def add_event(execution: State, kind: str, details: State | None = None) -> State:
+        """Enter an event into the history, unless it tells of a state that hands on too much."""
+        left = (details or {}).get("stateExitedEventDetails")
+        if left:
+            check(f"the output of the state '{left['name']}'", left["output"])
+        event: State = before(execution, kind, details)
+        return event
+
+    before = stepfunctions._add_event  # noqa: SLF001 - which knows of branches by now
+    stepfunctions._add_event = add_event  # noqa: SLF001
+    stepfunctions._invoke_resource = invoke_resource  # noqa: SLF001
+    stepfunctions._error_matches = error_matches  # noqa: SLF001

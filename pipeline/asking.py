@@ -1,0 +1,97 @@
+"""Read what an execution was asked for, values as well as names: what machines have in common."""
+
+from typing import Annotated, Any, ClassVar
+
+from clinical.errors import InputInvalid
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    RootModel,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+MAX_KEY = 200  # characters of an upload's key, which the ledger repeats
+SAID = {
+    "extra_forbidden": "is unknown",
+    "missing": "is missing",
+    "value_error": "{error}",
+    "string_too_long": "has more than {max_length} characters",
+    "string_too_short": "is empty",
+    "string_pattern_mismatch": "should match {pattern}",
+}
+
+
+class Given(RootModel[JsonValue]):
+    """The input of an execution, as somebody wrote it."""
+
+
+def _not_null(value: object, read: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401
+    """Tell a member that is null from one that is not there."""
+    if value is None:
+        raise ValueError("is null; leave it out, or give it a value")
+    return read(value)
+
+
+type Optional[T] = Annotated[T | None, WrapValidator(_not_null)]
+
+
+class Asking(BaseModel):
+    """A part of an input: strict, and no error repeats what is in it.
+
+    SAID: of members that have a sentence of their own where they are wrong, by name.
+    """
+
+    SAID: ClassVar[dict[str, str]] = {}
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class Object(Asking):
+    """An uploaded object, by a version of it or else by its current one."""
+
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+    version_id: Annotated[str, Field(max_length=1024)] = ""
+
+
+class Event(Asking):
+    """What EventBridge told of an upload; its rule alone puts it into an input."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    sequencer: Annotated[str, Field(pattern="^[0-9A-Fa-f]*$", max_length=64)]
+
+
+def read_as[Input: Asking](kind: type[Input], asked: JsonValue, what_may_be: str) -> Input:
+    """Read an execution's input; raises InputInvalid, which names every wrong member of it.
+
+    what_may_be: in a sentence, what an input may say.
+    """
+    if not isinstance(asked, dict):
+        raise InputInvalid(f"The input is not a JSON object. {what_may_be}")
+    try:
+        return kind.model_validate(asked)
+    except ValidationError as error:
+        raise InputInvalid(f"{_sentence(error, kind.SAID)} {what_may_be}") from error
+
+
+def _sentence(error: ValidationError, of_members: dict[str, str]) -> str:
+    """Name each wrong member, and what is wrong with it; never what it holds."""
+    wrong = {}
+    for one in error.errors(include_input=False, include_url=False):
+        name, said = str(one["loc"][0]), _said(one)
+        if name in of_members:  # of a union, pydantic says what is wrong for each of its types
+            wrong[name] = of_members[name]
+        else:
+            wrong[".".join(map(str, one["loc"]))] = said
+    return "; ".join(f"{where} {what}" for where, what in wrong.items()) + "."
+
+
+def _said(wrong: Any) -> str:  # noqa: ANN401 - pydantic's own
+    if said := SAID.get(wrong["type"]):
+        return said.format(**wrong.get("ctx", {}))
+    return str(wrong["msg"]).replace("Input should be", "should be")

@@ -1,0 +1,190 @@
+"""The formats of files that are scored. Each owns how it is told, divided, read and written.
+
+A new format is a class here or beside, its entry in `known.py`, and its test.
+"""
+
+import gzip
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, ClassVar, override
+
+from clinical.errors import DatasetUnreadable
+from clinical.params import Params
+
+from score import texts
+from score.answering import Answering
+from score.source import BEGINNING, PIECE, Source
+from score.state import Details, FormatName, Part, Reading
+
+MOST_PARTS = 1_000  # whose results, and those of the map, a state of 256 KB holds
+MOST_PACKED = 256 * 1024 * 1024  # bytes of a file that is read from its beginning to its end
+MOST_WIDE = 64 * 1024 * 1024  # bytes of a text that is held in memory, for its characters are wide
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found out about a file: how it is read, and in which parts.
+
+    repeated: how often a column is there that is there more than once. notes: every leniency.
+    """
+
+    reading: Reading
+    parts: tuple[Part, ...]
+    repeated: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Format(ABC):
+    """A format of files.
+
+    name: also what its files end in.
+    """
+
+    name: ClassVar[FormatName]
+
+    @abstractmethod
+    def is_of(self, beginning: bytes) -> bool:
+        """Whether a file that begins so has this format, whatever it is called."""
+
+    @abstractmethod
+    def found_out(self, source: Source, params: Params) -> Found:
+        """Read a file once, and find out how; raises DatasetUnreadable."""
+
+    @abstractmethod
+    def answer(
+        self, source: Source, part: Part, details: Details, answering: Answering, out: IO[bytes]
+    ) -> None:
+        """Write a part of the file with its answers; raises DatasetUnreadable."""
+
+
+class Csv(Format):
+    """Comma-separated values and their kin, divided into ranges of bytes that end on line ends."""
+
+    name = "csv"
+
+    @override
+    def is_of(self, beginning: bytes) -> bool:
+        return True
+
+    @override
+    def found_out(self, source: Source, params: Params) -> Found:
+        beginning = source.beginning
+        end = texts.line_end(beginning)
+        if texts.is_wide(beginning):
+            check_whole(source, MOST_WIDE, "UTF-16 or UTF-32")
+            parts: tuple[Part, ...] = (Part(number=0, start=0, end=source.size, first_row=1),)
+            beginning = b"".join(source.pieces())
+        else:
+            parts = tuple(divided(source, end))
+            if source.size > len(beginning):
+                beginning = next(texts.cut(iter([beginning]), end))
+        reading, repeated, notes = texts.found_out(source.name, beginning, params)
+        return Found(reading, parts, repeated, tuple(notes))
+
+    @override
+    def answer(
+        self, source: Source, part: Part, details: Details, answering: Answering, out: IO[bytes]
+    ) -> None:
+        pieces = iter([source.range(part.start, part.end)])
+        write_answers(source.name, pieces, part.first_row, details, answering, out)
+
+
+class GzippedCsv(Format):
+    """A CSV compressed with gzip, of any number of members; it is taken whole."""
+
+    name = "csv.gz"
+
+    @override
+    def is_of(self, beginning: bytes) -> bool:
+        return beginning.startswith(b"\x1f\x8b")
+
+    @override
+    def found_out(self, source: Source, params: Params) -> Found:
+        check_whole(source, MOST_PACKED, "compressed with gzip")
+        beginning = b""
+        for piece in unpacked(source.name, source.pieces()):
+            if len(beginning) < BEGINNING or texts.is_wide(beginning):
+                beginning += piece
+        if not texts.is_wide(beginning) and len(beginning) > BEGINNING:
+            start = beginning[:BEGINNING]
+            beginning = next(texts.cut(iter([start]), texts.line_end(start)))
+        reading, repeated, notes = texts.found_out(source.name, beginning, params)
+        part = Part(number=0, start=0, end=source.size, first_row=1)
+        return Found(reading, (part,), repeated, ("Unpacked with gzip.", *notes))
+
+    @override
+    def answer(
+        self, source: Source, part: Part, details: Details, answering: Answering, out: IO[bytes]
+    ) -> None:
+        pieces = unpacked(source.name, source.pieces())
+        # Without a name and a time within, the same rows are the same bytes.
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=out, mtime=0) as packed:
+            write_answers(source.name, pieces, part.first_row, details, answering, packed)
+
+
+def write_answers(  # noqa: PLR0913, PLR0917 - what is read, how, and where it goes
+    name: str,
+    pieces: Iterator[bytes],
+    first: int,
+    details: Details,
+    answering: Answering,
+    out: IO[bytes] | gzip.GzipFile,
+) -> None:
+    """Write the lines of a CSV with their answers.
+
+    pieces: of its bytes. first: the number of the first line.
+    """
+    reading = details.reading
+    writer = texts.Writer(reading, details.columns)
+    if first == 1:
+        out.write(reading.mark.encode(reading.encoding))
+    whole = pieces if reading.encoding == "utf-8" else iter([b"".join(pieces)])
+    for piece in texts.cut(whole, b"\n"):
+        text = texts.text_of(name, piece, first, reading)
+        for lines in texts.lines_in(name, text, first, reading):
+            answers = answering.answered(lines)
+            out.write(writer.written(lines, answers).encode(reading.encoding))
+            first = lines.first + len(lines.lines)
+
+
+def divided(source: Source, end: bytes) -> Iterator[Part]:
+    """Divide a text into parts that end where lines end, reading it once."""
+    piece = max(PIECE, -(-source.size // MOST_PARTS))
+    start, first_row = 0, 1
+    for number, body in enumerate(texts.cut(source.pieces(piece), end)):
+        yield Part(number=number, start=start, end=start + len(body), first_row=first_row)
+        start += len(body)
+        first_row += body.count(end)
+
+
+def unpacked(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpack what gzip packed, member by member; raises DatasetUnreadable."""
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        for packed in pieces:
+            left = packed
+            while left:
+                if unpacking.eof:
+                    left = left.lstrip(b"\0")  # some programs fill up the last block
+                    if not left:
+                        break
+                    unpacking = zlib.decompressobj(wbits=31)
+                body = unpacking.decompress(left, PIECE)
+                if body:
+                    yield body
+                left = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
+    except zlib.error as error:
+        raise DatasetUnreadable(f"{name} is cut off or damaged: gzip cannot unpack it") from error
+    if not unpacking.eof:
+        raise DatasetUnreadable(f"{name} is cut off: gzip does not find its end")
+
+
+def check_whole(source: Source, most: int, what: str) -> None:
+    """Refuse a file that is too large to be taken whole."""
+    if source.size > most:
+        raise DatasetUnreadable(
+            f"{source.name} is {what} and has {source.size:,} bytes: such a file cannot be "
+            f"divided, and may have {most:,}. Save it as plain CSV UTF-8, which may have any size"
+        )

@@ -1,0 +1,237 @@
+"""Parquet files, read and written by DuckDB: each value is the cell that a CSV would have."""
+
+import csv
+import io
+import math
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, ClassVar, override
+
+from clinical.errors import DatasetUnreadable
+from clinical.params import Params
+from header import header_of, told
+
+from score.answering import Answering
+from score.formats import MOST_PACKED, MOST_PARTS, Format, Found, check_whole
+from score.scoring import Answers
+from score.source import Source
+from score.state import Details, Part, Reading
+from score.texts import ROWS_AT_ONCE
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+PART_ROWS = 100_000
+MEMORY = "512MB"  # of DuckDB's own
+ROW = "file_row_number"
+TYPES = ("DOUBLE", "DOUBLE", "DOUBLE", "BIGINT", "VARCHAR", "VARCHAR")  # of what is added
+
+
+class Parquet(Format):
+    """Divided into ranges of rows; each part reads the whole file from S3, which is compact."""
+
+    name: ClassVar = "parquet"
+
+    @override
+    def is_of(self, beginning: bytes) -> bool:
+        return beginning.startswith(b"PAR1")
+
+    @override
+    def found_out(self, source: Source, params: Params) -> Found:
+        check_whole(source, MOST_PACKED, "Parquet")
+        with local_copy(source) as path, opened(source.name) as database:
+            described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
+            counted = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)])
+            ((rows,),) = counted.fetchall()
+        header = header_of(1, [str(name) for name, *_ in described], ",", params, declared=False)
+        if not header.named:
+            raise DatasetUnreadable(f"{source.name} has none of the contract's columns")
+        if not rows:
+            raise DatasetUnreadable(f"{source.name} is empty: it has no row")
+        reading = Reading(header=tuple(header.cells), places=header.places)
+        each = max(PART_ROWS, -(-rows // MOST_PARTS))
+        parts = tuple(
+            Part(number=number, start=start, end=min(start + each, rows), first_row=start + 1)
+            for number, start in enumerate(range(0, rows, each))
+        )
+        repeated = {column: len(places) for column, places in header.repeated.items()}
+        return Found(reading, parts, repeated, tuple(told(header, params)))
+
+    @override
+    def answer(
+        self, source: Source, part: Part, details: Details, answering: Answering, out: IO[bytes]
+    ) -> None:
+        with (
+            local_copy(source) as path,
+            TemporaryDirectory() as folder,
+            opened(source.name) as database,
+        ):
+            answers, written = Path(folder, "answers.csv"), Path(folder, "answered.parquet")
+            with answers.open("w", encoding="utf-8", newline="") as file:
+                for some in answered(database, path, part, details.reading, answering):
+                    file.write(some)
+            database.execute(
+                f"COPY (SELECT * FROM (SELECT * EXCLUDE ({ROW}) FROM {rows_of(path, part)}) "
+                f"POSITIONAL JOIN (SELECT * FROM read_csv({literal(answers)}, header = false, "
+                f"columns = {columns_of(details.columns)}, nullstr = ''))) "
+                f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            with written.open("rb") as file:
+                shutil.copyfileobj(file, out)
+
+
+def answered(
+    database: "DuckDBPyConnection",
+    path: Path,
+    part: Part,
+    reading: Reading,
+    answering: Answering,
+) -> Iterator[str]:
+    """Give the answers to a part's rows as lines of a CSV, some at a time."""
+    types = {
+        str(name): str(kind)
+        for name, kind, *_ in database.execute(
+            "DESCRIBE FROM read_parquet(?)", [str(path)]
+        ).fetchall()
+    }
+    names = [reading.header[place] for place in reading.places.values()]
+    asked = ", ".join(selected(name, types[name]) for name in names)
+    found = database.execute(f"SELECT {asked} FROM {rows_of(path, part)}")
+    known = [_Cells() for _ in names]
+    first = part.first_row
+    while rows := found.fetchmany(ROWS_AT_ONCE):
+        columns = zip(known, zip(*rows, strict=True), strict=True)
+        cells = [list(map(seen.__getitem__, values)) for seen, values in columns]
+        numbers = range(first, first + len(rows))
+        answers = answering.answers(
+            dict(zip(reading.places, cells, strict=True)), list(numbers), {}
+        )
+        first += len(rows)
+        yield as_lines(answers)
+
+
+def as_lines(answers: Answers) -> str:
+    """Write answers as lines of a CSV; nothing is written for what there is not."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(
+        ("", "", "", "", "", "; ".join(map(str, answers.faults[row])))
+        if row in answers.faults
+        else (repr(score), repr(low), repr(high), support, " + ".join(averaged), "")
+        for row, (score, low, high, support, averaged) in enumerate(
+            zip(
+                answers.scores,
+                answers.lows,
+                answers.highs,
+                answers.supports,
+                answers.averaged,
+                strict=True,
+            )
+        )
+    )
+    return buffer.getvalue()
+
+
+class _Cells(dict[object, str]):
+    """The cells of a column's values, each made once."""
+
+    def __missing__(self, value: object) -> str:
+        self[value] = cell = as_cell(value)
+        return cell
+
+
+def as_cell(value: object) -> str:
+    """Write a value as a CSV would have it: never an exponent, and nothing for what is missing."""
+    match value:
+        case None:
+            cell = ""
+        case bool():
+            cell = "true" if value else "false"
+        case float():
+            cell = plain(value)
+        case Decimal():
+            cell = format(value, "f")
+        case datetime() if value.time() == time():
+            cell = value.date().isoformat()
+        case date():
+            cell = value.isoformat()
+        case _:
+            cell = str(value)
+    return cell
+
+
+def plain(number: float) -> str:
+    """Write a number; NaN is nothing."""
+    if math.isnan(number):
+        return ""
+    return format(Decimal(repr(number)), "f") if math.isfinite(number) else repr(number)
+
+
+def selected(name: str, kind: str) -> str:
+    """Select a column; a float of 32 bits is the number that it is written as."""
+    column = identifier(name)
+    return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE)" if kind == "FLOAT" else column
+
+
+def rows_of(path: Path, part: Part) -> str:
+    """Name a part's rows, in their order."""
+    return (
+        f"read_parquet({literal(path)}, {ROW} = true) "
+        f"WHERE {ROW} >= {part.start} AND {ROW} < {part.end} ORDER BY {ROW}"
+    )
+
+
+def columns_of(names: Sequence[str]) -> str:
+    typed = (f"{literal(name)}: '{kind}'" for name, kind in zip(names, TYPES, strict=True))
+    return f"{{{', '.join(typed)}}}"
+
+
+def literal(text: str | Path) -> str:
+    doubled = str(text).replace("'", "''")
+    return f"'{doubled}'"
+
+
+def identifier(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+@contextmanager
+def local_copy(source: Source) -> Iterator[Path]:
+    """Have the file on this machine's disk."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "file.parquet")
+        with path.open("wb") as file:
+            for piece in source.pieces():
+                file.write(piece)
+        yield path
+
+
+@contextmanager
+def opened(name: str) -> Iterator["DuckDBPyConnection"]:
+    """Open a database that lies nowhere, and fetches no extension; raises DatasetUnreadable.
+
+    name: of the file that is read, for the sentence.
+    """
+    # Imported here: a fifth of a gigabyte, which other formats need not load.
+    import duckdb  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,
+            "memory_limit": MEMORY,
+            "temp_directory": folder,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        try:
+            with duckdb.connect(":memory:", config=settings) as database:
+                yield database
+        except duckdb.Error as error:
+            raise DatasetUnreadable(
+                f"{name} cannot be read as Parquet ({type(error).__name__}): is it whole?"
+            ) from error

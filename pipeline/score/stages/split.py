@@ -1,0 +1,162 @@
+"""Find out how a file is to be scored, by which model, and in which parts."""
+
+from asking import Given
+from clinical.artefacts import Artefacts, RawObject
+from clinical.errors import (
+    ArtefactMissing,
+    DatasetRejected,
+    DatasetUnreadable,
+    InputInvalid,
+    ModelOfAnotherStudy,
+    ModelUnavailable,
+)
+from clinical.params import Params
+from clinical.reference import read_reference
+from clinical.registry import Champion, Registry
+from clinical.upload import Upload
+from handled import Claim, Handled
+from stage import RawBucket, Run, stage
+from violations import Rejection, Report, header_violations
+from wording import listed, quoted
+
+from score.asked import Wanted, wanted
+from score.formats import Found
+from score.known import format_of
+from score.source import Source
+from score.state import Details, Divided, Input, Plan
+
+
+@stage(cached=False)
+def split(  # noqa: PLR0913, PLR0917 - what a file is read by, and who claims it
+    given: Given,
+    raw: RawBucket,
+    handled: Handled,
+    registry: Registry,
+    artefacts: Artefacts,
+    run: Run,
+    params: Params,
+) -> Divided:
+    """Read a file once, and divide it.
+
+    An event that was handled already is no failure: events come twice. Raises InputInvalid,
+    DatasetUnreadable, DatasetRejected, ModelUnavailable.
+    """
+    read = wanted(given.root)
+    upload, size = uploaded(read, raw)
+    source = Source(raw.bucket, RawObject(key=upload.key, version_id=upload.version_id), size)
+    if reason := already_handled(read, upload, handled, run):
+        plan = Plan(decision="already_handled", reason=reason, source=source.object)
+        return Divided(plan=plan)
+    champion = serving(registry, params)
+    kind = format_of(source.beginning)
+    found = kind.found_out(source, params)
+    check_header(found, artefacts, params)
+    details = Details(
+        input=Input(
+            key=upload.key,
+            version_id=upload.version_id,
+            bytes=size,
+            sha256=source.sha256,
+            format=kind.name,
+        ),
+        reading=found.reading,
+        columns=added(found.reading.header, params),
+        champion=champion,
+        notes=(*found.notes, *left_out(found, params)),
+    )
+    return Divided(
+        plan=Plan(source=source.object, details=artefacts.write_json("details.json", details)),
+        parts=found.parts,
+    )
+
+
+def uploaded(read: Wanted, raw: RawBucket) -> tuple[Upload, int]:
+    """Find the version of a file that was asked for, and its size in bytes."""
+    key, named = read.score.key, read.score.version_id
+    try:
+        source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
+        written = raw.bucket.written(source)
+    except ArtefactMissing as error:
+        raise InputInvalid(f"score names a file that does not exist: {error}.") from error
+    upload = Upload(
+        key=key,
+        version_id=source.version_id,
+        uploaded_at=written.at,
+        sequencer=read.event.sequencer if read.event else "",
+    )
+    if not written.size:
+        raise DatasetUnreadable(f"{key} is empty: it needs a header and at least one row")
+    return upload, written.size
+
+
+def already_handled(read: Wanted, upload: Upload, handled: Handled, run: Run) -> str | None:
+    """Say which execution handled this event; one that somebody started takes over instead."""
+    claim = Claim(execution=run.execution, upload=upload, claimed_at=run.now)
+    if read.event is None:
+        handled.take_over(claim)
+        return None
+    first = handled.claim(claim)
+    return None if first.execution == run.execution else first.told
+
+
+def serving(registry: Registry, params: Params) -> Champion:
+    """Give the champion, which all parts are scored by, whoever is promoted meanwhile."""
+    pointer = registry.champion()
+    if pointer is None:
+        raise ModelUnavailable("No model was promoted yet: start the retrain state machine.")
+    champion = pointer.champion
+    try:
+        read_reference(registry.bucket, champion.reference).check_contract(params)
+    except ModelOfAnotherStudy as error:
+        raise ModelUnavailable(f"{champion.version} cannot score: {error}.") from error
+    return champion
+
+
+def check_header(found: Found, artefacts: Artefacts, params: Params) -> None:
+    """Hold a header to the columns that every request must have; raises DatasetRejected."""
+    later = params.roles.known_after_treatment
+    required = [
+        name
+        for name, kind in params.asked.items()
+        if (not kind.nullable and name not in later) or name in found.repeated
+    ]
+    violations = tuple(header_violations(required, found.reading.places, found.repeated))
+    if violations:
+        report = Report(rows=0, violations=violations, notes=found.notes)
+        written = artefacts.write_json("report.json", report)
+        raise DatasetRejected(Rejection(**dict(report), report=written).model_dump_json())
+
+
+def left_out(found: Found, params: Params) -> list[str]:
+    """Say which columns a file has not, and what that means."""
+    absent = [name for name in params.asked if name not in found.reading.places]
+    later = [name for name in absent if name in params.roles.known_after_treatment]
+    missing = [name for name in absent if name not in later]
+    told = []
+    if later:
+        names = listed(map(quoted, later))
+        told.append(f"{names} not in the file: each score is the mean over what was recorded.")
+    if missing:
+        told.append(f"{listed(map(quoted, missing))} not in the file: taken as missing.")
+    return told
+
+
+def added(header: tuple[str, ...], params: Params) -> tuple[str, ...]:
+    """Name the columns that stand behind a file's own, none of which is called so."""
+    target = params.target.column
+    names = (
+        f"predicted_{target}",
+        "predicted_low",
+        "predicted_high",
+        "support",
+        "averaged_over",
+        "problem",
+    )
+    taken = {cell.strip().casefold() for cell in header}
+    unused = []
+    for name in names:
+        number, chosen = 2, name
+        while chosen.casefold() in taken:
+            number, chosen = number + 1, f"{name}_{number}"
+        unused.append(chosen)
+    return tuple(unused)

@@ -1,0 +1,106 @@
+"""What the retrain machine hands from stage to stage, in another engine than the local cloud's."""
+
+import pytest
+
+from events.generate import inputs_of, stages
+from tests.localstack.execution import Execution
+from tests.localstack.retrain import VERSION
+
+STAGES = {"".join(part.capitalize() for part in name.split("_")): name for name in stages()}
+
+
+@pytest.fixture
+def retrained(executions: dict[str, dict[str, Execution]]) -> dict[str, Execution]:
+    return executions["retrain"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_handed_what_its_models_take(
+    retrained: dict[str, Execution], stage: str
+) -> None:
+    payloads = [
+        (execution.name, payload)
+        for execution in retrained.values()
+        for payload in execution.asked(stage)
+    ]
+
+    assert payloads
+    for execution, payload in payloads:
+        inputs = inputs_of(STAGES[stage])
+        assert set(payload) == {"execution", *inputs}
+        assert payload["execution"] == execution
+        for name, kind in inputs.items():
+            kind.model_validate(payload[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "over"),
+    [
+        ("PromotedWithWarning", [0]),
+        ("Promoted", [1]),
+        ("Overtaken", [1, 2]),
+        ("OvertakenByHand", [None, None]),
+    ],
+)
+def test_the_nomination_says_over_which_champion_and_after_a_lost_race_over_the_next(
+    retrained: dict[str, Execution], name: str, over: list[int | None]
+) -> None:
+    asked = retrained[name].asked("Promote")
+
+    assert [one["nominated"].get("over") for one in asked] == over
+
+
+def test_one_candidate_that_fails_is_reported_with_its_error(
+    retrained: dict[str, Execution],
+) -> None:
+    (asked,) = retrained["Tuned"].asked("Choose")
+
+    tried = asked["tried"]["candidates"]
+    assert [one["error"] for one in tried if "error" in one] == ["MemoryError"]
+    assert sum("rmse" in one for one in tried) == len(tried) - 1
+
+
+def test_what_tuning_chose_is_trained(retrained: dict[str, Execution]) -> None:
+    (tuned,) = retrained["Tuned"].asked("Train")
+    (untuned,) = retrained["Promoted"].asked("Train")
+
+    assert tuned["chosen"]["hyperparameters"]["n_estimators"] == 100
+    assert untuned["chosen"] == {}
+
+
+def test_a_promotion_does_not_wait_for_the_learning_curve(
+    retrained: dict[str, Execution],
+) -> None:
+    left = retrained["CurveSlow"].left
+
+    assert left.index("Promote") < left.index("LearningCurve") < left.index("Annotate")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotated"),
+    [
+        ("Promoted", [VERSION]),
+        ("Overtaken", [VERSION]),
+        ("Withheld", [VERSION]),
+        ("Rejected", []),
+        ("ByHand", []),
+        ("CurveFails", []),
+        ("OutOfMemoryInPublish", []),
+    ],
+)
+def test_a_curve_goes_to_the_version_that_was_published(
+    retrained: dict[str, Execution], name: str, annotated: list[str]
+) -> None:
+    asked = retrained[name].asked("Annotate")
+
+    assert [one["published"]["version"] for one in asked] == annotated
+
+
+def test_a_curve_is_of_the_hyperparameters_that_are_trained(
+    retrained: dict[str, Execution],
+) -> None:
+    for name in ("Tuned", "Promoted"):
+        (trained,), (measured,) = (
+            retrained[name].asked(stage) for stage in ("Train", "LearningCurve")
+        )
+        assert measured["chosen"] == trained["chosen"]
