@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from clinical.params import params
 
@@ -172,7 +173,6 @@ def test_a_gzipped_file_gives_a_gzipped_result_where_somebody_wants_it(
 def test_a_parquet_file_gives_a_parquet_result(
     scored: Scored, laptop: Laptop, tmp_path: Path
 ) -> None:
-    duckdb = pytest.importorskip("duckdb")
     data, out = tmp_path / "patients.parquet", tmp_path / "patients.scored.parquet"
     table = duckdb.read_csv(str(scored.folder / "patients.CSV"), all_varchar=True)
     table.write_parquet(str(data))
