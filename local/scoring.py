@@ -145,7 +145,10 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
         f"[bold]{escape(str(path))}[/] has every row of {escape(data.name)}, with "
         f"{escape(', '.join(summary.columns))}."
     )
-    console.print(f"Execution {summary.execution} took {outcome.seconds:.1f} s.")
+    console.print(
+        f"Execution {summary.execution} took {outcome.seconds:.1f} s: "
+        f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows a second."
+    )
     console.print(escape(summary.disclaimer))
 
 
