@@ -140,15 +140,15 @@ def test_an_earlier_file_is_chosen_by_the_keyboard(
 def test_a_file_that_cannot_be_scored_shows_why(
     visit: Visit, score_page: str, tmp_path: Path
 ) -> None:
-    bad, workbook = (tmp_path / f"{uuid4()}.{ending}" for ending in ("csv", "xlsx"))
+    bad, packed = (tmp_path / f"{uuid4()}.{ending}" for ending in ("csv", "zip"))
     bad.write_text("Patient_ID,Weight\nP1,70\n")
-    workbook.write_bytes(b"PK\x03\x04")
+    packed.write_bytes(b"PK\x03\x04")
     page = visit.page
     page.goto(score_page)
 
-    choose(page, workbook)
-    ended(page, workbook.name, "failed")
-    expect(page.get_by_text(re.compile("is an Excel workbook: save it as CSV"))).to_be_visible()
+    choose(page, packed)
+    ended(page, packed.name, "failed")
+    expect(page.get_by_text(re.compile("is a ZIP archive: unpack it"))).to_be_visible()
     choose(page, bad)
 
     ended(page, bad.name, "failed")
