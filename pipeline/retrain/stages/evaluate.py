@@ -25,6 +25,7 @@ from retrain.figures import bootstrap_of, clamped, scored
 from retrain.gate import coverage_tolerance, judged
 from retrain.grouped import groups_in, half_widths
 from retrain.importance import importances
+from retrain.many_rows import in_blocks
 from retrain.state import Evaluated, Preprocessed, Trained
 from retrain.subgroups import subgroups
 from retrain.wins import wins_of
@@ -47,7 +48,7 @@ def evaluate(
     scorer = Scorer(artefacts.read(trained.onnx))
     reference = read_reference(artefacts.bucket, trained.reference)
     check_answers(scorer, reference, params)
-    predicted = scorer.score(columns)
+    predicted = in_blocks(scorer.score, columns, held_out.number, params)
     served = clamped(predicted, params)
     expected = np.array(json.loads(artefacts.read(trained.predictions)))
 

@@ -14,7 +14,7 @@ from clinical.verdict import Estimate
 from rows import Rows
 from stage import stage
 
-from retrain.encoding import encoder_of, table_of
+from retrain.encoding import Matrix, encoded, fitted_encoder, table_of
 from retrain.families import on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
@@ -22,9 +22,9 @@ from retrain.state import Chosen, Measured, Preprocessed
 FEWEST_TRAINING_ROWS = 10
 FEWEST_HELD_OUT_ROWS = 30
 LOWEST_PRIORITY = 19
+IN_MEMORY = 2**27  # bytes of the rows that draws are fitted on at once; fitting takes some times it
 DRAWN_AT_ONCE = 1_000_000  # squared errors in memory: 8 MB, whatever the data set's size
 
-type Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Squared = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 
@@ -35,12 +35,13 @@ def learning_curve(
 ) -> Measured:
     """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
     give_way()
-    encoder = encoder_of(params)
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    table = table_of(training)
+    encoder = fitted_encoder(table, params)
     curve = measured(
-        (encoder.fit_transform(table_of(training)), training.target()),
-        (encoder.transform(table_of(held_out)), held_out.target()),
+        (encoded(encoder, table), training.target()),
+        (encoded(encoder, table_of(held_out)), held_out.target()),
         chosen,
         params,
     )
@@ -107,8 +108,10 @@ def squared_errors(
             model = regressor_of(hyperparameters, seeded).fit(features[drawn], target[drawn])
             squared[number, draw] = (model.predict(asked) - recorded) ** 2
 
-    # Trees are grown outside the interpreter's lock: each core that there is takes a draw.
-    with on_one_thread(), ThreadPoolExecutor(os.process_cpu_count()) as cores:
+    # Trees are grown outside the interpreter's lock: each core that there is takes a draw, where
+    # memory holds the rows of all draws at once.
+    at_once = max(1, min(os.process_cpu_count() or 1, IN_MEMORY // features.nbytes))
+    with on_one_thread(), ThreadPoolExecutor(at_once) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
     return squared
 
