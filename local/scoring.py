@@ -146,7 +146,7 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
         f"{escape(', '.join(summary.columns))}."
     )
     console.print(
-        f"Execution {summary.execution} took {outcome.seconds:.1f} s: "
+        f"Execution {summary.execution} took {outcome.seconds:.1f} s in all, "
         f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows a second."
     )
     console.print(escape(summary.disclaimer))
@@ -312,15 +312,18 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
                 break
             time.sleep(POLL_SECONDS)
     if far.parts and outcome.succeeded:
-        console.print(f"Scored {told(far)}.")
+        console.print(f"Scored {parts_told(far)}.")
     return outcome
 
 
 def told(far: Far) -> str:
-    """Say how far an execution is."""
+    """Say how far an execution is, and how fast."""
     speed = far.rows_a_second
-    parts = f"{far.done:,} of {far.parts:,} {'part' if far.parts == 1 else 'parts'}"
-    return f"{parts}, {speed:,.0f} rows a second" if speed else parts
+    return f"{parts_told(far)}, {speed:,.0f} rows a second" if speed else parts_told(far)
+
+
+def parts_told(far: Far) -> str:
+    return f"{far.done:,} of {far.parts:,} {'part' if far.parts == 1 else 'parts'}"
 
 
 def arn_of(stack: Stack, execution: str) -> str:
