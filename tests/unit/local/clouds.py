@@ -80,7 +80,7 @@ def scored(parts: tuple[bytes, ...] = PARTS, ending: str = ".csv", **changes: An
             "version_id": "v1",
             "bytes": 40,
             "sha256": "0" * 64,
-            "format": "csv",
+            "format": ending.removeprefix("."),
         },
         "model_version": "v-0a1b2c3d",
         "model_skill": {"r2": 0.7427, "beats_average": True},
