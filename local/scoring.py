@@ -15,10 +15,11 @@ from typing import Any
 from uuid import uuid4
 
 from clinical.params import params
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from score.keys import OUT
+from score.state import Summary, Written
 
 from local import executions, outcomes, uploading
 from local.cloud import CloudFailed
@@ -29,7 +30,6 @@ from local.stack import Stack
 
 FORMATS = ("csv.gz", "csv", "parquet")
 BEGINNINGS = {b"PAR1": "parquet", b"\x1f\x8b": "csv.gz"}
-OUT = "score/out"
 POLL_SECONDS = 0.5
 CHUNK_BYTES = 1024 * 1024
 PART = re.compile(r"/part-(\d+)\.[a-z.]+$")
@@ -37,83 +37,6 @@ PART = re.compile(r"/part-(\d+)\.[a-z.]+$")
 
 class ScoringFailed(CloudFailed):
     """When an execution ended in a failure, so that nothing was scored."""
-
-
-class Written(BaseModel):
-    """What a stage wrote; a later release's may say more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class Skill(Written):
-    """What a model is worth."""
-
-    r2: float
-    beats_average: bool
-
-
-class Input(Written):
-    """The file that was scored."""
-
-    key: str
-    version_id: str
-    bytes: int
-    sha256: str
-    format: str
-
-
-class Problem(Written):
-    """A rule that rows break, which have no score therefore.
-
-    first_rows: the first of them, as a spreadsheet counts: the file's first row is row 1.
-    allowed: the values that the contract lists, where rows have others.
-    """
-
-    rule: str
-    column: str | None
-    count: int
-    first_rows: tuple[int, ...] = ()
-    allowed: tuple[str, ...] = ()
-
-
-class Scores(Written):
-    """How scores are distributed; counts: of the scores between two edges."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-class Part(Written):
-    """A piece of the result."""
-
-    key: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Summary(Written):
-    """What scoring a file came to, as the machine's last stage writes it."""
-
-    execution: str
-    input: Input
-    model_version: str
-    model_skill: Skill
-    coverage: float
-    rows: int
-    scored: int
-    refused: int
-    averaged: int
-    problems: tuple[Problem, ...]
-    scores: Scores | None
-    notes: tuple[str, ...]
-    columns: tuple[str, ...]
-    parts: tuple[Part, ...]
-    disclaimer: str
 
 
 def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -> None:
@@ -131,7 +54,7 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted. {data.name} is scored on in the local cloud; what comes of it will be "
-            f"in the console, and in s3://{stack.outputs.raw_bucket}/{OUT}/{name_of(arn)}/."
+            f"in the console, and in s3://{stack.outputs.raw_bucket}/{OUT}{name_of(arn)}/."
         ) from None
     if not outcome.succeeded:
         outcomes.show_rejection(outcome, console)
@@ -271,7 +194,7 @@ def rows_in(first_rows: Sequence[int], number: int) -> int:
 def part_numbers(stack: Stack, execution: str) -> Iterator[int]:
     """Name the parts that an execution has written."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(
-        Bucket=stack.outputs.raw_bucket, Prefix=f"{OUT}/{execution}/part-"
+        Bucket=stack.outputs.raw_bucket, Prefix=f"{OUT}{execution}/part-"
     )
     for page in pages:
         for one in page.get("Contents", []):
@@ -337,7 +260,7 @@ def summary_of(stack: Stack, written: dict[str, str]) -> Summary:
     body = found["Body"].read()
     if hashlib.sha256(body).hexdigest() != written["sha256"]:
         raise CloudFailed(f"{written['key']} is not what the execution wrote: score the file again")
-    return Summary.model_validate_json(body)
+    return Summary.model_validate_json(body, extra="ignore")
 
 
 def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
@@ -390,7 +313,7 @@ def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
     except ImportError:
         raise CloudFailed(
             f"joining {len(summary.parts)} Parquet parts takes duckdb, which is not installed; "
-            f"they are whole files, in s3://{stack.outputs.raw_bucket}/{OUT}/{summary.execution}/"
+            f"they are whole files, in s3://{stack.outputs.raw_bucket}/{OUT}{summary.execution}/"
         ) from None
     files = []
     for number, part in enumerate(summary.parts):
@@ -403,7 +326,7 @@ def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
     return whole
 
 
-def verified(stack: Stack, part: Part) -> Iterator[bytes]:
+def verified(stack: Stack, part: Written) -> Iterator[bytes]:
     """Give a part piece by piece; raises CloudFailed where its bytes are not those written."""
     body = stack.s3.get_object(Bucket=stack.outputs.raw_bucket, Key=part.key)["Body"]
     digest = hashlib.sha256()

@@ -14,6 +14,7 @@ from clinical.params import params
 from fastapi import Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import app, ui
+from score.state import Summary
 
 from local import scoring
 from local.cloud import CloudFailed
@@ -24,7 +25,7 @@ from local.console.tables import columns
 from local.console.uploads import Upload
 from local.machines import SCORE
 from local.models import NO_SKILL
-from local.scoring import Far, Summary, Watch
+from local.scoring import Far, Watch
 from local.site import described_study
 from local.stack import Stack
 from local.studies import Study
