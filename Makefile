@@ -163,6 +163,10 @@ bench-curve: $(READY) ## Simulate how often the learning curve says that more ro
 bench-bulk: $(READY) ## Measure how a part of a file is scored, beside ONNX Runtime and scikit-learn alone
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.bulk
 
+.PHONY: bench-growth
+bench-growth: $(READY) ## Measure each stage at up to a million rows, and write docs/growth.md
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.growth
+
 .PHONY: bench-uploads
 bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve
 	@$(PYTHON) -m bench.uploads

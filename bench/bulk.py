@@ -8,13 +8,12 @@ by scikit-learn's own pipeline, from a DataFrame that is there. All on one threa
 import argparse
 import contextlib
 import io
-import json
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import joblib
+import pandas as pd
 from clinical.artefacts import Artefact
 from clinical.params import params
 from retrain.encoding import table_of
@@ -28,8 +27,10 @@ from score.stages.score_part import model_of
 from score.stages.split import split
 from score.state import Details, Part
 from score.texts import ROWS_AT_ONCE
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from bench.prices import lambda_usd, memory_of
 from data.generate import as_csv, patients
 from tests.pipeline import mirror, own_cloud, own_store, ran, retrain, rows_of
 
@@ -38,7 +39,7 @@ REPEATS = 3
 MILLION = 1_000_000
 
 
-def cpu_seconds(act: Callable[[], object]) -> float:
+def cpu_seconds(act: Callable[[], object], tries: int = REPEATS) -> float:
     """Give the least CPU time that something took, of some tries."""
 
     def once() -> float:
@@ -46,7 +47,13 @@ def cpu_seconds(act: Callable[[], object]) -> float:
         act()
         return time.process_time() - began
 
-    return min(once() for _ in range(REPEATS))
+    return min(once() for _ in range(tries))
+
+
+def by_scikit_learn(pipeline: Pipeline, table: pd.DataFrame) -> None:
+    """Predict rows (n, features) by a model as scikit-learn has it, so many at once as parts do."""
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        pipeline.predict(table.iloc[start : start + ROWS_AT_ONCE])
 
 
 def main() -> None:
@@ -84,14 +91,10 @@ def main() -> None:
                 some = slice(start, start + ROWS_AT_ONCE)
                 model.scorer.score({name: column[some] for name, column in columns.items()})
 
-        def by_scikit_learn() -> None:
-            for start in range(0, rows, ROWS_AT_ONCE):
-                pipeline.predict(table.iloc[start : start + ROWS_AT_ONCE])
-
         took = {
             "A part of a file, all of it": cpu_seconds(as_parts),
             "ONNX Runtime alone": cpu_seconds(by_onnx_runtime),
-            "scikit-learn's pipeline alone": cpu_seconds(by_scikit_learn),
+            "scikit-learn's pipeline alone": cpu_seconds(lambda: by_scikit_learn(pipeline, table)),
         }
     told(took, rows)
 
@@ -117,16 +120,12 @@ def told(took: dict[str, float], rows: int) -> None:
     for name, seconds in took.items():
         million = seconds / rows * MILLION
         table.add_row(name, f"{rows / seconds:,.0f}", f"{million:.1f}", f"{seconds / whole:.2f}")
-    prices = json.loads((ROOT / "bench/prices.json").read_text())
-    template = (ROOT / "template.yaml").read_text()
-    function = template[template.index("  ScorePartFunction:") :]
-    found = re.search(r"MemorySize: (\d+)", function)
-    memory = int(found[1]) if found else 0
-    cost = whole / rows * MILLION * memory / 1024 * prices["lambda_gb_second"]
+    memory = memory_of("score.stages.score_part.score_part")
+    cost = lambda_usd(whole / rows * MILLION, memory)
     console = Console()
     console.print(table)
     console.print(
-        f"A million rows cost {cost:.4f} {prices['currency']} of Lambda at {memory} MB, one CPU "
+        f"A million rows cost {cost:.4f} USD of Lambda at {memory} MB, one CPU "
         "each, and list prices; what S3 and Step Functions take for some ten parts is less."
     )
 

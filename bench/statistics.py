@@ -18,6 +18,8 @@ from retrain.calibration import calibration
 from retrain.simultaneous import Members, coverage_by_group, errors_by_group
 from retrain.wins import Probability, check
 
+from bench.markdown import table
+
 WRITTEN = Path(__file__).parent.parent / "docs" / "statistics.md"
 SEED = 42
 RESAMPLES = 500  # the pipeline has 2,000; fewer make each interval noisier, not narrower
@@ -188,12 +190,6 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
         for setting, told in found.items():
             if setting.what == what:
                 yield setting, [f"{one:.1%}" for one in told]
-
-    def table(*rows: tuple[object, ...]) -> Iterator[str]:
-        heading, *body = rows
-        for row in (heading, ("---",) * len(heading), *body):
-            yield f"| {' | '.join(map(str, row))} |"
-        yield ""
 
     yield "# What the statistics find where the truth is known\n"
     yield (
