@@ -145,7 +145,7 @@ def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.Mon
 def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
     figure: module.Figure, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which makes either width uncertain: to 2.5 % by so many resamples, 3.5 % by so many blocks."""
+    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
     generator = np.random.default_rng(1)
     rows = [generator.normal(one, one + 1, 1_250) for one in range(columns)]
     by_rows = BOOTSTRAP.estimate(figure, *rows)

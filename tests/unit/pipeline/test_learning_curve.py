@@ -246,7 +246,7 @@ def test_an_interval_is_the_bootstraps_of_rows_and_draws(few: Params) -> None:
 def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
     few: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which makes either width uncertain: to 2.5 % by so many resamples, 3.5 % by so many blocks."""
+    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
     squared = np.random.default_rng(6).normal(size=(2, 5, 1_250)) ** 2
     of_rows = Resampled(squared, few)
     monkeypatch.setattr(f"{measured.__module__}.MANY", 400)
