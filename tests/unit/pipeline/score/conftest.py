@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from clinical.artefacts import RawObject
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
-from clinical.params import Params, params
+from clinical.params import params
 from clinical.registry import Champion, Registry
 from model.loader import Model, load
 from score.answering import Answering
@@ -100,8 +100,8 @@ class Desk:
             notes=found.notes,
         )
         parts, counts = [], []
+        scoring = Scoring(self.model, decimal_commas=found.reading.decimal_commas)
         for part in found.parts:
-            scoring = Scoring(self.model, decimal_commas=found.reading.decimal_commas)
             answering = Answering(scoring, decisions, found.reading)
             out = io.BytesIO()
             kind.answer(source, part, details, answering, out)
@@ -182,14 +182,6 @@ def lines() -> list[str]:
 def text(lines: list[str]) -> str:
     """A dozen of patients."""
     return "\n".join([*lines[:13], ""])
-
-
-type Small = Callable[[int], None]
-
-
-@pytest.fixture
-def decisions() -> Params:
-    return params()
 
 
 def cells_of(body: bytes, separator: str = ",", encoding: str = "utf-8-sig") -> list[list[str]]:

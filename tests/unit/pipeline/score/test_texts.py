@@ -423,11 +423,11 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @settings(
-    max_examples=40,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(drawn=written(), size=st.integers(1, 400))
+@given(drawn=written(), size=st.integers(40, 400))
 def test_parts_are_the_whole_however_a_file_is_written(
     desk: Desk, drawn: tuple[str, str], size: int
 ) -> None:
