@@ -152,7 +152,8 @@ class Scored:
 
 
 @pytest.fixture(scope="module")
-def desk(candidate: Candidate) -> Iterator[Desk]:
+def desk(candidate: Candidate, challenger: Candidate) -> Iterator[Desk]:
+    """A desk with a champion; the challenger was trained before, in what is one cloud by then."""
     with own_cloud() as bucket, own_store() as store:
         registry = Registry(bucket)
         version = registry.publish(

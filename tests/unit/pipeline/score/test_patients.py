@@ -1,6 +1,8 @@
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from clinical.kinds import Value
 from clinical.params import params
 from clinical.reference import example_request
 from score.patients import Fault, Judged, as_json
@@ -83,9 +85,12 @@ def test_decimal_commas_are_points_in_numbers_alone() -> None:
 def test_each_distinct_cell_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     age, calls = judged("Age"), list[str]()
     judge = Judged.judged
-    monkeypatch.setattr(
-        Judged, "judged", lambda self, cell, of: calls.append(cell) or judge(self, cell, of)
-    )
+
+    def judged_and_noted(self: Judged, cell: str, example: Mapping[str, Value]) -> Any:
+        calls.append(cell)
+        return judge(self, cell, example)
+
+    monkeypatch.setattr(Judged, "judged", judged_and_noted)
 
     first = age.codes(["56", "x", "56"], EXAMPLE)
     second = age.codes(["57", "x", "56"], EXAMPLE)
