@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from clinical.errors import DatasetUnreadable
 from score import formats, parquet
-from score.parquet import as_cell, identifier, literal, opened
+from score.parquet import as_cell, columns_of, identifier, literal, opened
 
 from tests.unit.pipeline.score.conftest import Answered, Desk, cells_of
 
@@ -309,6 +309,18 @@ def test_a_value_is_written_as_a_csv_has_it(value: object, cell: str) -> None:
 def test_names_and_words_are_quoted_for_sql() -> None:
     assert identifier('a"b') == '"a""b"'
     assert literal("it's") == "'it''s'"
+
+
+def test_what_is_added_may_have_any_name(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.write_text("1.5,1,2,3,,x\r\n", encoding="utf-8")
+    names = ['Δ, "it\'s"', "low", "high", "support", "averaged", "a;b|c"]
+
+    with opened("x") as connection:
+        found = connection.execute(
+            f"FROM read_csv({literal(answers)}, header = false, columns = {columns_of(names)})"
+        )
+        assert [one[0] for one in found.description or ()] == names
 
 
 def test_a_database_fetches_nothing_and_lives_in_universal_time() -> None:
