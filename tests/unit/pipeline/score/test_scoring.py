@@ -3,13 +3,14 @@
 import csv
 import math
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params, parse_params
 from clinical.reference import Conformal, GroupWidth, Reference
-from clinical.registry import MODEL, REFERENCE
+from clinical.registry import MODEL, REFERENCE, Champion
 from model.loader import Model
 from model.scorer import Scorer
 from score.scoring import Answers, Scoring
@@ -217,8 +218,8 @@ def model_of(decided: str, rows: str) -> Model:
     reference = Reference.model_validate_json(trained.files[REFERENCE])
     names = decisions.roles.recorded_together
     return Model(
-        bucket=None,  # type: ignore[arg-type] - from which only a card would be read
-        champion=None,  # type: ignore[arg-type]
+        bucket=cast("ObstoreBucket", None),  # from which only a card would be read
+        champion=cast("Champion", None),
         scorer=Scorer(trained.files[MODEL]),
         reference=reference,
         params=decisions,
