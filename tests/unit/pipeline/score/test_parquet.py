@@ -329,3 +329,18 @@ def test_a_database_fetches_nothing_and_lives_in_universal_time() -> None:
             "SELECT current_setting('autoinstall_known_extensions'), current_setting('TimeZone')"
         )
         assert asked.fetchall() == [(False, "UTC")]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (duckdb.OutOfMemoryException("MARKED"), "x needs more memory than there is: write it with"),
+        (duckdb.InvalidInputException("MARKED"), "x cannot be read as Parquet (InvalidInputExcep"),
+    ],
+)
+def test_what_duckdb_says_of_a_file_is_not_repeated(error: duckdb.Error, said: str) -> None:
+    with pytest.raises(DatasetUnreadable) as refused, opened("x"):
+        raise error
+
+    assert str(refused.value).startswith(said)
+    assert "MARKED" not in str(refused.value)

@@ -3,11 +3,10 @@
 import csv
 import math
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params, parse_params
 from clinical.reference import Conformal, GroupWidth, Reference
 from clinical.registry import MODEL, REFERENCE, Champion
@@ -29,6 +28,9 @@ from tests.unit.pipeline.test_studies import (
     written,
 )
 from tests.unit.pipeline.test_studies import TARGET as WIDE_TARGET
+
+if TYPE_CHECKING:
+    from clinical.obstore_bucket import ObstoreBucket
 
 LATER = "Side_Effects"
 type Row = dict[str, str]
