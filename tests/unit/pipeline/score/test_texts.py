@@ -9,10 +9,12 @@ from typing import Literal
 import pandas as pd
 import pytest
 from clinical.errors import DatasetUnreadable
+from clinical.params import params
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from score import formats, source, texts
 from score.texts import cut
+from tables import read
 
 from tests.unit.pipeline.score.conftest import SAMPLE, Desk, cells_of
 
@@ -453,6 +455,10 @@ def test_parts_are_the_whole_however_a_file_is_written(
     assert len(widths - {0, 1}) == 1
     assert whole.body.decode().count(end) == text.count(end)
     assert packed.problems == whole.problems
+    as_data_set = read("score/in/patients.csv", body, params())
+    assert sum(one.rows for one in whole.counts) == as_data_set.rows
+    misfits = [rows for rule, _, rows in whole.problems if rule == "row_width"]
+    assert [*chain(*misfits)] == as_data_set.ragged
     for *problem, rows in whole.problems:
         found = [numbers for *other, numbers in divided.problems if other == problem]
         assert tuple(chain(*found)) == rows
