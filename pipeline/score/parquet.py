@@ -266,6 +266,11 @@ def opened(name: str) -> Iterator["DuckDBPyConnection"]:
             with duckdb.connect(":memory:", config=settings) as database:
                 database.execute("SET TimeZone = 'UTC'")  # an instant has a day there
                 yield database
+        except duckdb.OutOfMemoryException as error:
+            raise DatasetUnreadable(
+                f"{name} needs more memory than there is: write it with smaller row groups, or "
+                "save it as plain CSV UTF-8"
+            ) from error
         except duckdb.Error as error:
             raise DatasetUnreadable(
                 f"{name} cannot be read as Parquet ({type(error).__name__}): is it whole?"

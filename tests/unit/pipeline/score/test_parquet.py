@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from clinical.errors import DatasetUnreadable
 from score import formats, parquet
-from score.parquet import as_cell, identifier, literal, opened
+from score.parquet import as_cell, columns_of, identifier, literal, opened
 
 from tests.unit.pipeline.score.conftest import Answered, Desk, cells_of
 
@@ -311,9 +311,36 @@ def test_names_and_words_are_quoted_for_sql() -> None:
     assert literal("it's") == "'it''s'"
 
 
+def test_what_is_added_may_have_any_name(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.write_text("1.5,1,2,3,,x\r\n", encoding="utf-8")
+    names = ['Δ, "it\'s"', "low", "high", "support", "averaged", "a;b|c"]
+
+    with opened("x") as connection:
+        found = connection.execute(
+            f"FROM read_csv({literal(answers)}, header = false, columns = {columns_of(names)})"
+        )
+        assert [one[0] for one in found.description or ()] == names
+
+
 def test_a_database_fetches_nothing_and_lives_in_universal_time() -> None:
     with opened("x") as connection:
         asked = connection.execute(
             "SELECT current_setting('autoinstall_known_extensions'), current_setting('TimeZone')"
         )
         assert asked.fetchall() == [(False, "UTC")]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (duckdb.OutOfMemoryException("MARKED"), "x needs more memory than there is: write it with"),
+        (duckdb.InvalidInputException("MARKED"), "x cannot be read as Parquet (InvalidInputExcep"),
+    ],
+)
+def test_what_duckdb_says_of_a_file_is_not_repeated(error: duckdb.Error, said: str) -> None:
+    with pytest.raises(DatasetUnreadable) as refused, opened("x"):
+        raise error
+
+    assert str(refused.value).startswith(said)
+    assert "MARKED" not in str(refused.value)

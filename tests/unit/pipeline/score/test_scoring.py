@@ -3,16 +3,34 @@
 import csv
 import math
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from clinical.params import params
-from clinical.reference import Conformal, GroupWidth
+from clinical.params import params, parse_params
+from clinical.reference import Conformal, GroupWidth, Reference
+from clinical.registry import MODEL, REFERENCE, Champion
 from model.loader import Model
+from model.scorer import Scorer
 from score.scoring import Answers, Scoring
 
+from tests.studies import Json, study
+from tests.unit.conftest import candidate_on
 from tests.unit.pipeline.score.conftest import SAMPLE, Desk
+from tests.unit.pipeline.test_studies import (
+    NULLABLE,
+    PATIENTS,
+    WIDE,
+    WIDE_TEXT,
+    as_csv,
+    of_the_wide,
+    patients,
+    written,
+)
+from tests.unit.pipeline.test_studies import TARGET as WIDE_TARGET
+
+if TYPE_CHECKING:
+    from clinical.obstore_bucket import ObstoreBucket
 
 LATER = "Side_Effects"
 type Row = dict[str, str]
@@ -190,3 +208,92 @@ def test_a_model_that_cannot_average_asks_for_what_is_left_out(desk: Desk, rows:
     (fault,) = found.faults[1]
     assert (fault.rule, fault.column) == ("missing", LATER)
     assert fault.message.startswith("Field required: the model that serves was trained before")
+
+
+# ---- Other studies ----
+
+
+def model_of(decided: str, rows: str) -> Model:
+    """Train a small model of another study; nobody promotes it."""
+    decisions = parse_params(decided)
+    trained = candidate_on(rows.encode(), decisions)
+    reference = Reference.model_validate_json(trained.files[REFERENCE])
+    names = decisions.roles.recorded_together
+    return Model(
+        bucket=cast("ObstoreBucket", None),  # from which only a card would be read
+        champion=cast("Champion", None),
+        scorer=Scorer(trained.files[MODEL]),
+        reference=reference,
+        params=decisions,
+        training_rows={
+            tuple(one.values.get(name) for name in names): one.training_rows
+            for one in reference.combinations
+        },
+    )
+
+
+def check_study(model: Model, recorded: list[Json]) -> None:
+    """Compare with what requests get, who leave out what is missing."""
+    names = list(model.params.asked)
+    columns = {name: [written(row.get(name)) for row in recorded] for name in names}
+
+    found = Scoring(model).answers(columns, len(recorded))
+
+    values = [{name: row.get(name) for name in names} for row in recorded]
+    wrong = {row for row, one in enumerate(values) if model.unrecorded(one) is not None}
+    fine = [row for row in range(len(recorded)) if row not in wrong]
+    expected = model.predict([values[row] for row in fine])
+    assert set(found.faults) == wrong
+    assert len(fine) > len(recorded) / 2
+    assert [found.scores[row] for row in fine] == [one.score for one in expected]
+    assert [found.lows[row] for row in fine] == [one.interval.low for one in expected]
+    assert [found.highs[row] for row in fine] == [one.interval.high for one in expected]
+    assert [found.supports[row] for row in fine] == [one.support for one in expected]
+    assert [found.averaged[row] for row in fine] == [one.averaged_over for one in expected]
+
+
+@pytest.fixture(scope="module")
+def wide() -> Model:
+    recorded = as_csv(PATIENTS, of_the_wide, WIDE, WIDE_TARGET)
+    return model_of(WIDE_TEXT, recorded)
+
+
+def test_a_study_of_every_kind_with_gaps_is_answered_as_requests_are(wide: Model) -> None:
+    check_study(wide, PATIENTS)
+
+
+def test_its_patients_are_averaged_over_what_is_known_later(wide: Model) -> None:
+    check_study(wide, [{**row, "ward": None} for row in PATIENTS[:60]])
+
+
+def test_its_columns_may_be_missing_where_they_may_be_empty(wide: Model) -> None:
+    there = [name for name in wide.params.asked if name not in NULLABLE]
+    columns = {name: [written(row.get(name)) for row in PATIENTS[:40]] for name in there}
+
+    found = Scoring(wide).answers(columns, 40)
+
+    emptied = [{name: row.get(name) for name in there} for row in PATIENTS[:40]]
+    wrong = {row for row, one in enumerate(emptied) if wide.unrecorded(one) is not None}
+    assert set(found.faults) == wrong
+    assert {rule.rule for faults in found.faults.values() for rule in faults} <= {
+        "unrecorded_combination"
+    }
+
+
+def test_a_day_without_the_day_it_is_counted_from_is_missing(wide: Model) -> None:
+    check_study(wide, [{**row, "treated": "2024-02-29", "birth": None} for row in PATIENTS[:30]])
+
+
+def test_a_study_without_an_identifier_is_answered() -> None:
+    columns: Json = {
+        "dose": {"kind": "number", "min": 0, "max": 9, "decimals": 1, "nullable": True},
+        "arm": {"kind": "category", "values": ["a", "b"]},
+        "start": {"kind": "date", "since": "2020-01-01", "min": "2019-01-01", "max": "2025-01-01"},
+        "end": {"kind": "date", "since": "start", "min": "2019-01-01", "max": "2026-01-01"},
+        "score": {"kind": "number", "min": 0, "max": 10, "decimals": 1},
+    }
+    target = {"column": "score", "decimals": 1, "higher_is": "better", "bands": {"all": 0}}
+    recorded = patients(columns, "score", 120)
+    rows = as_csv(recorded, lambda row: 3.0 + 4 * (row["arm"] == "a"), columns, "score")
+
+    check_study(model_of(study(columns, target), rows), recorded)

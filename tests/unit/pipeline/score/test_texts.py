@@ -1,17 +1,24 @@
 import codecs
 import csv
+import gzip
 import io
 from itertools import chain
 from pathlib import Path
+<<<<<<< HEAD
 from typing import Any
+=======
+from typing import Literal
+>>>>>>> h-scoretests
 
 import pandas as pd
 import pytest
 from clinical.errors import DatasetUnreadable
+from clinical.params import params
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from score import formats, source
+from score import formats, source, texts
 from score.texts import cut
+from tables import read
 
 from tests.unit.pipeline.score.conftest import SAMPLE, Desk, cells_of
 
@@ -406,7 +413,11 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
     with Path(SAMPLE).open(encoding="utf-8", newline="") as file:
         header, *patients = [row[:-1] for row in list(csv.reader(file))[:9]]
     separator, end = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n", "\r"]))
+<<<<<<< HEAD
     quoting: Any = csv.QUOTE_ALL if draw(st.booleans()) else csv.QUOTE_MINIMAL
+=======
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if draw(st.booleans()) else csv.QUOTE_MINIMAL
+>>>>>>> h-scoretests
     width = len(header) + 1
     rows = [[*row, draw(CELLS)] for row in patients]
     for place in draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)):
@@ -428,21 +439,69 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(drawn=written(), size=st.integers(40, 400))
+@given(
+    drawn=written(),
+    mark=st.sampled_from([b"", codecs.BOM_UTF8]),
+    size=st.integers(40, 400),
+    at_once=st.integers(1, 10),
+)
 def test_parts_are_the_whole_however_a_file_is_written(
-    desk: Desk, drawn: tuple[str, str], size: int
+    desk: Desk, drawn: tuple[str, str], mark: bytes, size: int, at_once: int
 ) -> None:
-    (text, end), whole = drawn, desk.answered(drawn[0].encode())
+    text, end = drawn
+    body = mark + text.encode()
+    whole = desk.answered(body)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formats, "PIECE", size)
-        divided = desk.answered(text.encode())
+        patch.setattr(texts, "ROWS_AT_ONCE", at_once)
+        divided = desk.answered(body)
+        packed = desk.answered(gzip.compress(body))
 
-    assert divided.body == whole.body
-    assert (
-        len({len(row) for row in cells_of(whole.body, whole.found.reading.separator)} - {0, 1}) == 1
-    )
+    assert divided.body == gzip.decompress(packed.body) == whole.body
+    widths = {len(row) for row in cells_of(whole.body, whole.found.reading.separator)}
+    assert len(widths - {0, 1}) == 1
     assert whole.body.decode().count(end) == text.count(end)
+    assert packed.problems == whole.problems
+    as_data_set = read("score/in/patients.csv", body, params())
+    assert sum(one.rows for one in whole.counts) == as_data_set.rows
+    misfits = [rows for rule, _, rows in whole.problems if rule == "row_width"]
+    assert [*chain(*misfits)] == as_data_set.ragged
     for *problem, rows in whole.problems:
         found = [numbers for *other, numbers in divided.problems if other == problem]
         assert tuple(chain(*found)) == rows
+
+
+ODD_TEXT = st.text('",;|\t\n\r \x00\x1a\ufeff\N{NO-BREAK SPACE}#=.-0Aé', max_size=40)
+MARK = "⟪"
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> bytes:
+    """A file with something odd in it, between marks."""
+    with Path(SAMPLE).open(encoding="utf-8", newline="") as file:
+        rows = [",".join([*row[:-1], "fine"]) for row in list(csv.reader(file))[:9]]
+    text = "\n".join(rows)
+    place = draw(st.integers(len(rows[0]) + 1, len(text)))
+    odd = f"{MARK}{draw(ODD_TEXT)}{MARK}"
+    return f"{text[:place]}{odd}{text[place:]}".encode(draw(st.sampled_from(["utf-8", "utf-16"])))
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(body=st.one_of(st.binary(min_size=1, max_size=80), spoilt()))
+def test_whatever_is_handed_in_is_answered_or_refused_in_words_that_repeat_no_cell(
+    desk: Desk, body: bytes
+) -> None:
+    try:
+        answered = desk.answered(body)
+    except DatasetUnreadable as error:
+        refused = str(error)
+    else:
+        refused = str(answered.problems) + str(answered.found.notes)
+        assert answered.body.decode(answered.found.reading.encoding).count(MARK) == 2
+
+    assert MARK not in refused
