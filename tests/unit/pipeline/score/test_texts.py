@@ -4,11 +4,7 @@ import gzip
 import io
 from itertools import chain
 from pathlib import Path
-<<<<<<< HEAD
-from typing import Any
-=======
 from typing import Literal
->>>>>>> h-scoretests
 
 import pandas as pd
 import pytest
@@ -413,11 +409,7 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
     with Path(SAMPLE).open(encoding="utf-8", newline="") as file:
         header, *patients = [row[:-1] for row in list(csv.reader(file))[:9]]
     separator, end = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n", "\r"]))
-<<<<<<< HEAD
-    quoting: Any = csv.QUOTE_ALL if draw(st.booleans()) else csv.QUOTE_MINIMAL
-=======
     quoting: Literal[0, 1] = csv.QUOTE_ALL if draw(st.booleans()) else csv.QUOTE_MINIMAL
->>>>>>> h-scoretests
     width = len(header) + 1
     rows = [[*row, draw(CELLS)] for row in patients]
     for place in draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)):
