@@ -71,6 +71,7 @@ class Upload:
 
     async def _received(self, event: events.UploadEventArguments) -> None:
         """Upload what the browser sent; it lies in a file, for it may be larger than memory."""
+        self._picker.reset()  # now, for it ends what is under way; else the same file were refused
         name = PurePath(event.file.name).name
         try:
             with TemporaryDirectory(prefix="upload-") as folder:
@@ -81,8 +82,6 @@ class Upload:
             ui.notify(f"{name}: {error}", type="negative", multi_line=True)
             self._show(f"{name} was not uploaded.", None, done=True)
             return
-        finally:
-            self._picker.reset()  # else the same file again would be refused
         self._show(f"{name} is uploaded.", None, done=True)
         await self._arrived(arn)
 

@@ -71,16 +71,16 @@ class Csv(Format):
     @override
     def found_out(self, source: Source, params: Params) -> Found:
         beginning = source.beginning
-        end = texts.line_end(beginning)
-        if texts.is_wide(beginning):
+        if is_wide := texts.is_wide(beginning):
             check_whole(source, MOST_WIDE, "UTF-16 or UTF-32")
-            parts: tuple[Part, ...] = (Part(number=0, start=0, end=source.size, first_row=1),)
             beginning = b"".join(source.pieces())
+        reading, repeated, notes = texts.found_out(
+            source.name, beginning, params, is_whole=len(beginning) == source.size
+        )
+        if is_wide:
+            parts: tuple[Part, ...] = (Part(number=0, start=0, end=source.size, first_row=1),)
         else:
-            parts = tuple(divided(source, end))
-            if source.size > len(beginning):
-                beginning = next(texts.cut(iter([beginning]), end))
-        reading, repeated, notes = texts.found_out(source.name, beginning, params)
+            parts = tuple(divided(source, reading.end.encode()))
         return Found(reading, parts, repeated, tuple(notes))
 
     @override
@@ -103,14 +103,17 @@ class GzippedCsv(Format):
     @override
     def found_out(self, source: Source, params: Params) -> Found:
         check_whole(source, MOST_PACKED, "compressed with gzip")
-        beginning = b""
+        beginning, size = b"", 0
         for piece in unpacked(source.name, source.pieces()):
-            if len(beginning) < BEGINNING or texts.is_wide(beginning):
+            size += len(piece)
+            if texts.is_wide(beginning or piece):
+                check_size(source.name, size, MOST_WIDE, "UTF-16 or UTF-32 within gzip")
                 beginning += piece
-        if not texts.is_wide(beginning) and len(beginning) > BEGINNING:
-            start = beginning[:BEGINNING]
-            beginning = next(texts.cut(iter([start]), texts.line_end(start)))
-        reading, repeated, notes = texts.found_out(source.name, beginning, params)
+            elif len(beginning) < BEGINNING:
+                beginning += piece[: BEGINNING - len(beginning)]
+        reading, repeated, notes = texts.found_out(
+            source.name, beginning, params, is_whole=len(beginning) == size
+        )
         part = Part(number=0, start=0, end=source.size, first_row=1)
         return Found(reading, (part,), repeated, ("Unpacked with gzip.", *notes))
 
@@ -140,8 +143,11 @@ def write_answers(  # noqa: PLR0913, PLR0917 - what is read, how, and where it g
     writer = texts.Writer(reading, details.columns)
     if first == 1:
         out.write(reading.mark.encode(reading.encoding))
-    whole = pieces if reading.encoding == "utf-8" else iter([b"".join(pieces)])
-    for piece in texts.cut(whole, b"\n"):
+    if reading.encoding == "utf-8":
+        taken = texts.cut(pieces, reading.end.encode())
+    else:  # characters have several bytes, of which each may look like a line's end
+        taken = iter([b"".join(pieces)])
+    for piece in taken:
         text = texts.text_of(name, piece, first, reading)
         for lines in texts.lines_in(name, text, first, reading):
             answers = answering.answered(lines)
@@ -152,11 +158,14 @@ def write_answers(  # noqa: PLR0913, PLR0917 - what is read, how, and where it g
 def divided(source: Source, end: bytes) -> Iterator[Part]:
     """Divide a text into parts that end where lines end, reading it once."""
     piece = max(PIECE, -(-source.size // MOST_PARTS))
-    start, first_row = 0, 1
-    for number, body in enumerate(texts.cut(source.pieces(piece), end)):
-        yield Part(number=number, start=start, end=start + len(body), first_row=first_row)
-        start += len(body)
-        first_row += body.count(end)
+    number = start = read = 0
+    first_row = 1
+    for body in source.pieces(piece):
+        read += len(body)
+        rest = 0 if read == source.size else len(body) - (body.rfind(end) + 1)
+        if rest < len(body):  # otherwise the line goes on in the next piece
+            yield Part(number=number, start=start, end=read - rest, first_row=first_row)
+            number, start, first_row = number + 1, read - rest, first_row + body.count(end)
 
 
 def unpacked(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -183,8 +192,13 @@ def unpacked(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def check_whole(source: Source, most: int, what: str) -> None:
     """Refuse a file that is too large to be taken whole."""
-    if source.size > most:
+    check_size(source.name, source.size, most, what)
+
+
+def check_size(name: str, size: int, most: int, what: str) -> None:
+    """Refuse so many bytes that are to be taken whole."""
+    if size > most:
         raise DatasetUnreadable(
-            f"{source.name} is {what} and has {source.size:,} bytes: such a file cannot be "
-            f"divided, and may have {most:,}. Save it as plain CSV UTF-8, which may have any size"
+            f"{name} is {what} and has more than {most:,} bytes, which is the most for a file "
+            "that cannot be divided; save it as plain CSV UTF-8, which may have any size"
         )

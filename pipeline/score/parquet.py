@@ -14,7 +14,9 @@ from typing import IO, TYPE_CHECKING, ClassVar, override
 
 from clinical.errors import DatasetUnreadable
 from clinical.params import Params
+from decoding import INVISIBLE
 from header import header_of, told
+from wording import counted
 
 from score.answering import Answering
 from score.formats import MOST_PACKED, MOST_PARTS, Format, Found, check_whole
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 PART_ROWS = 100_000
 MEMORY = "512MB"  # of DuckDB's own
-ROW = "file_row_number"
+ROW = "file_row_number"  # by which DuckDB numbers rows, unless a column is called so
+NESTED = ("STRUCT", "MAP", "UNION")
 TYPES = ("DOUBLE", "DOUBLE", "DOUBLE", "BIGINT", "VARCHAR", "VARCHAR")  # of what is added
 
 
@@ -45,22 +48,28 @@ class Parquet(Format):
     def found_out(self, source: Source, params: Params) -> Found:
         check_whole(source, MOST_PACKED, "Parquet")
         with local_copy(source) as path, opened(source.name) as database:
-            described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
-            counted = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)])
-            ((rows,),) = counted.fetchall()
-        header = header_of(1, [str(name) for name, *_ in described], ",", params, declared=False)
+            types = types_in(database, path)
+            own = own_names(database, path)
+            numbered = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)])
+            ((rows,),) = numbered.fetchall()
+        header = header_of(1, own, ",", params, declared=False)
         if not header.named:
             raise DatasetUnreadable(f"{source.name} has none of the contract's columns")
         if not rows:
             raise DatasetUnreadable(f"{source.name} is empty: it has no row")
-        reading = Reading(header=tuple(header.cells), places=header.places)
+        reading = Reading(header=tuple(types), places=header.places)
         each = max(PART_ROWS, -(-rows // MOST_PARTS))
         parts = tuple(
             Part(number=number, start=start, end=min(start + each, rows), first_row=start + 1)
             for number, start in enumerate(range(0, rows, each))
         )
         repeated = {column: len(places) for column, places in header.repeated.items()}
-        return Found(reading, parts, repeated, tuple(told(header, params)))
+        notes = [*told(header, params)]
+        if renamed := sum(name != here for name, here in zip(own, types, strict=True)):
+            notes.append(
+                f"{counted(renamed, 'column')} renamed, for another is called so but for case."
+            )
+        return Found(reading, parts, repeated, tuple(notes))
 
     @override
     def answer(
@@ -75,10 +84,12 @@ class Parquet(Format):
             with answers.open("w", encoding="utf-8", newline="") as file:
                 for some in answered(database, path, part, details.reading, answering):
                     file.write(some)
+            # Nothing is for DuckDB to guess: refusals alone may look like another dialect.
             database.execute(
-                f"COPY (SELECT * FROM (SELECT * EXCLUDE ({ROW}) FROM {rows_of(path, part)}) "
+                f"COPY (SELECT * FROM (SELECT * FROM {rows_of(path, part, details.reading)}) "
                 f"POSITIONAL JOIN (SELECT * FROM read_csv({literal(answers)}, header = false, "
-                f"columns = {columns_of(details.columns)}, nullstr = ''))) "
+                f"columns = {columns_of(details.columns)}, nullstr = '', auto_detect = false, "
+                "delim = ',', quote = '\"', escape = '\"'))) "
                 f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd)"
             )
             with written.open("rb") as file:
@@ -93,15 +104,10 @@ def answered(
     answering: Answering,
 ) -> Iterator[str]:
     """Give the answers to a part's rows as lines of a CSV, some at a time."""
-    types = {
-        str(name): str(kind)
-        for name, kind, *_ in database.execute(
-            "DESCRIBE FROM read_parquet(?)", [str(path)]
-        ).fetchall()
-    }
+    types = types_in(database, path)
     names = [reading.header[place] for place in reading.places.values()]
     asked = ", ".join(selected(name, types[name]) for name in names)
-    found = database.execute(f"SELECT {asked} FROM {rows_of(path, part)}")
+    found = database.execute(f"SELECT {asked} FROM {rows_of(path, part, reading)}")
     known = [_Cells() for _ in names]
     first = part.first_row
     while rows := found.fetchmany(ROWS_AT_ONCE):
@@ -159,8 +165,10 @@ def as_cell(value: object) -> str:
             cell = value.date().isoformat()
         case date():
             cell = value.isoformat()
+        case bytes():  # as some programs write text
+            cell = value.decode("utf-8", "replace")
         case _:
-            cell = str(value)
+            cell = INVISIBLE.sub("", str(value))
     return cell
 
 
@@ -174,15 +182,41 @@ def plain(number: float) -> str:
 def selected(name: str, kind: str) -> str:
     """Select a column; a float of 32 bits is the number that it is written as."""
     column = identifier(name)
-    return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE)" if kind == "FLOAT" else column
+    if kind == "FLOAT":
+        return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE)"
+    if kind.endswith("]") or kind.startswith(NESTED):  # what no contract has, and is refused
+        return f"CAST({column} AS VARCHAR)"
+    return column
 
 
-def rows_of(path: Path, part: Part) -> str:
+def rows_of(path: Path, part: Part, reading: Reading) -> str:
     """Name a part's rows, in their order."""
+    if ROW in map(str.lower, reading.header):  # a column of the file's own
+        return f"read_parquet({literal(path)}) LIMIT {part.end - part.start} OFFSET {part.start}"
     return (
-        f"read_parquet({literal(path)}, {ROW} = true) "
+        f"read_parquet({literal(path)}) "
         f"WHERE {ROW} >= {part.start} AND {ROW} < {part.end} ORDER BY {ROW}"
     )
+
+
+def types_in(database: "DuckDBPyConnection", path: Path) -> dict[str, str]:
+    """Give the types of a file's columns, in their order, under the names that DuckDB has."""
+    described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
+    return {str(name): str(kind) for name, kind, *_ in described}
+
+
+def own_names(database: "DuckDBPyConnection", path: Path) -> list[str]:
+    """Give the names of a file's columns as it has them; DuckDB's differ by more than case."""
+    asked = "SELECT name, num_children FROM parquet_schema(?)"
+    (_, number), *rest = database.execute(asked, [str(path)]).fetchall()
+    names, nodes = [], iter(rest)
+    for _ in range(number):
+        name, below = next(nodes)
+        names.append(str(name))
+        while below:  # the fields of a column that has some
+            _, more = next(nodes)
+            below += (more or 0) - 1
+    return names
 
 
 def columns_of(names: Sequence[str]) -> str:
@@ -230,7 +264,13 @@ def opened(name: str) -> Iterator["DuckDBPyConnection"]:
         }
         try:
             with duckdb.connect(":memory:", config=settings) as database:
+                database.execute("SET TimeZone = 'UTC'")  # an instant has a day there
                 yield database
+        except duckdb.OutOfMemoryException as error:
+            raise DatasetUnreadable(
+                f"{name} needs more memory than there is: write it with smaller row groups, or "
+                "save it as plain CSV UTF-8"
+            ) from error
         except duckdb.Error as error:
             raise DatasetUnreadable(
                 f"{name} cannot be read as Parquet ({type(error).__name__}): is it whole?"

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from clinical.artefacts import RawObject
 from clinical.boto3_bucket import Boto3Bucket
+from clinical.errors import ArtefactMissing, DatasetUnreadable
 
 PIECE = 8 * 1024 * 1024  # bytes that are read at once
 BEGINNING = 1024 * 1024  # bytes by which a file is known
@@ -30,8 +31,13 @@ class Source:
         return self.range(0, min(BEGINNING, self.size))
 
     def range(self, start: int, end: int) -> bytes:
-        """Read some bytes; raises ArtefactMissing where the version is gone."""
-        return self.bucket.get_range(self.object, start, min(end, self.size))
+        """Read some bytes; raises DatasetUnreadable where the version is gone."""
+        try:
+            return self.bucket.get_range(self.object, start, min(end, self.size))
+        except ArtefactMissing as error:
+            raise DatasetUnreadable(
+                f"{self.name} was deleted while it was being scored; upload it again"
+            ) from error
 
     def pieces(self, piece: int = PIECE) -> Iterator[bytes]:
         """Read the whole of it, piece by piece."""

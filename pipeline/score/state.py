@@ -15,10 +15,12 @@ class Reading(Frozen):
 
     places: of the contract's columns among those of the file. header: its names, as they are.
     header_row: the row they are in, as a spreadsheet counts. fewest: cells that a row must have.
+    end: of a line; a carriage return before a line feed stays with the line.
     """
 
     encoding: str = "utf-8"
     mark: str = ""
+    end: str = "\n"
     separator: str = ","
     header: tuple[str, ...]
     header_row: int = 1

@@ -6,32 +6,44 @@ is added stands behind them, in the file's own encoding and with its own separat
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from operator import itemgetter
 
 from cells import has_decimal_commas
 from clinical.errors import DatasetUnreadable
 from clinical.params import Params
+from columns import Column
 from decoding import INVISIBLE, MARKS, decoded
 from header import find_header, told
 from records import Row, is_empty, unpadded
-from tables import read
 
 from score.scoring import Answers
 from score.state import Reading
 
 ROWS_AT_ONCE = 10_000  # that are scored in one call
+LOOKED_AT = 10  # times as many rows, to find out what a comma is
 END_OF_FILE = "\x1a"  # of DOS
+RETURNED = re.compile(r"\r+\Z")  # what stands before a line feed: one, or more after bad copying
+FAULTS = {  # by what csv.Error says of a line
+    "unexpected end": "a quote opens that does not close in the same row; scoring reads line by "
+    "line, so close it, or take the line break out of the cell",
+    "expected after": "text follows a closing quote; a quote within a cell is written twice",
+    "new-line": "a carriage return stands where no row ends; save the file with one kind of line "
+    "end",
+}
 
 
 @dataclass
 class Lines:
     """Some lines of a file, and which of them are rows.
 
-    lines: without their ends. first: the first one's number, as a spreadsheet counts. end: of each.
+    lines: without their ends. first: the first one's number, as a spreadsheet counts. end: of each,
+    but for the last one where it `is_open`.
     rows: where rows stand among them. cells: of the rows, by the columns of the contract.
-    refitted: rows that have more or fewer cells than the header, by where they stand: their cells.
+    refitted: lines that have more or fewer cells than the header, by where they stand: their cells.
     misfits: which of the rows cannot be read for that.
     empty, headers: where lines stand that say nothing, or repeat the header.
     """
@@ -39,6 +51,7 @@ class Lines:
     lines: list[str]
     first: int
     end: str = "\n"
+    is_open: bool = False
     rows: list[int] = field(default_factory=list)
     cells: dict[str, Sequence[str]] = field(default_factory=dict)
     refitted: dict[int, Row] = field(default_factory=dict)
@@ -53,36 +66,48 @@ class Lines:
 
 
 def found_out(
-    name: str, beginning: bytes, params: Params
+    name: str, beginning: bytes, params: Params, *, is_whole: bool
 ) -> tuple[Reading, dict[str, int], list[str]]:
-    """Find out from the first lines of a file how it is to be read.
+    """Find out from the beginning of a file how it is to be read.
 
     Gives that, how often a column is there that is there more than once, and a sentence for every
     leniency. Raises DatasetUnreadable, which names the cause.
     """
+    if not is_whole:  # the last line is likely cut
+        end = line_end(beginning.decode("latin-1")).encode()
+        beginning = beginning[: beginning.rfind(end) + 1] or beginning
     mark, encoding = next(
         ((mark, codec) for mark, codec, _ in MARKS if beginning.startswith(mark)), (b"", "utf-8")
     )
     text, notes = decoded(name, beginning)
     if not text.strip():
         raise DatasetUnreadable(f"{name} is empty: it needs a header and at least one row")
-    header = find_header(name, text, params)
-    table = read(name, beginning, params)
-    numbers = [cells for column, cells in table.columns.items() if params.columns[column].is_number]
-    commas = header.separator != "," and has_decimal_commas(numbers)
+    header = find_header(name, re.sub(r"\r+\n", "\n", text), params)
     reading = Reading(
         encoding=encoding,
         mark=mark.decode(encoding),
+        end=line_end(text),
         separator=header.separator,
         header=tuple(header.cells),
         header_row=header.row,
         fewest=max(place for place, cell in enumerate(header.cells, 1) if cell.strip()),
         places=header.places,
-        decimal_commas=commas,
     )
-    if commas:
+    looked_at = list(islice(lines_in(name, text, 1, reading), LOOKED_AT))
+    if is_whole and not any(lines.rows for lines in looked_at):
+        raise DatasetUnreadable(f"{name} is empty: there is no row below its header")
+    if header.separator != "," and has_decimal_commas(_numbers(looked_at, params)):
+        reading = reading.model_copy(update={"decimal_commas": True})
         notes.append("Decimal commas read as points, and written in the answers.")
-    return reading, table.repeated, [*notes, *told(header, params)]
+    repeated = {column: len(places) for column, places in header.repeated.items()}
+    return reading, repeated, [*notes, *told(header, params)]
+
+
+def _numbers(found: Sequence[Lines], params: Params) -> Iterator[Column]:
+    """Give the columns of numbers that are there."""
+    for column in found[0].cells if found else ():
+        if params.columns[column].is_number:
+            yield Column.of(map(str.strip, chain(*(lines.cells[column] for lines in found))))
 
 
 def is_wide(beginning: bytes) -> bool:
@@ -90,9 +115,9 @@ def is_wide(beginning: bytes) -> bool:
     return any(beginning.startswith(mark) for mark, codec, _ in MARKS if codec != "utf-8")
 
 
-def line_end(beginning: bytes) -> bytes:
+def line_end(text: str) -> str:
     """Tell what ends a line: a line feed, or alone a carriage return, as old Macs had it."""
-    return b"\r" if b"\n" not in beginning and b"\r" in beginning else b"\n"
+    return "\r" if "\n" not in text and "\r" in text else "\n"
 
 
 def text_of(name: str, body: bytes, first: int, reading: Reading) -> str:
@@ -103,13 +128,13 @@ def text_of(name: str, body: bytes, first: int, reading: Reading) -> str:
     try:
         text = body.decode(reading.encoding)
     except UnicodeDecodeError as error:
-        row = first + body[: error.start].count(b"\n")
+        row = first + body[: error.start].decode(reading.encoding).count(reading.end)
         raise DatasetUnreadable(
             f"{name} cannot be read: row {row} is not valid {reading.encoding.upper()}; save it "
             "as CSV UTF-8"
         ) from error
     if "\x00" in text:
-        row = first + text[: text.index("\x00")].count("\n")
+        row = first + text[: text.index("\x00")].count(reading.end)
         raise DatasetUnreadable(f"{name} is not text: row {row} holds a NUL byte")
     if first == 1:
         text = text.removeprefix(reading.mark)
@@ -121,68 +146,79 @@ def lines_in(name: str, text: str, first: int, reading: Reading) -> Iterator[Lin
 
     first: the number of the first line. Raises DatasetUnreadable where a quote spoils a row.
     """
-    end = line_end(text[:1_000_000].encode()).decode()
-    plain = text if text.isascii() else INVISIBLE.sub("", text)
-    if '"' in plain:
-        plain = unpadded(plain, reading.separator)
-    lines, as_read = text.split(end), plain.split(end)
-    if not lines[-1]:
-        lines.pop()
-    for start in range(0, len(lines), ROWS_AT_ONCE):
-        some = slice(start, min(start + ROWS_AT_ONCE, len(lines)))
-        parsed = _parsed(name, as_read[some], first + start, reading.separator)
-        yield _sorted_out(Lines(lines[some], first + start, end), parsed, reading)
+    separator, end = reading.separator, reading.end
+    lines = text.split(end)
+    as_read = lines if text.isascii() else INVISIBLE.sub("", text).split(end)
+    is_open = bool(lines[-1])
+    number = len(lines) if is_open else len(lines) - 1
+    for start in range(0, number, ROWS_AT_ONCE):
+        stop = min(start + ROWS_AT_ONCE, number)
+        # A quote that one line leaves open is none of another's business.
+        each = [unpadded(line, separator) if '"' in line else line for line in as_read[start:stop]]
+        parsed = _parsed(name, each, first + start, separator)
+        found = Lines(lines[start:stop], first + start, end, is_open and stop == number)
+        yield _sorted_out(found, parsed, reading)
 
 
 def _parsed(name: str, lines: list[str], first: int, separator: str) -> list[Row]:
     """Take lines apart, each by itself."""
-    fault = "a quoted cell goes on in the next line; scoring reads line by line, so take the "
-    fault += "line break out of it"
     try:
         rows = list(csv.reader(lines, delimiter=separator, strict=True))
     except csv.Error:
-        fault = "a quote opens that does not close before a separator or the line's end"
-    else:
-        if len(rows) == len(lines):
-            return rows
-    for number, line in enumerate(lines, first):
-        try:
-            list(csv.reader([line], delimiter=separator, strict=True))
-        except csv.Error:
-            raise DatasetUnreadable(f"{name} cannot be read: in row {number}, {fault}") from None
-    raise DatasetUnreadable(f"{name} cannot be read: after row {first}, {fault}")
+        rows = []
+    if len(rows) == len(lines):
+        return rows
+    return [
+        _parsed_alone(name, line, number, separator) for number, line in enumerate(lines, first)
+    ]
+
+
+def _parsed_alone(name: str, line: str, number: int, separator: str) -> Row:
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True))
+    except csv.Error as error:
+        fault = next(fault for said, fault in FAULTS.items() if said in str(error))
+        raise DatasetUnreadable(f"{name} cannot be read: in row {number}, {fault}") from error
 
 
 def _sorted_out(found: Lines, parsed: list[Row], reading: Reading) -> Lines:
     """Tell rows from what stands between them, and those that fit from those that do not."""
-    first = found.first
-    header, width, fewest = list(reading.header), len(reading.header), reading.fewest
+    header, width = list(reading.header), len(reading.header)
     kept: list[Row] = []
-    if first > reading.header_row and _all_fit(parsed, header):
+    if found.first > reading.header_row and _all_fit(parsed, header):
         found.rows, kept, parsed = list(range(len(parsed))), parsed, []
     for place, row in enumerate(parsed):
-        if row == header and first + place >= reading.header_row:
-            found.headers.append(place)
-            continue
-        if first + place < reading.header_row:
-            continue
         if is_empty(row):
             found.empty.append(place)
-            continue
-        if len(row) != width:
-            if is_empty(row[width:]) and fewest <= len(row):
-                row = row[:width] + [""] * (width - len(row))  # noqa: PLW2901
-            else:
-                found.misfits[len(kept)] = len(row)
-            found.refitted[place] = row
-            if len(row) < width:
-                row = row + [""] * (width - len(row))  # noqa: PLW2901
-        found.rows.append(place)
-        kept.append(row)
+            if len(row) > 1 and len(row) != width:
+                found.refitted[place] = row[:width]
+        elif found.first + place < reading.header_row:
+            continue  # it says what separates cells
+        elif row == header:
+            found.headers.append(place)
+        else:
+            found.rows.append(place)
+            kept.append(_fitted(found, place, len(kept), row, reading))
     found.cells = {
         column: list(map(itemgetter(place), kept)) for column, place in reading.places.items()
     }
     return found
+
+
+def _fitted(found: Lines, place: int, number: int, row: Row, reading: Reading) -> Row:
+    """Give a row at least as many cells as the header has, and note what did not fit it.
+
+    place: among the lines. number: among the rows.
+    """
+    width = len(reading.header)
+    if len(row) == width:
+        return row
+    if is_empty(row[width:]) and reading.fewest <= len(row):
+        row = row[:width]
+    else:
+        found.misfits[number] = len(row)
+    found.refitted[place] = row
+    return row + [""] * (width - len(row))
 
 
 def _all_fit(parsed: list[Row], header: Row) -> bool:
@@ -208,21 +244,25 @@ class Writer:
     def written(self, lines: Lines, answers: Answers) -> str:
         """Give lines, each with its end, and their answers."""
         separator, out = self._separator, list(lines.lines)
-        returned = {place for place, line in enumerate(out) if line[-1:] == "\r"}
-        for place in returned:
-            out[place] = out[place][:-1]
+        returned = {
+            place: found[0]
+            for place, line in enumerate(out)
+            if line[-1:] == "\r" and (found := RETURNED.search(line))
+        }
+        for place, returns in returned.items():
+            out[place] = out[place].removesuffix(returns)
+        for place, row in lines.refitted.items():
+            out[place] = self._refitted(row)
         for place in lines.headers:
             out[place] = separator.join([out[place], *map(self._quoted, self._columns)])
         for place in lines.empty:
-            if out[place].strip():  # a line without a single separator stays as it is
+            if separator in out[place]:  # a line without a single one stays as it is
                 out[place] += separator * len(self._columns)
-        for place, row in lines.refitted.items():
-            out[place] = self._refitted(row)
         for place, said in zip(lines.rows, self._answers(answers), strict=True):
             out[place] = f"{out[place]}{separator}{said}"
-        for place in returned:
-            out[place] += "\r"
-        return lines.end.join([*out, ""])
+        for place, returns in returned.items():
+            out[place] += returns
+        return lines.end.join(out if lines.is_open else [*out, ""])
 
     def _answers(self, answers: Answers) -> Iterator[str]:
         """Give what is added to each row."""

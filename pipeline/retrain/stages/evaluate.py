@@ -132,6 +132,7 @@ class Before:
         self._rows, self._reference, self._scorer, self._params = rows, reference, scorer, params
         self._averaging = Averaging(rows, reference.later, params)
         self._groups = groups_in(rows, reference.interval.by, params)
+        self._known: dict[Names, Array] = {}
 
     def averaged(self, over: Names, bootstrap: Bootstrap) -> Averaged:
         """Judge the predictions that are averaged over some columns."""
@@ -165,5 +166,7 @@ class Before:
         )
 
     def _predicted(self, over: Names) -> Array:
-        every = np.arange(self._rows.number)
-        return self._averaging.predict(self._scorer.score, over, every)
+        if over not in self._known:
+            every = np.arange(self._rows.number)
+            self._known[over] = self._averaging.predict(self._scorer.score, over, every)
+        return self._known[over]

@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from bootstrap import DECIMALS
+from bootstrap import DECIMALS, MANY, in_blocks
 from clinical.artefacts import Artefacts
 from clinical.card import LearningCurve, LearningPoint
 from clinical.environment import in_lambda
@@ -136,12 +136,17 @@ class Resampled:
     """
 
     def __init__(self, squared: Squared, params: Params) -> None:
-        """Take squared errors (sizes, draws, rows)."""
-        _, draws, rows = squared.shape
+        """Take squared errors (sizes, draws, rows); of many rows it is blocks that are drawn."""
+        sizes, draws, rows = squared.shape
         settings = params.evaluation
         tail = (1 - settings.confidence) / 2
         self._tails = [tail, 1 - tail]
         self._means = squared.mean(axis=(1, 2))
+        of_block = None  # how many rows each block has
+        if rows > MANY:
+            columns = np.vstack([squared.reshape(-1, rows), np.ones(rows)]).T
+            *summed, of_block = in_blocks(columns).T
+            squared, rows = np.reshape(summed, (sizes, draws, -1)), len(of_block)
         generator = np.random.default_rng(params.seed)
         at_once = max(1, DRAWN_AT_ONCE // rows)
         resampled = []
@@ -150,7 +155,8 @@ class Resampled:
             of_rows = generator.multinomial(rows, np.full(rows, 1 / rows), number) / rows
             of_draws = generator.multinomial(draws, np.full(draws, 1 / draws), number) / draws
             # How often each was drawn, as weights: for each resample, of each size.
-            resampled.append(np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T))
+            means = np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T)
+            resampled.append(means if of_block is None else means / (of_rows @ of_block))
         self._resampled = np.concatenate(resampled, axis=1)
 
     def rmse(self, size: int) -> Estimate:

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from clinical.artefacts import Artefacts, canonical_json, sha256
 from clinical.environment import environment
-from clinical.errors import ArtefactMissing, DatasetUnreadable
+from clinical.errors import DatasetUnreadable
 from clinical.obstore_bucket import s3_bucket
 from clinical.params import Params
 from clinical.registry import Champion
@@ -42,10 +42,7 @@ def score_part(  # noqa: PLR0913, PLR0917 - what is scored, by what, and where i
     answering = Answering(scoring, params, details.reading)
     key = part_key(run.execution, part.number, kind.name)
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as out:
-        try:
-            kind.answer(source, part, details, answering, out)
-        except ArtefactMissing as error:
-            raise DatasetUnreadable(f"the file was deleted meanwhile: {error}") from error
+        kind.answer(source, part, details, answering, out)
         out.seek(0)
         body = out.read()
     raw.bucket.put(key, body)

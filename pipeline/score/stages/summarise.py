@@ -65,9 +65,9 @@ def summary_of(
     headers = sum(one.headers for one in counts) - 1
     notes = list(details.notes)
     if empty:
-        notes.append(f"{counted(empty, 'empty row')} left as they are.")
+        notes.append(left_as_is(empty, "empty row"))
     if headers > 0:
-        notes.append(f"{counted(headers, 'repeated header')} left as they are.")
+        notes.append(left_as_is(headers, "repeated header"))
     return Summary(
         execution=execution,
         input=details.input,
@@ -87,6 +87,10 @@ def summary_of(
         parts=tuple(one.written for one in counts),
         disclaimer=params.study.disclaimer,
     )
+
+
+def left_as_is(number: int, thing: str) -> str:
+    return f"{counted(number, thing)} left as {'it is' if number == 1 else 'they are'}."
 
 
 def added_up(counts: Sequence[Counts], params: Params) -> Iterator[Violation]:
