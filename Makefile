@@ -159,6 +159,10 @@ bench-curve: $(READY) ## Simulate how often the learning curve says that more ro
 	@$(PYTHON) -m bench.learning_curve
 	@$(PYTHON) -m bench.learning_curve --forests --sets 200
 
+.PHONY: bench-bulk
+bench-bulk: $(READY) ## Measure how a part of a file is scored, beside ONNX Runtime and scikit-learn alone
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.bulk
+
 .PHONY: bench-uploads
 bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve
 	@$(PYTHON) -m bench.uploads

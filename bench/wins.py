@@ -19,7 +19,7 @@ from clinical.params import Params, params
 from clinical.verdict import WinBin
 from model.winning import win_probability
 from retrain.averaging import Averaging, counting
-from retrain.encoding import encoder_of, table_of
+from retrain.encoding import encoded, fitted_encoder, table_of
 from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
 from retrain.intervals import by_table, differences, predicted_when_left_out
 from retrain.stages.extract_combinations import valid_combinations
@@ -95,20 +95,23 @@ def measured(rows: int, seed: int, decided: hyperparameters.Model) -> Found:
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
     training, held_out = (rows_with(part, decisions) for part in parts)
     family = family_of(decided, decisions)
-    model = model_of(family, encoder_of(decisions))
+    table, target = table_of(training), training.target()
+    encoder = fitted_encoder(table, decisions)
+    features = encoded(encoder, table)
+    model = model_of(family, encoder)
     recorded = valid_combinations(rows_with(drawn, decisions), decisions)
     counted = counting(recorded, training, decisions)
     with on_one_thread():
-        left_out = predicted_when_left_out(model, training, counted, decisions)
-        model.fit(table_of(training), training.target())
+        left_out = predicted_when_left_out(model, features, training, counted, decisions)
+        model[REGRESSOR].fit(features, target)
     family.settle(model[REGRESSOR])
     over = decisions.roles.known_after_treatment
-    residuals = training.target() - left_out[over]
+    residuals = target[left_out.rows] - left_out.scores[over]
     alike = np.ones(len(residuals))
     probability = win_probability(differences(residuals, alike, 1.0), decisions.target.higher_is)
 
     def scores(asked: Rows) -> Floats:
-        averaging = Averaging(asked, counted(range(training.number)), decisions)
+        averaging = Averaging(asked, counted(np.arange(training.number)), decisions)
         predicted = averaging.predict(by_table(model), over, np.arange(asked.number))
         return np.clip(predicted, *decisions.scale)
 

@@ -1,7 +1,9 @@
 """Write the event of every stage, as the state machine sends it, and a request: `make events`.
 
 They are of an execution named `sample` on data/sample.csv. Training is the same everywhere, so
-their digests are those of any such execution. The request is for a row that was trained on.
+their digests are those of any such execution. The request is for a row that was trained on. Of a
+file that is scored, the plan has the digest of what `split` found out, which is of its run alone:
+its answer has the one to put into the events of the stages after it.
 """
 
 import contextlib
@@ -14,17 +16,19 @@ from typing import Any
 
 import stage
 from clinical.artefacts import Artefact
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.params import params
 from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
-from tests.pipeline import measure, own_cloud, retrain
+from tests.pipeline import measure, mirror, own_cloud, own_store, retrain, score
 
 HERE = Path(__file__).parent
 PIPELINE = HERE.parent / "pipeline"
 EXECUTION = "sample"
 ALWAYS = {"version_id": "", "uploaded_at": "2026-11-25T12:00:00Z"}
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
+SCORED = "score/in/sample.csv"
 
 
 def stages(machine: str = "retrain") -> list[str]:
@@ -49,6 +53,7 @@ def events() -> dict[str, dict[str, Any]]:
         came_to |= measure(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
         tuned = retrain(EXECUTION, {"tune": True})
+        of_a_file = scored(bucket)
     came_to |= {name: tuned[name] for name in OF_TUNING}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
@@ -61,7 +66,25 @@ def events() -> dict[str, dict[str, Any]]:
             }
             for name in stages()
         },
+        **{
+            name: {
+                "execution": EXECUTION,
+                **{one: of_a_file[one] for one in inputs_of(name, "score")},
+            }
+            for name in stages("score")
+        },
     }
+
+
+def scored(bucket: Boto3Bucket) -> dict[str, Any]:
+    """Score the sample as a file, and give the inputs of the stages that do."""
+    bucket.client.upload_file(str(HERE.parent / "data/sample.csv"), "raw", SCORED)
+    with own_store() as store:
+        mirror(bucket, store)
+        came_to: dict[str, Any] = _as_ever(score(EXECUTION, {"score": SCORED}))
+    plan, parts = came_to["plan"], came_to["parts"]
+    plan["details"]["sha256"] = "0" * 64
+    return {"given": {"score": SCORED}, "plan": plan, "part": parts[0], "parts": len(parts)}
 
 
 def _as_ever(part: Any) -> Any:  # noqa: ANN401 - JSON

@@ -15,10 +15,11 @@ from typing import Any
 from uuid import uuid4
 
 from clinical.params import params
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from score.keys import OUT
+from score.state import Summary, Written
 
 from local import executions, outcomes, uploading
 from local.cloud import CloudFailed
@@ -27,8 +28,8 @@ from local.machines import SCORE
 from local.models import NO_SKILL
 from local.stack import Stack
 
-ENDINGS = (".csv.gz", ".csv", ".parquet")
-OUT = "score/out"
+FORMATS = ("csv.gz", "csv", "parquet")
+BEGINNINGS = {b"PAR1": "parquet", b"\x1f\x8b": "csv.gz"}
 POLL_SECONDS = 0.5
 CHUNK_BYTES = 1024 * 1024
 PART = re.compile(r"/part-(\d+)\.[a-z.]+$")
@@ -36,81 +37,6 @@ PART = re.compile(r"/part-(\d+)\.[a-z.]+$")
 
 class ScoringFailed(CloudFailed):
     """When an execution ended in a failure, so that nothing was scored."""
-
-
-class Written(BaseModel):
-    """What a stage wrote; a later release's may say more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class Skill(Written):
-    """What a model is worth."""
-
-    r2: float
-    beats_average: bool
-
-
-class Input(Written):
-    """The file that was scored."""
-
-    key: str
-    version_id: str
-    bytes: int
-    sha256: str
-    format: str
-
-
-class Problem(Written):
-    """A rule that rows break, which have no score therefore.
-
-    first_rows: the first of them, as a spreadsheet counts: the file's first row is row 1.
-    """
-
-    rule: str
-    column: str | None
-    count: int
-    first_rows: tuple[int, ...] = ()
-
-
-class Scores(Written):
-    """How scores are distributed; counts: of the scores between two edges."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-class Part(Written):
-    """A piece of the result."""
-
-    key: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-class Summary(Written):
-    """What scoring a file came to, as the machine's last stage writes it."""
-
-    execution: str
-    input: Input
-    model_version: str
-    model_skill: Skill
-    coverage: float
-    rows: int
-    scored: int
-    refused: int
-    averaged: int
-    problems: tuple[Problem, ...]
-    scores: Scores | None
-    notes: tuple[str, ...]
-    columns: tuple[str, ...]
-    parts: tuple[Part, ...]
-    disclaimer: str
 
 
 def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -> None:
@@ -128,7 +54,7 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Interrupted. {data.name} is scored on in the local cloud; what comes of it will be "
-            f"in the console, and in s3://{stack.outputs.raw_bucket}/{OUT}/{name_of(arn)}/."
+            f"in the console, and in s3://{stack.outputs.raw_bucket}/{OUT}{name_of(arn)}/."
         ) from None
     if not outcome.succeeded:
         outcomes.show_rejection(outcome, console)
@@ -142,7 +68,10 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
         f"[bold]{escape(str(path))}[/] has every row of {escape(data.name)}, with "
         f"{escape(', '.join(summary.columns))}."
     )
-    console.print(f"Execution {summary.execution} took {outcome.seconds:.1f} s.")
+    console.print(
+        f"Execution {summary.execution} took {outcome.seconds:.1f} s in all, "
+        f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows a second."
+    )
     console.print(escape(summary.disclaimer))
 
 
@@ -150,13 +79,8 @@ def result_path(data: Path, out: Path | None) -> Path:
     """Say where the result goes; raises CloudFailed where it may not or cannot go there."""
     if not uploading.size_of(data):
         raise CloudFailed(f"{data} is empty: there is nothing to score")
-    ending = ending_of(data.name)
-    if ending is None:
-        raise CloudFailed(
-            f"{data} is not named as what can be scored: a CSV, gzipped or not, or Parquet, by the "
-            f"ending {', '.join(sorted(ENDINGS))}; save a workbook as CSV UTF-8"
-        )
-    name = result_name(data.name)
+    kind = format_of(data)
+    name = result_name(data.name, kind)
     path = out or data.with_name(name)
     if not path.parent.is_dir():
         raise CloudFailed(f"OUT={path} cannot be written: there is no folder {path.parent}")
@@ -166,22 +90,36 @@ def result_path(data: Path, out: Path | None) -> Path:
         raise CloudFailed(f"OUT={path} is a folder; name a file in it: OUT={path / name}")
     if path.exists() and path.samefile(data):
         raise CloudFailed(f"OUT={path} is the file to be scored, which stays as it is")
-    if ending_of(path.name) not in {ending, None}:
+    if format_told(path.name) not in {kind, None}:
         raise CloudFailed(
-            f"OUT={path} is to end in {ending}, as {data.name} does: the result is of the same kind"
+            f"OUT={path} is to end in .{kind}: the result is of the same format as {data.name}"
         )
     return path
 
 
-def result_name(name: str) -> str:
-    """Name the result of a file: patients.scored.csv of patients.csv."""
-    ending = len(ending_of(name) or "")
-    return f"{name[:-ending]}.scored{name[-ending:]}" if ending else f"{name}.scored"
+def result_name(name: str, kind: str) -> str:
+    """Name the result of a file of a format: patients.scored.csv of patients.csv.
+
+    A name that tells another format is mended; one that tells none is left its end.
+    """
+    told = format_told(name)
+    end = name[-len(told) - 1 :] if told else Path(name).suffix
+    stem = name.removesuffix(end) if end else name
+    return f"{stem}.scored{end if told == kind or (not told and kind == 'csv') else f'.{kind}'}"
 
 
-def ending_of(name: str) -> str | None:
-    """Tell by its name's end, in whatever case, what kind a file is; None where it is no kind."""
-    return next((one for one in ENDINGS if name.lower().endswith(one)), None)
+def format_of(data: Path) -> str:
+    """Tell a file's format by how it begins, as the machine does, whatever it is called."""
+    with data.open("rb") as file:
+        beginning = file.read(max(map(len, BEGINNINGS)))
+    return next(
+        (kind for bytes_, kind in BEGINNINGS.items() if beginning.startswith(bytes_)), "csv"
+    )
+
+
+def format_told(name: str) -> str | None:
+    """Tell by its name's end, in whatever case, which format a file is said to have."""
+    return next((one for one in FORMATS if name.lower().endswith(f".{one}")), None)
 
 
 @dataclass(frozen=True)
@@ -256,7 +194,7 @@ def rows_in(first_rows: Sequence[int], number: int) -> int:
 def part_numbers(stack: Stack, execution: str) -> Iterator[int]:
     """Name the parts that an execution has written."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(
-        Bucket=stack.outputs.raw_bucket, Prefix=f"{OUT}/{execution}/part-"
+        Bucket=stack.outputs.raw_bucket, Prefix=f"{OUT}{execution}/part-"
     )
     for page in pages:
         for one in page.get("Contents", []):
@@ -297,15 +235,18 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
                 break
             time.sleep(POLL_SECONDS)
     if far.parts and outcome.succeeded:
-        console.print(f"Scored {told(far)}.")
+        console.print(f"Scored {parts_told(far)}.")
     return outcome
 
 
 def told(far: Far) -> str:
-    """Say how far an execution is."""
+    """Say how far an execution is, and how fast."""
     speed = far.rows_a_second
-    parts = f"{far.done:,} of {far.parts:,} {'part' if far.parts == 1 else 'parts'}"
-    return f"{parts}, {speed:,.0f} rows a second" if speed else parts
+    return f"{parts_told(far)}, {speed:,.0f} rows a second" if speed else parts_told(far)
+
+
+def parts_told(far: Far) -> str:
+    return f"{far.done:,} of {far.parts:,} {'part' if far.parts == 1 else 'parts'}"
 
 
 def arn_of(stack: Stack, execution: str) -> str:
@@ -319,7 +260,7 @@ def summary_of(stack: Stack, written: dict[str, str]) -> Summary:
     body = found["Body"].read()
     if hashlib.sha256(body).hexdigest() != written["sha256"]:
         raise CloudFailed(f"{written['key']} is not what the execution wrote: score the file again")
-    return Summary.model_validate_json(body)
+    return Summary.model_validate_json(body, extra="ignore")
 
 
 def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
@@ -362,7 +303,7 @@ def joined(stack: Stack, summary: Summary) -> Iterator[bytes]:
 
 def is_joined_by_rows(summary: Summary) -> bool:
     """Whether the parts, end to end, are not the whole file yet: each Parquet file has an end."""
-    return ending_of(summary.input.key) == ".parquet" and len(summary.parts) > 1
+    return summary.input.format == "parquet" and len(summary.parts) > 1
 
 
 def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
@@ -372,7 +313,7 @@ def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
     except ImportError:
         raise CloudFailed(
             f"joining {len(summary.parts)} Parquet parts takes duckdb, which is not installed; "
-            f"they are whole files, in s3://{stack.outputs.raw_bucket}/{OUT}/{summary.execution}/"
+            f"they are whole files, in s3://{stack.outputs.raw_bucket}/{OUT}{summary.execution}/"
         ) from None
     files = []
     for number, part in enumerate(summary.parts):
@@ -385,7 +326,7 @@ def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
     return whole
 
 
-def verified(stack: Stack, part: Part) -> Iterator[bytes]:
+def verified(stack: Stack, part: Written) -> Iterator[bytes]:
     """Give a part piece by piece; raises CloudFailed where its bytes are not those written."""
     body = stack.s3.get_object(Bucket=stack.outputs.raw_bucket, Key=part.key)["Body"]
     digest = hashlib.sha256()

@@ -17,7 +17,25 @@ type Indices = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 DECIMALS = 6  # of a figure: what comes after them depends on the machine
 BLOCKS = 5_000  # of rows, where there are more
+MANY = 10_000  # rows: of more, a figure's resamples are drawn by their blocks
 DRAWN_AT_ONCE = 4_000_000  # row numbers in memory: 32 MB, whatever the data set's size
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of rows that follows from means over them.
+
+    of_rows: makes it of columns (..., n). summed: makes of them what is to be averaged, (n,) each.
+    of_means: makes it of those means (...).
+    """
+
+    of_rows: Callable[..., Array]
+    summed: Callable[..., tuple[Array, ...]]
+    of_means: Callable[..., Array]
+
+    def __call__(self, *columns: Array) -> Array:
+        """Give the figure of columns (..., n)."""
+        return self.of_rows(*columns)
 
 
 @dataclass(frozen=True)
@@ -34,12 +52,15 @@ class Bootstrap:
         columns: float arrays (n,), resampled together.
         statistic: takes them as (..., n), and gives the figure of each as (...).
         """
-        drawn = np.concatenate(
-            [
-                statistic(*(column[rows] for column in columns))
-                for rows in self._draws(len(columns[0]))
-            ]
-        )
+        rows = len(columns[0])
+        if rows > MANY and isinstance(statistic, Figure):
+            summed = np.column_stack([np.ones(rows), *statistic.summed(*columns)])
+            number, *totals = self.sums(summed).T
+            drawn = statistic.of_means(*(total / number for total in totals))
+        else:
+            drawn = np.concatenate(
+                [statistic(*(column[some] for column in columns)) for some in self._draws(rows)]
+            )
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(drawn, [tail, 1 - tail])
         return estimate_of(statistic(*columns), low, high)
@@ -104,40 +125,55 @@ def estimate_of(value: Number, low: Number, high: Number) -> Estimate:
     return Estimate(value=value, low=low, high=high)
 
 
-def rmse(errors: Array) -> Array:
-    """Root of the mean square of errors (..., n)."""
+def _root_mean_square(errors: Array) -> Array:
     return np.asarray(np.sqrt((errors**2).mean(axis=-1)))
 
 
-def mae(errors: Array) -> Array:
-    """Mean size of errors (..., n)."""
-    return np.asarray(np.abs(errors).mean(axis=-1))
-
-
-def mean(values: Array) -> Array:
-    """Mean of values (..., n)."""
-    return np.asarray(values.mean(axis=-1))
-
-
-def r2(errors: Array, recorded: Array) -> Array:
-    """1 - squared errors / squared deviations from the rows' own mean.
-
-    Where all rows are equal it is 1 without an error and else 0, as in scikit-learn.
-    """
+def _r2(errors: Array, recorded: Array) -> Array:
     deviations = ((recorded - recorded.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
     return _one_less_ratio((errors**2).sum(axis=-1), deviations)
-
-
-def skill(errors: Array, errors_of_average: Array) -> Array:
-    """1 - RMSE / RMSE of the plain average, on the same rows."""
-    return _one_less_ratio(rmse(errors), rmse(errors_of_average))
-
-
-def rmse_difference(errors: Array, others: Array) -> Array:
-    """RMSE less another's RMSE, on the same rows."""
-    return rmse(errors) - rmse(others)
 
 
 def _one_less_ratio(above: Array, below: Array) -> Array:
     whole = np.where(below > 0, below, 1.0)
     return np.where(below > 0, 1 - above / whole, np.where(above > 0, 0.0, 1.0))
+
+
+# Root of the mean square of errors.
+rmse = Figure(_root_mean_square, lambda errors: (errors**2,), np.sqrt)
+
+# Mean size of errors.
+mae = Figure(
+    lambda errors: np.asarray(np.abs(errors).mean(axis=-1)),
+    lambda errors: (np.abs(errors),),
+    np.asarray,
+)
+
+# Mean of values.
+mean = Figure(lambda values: np.asarray(values.mean(axis=-1)), lambda values: (values,), np.asarray)
+
+# 1 - squared errors / squared deviations from the rows' own mean, for errors and recorded scores.
+# Where all rows are equal it is 1 without an error and else 0, as in scikit-learn.
+r2 = Figure(
+    _r2,
+    lambda errors, recorded: (
+        errors**2,
+        recorded - recorded.mean(),
+        (recorded - recorded.mean()) ** 2,
+    ),
+    lambda squares, off, squares_off: _one_less_ratio(squares, squares_off - off**2),
+)
+
+# 1 - RMSE / RMSE of the plain average, on the same rows.
+skill = Figure(
+    lambda errors, of_average: _one_less_ratio(rmse(errors), rmse(of_average)),
+    lambda errors, of_average: (errors**2, of_average**2),
+    lambda squares, of_average: _one_less_ratio(np.sqrt(squares), np.sqrt(of_average)),
+)
+
+# RMSE less another's RMSE, on the same rows.
+rmse_difference = Figure(
+    lambda errors, others: rmse(errors) - rmse(others),
+    lambda errors, others: (errors**2, others**2),
+    lambda squares, others: np.sqrt(squares) - np.sqrt(others),
+)

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
-from math import prod
 
 import numpy as np
 from clinical.kinds import Value
@@ -14,6 +13,7 @@ from columns import Codes, loaded
 # What numpy makes of each tensor that a kind may have, before ONNX Runtime takes it.
 DTYPES = {"int64": "int64", "float": "float64", "string": "object"}
 WRITTEN_AT_ONCE = 50_000  # rows, as text
+MOST_CODES = 2**62  # that an integer tells one from another
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Feature = np.ndarray[tuple[int], np.dtype[np.generic]]
@@ -68,22 +68,22 @@ class Rows:
         Returns the combinations, and for each row (n,) where its own stands among them.
         """
         columns = [self.columns[name] for name in names]
-        sizes = [len(column.cells) for column in columns]
         if len(columns) == 1:
             return [(value,) for value in self._known(names[0])], columns[0].codes
-        if prod(sizes) > np.iinfo(np.int64).max:
-            raise ValueError(f"too many combinations of {', '.join(names)}")
-        places = np.zeros(self.number, np.int64)
-        for column, size in zip(columns, sizes, strict=True):
-            places = places * size + column.codes
-        there, codes = np.unique(places, return_inverse=True)
+        codes, number = np.zeros(self.number, np.int64), 1
+        for column in columns:
+            if number * len(column.cells) > MOST_CODES:  # then those that there are, are counted
+                there, codes = np.unique(codes, return_inverse=True)
+                number = len(there)
+            codes = codes * len(column.cells) + column.codes
+            number *= len(column.cells)
+        _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
         known = [self._known(name) for name in names]
-        each = np.unravel_index(there, sizes) if sizes else ()
-        distinct = zip(
-            *([of[code] for code in at.tolist()] for of, at in zip(known, each, strict=True)),
-            strict=True,
-        )
-        return list(distinct) if sizes else [()] * len(there), codes
+        distinct = [
+            tuple(of[column.codes[row]] for of, column in zip(known, columns, strict=True))
+            for row in first.tolist()
+        ]
+        return distinct, codes
 
     def digests(self, names: Iterable[str]) -> list[str]:
         """Name every row by what it says in some columns, to tell if a model was trained on it.

@@ -57,13 +57,15 @@ FIRST = (
     "integration/test_deployment.py",
     "integration/test_openapi.py",
     "unit/pipeline/test_retrain.py",
-    "unit/pipeline/test_promote.py",
+    "unit/pipeline/test_studies.py",
     "unit/pipeline/test_evaluate.py",
-    "unit/pipeline/test_coverage.py",
-    "agreement/test_template.py",
-    "unit/pipeline/test_publish.py",
     "unit/clinical/test_api.py",
-    "unit/pipeline/test_stage.py",
+    "unit/pipeline/test_promote.py",
+    "unit/pipeline/test_learning_curve.py",
+    "agreement/test_template.py",
+    "unit/pipeline/test_coverage.py",
+    "unit/clinical/test_kinds.py",
+    "unit/clinical/test_registry.py",
 )
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"

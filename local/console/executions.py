@@ -12,7 +12,7 @@ from nicegui import events, ui
 from local import executions
 from local.console import graph
 from local.console.tables import columns
-from local.console.uploads import Taken, Upload
+from local.console.uploads import Upload
 from local.executions import Progress, Step
 from local.machines import MACHINES, RETRAIN, SCORE, Machine
 from local.models import operator
@@ -137,8 +137,8 @@ class Page:
                 self.stack,
                 RETRAIN,
                 f"Upload a data set of up to {limit}, and retrain on it",
-                Taken(f"It takes at most {limit}: params.yaml, dataset.max_bytes", most),
                 self._retrain_on,
+                limit=(most, "params.yaml, dataset.max_bytes"),
             )
         return card
 

@@ -14,24 +14,24 @@ from clinical.params import params
 from fastapi import Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import app, ui
+from score.state import Summary
 
 from local import scoring
 from local.cloud import CloudFailed
 from local.console import checks
 from local.console.executions import show_notes, show_report
+from local.console.stacks import one_stack
 from local.console.tables import columns
-from local.console.uploads import Taken, Upload
-from local.emulators import stack_at
+from local.console.uploads import Upload
 from local.machines import SCORE
 from local.models import NO_SKILL
-from local.scoring import Far, Summary, Watch
+from local.scoring import Far, Watch
 from local.site import described_study
 from local.stack import Stack
 from local.studies import Study
 from local.uploading import megabytes
 
 LISTED = 20
-TAKEN = Taken("It takes .csv, .csv.gz and .parquet", endings=".csv,.gz,.parquet")
 CHOSEN = "execution"  # the query parameter that names what to show first
 
 
@@ -55,7 +55,7 @@ class Page:
                         f"{params().label(params().target.column)}. The result has the same rows "
                         "in the same order, each with its score or with the reason why it has none."
                     )
-                    Upload(stack, SCORE, "Choose a file to score", TAKEN, self._look_at)
+                    Upload(stack, SCORE, "Choose a file to score", self._look_at)
                 self.chosen = ui.select({}, label="Scored files", on_change=self._choose)
                 self.chosen.classes("w-full").props("outlined dense")
             with ui.column().classes("grow min-w-0 gap-3"):
@@ -163,16 +163,17 @@ def show_summary(place: ui.column, summary: Summary, seconds: float) -> None:
         if not summary.model_skill.beats_average:
             ui.label(NO_SKILL).classes("font-semibold")
         size = sum(part.bytes for part in summary.parts)
-        name = scoring.result_name(SCORE.told_name(summary.input.key))
+        name = name_of(summary)
         ui.button(f"Download {name}, {megabytes(size)}").props(
             f'href="/scored/{quote(summary.execution, safe="")}" no-caps'
         )
         if summary.problems:
+            headings = {"rule": "rule", "column": "column", "rows": "rows", "first": "first rows"}
+            if any(one.allowed for one in summary.problems):
+                headings["values"] = "allowed values"
             ui.label("Why rows were refused").classes("font-semibold")
             ui.table(
-                columns=columns(
-                    {"rule": "rule", "column": "column", "rows": "rows", "first": "first rows"}
-                ),
+                columns=columns(headings),
                 rows=[
                     {
                         "key": f"{one.rule} {one.column}",
@@ -180,6 +181,7 @@ def show_summary(place: ui.column, summary: Summary, seconds: float) -> None:
                         "column": one.column or "",
                         "rows": f"{one.count:,}",
                         "first": ", ".join(map(str, one.first_rows)),
+                        "values": ", ".join(one.allowed),
                     }
                     for one in summary.problems
                 ],
@@ -205,7 +207,7 @@ def install(home: Path, study: Study) -> None:
 
     @app.get("/scored/{execution}")
     def download(execution: str) -> Response:
-        stack = stack_at(home, study=study)
+        stack = one_stack(home, study)
         try:
             described = stack.stepfunctions.describe_execution(
                 executionArn=scoring.arn_of(stack, execution)
@@ -222,6 +224,11 @@ def install(home: Path, study: Study) -> None:
         )
 
 
+def name_of(summary: Summary) -> str:
+    """Name the result after the file that was uploaded."""
+    return scoring.result_name(SCORE.told_name(summary.input.key), summary.input.format)
+
+
 def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Fetch the first piece, so that what keeps it from coming is told before the answer begins."""
     first = next(pieces, b"")
@@ -230,7 +237,7 @@ def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def headers(summary: Summary) -> dict[str, str]:
     """Say under which name to keep a result, and how large it is, if that is known before."""
-    name = quote(scoring.result_name(SCORE.told_name(summary.input.key)))
+    name = quote(name_of(summary))
     size = sum(part.bytes for part in summary.parts)
     told = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return told if scoring.is_joined_by_rows(summary) else told | {"Content-Length": str(size)}

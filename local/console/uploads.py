@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
@@ -18,23 +17,11 @@ from local.uploading import megabytes
 SHOW_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Taken:
-    """Which files are taken.
-
-    most: bytes that one may have; any number unless given. endings: of its name, as a browser
-    takes them; any unless given. refused: what to say of another file.
-    """
-
-    refused: str
-    most: int | None = None
-    endings: str = ""
-
-
 class Upload:
     """A button that takes a file, a place to drop one on, and how far its upload is.
 
     arrived: is called with the ARN of the execution that an upload started.
+    limit: bytes that a file may have, and where that is decided; any number unless given.
     """
 
     def __init__(
@@ -42,22 +29,20 @@ class Upload:
         stack: Stack,
         machine: Machine,
         text: str,
-        taken: Taken,
         arrived: Callable[[str], Awaitable[None]],
+        limit: tuple[int, str] | None = None,
     ) -> None:
         self._stack = stack
         self._machine = machine
         self._arrived = arrived
         picker = ui.upload(
-            max_file_size=taken.most,
+            max_file_size=limit[0] if limit else None,
             auto_upload=True,
             on_begin_upload=lambda: self._show("Receiving the file", None),
             on_upload=self._received,
-            on_rejected=lambda: ui.notify(taken.refused, type="negative"),
+            on_rejected=lambda: self._refuse(limit),
         )
         picker.classes("hidden")  # the button beside it has a name
-        if taken.endings:
-            picker.props(f'accept="{taken.endings}"')
         self._picker = picker
         place = ui.column().classes("w-full gap-2 drop")
         place.on("dragover", js_handler="(event) => event.preventDefault()")
@@ -79,8 +64,14 @@ class Upload:
             self._bar.set_visibility(False)
             self._status = ui.label().classes("text-sm").props("role=status")
 
+    def _refuse(self, limit: tuple[int, str] | None) -> None:
+        if limit:
+            most, decided = limit
+            ui.notify(f"It takes at most {megabytes(most)}: {decided}", type="negative")
+
     async def _received(self, event: events.UploadEventArguments) -> None:
         """Upload what the browser sent; it lies in a file, for it may be larger than memory."""
+        self._picker.reset()  # now, for it ends what is under way; else the same file were refused
         name = PurePath(event.file.name).name
         try:
             with TemporaryDirectory(prefix="upload-") as folder:
@@ -91,8 +82,6 @@ class Upload:
             ui.notify(f"{name}: {error}", type="negative", multi_line=True)
             self._show(f"{name} was not uploaded.", None, done=True)
             return
-        finally:
-            self._picker.reset()  # else the same file again would be refused
         self._show(f"{name} is uploaded.", None, done=True)
         await self._arrived(arn)
 

@@ -17,6 +17,7 @@ from model.scorer import UNREADABLE, Scorer
 from rows import Rows
 
 from retrain.figures import bootstrap_of, clamped, scored
+from retrain.many_rows import in_blocks
 from retrain.state import Seen, Trained
 
 UNREADABLE_NOW = "it cannot be read or scored any more"
@@ -117,11 +118,11 @@ def scored_by(
     Where the contract has a category by now that the champion lacks, ONNX Runtime refuses all rows
     at once. Then those are left whose combination the champion recorded.
     """
-    together = held_out.rows.together(params.roles.recorded_together)
-    recorded = np.array([values in known for values in together])
+    distinct, which = held_out.rows.coded(params.roles.recorded_together)
+    recorded = np.array([values in known for values in distinct])[which]
     for rows in (unseen, unseen & recorded):
         try:
-            return rows, scorer.score(held_out.at(rows))
+            return rows, in_blocks(scorer.score, held_out.at(rows), int(rows.sum()), params)
         except UNREADABLE:
             continue
     return np.zeros_like(unseen), np.empty(0)

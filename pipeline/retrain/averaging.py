@@ -1,7 +1,7 @@
 """Predict rows as if some columns were not known yet: the mean over what was recorded with them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,12 +10,9 @@ from clinical.params import Params
 from clinical.recorded import Combination, Names, Recorded, Values
 from rows import DTYPES, Rows
 
-MOST_CHOICES = 64  # that a score is averaged over, of columns outside roles.recorded_together
+from retrain.many_rows import Column, Columns, Scores, Which, blocks_of, width_of
 
-type Column = np.ndarray[tuple[int], np.dtype[np.generic]]
-type Columns = Mapping[str, Column]
-type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
+MOST_CHOICES = 64  # that a score is averaged over, of columns outside roles.recorded_together
 
 
 class Averaging:
@@ -32,27 +29,38 @@ class Averaging:
 
     def predict(self, predict: Callable[[Columns], Scores], over: Names, which: Which) -> Scores:
         """Predict some of the rows, by their numbers (n,): scores (n,)."""
-        known = self._rows.together(self._recorded.rest(over))
-        choices = [self._recorded.choices_of(known[row], over) for row in which.tolist()]
+        known, of_rows = self._rows.coded(self._recorded.rest(over))
+        choices = [self._recorded.choices_of(one, over) for one in known]
         sizes = np.array([len(one) for one in choices])
-        repeated = np.repeat(which, sizes)
-        columns = {name: column[repeated] for name, column in self._features.items()}
-        for place, name in enumerate(over):
-            kind = self._params.columns[name]
-            columns[name] = np.array(
-                [kind.feature(one.values[place]) for each in choices for one in each],
-                DTYPES[kind.tensor],
-            )
+        firsts = np.cumsum(sizes) - sizes
         weights = np.array([one.weight for each in choices for one in each])
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        averaged: Scores = np.add.reduceat(weights * predict(columns), starts)
+        values = {
+            name: self._as_feature(name, [one.values[place] for each in choices for one in each])
+            for place, name in enumerate(over)
+        }
+        averaged = np.empty(len(which))
+        for block in blocks_of(len(which), width_of(self._params) * int(sizes.max())):
+            rows = which[block]
+            known_of, number = of_rows[rows], sizes[of_rows[rows]]
+            starts = np.cumsum(number) - number
+            chosen = np.arange(number.sum()) + np.repeat(firsts[known_of] - starts, number)
+            repeated = np.repeat(rows, number)
+            columns = {
+                name: values[name][chosen] if name in values else column[repeated]
+                for name, column in self._features.items()
+            }
+            averaged[block] = np.add.reduceat(weights[chosen] * predict(columns), starts)
         return averaged
+
+    def _as_feature(self, name: str, values: Sequence[Value]) -> Column:
+        kind = self._params.columns[name]
+        return np.array([kind.feature(value) for value in values], DTYPES[kind.tensor])
 
 
 class Counting(Protocol):
     """Says what was recorded together, counting some of the training rows, by their numbers."""
 
-    def __call__(self, which: Iterable[int]) -> Recorded: ...
+    def __call__(self, which: Which) -> Recorded: ...
 
 
 def counting(
@@ -65,16 +73,34 @@ def counting(
     """
     together, later = params.roles.recorded_together, params.roles.known_after_treatment
     columns = tuple(dict.fromkeys((*together, *later)))
-    values = training.together(columns)
+    coded = training.coded(columns)
     listed = [tuple(one[name] for name in together) for one in combinations]
 
-    def counted(which: Iterable[int]) -> Recorded:
-        counts = Counter(values[row] for row in which)
+    def counted(which: Which) -> Recorded:
+        counts = counts_of(coded, which)
         if columns == together:
-            return Recorded(as_combinations(together, {one: counts[one] for one in listed}))
+            return Recorded(as_combinations(together, {one: counts.get(one, 0) for one in listed}))
         return Recorded(as_combinations(columns, thinned(counts, len(together))))
 
     return counted
+
+
+def counts_of(
+    coded: tuple[Sequence[Values], Which], which: Which | None = None
+) -> dict[Values, int]:
+    """Count rows, or some by their numbers, by what they say: as it first comes up in them.
+
+    coded: what rows say, and the place (n,) of each row's among that.
+    """
+    distinct, of_rows = coded
+    found, firsts, counts = np.unique(
+        of_rows if which is None else of_rows[which], return_index=True, return_counts=True
+    )
+    in_order = np.argsort(firsts)
+    return {
+        distinct[place]: count
+        for place, count in zip(found[in_order].tolist(), counts[in_order].tolist(), strict=True)
+    }
 
 
 def thinned(counts: Mapping[Values, int], fixed: int) -> dict[Values, int]:

@@ -1,12 +1,14 @@
 """A ridge regression, which a model has to be worth more than to be worth its complexity."""
 
 import numpy as np
+import pandas as pd
 from clinical import telemetry
 from clinical.params import Params
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline
 
-from retrain.families import on_one_thread, standardized
+from retrain.families import ENCODER, Estimator, on_one_thread, standardized
+from retrain.many_rows import blocks_of, some_of, width_of
 
 # Of standardized features, from next to none to one that leaves hardly more than the average.
 PENALTIES = np.logspace(-3, 6, 19)
@@ -16,20 +18,55 @@ type Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def ridge_predictions(
-    training: Array, target: Array, held_out: Array, params: Params
+    encoder: Estimator,
+    training: pd.DataFrame,
+    target: Array,
+    held_out: pd.DataFrame,
+    params: Params,
 ) -> list[float] | None:
-    """Predict held-out rows (m, d) by a ridge regression on training rows (n, d), target (n,).
+    """Predict held-out rows (m,) by a ridge regression on training rows (n,), target (n,).
 
-    Rows are encoded, NaN for what is missing. The penalty is the best of `PENALTIES` by
-    leave-one-out, which takes one decomposition. None where linear algebra fails on the rows, which
-    is logged: a baseline stops no model.
+    encoder: makes numbers of tables of them, with NaN for what is missing.
+    The penalty is the best of `PENALTIES` by leave-one-out, which takes one decomposition: of some
+    rows, where there are many. None where linear algebra fails on the rows, which is logged: a
+    baseline stops no model.
     """
-    ridge = Pipeline([*standardized(), ("ridge", RidgeCV(PENALTIES))])
+    width = width_of(params)
+    few = some_of(len(target), params.seed, width)
+    ridge = Pipeline([(ENCODER, encoder), *standardized(), ("ridge", RidgeCV(PENALTIES))])
     try:
         with on_one_thread():
-            predicted = ridge.fit(training, target).predict(held_out)
+            ridge.fit(training.iloc[few], target[few])
+            if len(few) < len(target):
+                refit(ridge, training, target, width)
+            predicted = np.concatenate(
+                [ridge.predict(held_out.iloc[rows]) for rows in blocks_of(len(held_out), width)]
+            )
     except np.linalg.LinAlgError as error:
         telemetry.logger().error("No ridge regression can be fitted.", error=str(error))
         return None
     rounded: list[float] = (np.round(predicted / params.width, DIGITS) * params.width).tolist()
     return rounded
+
+
+def refit(ridge: Pipeline, training: pd.DataFrame, target: Array, width: int) -> None:
+    """Fit a regression of some rows to all, with its penalty, by the normal equations.
+
+    They are sums over rows, of which memory holds a block at a time. Features stay standardized as
+    those rows have it.
+    """
+    prepare, regression = ridge[:-1], ridge[-1]
+    average = target.mean()
+    of_features = len(regression.coef_)
+    total, products = np.zeros(of_features), np.zeros(of_features)
+    squares = np.zeros((of_features, of_features))
+    for rows in blocks_of(len(target), width):
+        features = prepare.transform(training.iloc[rows])
+        total += features.sum(axis=0)
+        squares += features.T @ features
+        products += features.T @ (target[rows] - average)
+    means = total / len(target)
+    squares -= len(target) * np.outer(means, means)
+    squares[np.diag_indices(of_features)] += regression.alpha_
+    regression.coef_ = np.linalg.solve(squares, products)
+    regression.intercept_ = average - means @ regression.coef_

@@ -3,23 +3,55 @@
 import io
 
 import joblib
+import numpy as np
 import pandas as pd
 from clinical.params import Params
 from rows import Rows
 from sklearn.compose import ColumnTransformer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from retrain.many_rows import Columns, blocks_of
+
+type Matrix = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 
 
 def table_of(rows: Rows) -> pd.DataFrame:
     """Give features as the model takes them, one column each, in its order."""
-    return pd.DataFrame(rows.features())
+    return as_table(rows.features())
 
 
-def encoder_of(params: Params) -> ColumnTransformer:
+def as_table(columns: Columns) -> pd.DataFrame:
+    """Make a table of features (n,), with numbers in float32: no model sees more of them."""
+    return pd.DataFrame(
+        {
+            name: column if column.dtype == np.object_ else column.astype(np.float32)
+            for name, column in columns.items()
+        }
+    )
+
+
+def encoded(encoder: ColumnTransformer, table: pd.DataFrame) -> Matrix:
+    """Encode a table by a fitted encoder, block by block: (n, d)."""
+    width = max(columns.stop for columns in encoder.output_indices_.values())
+    features = np.empty((len(table), width), np.float32)
+    for rows in blocks_of(len(table), width):
+        features[rows] = encoder.transform(table.iloc[rows])
+    return features
+
+
+def fitted_encoder(
+    table: pd.DataFrame, params: Params, *, numbered: bool = False
+) -> ColumnTransformer:
+    """Give the encoder, ready to use: it learns its columns' names, and nothing of their rows."""
+    return encoder_of(params, numbered=numbered).fit(table.head(1))
+
+
+def encoder_of(params: Params, *, numbered: bool = False) -> ColumnTransformer:
     """Categories one-hot, in params.yaml's order; numbers as they are, for trees need no scale.
 
-    What is missing needs no filling in here: among categories it is one more, and of numbers each
-    family makes something of its own.
+    All are float32, of which no family sees more. What is missing needs no filling in here: among
+    categories it is one more, and of numbers each family makes something of its own.
+    numbered: whether a category is one number, its place in that order, instead of one-hot.
     """
     categories = {
         name: list(kind.categories)
@@ -27,10 +59,15 @@ def encoder_of(params: Params) -> ColumnTransformer:
         if kind.categories is not None
     }
     numbers = [name for name in params.features if name not in categories]
-    one_hot = OneHotEncoder(categories=list(categories.values()), sparse_output=False)
+    words = list(categories.values())
+    coder = (
+        OrdinalEncoder(categories=words, dtype=np.float32)
+        if numbered
+        else OneHotEncoder(categories=words, sparse_output=False, dtype=np.float32)
+    )
     return ColumnTransformer(
         [
-            *([("categories", one_hot, list(categories))] if categories else []),
+            *([("categories", coder, list(categories))] if categories else []),
             *([("numbers", "passthrough", numbers)] if numbers else []),
         ]
     )

@@ -6,13 +6,13 @@ be added. Whoever needs one of them asks the family, and never asks which it is.
 class here, one in `clinical/hyperparameters.py`, and its test.
 
 ONNX graphs take float32 numbers, so every family is fitted on numbers that float32 holds: forests
-round them by themselves, and the others begin with `FLOAT32`.
+round them by themselves, and the others begin with `as_float32`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import numpy as np
 import sklearn.linear_model
@@ -23,7 +23,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from retrain.encoding import fitted_encoder
+from retrain.many_rows import width_of
+
 if TYPE_CHECKING:
+    import pandas as pd
     from clinical.params import Params
 
     from retrain.graph import Graph
@@ -32,14 +36,30 @@ type Estimator = Any  # scikit-learn has no types
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 ENCODER, REGRESSOR = "encoder", "regressor"
+# Bytes of training rows that are encoded one-hot, where there is a choice: a fit and its copies
+# take three times that, of the 3 GB that a Lambda function has.
+MOST_ONE_HOT = 2**29
 
 
 class Family[Hyperparameters: decided.Hyperparameters](ABC):
-    """A family of models, of which one has these hyperparameters, in a study of these decisions."""
+    """A family of models, of which one has these hyperparameters, in a study of these decisions.
+
+    HAS_THRESHOLDS: whether it divides rows by them. Then categories may be numbers, which is as
+    good to tell them apart, takes a few more branches, and much less memory where there are many.
+    """
+
+    HAS_THRESHOLDS: ClassVar[bool] = True
 
     def __init__(self, hyperparameters: Hyperparameters, params: Params) -> None:
         self.hyperparameters = hyperparameters
         self.params = params
+
+    def encoder(self, table: pd.DataFrame) -> Estimator:
+        """Give the fitted encoder of training rows, with which models of them are to begin."""
+        size = len(table) * width_of(self.params) * np.dtype(np.float32).itemsize
+        return fitted_encoder(
+            table, self.params, numbered=self.HAS_THRESHOLDS and size > MOST_ONE_HOT
+        )
 
     @abstractmethod
     def regressor(self) -> Estimator:
@@ -68,7 +88,7 @@ class RandomForest(Family[decided.RandomForest]):
     @override
     def regressor(self) -> Estimator:
         settings = self.hyperparameters.model_dump(exclude={"family"})
-        return RandomForestRegressor(**settings, random_state=self.params.seed)
+        return _Forest(**settings, random_state=self.params.seed)
 
     @override
     def settle(self, regressor: Estimator) -> None:
@@ -85,14 +105,49 @@ class RandomForest(Family[decided.RandomForest]):
 
     @override
     def exported(self, model: Pipeline) -> Estimator:
-        return model
+        """Have skl2onnx export the first tree: of a million nodes it makes 1 GB of Python lists."""
+        first = _plain(RandomForestRegressor, model[REGRESSOR])
+        first.estimators_ = first.estimators_[:1]
+        return Pipeline([(ENCODER, model[ENCODER]), (REGRESSOR, first)])
 
     @override
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Let missing numbers go where they go in the forest, of which skl2onnx says nothing."""
-        if any(kind.nullable for kind in self.params.features.values()):
-            trees = [tree.tree_.missing_go_to_left for tree in regressor.estimators_]
-            graph.send_missing(np.concatenate(trees))
+        """Put all trees in the place of the first, in skl2onnx's own words.
+
+        And let missing numbers go where they go in the forest, of which skl2onnx says nothing.
+        """
+        trees = [tree.tree_ for tree in regressor.estimators_]
+        sizes = [tree.node_count for tree in trees]
+        tree = np.repeat(np.arange(len(trees)), sizes)
+        place = np.concatenate([np.arange(size) for size in sizes])
+        left, right, feature, threshold, value, missing = (
+            np.concatenate([getattr(one, name) for one in trees])
+            for name in (
+                "children_left",
+                "children_right",
+                "feature",
+                "threshold",
+                "value",
+                "missing_go_to_left",
+            )
+        )
+        leaf = left < 0
+        may_be_missing = any(kind.nullable for kind in self.params.features.values())
+        graph.set_trees(
+            nodes_treeids=tree,
+            nodes_nodeids=place,
+            nodes_featureids=np.where(leaf, 0, feature),
+            nodes_modes=np.where(leaf, b"LEAF", b"BRANCH_LEQ"),
+            nodes_values=np.where(leaf, 0.0, threshold),
+            nodes_truenodeids=np.where(leaf, 0, left),
+            nodes_falsenodeids=np.where(leaf, 0, right),
+            nodes_missing_value_tracks_true=missing if may_be_missing else np.zeros_like(tree),
+            nodes_hitrates=np.ones(len(tree)),
+            target_treeids=tree[leaf],
+            target_nodeids=place[leaf],
+            target_ids=np.zeros(leaf.sum(), np.int64),
+            target_weights=(value[leaf].ravel() * (1 / len(trees))).astype(np.float32),
+        )
 
 
 class GradientBoosting(Family[decided.GradientBoosting]):
@@ -110,7 +165,7 @@ class GradientBoosting(Family[decided.GradientBoosting]):
             categorical_features=None,
             random_state=self.params.seed,
         )
-        return Pipeline([*FLOAT32, ("boosting", boosting)])
+        return Pipeline([*as_float32(), ("boosting", boosting)])
 
     @override
     def settle(self, regressor: Estimator) -> None:
@@ -155,6 +210,8 @@ class GradientBoosting(Family[decided.GradientBoosting]):
 class Ridge(Family[decided.Ridge]):
     """A linear model with small coefficients. Source: Hoerl and Kennard, Ridge Regression, 1970."""
 
+    HAS_THRESHOLDS = False
+
     @override
     def regressor(self) -> Estimator:
         ridge = sklearn.linear_model.Ridge(alpha=self.hyperparameters.alpha)
@@ -193,11 +250,16 @@ class Ridge(Family[decided.Ridge]):
         graph.end(graph.node("Add", score, graph.constant(np.array([[ridge.intercept_]]))))
 
 
-# numpy's own types as functions: a pickled model needs no code of ours.
-FLOAT32 = (
-    ("float32", FunctionTransformer(np.float32)),
-    ("float64", FunctionTransformer(np.float64)),
-)
+def as_float32() -> list[tuple[str, Estimator]]:
+    """Give the steps that leave of numbers what float32 holds, and compute in float64.
+
+    numpy's own types as functions: a pickled model needs no code of ours. Each pipeline has steps
+    of its own, for scikit-learn writes to them while it fits, and pipelines are fitted in threads.
+    """
+    return [
+        ("float32", FunctionTransformer(np.float32)),
+        ("float64", FunctionTransformer(np.float64)),
+    ]
 
 
 def standardized() -> list[tuple[str, Estimator]]:
@@ -207,7 +269,33 @@ def standardized() -> list[tuple[str, Estimator]]:
     a single number becomes 0, and one that is the same everywhere stays without a say.
     """
     impute = SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True)
-    return [*FLOAT32, ("impute", impute), ("scale", StandardScaler())]
+    return [*as_float32(), ("impute", impute), ("scale", StandardScaler())]
+
+
+class _Forest(RandomForestRegressor):  # type: ignore[misc]  # scikit-learn has no types
+    """One whose trees have max_samples rows at most: scikit-learn's would have some of few twice.
+
+    Where there are no more rows, each tree is grown on as many as there are, as without it.
+    """
+
+    max_samples: int | None
+
+    @override
+    def fit(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> _Forest:
+        """Fit as scikit-learn does."""
+        decided = self.max_samples
+        if decided is not None and decided >= len(X):
+            self.max_samples = None
+        try:
+            super().fit(X, y, sample_weight)
+        finally:
+            self.max_samples = decided
+        return self
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as scikit-learn's own: a fitted one is no other."""
+        return RandomForestRegressor, (), _plain(RandomForestRegressor, self).__getstate__()
 
 
 class _Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]  # scikit-learn has no types
@@ -223,9 +311,15 @@ class _Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]  # scikit-
     @override
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as scikit-learn's own: a fitted one is no other."""
-        plain = HistGradientBoostingRegressor()
-        plain.__dict__.update(self.__dict__)
+        plain = _plain(HistGradientBoostingRegressor, self)
         return HistGradientBoostingRegressor, (), plain.__getstate__()
+
+
+def _plain(kind: Any, fitted: Estimator) -> Estimator:  # noqa: ANN401
+    """Give what is fitted as an estimator of scikit-learn's own class."""
+    plain = kind()
+    plain.__dict__.update(fitted.__dict__)
+    return plain
 
 
 def float32_below(thresholds: Floats) -> Floats:

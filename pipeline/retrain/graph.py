@@ -56,13 +56,14 @@ class Graph:
         del self._graph.output[:]
         self._graph.output.append(make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]))
 
-    def send_missing(self, left: Array) -> None:
-        """Say of each node of the one ensemble of trees whether what is missing goes left."""
+    def set_trees(self, **attributes: Array) -> None:
+        """Write the arrays of the one ensemble of trees anew."""
         (trees,) = (one for one in self._graph.node if one.op_type == "TreeEnsembleRegressor")
-        (tracks,) = (
-            one for one in trees.attribute if one.name == "nodes_missing_value_tracks_true"
-        )
-        tracks.ints[:] = left.astype(np.int64).tolist()
+        written = {one.name: one for one in trees.attribute}
+        for name, values in attributes.items():
+            one = written[name]
+            field = {one.INTS: one.ints, one.FLOATS: one.floats, one.STRINGS: one.strings}[one.type]
+            field[:] = values.tolist()
 
     def _import(self, domain: str) -> None:
         """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""

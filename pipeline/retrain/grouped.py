@@ -1,6 +1,7 @@
 """The groups that rows are in, and the intervals that go by them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from clinical.groups import grouping
@@ -10,22 +11,45 @@ from clinical.reference import Conformal
 from rows import Rows
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
-type Groups = list[tuple[str, ...]]
+type Which = np.ndarray[tuple[int], np.dtype[np.integer]]
 
 
-def groups_of(rows: Rows, name: str, params: Params) -> list[str]:
-    """Name the group (n,) of each row in a column: what it says, or the band of it."""
-    group = grouping(name, params)
-    known = {value: group(value) for value in set(rows.values(name))}
-    return [known[value] for value in rows.values(name)]
+@dataclass(frozen=True)
+class Groups:
+    """The group of each row, by its place among their names: of, (n,)."""
+
+    names: tuple[tuple[str, ...], ...]
+    of: Which
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        """Name the group of each row."""
+        return (self.names[place] for place in self.of.tolist())
+
+    def at(self, rows: Which) -> "Groups":
+        return Groups(self.names, self.of[rows])
+
+    def divide[Kind: np.generic](
+        self, values: np.ndarray[tuple[int], np.dtype[Kind]]
+    ) -> Iterator[tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[Kind]]]]:
+        """Give the values (n,) of the rows of each group, by its name."""
+        in_order = values[np.argsort(self.of, kind="stable")]
+        ends = np.cumsum(np.bincount(self.of, minlength=len(self.names)))
+        return zip(self.names, np.split(in_order, ends[:-1]), strict=True)
 
 
 def groups_in(rows: Rows, by: Names, params: Params) -> Groups:
-    """Name the group (n,) of each row in some columns."""
-    columns = [groups_of(rows, name, params) for name in by]
-    return list(zip(*columns, strict=True)) if columns else [()] * rows.number
+    """Find the group (n,) of each row in some columns: what they say, or the bands of it."""
+    distinct, which = rows.coded(by)
+    group_of = [grouping(name, params) for name in by]
+    named = [
+        tuple(group(value) for group, value in zip(group_of, values, strict=True))
+        for values in distinct
+    ]
+    names = tuple(sorted(set(named)))
+    place = {name: number for number, name in enumerate(names)}
+    return Groups(names, np.array([place[name] for name in named], np.int64)[which])
 
 
-def half_widths(interval: Conformal, groups: Sequence[tuple[str, ...]]) -> Array:
+def half_widths(interval: Conformal, groups: Groups) -> Array:
     """Give the half width (n,) for rows of these groups (n,)."""
-    return np.array([interval.half_width_of(group) for group in groups])
+    return np.array([interval.half_width_of(name) for name in groups.names])[groups.of]

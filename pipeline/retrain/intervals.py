@@ -1,11 +1,10 @@
 """The intervals around scores, from training rows that were left out of the fit."""
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from clinical.params import Params
 from clinical.recorded import Names
 from clinical.reference import Conformal, Differences, GroupWidth
@@ -13,10 +12,12 @@ from rows import Rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from retrain.averaging import Averaging, Columns, Counting
-from retrain.encoding import table_of
+from retrain.averaging import Averaging, Counting
+from retrain.encoding import Matrix, as_table
+from retrain.families import REGRESSOR
 from retrain.folds import folds
 from retrain.grouped import Groups, groups_in, half_widths
+from retrain.many_rows import Columns, Which, some_of
 
 MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs
 QUANTILES = 201  # of the differences, 0.5 % of them apart
@@ -24,30 +25,46 @@ QUANTILES = 201  # of the differences, 0.5 % of them apart
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Training rows, by their numbers (m,), as models predict them that were not fitted on them.
+
+    scores: (m,), by the columns that were taken as unknown.
+    """
+
+    rows: Which
+    scores: dict[Names, Array]
+
+
 def predicted_when_left_out(
-    model: Pipeline, training: Rows, counted: Counting, params: Params
-) -> dict[Names, Array]:
-    """Predict every training row (n,) by models fitted on the other folds: scores (n,).
+    model: Pipeline, features: Matrix, training: Rows, counted: Counting, params: Params
+) -> LeftOut:
+    """Predict training rows by models fitted on the other folds: all rows, or some of many.
 
     By the columns that are taken as unknown: none, and each choice that a request has. What they
     are averaged over was then recorded in the other folds, too.
+    model: whose encoder is fitted. features: the training rows, encoded (n, d).
     """
-    features, target = table_of(training), training.target()
-    predicted = {over: np.empty(len(target)) for over in ((), *params.left_out)}
-    for fitted_on, left_out in folds(params.intervals.folds, params).split(features):
-        fitted = clone(model).fit(features.iloc[fitted_on], target[fitted_on])
-        predicted[()][left_out] = fitted.predict(features.iloc[left_out])
+    target = training.target()
+    rows = some_of(len(target), params.seed)
+    predicted = {over: np.empty(len(rows)) for over in ((), *params.left_out)}
+    for fitted_on, fold in folds(params.intervals.folds, params).split(features):
+        (places,) = np.isin(rows, fold, assume_unique=True).nonzero()
+        left_out = rows[places]
+        regressor = clone(model[-1]).fit(features[fitted_on], target[fitted_on])
+        predicted[()][places] = regressor.predict(features[left_out])
         if not params.left_out:
             continue
-        averaged = Averaging(training, counted(fitted_on.tolist()), params)
+        fitted = Pipeline([*model.steps[:-1], (REGRESSOR, regressor)])
+        averaged = Averaging(training, counted(fitted_on), params)
         for over in params.left_out:
-            predicted[over][left_out] = averaged.predict(by_table(fitted), over, left_out)
-    return predicted
+            predicted[over][places] = averaged.predict(by_table(fitted), over, left_out)
+    return LeftOut(rows, predicted)
 
 
 def by_table(fitted: Pipeline) -> Callable[[Columns], Array]:
     """Let a fitted pipeline predict columns (n,)."""
-    return lambda columns: fitted.predict(pd.DataFrame(columns))
+    return lambda columns: fitted.predict(as_table(columns))
 
 
 def conformal(
@@ -57,9 +74,6 @@ def conformal(
 
     by, groups: the columns by whose groups it goes, and the group (n,) of each row in them.
     """
-    of_each: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for group, residual in zip(groups or (), residuals.tolist(), strict=bool(groups)):
-        of_each[group].append(residual)
     coverage, widest = params.intervals.coverage, params.width
     return Conformal(
         coverage=coverage,
@@ -71,10 +85,10 @@ def conformal(
         groups=tuple(
             GroupWidth(
                 of=group,
-                half_width=interval_half_width(np.array(own), coverage, widest),
+                half_width=interval_half_width(own, coverage, widest),
                 residuals=len(own),
             )
-            for group, own in sorted(of_each.items())
+            for group, own in (groups.divide(residuals) if groups else ())
             if len(own) >= params.intervals.min_group_rows
         ),
     )
@@ -96,8 +110,10 @@ def interval_half_width(residuals: Array, coverage: float, widest: float) -> flo
 # ---- Groups with intervals of their own ----
 
 
-def chosen_by(residuals: Array, training: Rows, params: Params) -> Names:
+def chosen_by(residuals: Array, rows: Which, training: Rows, params: Params) -> Names:
     """Choose by which column's groups intervals go: as params.yaml says, or as the rows do.
+
+    residuals: of training rows, by their numbers (n,).
 
     `auto` takes the column that makes the worst coverage of any subgroup least bad, where that
     helps it by more than one standard error. Each fold is judged by widths from the other folds.
@@ -107,7 +123,9 @@ def chosen_by(residuals: Array, training: Rows, params: Params) -> Names:
     if params.intervals.by != "auto":
         return params.intervals.by
     later = params.roles.known_after_treatment
-    subgroups = {name: groups_in(training, (name,), params) for name in params.roles.subgroups}
+    subgroups = {
+        name: groups_in(training, (name,), params).at(rows) for name in params.roles.subgroups
+    }
     worst, error = worst_undercoverage(residuals, (), None, subgroups, params)
     best: Names = ()
     limit = worst - error
@@ -133,20 +151,18 @@ def worst_undercoverage(
     """
     held = np.empty(len(residuals), np.bool_)
     for others, fold in folds(params.intervals.folds, params).split(residuals):
-        within = None if groups is None else [groups[row] for row in others.tolist()]
+        within = groups and groups.at(others)
         interval = conformal(residuals[others], params, by=by, groups=within)
-        widths = np.full(len(fold), interval.half_width)
-        if groups is not None:
-            widths = half_widths(interval, [groups[row] for row in fold.tolist()])
+        widths = half_widths(interval, groups.at(fold)) if groups else interval.half_width
         held[fold] = np.abs(residuals[fold]) <= widths
     worst, rows = 0.0, len(residuals)
     for of_rows in subgroups.values():
-        names = np.array([group for (group,) in of_rows], np.object_)
-        for name in set(names.tolist()):
-            which = names == name
-            missed = params.intervals.coverage - float(held[which].mean())
-            if int(which.sum()) >= params.intervals.min_group_rows and missed > worst:
-                worst, rows = missed, int(which.sum())
+        for _, own in of_rows.divide(held):
+            if len(own) < params.intervals.min_group_rows:
+                continue
+            missed = params.intervals.coverage - float(own.mean())
+            if missed > worst:
+                worst, rows = missed, len(own)
     coverage = params.intervals.coverage
     return worst, math.sqrt(coverage * (1 - coverage) / rows)
 

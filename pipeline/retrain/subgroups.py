@@ -9,7 +9,7 @@ from clinical.verdict import Subgroup
 from rows import Rows
 
 from retrain.figures import bootstrap_of
-from retrain.grouped import groups_of
+from retrain.grouped import groups_in
 from retrain.simultaneous import coverage_by_group, errors_by_group
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -24,10 +24,10 @@ def subgroups(
     errors: (n,). held: whether each interval, which should hold with the probability `target`, did.
     """
     named = [
-        (feature, group, labels == group)
+        (feature, group, groups.of == groups.names.index((group,)))
         for feature in params.roles.subgroups
-        for labels in [np.array(groups_of(rows, feature, params), np.object_)]
-        for group in sorted(set(labels.tolist()), key=order_of(feature, params))
+        for groups in [groups_in(rows, (feature,), params)]
+        for group in sorted((name for (name,) in groups.names), key=order_of(feature, params))
     ]
     enough = [
         members

@@ -4,12 +4,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Page,
     Request,
     Route,
@@ -26,6 +28,7 @@ SCREENSHOTS = ROOT / ".local/screenshots"
 PATIENCE_MS = PATIENCE_SECONDS * 1000
 expect.set_options(timeout=PATIENCE_MS)
 MISSING = "no Chromium is found: install it, on Debian with `apt-get install chromium`"
+DESK: Any = {"viewport": {"width": 1200, "height": 900}}
 # Nothing but the page may ask anything of the network.
 QUIET = (
     "--disable-background-networking",
@@ -63,15 +66,27 @@ class Visit:
         self.complaints: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", self._asked)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", self._failed)
         page.on("console", self._heard)
 
     def _asked(self, request: Request) -> None:
         self.requests.append(request)
 
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
+
+    def end(self) -> None:
+        """Leave the page as a new one is, whoever visits it next."""
+        self.page.mouse.move(0, 0)
+        self.page.goto("about:blank")
+        self.page.unroute_all(behavior="wait")
+        self.page.remove_listener("request", self._asked)
+        self.page.remove_listener("pageerror", self._failed)
+        self.page.remove_listener("console", self._heard)
 
     def fail_once(self, pattern: str) -> None:
         """Let the network fail the first request of a pattern."""
@@ -105,7 +120,7 @@ def scheme(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visit]:
     """A window on a desk, in light colours."""
-    with chromium.new_context(viewport={"width": 1200, "height": 900}) as context:
+    with chromium.new_context(**DESK) as context:
         yield Visit(context.new_page())
 
 

@@ -140,17 +140,18 @@ def test_an_earlier_file_is_chosen_by_the_keyboard(
 def test_a_file_that_cannot_be_scored_shows_why(
     visit: Visit, score_page: str, tmp_path: Path
 ) -> None:
-    bad, workbook = tmp_path / "bad.csv", tmp_path / "trial.xlsx"
+    bad, packed = (tmp_path / f"{uuid4()}.{ending}" for ending in ("csv", "zip"))
     bad.write_text("Patient_ID,Weight\nP1,70\n")
-    workbook.write_bytes(b"PK")
+    packed.write_bytes(b"PK\x03\x04")
     page = visit.page
     page.goto(score_page)
 
-    choose(page, workbook)
-    expect(page.get_by_text("It takes .csv, .csv.gz and .parquet")).to_be_visible()
+    choose(page, packed)
+    ended(page, packed.name, "failed")
+    expect(page.get_by_text(re.compile("is a ZIP archive: unpack it"))).to_be_visible()
     choose(page, bad)
 
-    ended(page, "bad.csv", "failed")
+    ended(page, bad.name, "failed")
     expect(page.get_by_text("DatasetRejected", exact=True)).to_be_visible()
     expect(page.get_by_role("cell", name="Drug_Name")).to_be_visible()
 

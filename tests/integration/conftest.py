@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -76,6 +76,18 @@ def fetch(url: str, body: bytes | None = None, method: str | None = None, **head
         return Answer(error.code, dict(error.headers), error.read().decode())
 
 
+class StackAskedOften(Stack):
+    """A stack whose clients outlive it: to make one takes longer than most of what it is asked."""
+
+    _made: ClassVar[dict[tuple[str, str], Any]] = {}  # by service and cloud
+
+    def _client(self, service: str) -> Any:
+        which = service, self.cloud.endpoint_url
+        if which not in self._made:
+            self._made[which] = super()._client(service)
+        return self._made[which]
+
+
 @dataclass(frozen=True)
 class Laptop:
     """A local cloud, and the commands that `make` runs against it."""
@@ -87,7 +99,7 @@ class Laptop:
 
     @property
     def stack(self) -> Stack:
-        return Stack(Ministack(self.home, self.port), study_of(self.study))
+        return StackAskedOften(Ministack(self.home, self.port), study_of(self.study))
 
     def with_study(self, study: str) -> "Laptop":
         """Give the same laptop as the commands for another study see it."""

@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import duckdb
 import pytest
 from clinical.params import params
 
@@ -172,7 +174,6 @@ def test_a_gzipped_file_gives_a_gzipped_result_where_somebody_wants_it(
 def test_a_parquet_file_gives_a_parquet_result(
     scored: Scored, laptop: Laptop, tmp_path: Path
 ) -> None:
-    duckdb = pytest.importorskip("duckdb")
     data, out = tmp_path / "patients.parquet", tmp_path / "patients.scored.parquet"
     table = duckdb.read_csv(str(scored.folder / "patients.CSV"), all_varchar=True)
     table.write_parquet(str(data))
@@ -267,7 +268,7 @@ def _read(terminal: int, read: list[bytes]) -> None:
 
 
 def test_an_upload_that_is_interrupted_leaves_nothing(laptop: Laptop, tmp_path: Path) -> None:
-    data = tmp_path / "large.csv"
+    data = tmp_path / f"{uuid4()}.csv"
     data.write_bytes(b"x" * 96 * 1024 * 1024)
     stack = laptop.stack
 
@@ -286,7 +287,7 @@ def test_an_upload_that_is_interrupted_leaves_nothing(laptop: Laptop, tmp_path: 
     assert code == 130
     assert uploads() == []
     keys = stack.s3.list_objects_v2(Bucket=stack.outputs.raw_bucket, Prefix=SCORE.folder)
-    assert not [one for one in keys.get("Contents", []) if one["Key"].endswith("large.csv")]
+    assert not [one for one in keys.get("Contents", []) if one["Key"].endswith(data.name)]
 
 
 def test_on_a_terminal_bars_are_drawn(scored: Scored, laptop: Laptop, tmp_path: Path) -> None:

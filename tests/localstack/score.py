@@ -1,12 +1,10 @@
-"""Every way through the machine that scores: what it is asked, what is answered, where it ends.
-
-The answers are of the shapes that its stages' models have.
-"""
+"""Every way through the machine that scores: what it is asked, what is answered, where it ends."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from clinical.artefacts import Artefact, RawObject
 from clinical.errors import (
     ArtefactMissing,
     DatasetRejected,
@@ -16,57 +14,60 @@ from clinical.errors import (
     StorageDenied,
     StorageUnavailable,
 )
+from score.state import Divided, Part, Plan, Scored, Summarised
 
 from tests.localstack.cases import Answer, Case, LambdaFailed, Machine
 
 KEY = "score/in/cohort.csv"
 INLINE = 40  # parts at most that an execution scores within itself
 FEW, MANY = 3, INLINE + 1
-PLAN = {
-    "decision": "score",
-    "reason": None,
-    "source": {"key": KEY, "version_id": "a version of it"},
-    "model_version": "v-bc7efea3",
-}
+PLAN = Plan(
+    source=RawObject(key=KEY, version_id="a version of it"),
+    details=Artefact(key="runs/one/split/details.json", sha256="0" * 64),
+).model_dump(mode="json")
 
 
 def split(parts: int) -> dict[str, Any]:
     """What `split` makes of a file of so many parts."""
     part_bytes, part_rows = 8 << 20, 100_000
-    return {
-        "plan": PLAN,
-        "parts": [
-            {
-                "number": number,
-                "start": number * part_bytes,
-                "end": (number + 1) * part_bytes,
-                "first_row": 2 + number * part_rows,
-            }
+    divided = Divided(
+        plan=Plan.model_validate(PLAN),
+        parts=tuple(
+            Part(
+                number=number,
+                start=number * part_bytes,
+                end=(number + 1) * part_bytes,
+                first_row=1 + number * part_rows,
+            )
             for number in range(parts)
-        ],
-    }
+        ),
+    )
+    return divided.model_dump(mode="json")
 
 
 def summarised(parts: int) -> dict[str, Any]:
-    return {
-        "summary": {"key": "score/out/one/summary.json", "sha256": "0" * 64},
-        "rows": 100_000 * parts,
-        "scored": 99_999 * parts,
-        "refused": parts,
-        "parts": parts,
-        "notes": ["Read as semicolon-separated."],
-    }
+    return Summarised(
+        summary=Artefact(key="score/out/one/summary.json", sha256="0" * 64),
+        rows=100_000 * parts,
+        scored=99_999 * parts,
+        refused=parts,
+        parts=parts,
+        notes=("Read as semicolon-separated.",),
+    ).model_dump(mode="json")
 
 
 def scored(parts: int) -> dict[str, Any]:
     return {"decision": "scored", **summarised(parts)}
 
 
-PART = {"number": 0, "rows": 100_000, "scored": 99_999, "refused": 1}  # the machine passes it by
-HANDLED: dict[str, Any] = {
-    "plan": PLAN | {"decision": "already_handled", "reason": f"one handles this version of {KEY}."},
-    "parts": [],
-}
+PART = Scored(number=0, rows=100_000, scored=99_999, refused=1).model_dump()  # passed by
+HANDLED = Divided(
+    plan=Plan(
+        decision="already_handled",
+        reason=f"one handles this version of {KEY}.",
+        source=RawObject(key=KEY, version_id="a version of it"),
+    )
+).model_dump(mode="json")
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Split": (split(FEW),),
     "ScorePart": (PART,) * FEW,

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from events.generate import inputs_of
 from tests.localstack.execution import Execution
 from tests.localstack.score import FEW, INLINE, KILLED, MANY, PLAN, SCORE, TRIES, split
 
@@ -18,6 +19,28 @@ def scored(executions: dict[str, dict[str, Execution]]) -> dict[str, Execution]:
 def numbers(execution: Execution) -> Counter[int]:
     """Which part was asked for how often."""
     return Counter(payload["part"]["number"] for payload in execution.asked("ScorePart"))
+
+
+@pytest.mark.parametrize(
+    ("function", "stage"),
+    [("Split", "split"), ("ScorePart", "score_part"), ("Summarise", "summarise")],
+)
+def test_a_stage_is_handed_what_its_models_take(
+    scored: dict[str, Execution], function: str, stage: str
+) -> None:
+    payloads = [
+        (execution.name, payload)
+        for execution in scored.values()
+        for payload in execution.asked(function)
+    ]
+
+    assert payloads
+    for execution, payload in payloads:
+        inputs = inputs_of(stage, "score")
+        assert set(payload) == {"execution", *inputs}
+        assert payload["execution"] == execution
+        for name, kind in inputs.items():
+            kind.model_validate(payload[name])
 
 
 @pytest.mark.parametrize(

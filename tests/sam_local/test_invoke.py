@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from events.generate import stages
+from events.generate import SCORED, stages
 from tests.integration.conftest import ROOT, Laptop
 from tests.sam_local.conftest import SamLocal
 
@@ -26,6 +27,28 @@ def test_a_function_takes_its_event(
     assert "errorType" not in answer, answer
     assert answer.get("statusCode", 200) == 200
     assert "REPORT RequestId" in log
+
+
+def test_the_stages_that_score_a_file_take_their_events_one_after_the_other(
+    sam_local: SamLocal, laptop: Laptop, sample: Path, tmp_path: Path
+) -> None:
+    stack = laptop.stack
+    name = stack.outputs.raw_bucket
+    stack.s3.upload_file(str(sample), name, SCORED)
+    plan: dict[str, Any] = {}
+
+    for stage in ("split", "score_part", "summarise"):
+        changed = json.loads((ROOT / f"events/{stage}.json").read_text())
+        file = tmp_path / f"{stage}.json"
+        file.write_text(json.dumps(changed | ({"plan": plan} if plan else {})))
+        function = "".join(part.capitalize() for part in stage.split("_")) + "Function"
+        answer, _ = sam_local.invoke(function, file, laptop.port)
+        assert isinstance(answer, dict)
+        assert "errorType" not in answer, answer
+        plan = plan or answer["plan"]
+
+    assert isinstance(answer, dict)
+    assert (answer["rows"], answer["scored"], answer["parts"]) == (1000, 1000, 1)
 
 
 def with_this_model(event: Path, laptop: Laptop, folder: Path) -> Path:

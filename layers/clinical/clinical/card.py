@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import ConfigDict, Field
 
 from clinical.frozen import Frozen
-from clinical.hyperparameters import Model
+from clinical.hyperparameters import ModelAsFitted
 from clinical.reference import Conformal
 from clinical.registry import Champion
 from clinical.verdict import CurvePoint, Estimate, Importance, Subgroup, Verdict
@@ -55,7 +55,7 @@ class TuningCandidate(Part):
     leaves: of its trees or, of a linear model, its coefficients.
     """
 
-    hyperparameters: Model
+    hyperparameters: ModelAsFitted
     rmse: float | None = None
     standard_error: float | None = None
     leaves: float | None = None
@@ -75,7 +75,7 @@ class Tuning(Part):
 class Training(Part):
     """How it was fitted, and its scores on training rows that were left out of the fit."""
 
-    hyperparameters: Model
+    hyperparameters: ModelAsFitted
     seed: int
     cross_validation_folds: int
     cross_validation_rmse: float

@@ -20,6 +20,10 @@ Positive = Annotated[float, Field(gt=0)]
 Penalty = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 
+# Of a forest that does not say: what a tree learns from more, 200 trees learn from each other, and
+# it would take as much longer to fit and serve.
+MAX_SAMPLES = 10_000
+
 
 class Hyperparameters(Frozen):
     """What is decided of a model of any family.
@@ -35,7 +39,11 @@ class Hyperparameters(Frozen):
 
 
 class RandomForest(Hyperparameters):
-    """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`."""
+    """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`.
+
+    max_samples: rows that each tree is grown on, drawn anew; None for as many as there are, which
+    it is too where there are no more.
+    """
 
     ALGORITHM = "RandomForestRegressor of scikit-learn"
 
@@ -44,6 +52,7 @@ class RandomForest(Hyperparameters):
     max_depth: Count | None
     min_samples_split: Several
     min_samples_leaf: Count
+    max_samples: Count | None = MAX_SAMPLES
 
     @override
     def with_at_most(self, trees: int) -> Self:
@@ -89,6 +98,18 @@ Model = Annotated[
 ]
 
 
+def _of_all_rows(raw: object) -> object:
+    """Take a forest that names no max_samples for one of all rows, as every forest was once."""
+    raw = _of_a_family(raw)
+    if isinstance(raw, dict) and raw["family"] == "random_forest":
+        return {"max_samples": None, **raw}
+    return raw
+
+
+# As a card tells it, which an earlier release may have written.
+ModelAsFitted = Annotated[Model, BeforeValidator(_of_all_rows)]
+
+
 class Values(Frozen):
     """Values to try of each hyperparameter of a family, which is MODEL's."""
 
@@ -110,6 +131,7 @@ class ForestValues(Values):
     max_depth: tuple[Count | None, ...] = Field(min_length=1)
     min_samples_split: tuple[Several, ...] = Field(min_length=1)
     min_samples_leaf: tuple[Count, ...] = Field(min_length=1)
+    max_samples: tuple[Count | None, ...] = Field(default=(MAX_SAMPLES,), min_length=1)
 
 
 class BoostingValues(Values):

@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -35,11 +36,12 @@ from clinical.errors import (
 )
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, PutMode
+    from obstore import GetOptions, GetResult, PutMode
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
 
 CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 CREDENTIALS_SECONDS = 1.0
+LARGE_BYTES = 1024 * 1024  # of an object that is worth reading on
 
 # What is asked without a deadline ends too: after three tries of ten seconds.
 CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=10)}
@@ -53,23 +55,42 @@ RETRIES: "RetryConfig" = {
 }
 
 
+@dataclass
+class Begun:
+    """A large object of which the end did not come in time: what there is of it."""
+
+    key: str = ""
+    etag: str = ""
+    size: int = 0
+    body: bytearray = field(default_factory=bytearray)
+
+
 class ObstoreBucket(Bucket):
     """An S3 bucket through obstore.
 
+    What is large is read on where the time was up before: a model that S3 does not hand out within
+    one deadline comes within several.
+
     store: gives the client; asked before each request, for a snapshot must not outlive it.
     until: when all that is asked must have ended, by time.monotonic().
+    begun: kept from deadline to deadline.
     """
 
     def __init__(
-        self, store: "Callable[[], ObjectStore]", name: str, until: float = math.inf
+        self,
+        store: "Callable[[], ObjectStore]",
+        name: str,
+        until: float = math.inf,
+        begun: Begun | None = None,
     ) -> None:
         super().__init__(name)
         self.store = store
         self._until = until
+        self._begun = begun or Begun()
 
     def within(self, seconds: float) -> Self:
         """Give the same bucket with one deadline from now on for all that is asked of it."""
-        return type(self)(self.store, self.name, time.monotonic() + seconds)
+        return type(self)(self.store, self.name, time.monotonic() + seconds, self._begun)
 
     @override
     def get(self, key: str) -> Stored:
@@ -103,8 +124,38 @@ class ObstoreBucket(Bucket):
         return sorted(key for key in found if key.startswith(prefix) and key.endswith(suffix))
 
     async def _get(self, key: str, options: "GetOptions") -> Stored:
+        begun = self._begun
+        if begun.key == key and not options:
+            return await self._read_on(begun)
         answer = await obstore.get_async(self.store(), key, options=options)
-        return Stored(bytes(await answer.bytes_async()), self._etag(key, answer.meta["e_tag"]))
+        etag = self._etag(key, answer.meta["e_tag"])
+        size = answer.meta["size"]
+        if size < LARGE_BYTES:
+            return Stored(bytes(await answer.bytes_async()), etag)
+        begun.key, begun.etag, begun.size, begun.body = key, etag, size, bytearray()
+        return await self._to_the_end(begun, answer)
+
+    async def _read_on(self, begun: Begun) -> Stored:
+        """Read the rest of an object, or all of it anew where it changed meanwhile."""
+        key = begun.key
+        if len(begun.body) == begun.size:
+            return self._whole(begun)
+        options: GetOptions = {"if_match": begun.etag, "range": {"offset": len(begun.body)}}
+        try:
+            answer = await obstore.get_async(self.store(), key, options=options)
+        except PreconditionError:
+            begun.key = ""
+            return await self._get(key, {})
+        return await self._to_the_end(begun, answer)
+
+    async def _to_the_end(self, begun: Begun, answer: "GetResult") -> Stored:
+        async for chunk in answer.stream():
+            begun.body += chunk
+        return self._whole(begun)
+
+    def _whole(self, begun: Begun) -> Stored:
+        body, begun.key, begun.body = bytes(begun.body), "", bytearray()
+        return Stored(body, begun.etag)
 
     async def _put(self, key: str, body: bytes, mode: "PutMode") -> str:
         answer = await obstore.put_async(self.store(), key, body, mode=mode, use_multipart=False)

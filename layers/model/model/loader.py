@@ -282,9 +282,10 @@ def load(bucket: ObstoreBucket, champion: Champion) -> Model:
     Raises ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the
     storage errors of `Bucket`.
     """
-    scorer = Scorer(read_verified(bucket, champion.model))
+    # What is small comes first: once the model was read, nothing can be late any more.
     reference = read_reference(bucket, champion.reference)
     reference.check_contract(params())
+    scorer = Scorer(read_verified(bucket, champion.model))
     if scorer.properties.get(REFERENCE_PROPERTY) != champion.reference.sha256:
         raise ArtefactCorrupted(f"{champion.version} was not made with its reference")
     names = params().roles.recorded_together

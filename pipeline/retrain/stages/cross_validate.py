@@ -9,7 +9,7 @@ from rows import Rows
 from sklearn.metrics import root_mean_squared_error
 from stage import stage
 
-from retrain.encoding import encoder_of, table_of
+from retrain.encoding import encoded, table_of
 from retrain.families import family_of, on_one_thread
 from retrain.folds import folds
 from retrain.state import Candidate, CrossValidated, Preprocessed
@@ -21,9 +21,9 @@ def cross_validate(
 ) -> CrossValidated:
     """Fit a model for each fold, of which every candidate gets the same."""
     training = Rows(artefacts.read(preprocessed.training), params)
-    features = encoder_of(params).fit_transform(table_of(training))
-    target = training.target()
+    table, target = table_of(training), training.target()
     family = family_of(candidate.hyperparameters, params)
+    features = encoded(family.encoder(table), table)
     errors, leaves = [], []
     # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which
     # the largest have gigabytes.

@@ -25,6 +25,7 @@ from retrain.figures import bootstrap_of, clamped, scored
 from retrain.gate import coverage_tolerance, judged
 from retrain.grouped import groups_in, half_widths
 from retrain.importance import importances
+from retrain.many_rows import in_blocks
 from retrain.state import Evaluated, Preprocessed, Trained
 from retrain.subgroups import subgroups
 from retrain.wins import wins_of
@@ -47,7 +48,7 @@ def evaluate(
     scorer = Scorer(artefacts.read(trained.onnx))
     reference = read_reference(artefacts.bucket, trained.reference)
     check_answers(scorer, reference, params)
-    predicted = scorer.score(columns)
+    predicted = in_blocks(scorer.score, columns, held_out.number, params)
     served = clamped(predicted, params)
     expected = np.array(json.loads(artefacts.read(trained.predictions)))
 
@@ -131,6 +132,7 @@ class Before:
         self._rows, self._reference, self._scorer, self._params = rows, reference, scorer, params
         self._averaging = Averaging(rows, reference.later, params)
         self._groups = groups_in(rows, reference.interval.by, params)
+        self._known: dict[Names, Array] = {}
 
     def averaged(self, over: Names, bootstrap: Bootstrap) -> Averaged:
         """Judge the predictions that are averaged over some columns."""
@@ -164,5 +166,7 @@ class Before:
         )
 
     def _predicted(self, over: Names) -> Array:
-        every = np.arange(self._rows.number)
-        return self._averaging.predict(self._scorer.score, over, every)
+        if over not in self._known:
+            every = np.arange(self._rows.number)
+            self._known[over] = self._averaging.predict(self._scorer.score, over, every)
+        return self._known[over]

@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from bootstrap import DECIMALS
+from bootstrap import DECIMALS, MANY, in_blocks
 from clinical.artefacts import Artefacts
 from clinical.card import LearningCurve, LearningPoint
 from clinical.environment import in_lambda
@@ -14,17 +14,17 @@ from clinical.verdict import Estimate
 from rows import Rows
 from stage import stage
 
-from retrain.encoding import encoder_of, table_of
-from retrain.families import on_one_thread, regressor_of
+from retrain.encoding import Matrix, encoded, table_of
+from retrain.families import family_of, on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
 # Fewer make no model that says anything, and no interval that holds what it should.
 FEWEST_TRAINING_ROWS = 10
 FEWEST_HELD_OUT_ROWS = 30
 LOWEST_PRIORITY = 19
+IN_MEMORY = 2**27  # bytes of the rows that draws are fitted on at once; fitting takes some times it
 DRAWN_AT_ONCE = 1_000_000  # squared errors in memory: 8 MB, whatever the data set's size
 
-type Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Squared = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 
@@ -35,12 +35,13 @@ def learning_curve(
 ) -> Measured:
     """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
     give_way()
-    encoder = encoder_of(params)
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
+    table = table_of(training)
+    encoder = family_of(chosen.hyperparameters or params.model, params).encoder(table)
     curve = measured(
-        (encoder.fit_transform(table_of(training)), training.target()),
-        (encoder.transform(table_of(held_out)), held_out.target()),
+        (encoded(encoder, table), training.target()),
+        (encoded(encoder, table_of(held_out)), held_out.target()),
         chosen,
         params,
     )
@@ -107,8 +108,10 @@ def squared_errors(
             model = regressor_of(hyperparameters, seeded).fit(features[drawn], target[drawn])
             squared[number, draw] = (model.predict(asked) - recorded) ** 2
 
-    # Trees are grown outside the interpreter's lock: each core that there is takes a draw.
-    with on_one_thread(), ThreadPoolExecutor(os.process_cpu_count()) as cores:
+    # Trees are grown outside the interpreter's lock: each core that there is takes a draw, where
+    # memory holds the rows of all draws at once.
+    at_once = max(1, min(os.process_cpu_count() or 1, IN_MEMORY // features.nbytes))
+    with on_one_thread(), ThreadPoolExecutor(at_once) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
     return squared
 
@@ -133,12 +136,17 @@ class Resampled:
     """
 
     def __init__(self, squared: Squared, params: Params) -> None:
-        """Take squared errors (sizes, draws, rows)."""
-        _, draws, rows = squared.shape
+        """Take squared errors (sizes, draws, rows); of many rows it is blocks that are drawn."""
+        sizes, draws, rows = squared.shape
         settings = params.evaluation
         tail = (1 - settings.confidence) / 2
         self._tails = [tail, 1 - tail]
         self._means = squared.mean(axis=(1, 2))
+        of_block = None  # how many rows each block has
+        if rows > MANY:
+            columns = np.vstack([squared.reshape(-1, rows), np.ones(rows)]).T
+            *summed, of_block = in_blocks(columns).T
+            squared, rows = np.reshape(summed, (sizes, draws, -1)), len(of_block)
         generator = np.random.default_rng(params.seed)
         at_once = max(1, DRAWN_AT_ONCE // rows)
         resampled = []
@@ -147,7 +155,8 @@ class Resampled:
             of_rows = generator.multinomial(rows, np.full(rows, 1 / rows), number) / rows
             of_draws = generator.multinomial(draws, np.full(draws, 1 / draws), number) / draws
             # How often each was drawn, as weights: for each resample, of each size.
-            resampled.append(np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T))
+            means = np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T)
+            resampled.append(means if of_block is None else means / (of_rows @ of_block))
         self._resampled = np.concatenate(resampled, axis=1)
 
     def rmse(self, size: int) -> Estimate:

@@ -1,6 +1,5 @@
 """Fit the model, and export the whole pipeline, encoding included, to one ONNX graph."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
 from clinical.kinds import Value
 from clinical.params import Params
-from clinical.recorded import Combination, Names
+from clinical.recorded import Combination
 from clinical.reference import Reference
 from clinical.registry import REFERENCE_PROPERTY
 from pydantic import TypeAdapter
@@ -16,14 +15,14 @@ from rows import Rows
 from sklearn.metrics import r2_score, root_mean_squared_error
 from stage import stage
 
-from retrain.averaging import Counting, as_combinations, counting, in_order_of
+from retrain.averaging import Counting, as_combinations, counting, counts_of, in_order_of
 from retrain.baseline import ridge_predictions
-from retrain.encoding import dumped, encoder_of, table_of
+from retrain.encoding import dumped, encoded, encoder_of, table_of
 from retrain.export import as_onnx
-from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
+from retrain.families import ENCODER, REGRESSOR, family_of, model_of, on_one_thread
 from retrain.grouped import groups_in, half_widths
 from retrain.intervals import (
-    Array,
+    LeftOut,
     chosen_by,
     conformal,
     differences,
@@ -47,26 +46,25 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
         artefacts.read(combined.combinations)
     )
-    features, target, asked = table_of(training), training.target(), table_of(held_out)
-    encoder = encoder_of(params).fit(features)
+    table, target, asked = table_of(training), training.target(), table_of(held_out)
     hyperparameters = chosen.hyperparameters or params.model
 
     family = family_of(hyperparameters, params)
-    model = model_of(family, encoder)
+    model = model_of(family, family.encoder(table))
+    features = encoded(model[ENCODER], table)
     counted = counting(recorded, training, params)
     with on_one_thread():
-        left_out = predicted_when_left_out(model, training, counted, params)
-        model.fit(features, target)
+        left_out = predicted_when_left_out(model, features, training, counted, params)
+        model[REGRESSOR].fit(features, target)
     family.settle(model[REGRESSOR])
-    served = np.clip(left_out[()], *params.scale)
-    baseline = ridge_predictions(
-        encoder.transform(features), target, encoder.transform(asked), params
-    )
+    recorded_of, served = target[left_out.rows], np.clip(left_out.scores[()], *params.scale)
+    del features  # as large as all that follows
+    baseline = ridge_predictions(encoder_of(params), table, target, asked, params)
     reference = artefacts.write_json(
         "reference.json",
         reference_of(training, recorded, counted, left_out, params),
     )
-    predictions: list[float] = model.predict(asked).tolist()
+    predictions: list[float] = model[REGRESSOR].predict(encoded(model[ENCODER], asked)).tolist()
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
         onnx=artefacts.write(
@@ -79,8 +77,8 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
         hyperparameters=hyperparameters,
         cross_validation=CrossScores(
             folds=params.intervals.folds,
-            rmse=float(root_mean_squared_error(target, served)),
-            r2=float(r2_score(target, served)),
+            rmse=float(root_mean_squared_error(recorded_of, served)),
+            r2=float(r2_score(recorded_of, served)),
         ),
     )
 
@@ -89,21 +87,23 @@ def reference_of(
     training: Rows,
     recorded: Sequence[Mapping[str, Value]],
     counted: Counting,
-    left_out: Mapping[Names, Array],
+    left_out: LeftOut,
     params: Params,
 ) -> Reference:
     """Gather what serving has to say around a score.
 
-    recorded: the combinations of the data set. left_out: scores (n,) of the training rows by models
-    that were not fitted on them, by the columns that were taken as unknown.
+    recorded: the combinations of the data set. left_out: training rows as models predict them that
+    were not fitted on them.
     """
-    residuals = {over: training.target() - scores for over, scores in left_out.items()}
-    by = chosen_by(residuals[()], training, params)
-    groups = groups_in(training, by, params) if by else None
+    target = training.target()[left_out.rows]
+    residuals = {over: target - scores for over, scores in left_out.scores.items()}
+    by = chosen_by(residuals[()], left_out.rows, training, params)
+    of_rows = groups_in(training, by, params).at(left_out.rows)
+    groups = of_rows if by else None
     intervals = {over: conformal(one, params, over, by, groups) for over, one in residuals.items()}
     together, later = params.roles.recorded_together, params.roles.known_after_treatment
     interval = intervals[later]  # treatments are compared before any of it is known
-    widths = half_widths(interval, groups or [()] * training.number)
+    widths = half_widths(interval, of_rows)
     return Reference(
         combinations=with_support(recorded, training, params),
         interval=intervals[()],
@@ -111,7 +111,7 @@ def reference_of(
         contract=params.contract_digest,
         known_later=()
         if set(later) <= set(together)
-        else counted(range(training.number)).combinations,
+        else counted(np.arange(training.number)).combinations,
         treatments=treatments(training, params),
         averaged=tuple(one for over, one in intervals.items() if over),
         differences=differences(residuals[later], widths, interval.half_width),
@@ -123,11 +123,11 @@ def with_support(
 ) -> tuple[Combination, ...]:
     """Count in how many training rows each recorded combination is."""
     columns = params.roles.recorded_together
-    counted = Counter(training.together(columns))
+    counted = counts_of(training.coded(columns))
     return as_combinations(
         columns,
         {
-            values: counted[values]
+            values: counted.get(values, 0)
             for one in recorded
             for values in [tuple(one[c] for c in columns)]
         },
@@ -141,7 +141,7 @@ def treatments(training: Rows, params: Params) -> tuple[Combination, ...]:
         return ()
     known = (*(name for name in together if name not in later), *params.compared)
     columns = tuple(dict.fromkeys(known))
-    counts = Counter(training.together(columns))
+    counts = counts_of(training.coded(columns))
     return as_combinations(
         columns, dict(sorted(counts.items(), key=lambda one: in_order_of(one[0])))
     )
@@ -152,8 +152,13 @@ def background(training: Rows, params: Params) -> tuple[dict[str, Value], ...]:
     drawn = pd.Series(range(training.number)).sample(
         min(params.explanations.background_rows, training.number), random_state=params.seed
     )
-    columns = {name: training.values(name) for name in params.features}
-    return tuple({name: values[row] for name, values in columns.items()} for row in drawn)
+    columns = [
+        [values[row] for row in drawn]
+        for values in (training.values(name) for name in params.features)
+    ]
+    return tuple(
+        dict(zip(params.features, values, strict=True)) for values in zip(*columns, strict=True)
+    )
 
 
 def provenance(validated: Validated, reference: Artefact, params: Params) -> dict[str, str]:

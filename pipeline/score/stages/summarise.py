@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from clinical import telemetry
 from clinical.artefacts import Artefact, Artefacts, canonical_json, sha256
 from clinical.errors import DatasetUnreadable
@@ -112,18 +111,19 @@ def described(scores: Sequence[Scores], params: Params) -> Described | None:
     """Describe the scores of parts, all of which have some; None where there are none."""
     if not scores:
         return None
-    bands = np.sum([one.counts for one in scores], axis=0)
-    number = int(bands.sum())
+    counts = tuple(map(sum, zip(*(one.counts for one in scores), strict=True)))
+    number = sum(counts)
     mean = math.fsum(one.sum for one in scores) / number
     squares = math.fsum(one.sum_of_squares for one in scores)
     variance = max(squares - number * mean**2, 0.0) / max(number - 1, 1)
     decimals = params.target.decimals + 2
-    edges = np.linspace(*params.scale, len(bands) + 1)
+    lowest, _ = params.scale
+    band = params.width / len(counts)
     return Described(
         mean=round(mean, decimals),
         std=round(math.sqrt(variance), decimals),
         min=min(one.min for one in scores if one.min is not None),
         max=max(one.max for one in scores if one.max is not None),
-        edges=tuple(round(edge, 9) for edge in edges.tolist()),
-        counts=tuple(bands.tolist()),
+        edges=tuple(round(lowest + place * band, 9) for place in range(len(counts) + 1)),
+        counts=counts,
     )

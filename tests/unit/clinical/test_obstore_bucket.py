@@ -1,11 +1,15 @@
 import os
+import random
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 
 import obstore
 import pytest
 from clinical.errors import PreconditionFailed, StorageDenied, StorageUnavailable
-from clinical.obstore_bucket import ObstoreBucket, s3_store
+from clinical.obstore_bucket import LARGE_BYTES, ObstoreBucket, s3_store
 from obstore import exceptions
 from snapshot_restore_py import get_after_restore
 
@@ -75,3 +79,76 @@ def test_serving_imports_no_boto3() -> None:
     imported = set(done.stdout.split())
     assert {"clinical.obstore_bucket", "obstore"} <= imported
     assert "boto3" not in imported
+
+
+CHUNK = LARGE_BYTES // 2
+
+
+class Slow:
+    """An S3 that hands out one chunk of an object a request, and then nothing more.
+
+    asked: from which byte on each request asked.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self.body, self.etag = body, '"one"'
+        self.asked: list[int] = []
+
+    async def get(self, _store: object, _key: str, *, options: dict[str, Any]) -> "Answer":
+        if options.get("if_match", self.etag) != self.etag:
+            raise exceptions.PreconditionError("changed")
+        start = options.get("range", {}).get("offset", 0)
+        self.asked.append(start)
+        return Answer(self.body[start:], {"e_tag": self.etag, "size": len(self.body)})
+
+
+@dataclass
+class Answer:
+    rest: bytes
+    meta: dict[str, Any]
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield self.rest[:CHUNK]
+        if len(self.rest) > CHUNK:
+            raise TimeoutError  # as the deadline does, wherever it finds the request
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    slow = Slow(random.Random(1).randbytes(5 * CHUNK + 7))  # noqa: S311 - no secret
+    monkeypatch.setattr(obstore, "get_async", slow.get)
+    return slow
+
+
+def test_a_large_object_is_read_on_where_the_time_was_up(store: ObstoreBucket, slow: Slow) -> None:
+    for _ in range(5):
+        with pytest.raises(StorageUnavailable, match="in time"):
+            store.within(60).get("model")
+
+    read = store.within(60).get("model")
+
+    assert (read.body, read.etag) == (slow.body, slow.etag)
+    assert slow.asked == [0, *(CHUNK * part for part in range(1, 6))]
+
+
+def test_an_object_that_changed_meanwhile_is_read_anew(store: ObstoreBucket, slow: Slow) -> None:
+    with pytest.raises(StorageUnavailable):
+        store.within(60).get("model")
+    slow.body, slow.etag = bytes(CHUNK), '"two"'
+    slow.body += bytes(CHUNK)
+
+    with pytest.raises(StorageUnavailable):
+        store.within(60).get("model")
+    read = store.within(60).get("model")
+
+    assert (read.body, read.etag) == (bytes(2 * CHUNK), '"two"')
+
+
+def test_another_object_takes_the_place_of_one_that_was_begun(
+    store: ObstoreBucket, slow: Slow
+) -> None:
+    for key in ("model", "other", "model"):
+        with pytest.raises(StorageUnavailable):
+            store.within(60).get(key)
+
+    assert slow.asked == [0, 0, 0]

@@ -76,6 +76,7 @@ def test_the_decisions_are_those_of_the_predecessor() -> None:
         "max_depth": 15,
         "min_samples_split": 5,
         "min_samples_leaf": 2,
+        "max_samples": 10_000,  # which the predecessor's thousand rows never were
     }
     assert decided.columns["Age"].told_range("Age") == "ages 18 to 79"
     assert decided.columns["Dosage_mg"].listed == (50, 100, 250, 500, 850)
@@ -538,6 +539,7 @@ def test_a_grid_is_every_combination_of_its_values() -> None:
         "max_depth": 10,
         "min_samples_split": 2,
         "min_samples_leaf": 1,
+        "max_samples": 10_000,
     }
 
 
@@ -583,6 +585,17 @@ def test_a_file_from_when_forests_were_the_only_family_says_the_same() -> None:
         assert read.tuning.candidates(name) == params().tuning.candidates(name)
 
 
+def test_a_file_from_before_max_samples_holds_forests_to_as_many_rows() -> None:
+    def before(tree: Any) -> None:
+        del tree["model"]["max_samples"]
+
+    def of_all(tree: Any) -> None:
+        tree["model"]["max_samples"] = None
+
+    assert parse_params(changed(before)).model == params().model
+    assert parse_params(changed(of_all)).model.model_dump()["max_samples"] is None
+
+
 def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
     def wrong(tree: Any) -> None:
         of_forests_alone(tree)
@@ -599,7 +612,7 @@ def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
         "model.n_estimators: must be at least 1; this is 0",
         (
             "tuning.grids.small.colour: there is no such key; random_forest has "
-            f"{forest.replace(' and', ',')}"
+            f"{forest.replace(' and', ',')}, max_samples"
         ),
         ("tuning.grids.full.min_samples_leaf.1: must be a whole number; this is the text 'two'"),
     ]

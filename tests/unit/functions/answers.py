@@ -115,6 +115,14 @@ def said(error: Any) -> bool:
     return error["type"] not in {"missing", "literal_error"}
 
 
+def drop_encoder(card: Any) -> None:
+    """Leave out of a card that preprocess wrote an encoder: it is made where a model is fitted.
+
+    It never was an answer to anybody: the encoding of a model is in its own graph.
+    """
+    card["lineage"]["stages"]["preprocess"]["wrote"].pop("encoder", None)
+
+
 def drop_subgroups_intervals(card: Any) -> None:
     """Take from a card the intervals that hold for all subgroups at once by now."""
     for group in card["subgroups"]:

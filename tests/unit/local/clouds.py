@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+from score.keys import OUT
 
 from local.machines import SCORE
-from local.scoring import OUT
 
 BEGAN = datetime(2026, 11, 26, 4, tzinfo=UTC)
 ARN = "arn:aws:states:us-east-1:000000000000:execution:score:one"
@@ -70,7 +70,7 @@ def scored(parts: tuple[bytes, ...] = PARTS, ending: str = ".csv", **changes: An
     s3 = boto3.client("s3")
     listed = []
     for number, body in enumerate(parts):
-        key = f"{OUT}/one/part-{number:05}{ending}"
+        key = f"{OUT}one/part-{number:05}{ending}"
         s3.put_object(Bucket="raw", Key=key, Body=body)
         listed.append({"key": key, "rows": 2, "bytes": len(body), "sha256": digest(body)})
     summary = {
@@ -80,7 +80,7 @@ def scored(parts: tuple[bytes, ...] = PARTS, ending: str = ".csv", **changes: An
             "version_id": "v1",
             "bytes": 40,
             "sha256": "0" * 64,
-            "format": "csv",
+            "format": ending.removeprefix("."),
         },
         "model_version": "v-0a1b2c3d",
         "model_skill": {"r2": 0.7427, "beats_average": True},
@@ -107,7 +107,7 @@ def scored(parts: tuple[bytes, ...] = PARTS, ending: str = ".csv", **changes: An
         **changes,
     }
     body = json.dumps(summary).encode()
-    key = f"{OUT}/one/summary.json"
+    key = f"{OUT}one/summary.json"
     s3.put_object(Bucket="raw", Key=key, Body=body)
     written = {"key": key, "sha256": digest(body)}
     return json.dumps({"decision": "scored", "summary": written})

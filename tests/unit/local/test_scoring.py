@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from rich.console import Console
 
@@ -70,7 +71,8 @@ def test_a_model_that_does_not_beat_the_average_is_said_to(patients: Path) -> No
 @pytest.mark.usefixtures("cloud")
 def test_gzipped_parts_are_one_gzipped_file(patients: Path, tmp_path: Path) -> None:
     zipped = tuple(map(gzip.compress, PARTS))
-    data = patients.rename(tmp_path / "PATIENTS.CSV.gz")
+    data = tmp_path / "PATIENTS.CSV.gz"
+    data.write_bytes(gzip.compress(patients.read_bytes()))
 
     run(clouds.stack(SUCCEEDED | {"output": clouds.scored(zipped, ".csv.gz")}), data)
 
@@ -104,7 +106,6 @@ def test_a_summary_of_other_bytes_is_not_believed(patients: Path) -> None:
 
 @pytest.mark.usefixtures("cloud")
 def test_several_parquet_parts_become_one_file_in_their_order(tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
     bodies = []
     for start in (0, 5000):
         file = tmp_path / f"{start}.parquet"
@@ -187,20 +188,18 @@ def test_without_a_file_its_use_is_told() -> None:
 def test_what_cannot_be_scored_is_told_before_anything_is_uploaded(
     patients: Path, tmp_path: Path
 ) -> None:
-    empty, workbook = tmp_path / "empty.csv", tmp_path / "trial.xlsx"
+    empty = tmp_path / "empty.csv"
     empty.write_bytes(b"")
-    workbook.write_bytes(b"PK")
 
     for data, out, said in (
         (tmp_path / "gone.csv", None, "gone.csv cannot be read: No such file"),
         (tmp_path, None, "cannot be read: Is a directory"),
         (empty, None, "empty.csv is empty"),
-        (workbook, None, "is not named as what can be scored.*save a workbook as CSV UTF-8"),
         (patients, tmp_path / "none" / "out.csv", "there is no folder"),
         (patients, tmp_path, r"is a folder.*OUT=.*/patients.scored.csv"),
         (patients, patients, "is the file to be scored, which stays as it is"),
         (patients, tmp_path / "x" / ".." / "patients.csv", "there is no folder"),
-        (patients, tmp_path / "out.csv.gz", "is to end in .csv, as patients.csv does"),
+        (patients, tmp_path / "out.csv.gz", "is to end in .csv: the result is of the same format"),
     ):
         with pytest.raises(CloudFailed, match=said):
             run(None, data, out)
@@ -215,20 +214,28 @@ def test_a_link_to_the_input_is_not_written_over(patients: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("name", "result"),
+    ("name", "beginning", "result"),
     [
-        ("patients.csv", "patients.scored.csv"),
-        ("PATIENTS.CSV", "PATIENTS.scored.CSV"),
-        ("a.b.csv.GZ", "a.b.scored.csv.GZ"),
-        ("trial.Parquet", "trial.scored.Parquet"),
+        ("patients.csv", b"id", "patients.scored.csv"),
+        ("PATIENTS.CSV", b"id", "PATIENTS.scored.CSV"),
+        ("a.b.csv.GZ", b"\x1f\x8b", "a.b.scored.csv.GZ"),
+        ("trial.Parquet", b"PAR1", "trial.scored.Parquet"),
+        ("trial.tsv", b"id", "trial.scored.tsv"),
+        ("trial", b"id", "trial.scored"),
+        ("trial.csv", b"\x1f\x8b", "trial.scored.csv.gz"),
+        ("trial.csv.gz", b"id", "trial.scored.csv"),
+        ("trial.gz", b"\x1f\x8b", "trial.scored.csv.gz"),
+        ("trial.dat", b"PAR1", "trial.scored.parquet"),
     ],
 )
-def test_a_result_is_named_after_its_file(name: str, result: str, tmp_path: Path) -> None:
+def test_a_result_is_named_after_its_file_and_by_its_true_format(
+    name: str, beginning: bytes, result: str, tmp_path: Path
+) -> None:
     data = tmp_path / name
-    data.write_bytes(b"x")
+    data.write_bytes(beginning)
 
     assert result_path(data, None) == tmp_path / result
-    assert result_path(data, tmp_path / "scored") == tmp_path / "scored"
+    assert result_path(data, tmp_path / "mine") == tmp_path / "mine"
 
 
 def test_how_a_file_was_split_is_in_the_history_once_its_first_task_is_done() -> None:

@@ -1,6 +1,6 @@
 import io
-import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -72,11 +72,12 @@ def test_another_file_than_the_newest_is_to_be_uploaded(large: Path, tmp_path: P
 
 def test_an_interrupted_upload_leaves_nothing_and_says_so(large: Path, cloud: Boto3Bucket) -> None:
     interrupts = iter([signal.SIGINT])
+    main = threading.get_ident()
 
     def interrupt(_: int) -> None:
         for once in interrupts:
-            os.kill(os.getpid(), once)
-        time.sleep(0.1)  # in which this thread uploads nothing more
+            signal.pthread_kill(main, once)
+        time.sleep(1)  # in which this thread uploads nothing more
 
     with pytest.raises(KeyboardInterrupt, match=r"large.csv is not uploaded, and no part of it is"):
         uploading.upload(clouds.stack(), large, told=interrupt)

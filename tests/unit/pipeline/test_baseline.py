@@ -25,6 +25,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from tests.studies import Json, study
 from tests.unit.conftest import smaller
@@ -43,7 +44,9 @@ GAPS = np.where(RANDOM.random((60, 3)) < 0.3, np.nan, NOISE)
 
 
 def predictions(training: Floats, target: Floats, held_out: Floats) -> Floats:
-    found = ridge_predictions(training, target, held_out, params())
+    encoder = FunctionTransformer(pd.DataFrame.to_numpy)
+    known, asked = (pd.DataFrame(rows) for rows in (training, held_out))
+    found = ridge_predictions(encoder, known, target, asked, params())
     assert found is not None
     return np.array(found)
 

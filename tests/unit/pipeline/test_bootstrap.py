@@ -136,3 +136,35 @@ def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.Mon
 
     assert in_parts == whole
     assert max(seen) == 1000
+
+
+@pytest.mark.parametrize(
+    ("figure", "columns"),
+    [(rmse, 1), (mae, 1), (mean, 1), (r2, 2), (skill, 2), (rmse_difference, 2)],
+)
+def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
+    figure: module.Figure, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
+    generator = np.random.default_rng(1)
+    rows = [generator.normal(one, one + 1, 1_250) for one in range(columns)]
+    by_rows = BOOTSTRAP.estimate(figure, *rows)
+    monkeypatch.setattr(module, "MANY", 400)
+    monkeypatch.setattr(module, "BLOCKS", 400)
+
+    by_blocks = BOOTSTRAP.estimate(figure, *rows)
+
+    assert by_blocks.value == by_rows.value
+    width = by_rows.high - by_rows.low
+    assert by_blocks.high - by_blocks.low == pytest.approx(width, rel=0.15)
+    assert by_blocks.low == pytest.approx(by_rows.low, abs=0.15 * width)
+    assert by_blocks != by_rows
+
+
+def test_up_to_a_number_the_rows_themselves_are_drawn() -> None:
+    rows = np.random.default_rng(1).normal(size=module.MANY)
+    few = Bootstrap(100, 0.95, 42)
+
+    assert few.estimate(rmse, rows) == few.estimate(rmse.of_rows, rows)
+    more = np.append(rows, 0.0)
+    assert few.estimate(rmse, more) != few.estimate(rmse.of_rows, more)

@@ -12,7 +12,7 @@ from clinical.params import Params, params
 from clinical.recorded import Names
 from model.scored import interval_around
 from retrain.averaging import Averaging, counting
-from retrain.encoding import encoder_of, table_of
+from retrain.encoding import encoded, fitted_encoder, table_of
 from retrain.families import family_of, model_of
 from retrain.intervals import by_table, conformal, predicted_when_left_out
 from retrain.stages.extract_combinations import valid_combinations
@@ -40,16 +40,19 @@ def coverage(seed: int, decisions: Params) -> Held:
     drawn = patients(1000, seed)
     parts = train_test_split(drawn, test_size=decisions.split.test_fraction, random_state=seed)
     training, held_out = (rows_with(part, decisions) for part in parts)
-    model = model_of(family_of(decisions.model, decisions), encoder_of(decisions))
+    table, target = table_of(training), training.target()
+    encoder = fitted_encoder(table, decisions)
+    features = encoded(encoder, table)
+    model = model_of(family_of(decisions.model, decisions), encoder)
     recorded = valid_combinations(rows_with(drawn, decisions), decisions)
     counted = counting(recorded, training, decisions)
-    left_out = predicted_when_left_out(model, training, counted, decisions)
-    model.fit(table_of(training), training.target())
-    averaged = Averaging(held_out, counted(range(training.number)), decisions)
+    left_out = predicted_when_left_out(model, features, training, counted, decisions)
+    model[-1].fit(features, target)
+    averaged = Averaging(held_out, counted(np.arange(training.number)), decisions)
     every = np.arange(held_out.number)
     held = {}
-    for over, scores in left_out.items():
-        interval = conformal(training.target() - scores, decisions, over)
+    for over, scores in left_out.scores.items():
+        interval = conformal(target - scores, decisions, over)
         predicted = averaged.predict(by_table(model), over, every)
         low, high = interval_around(predicted, interval.half_width, decisions)
         outcomes = held_out.target()

@@ -15,7 +15,7 @@ from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS, Registry
 from model.scorer import Columns
 from retrain.against import rows_new_to
-from retrain.grouped import groups_of
+from retrain.grouped import groups_in
 from retrain.importance import importances
 from retrain.stages.evaluate import compared, covered, evaluate, within
 from retrain.subgroups import subgroups
@@ -313,8 +313,8 @@ def test_a_group_of_few_rows_gets_no_figures() -> None:
 def test_bands_start_where_params_say() -> None:
     rows = rows_with(*(("Male", age) for age in (18, 34, 35, 49, 50, 64, 65, 79)))
 
-    assert groups_of(rows, "Age", params()) == [
-        band for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
+    assert list(groups_in(rows, ("Age",), params())) == [
+        (band,) for band in ("18-34", "35-49", "50-64", "65-79") for _ in range(2)
     ]
 
 
@@ -345,11 +345,11 @@ def test_bands_of_decimals_are_told_by_where_they_begin_and_what_they_are_under(
     )
     rows = rows_of("Dose\n0.5\n1.9\n2.0\n4\n", decisions)
 
-    assert groups_of(rows, "Dose", decisions) == [
-        "0.5 to under 2",
-        "0.5 to under 2",
-        "2 to 4",
-        "2 to 4",
+    assert list(groups_in(rows, ("Dose",), decisions)) == [
+        ("0.5 to under 2",),
+        ("0.5 to under 2",),
+        ("2 to 4",),
+        ("2 to 4",),
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, parse_params
 from retrain.averaging import counting
-from retrain.encoding import encoder_of, table_of
+from retrain.encoding import encoded, fitted_encoder, table_of
 from retrain.grouped import groups_in, half_widths
 from retrain.intervals import (
     chosen_by,
@@ -60,13 +60,16 @@ class Served:
 def served(seed: int, params: Params, grows: float) -> Served:
     training = rows_of(drawn(600, seed, grows), params)
     later = rows_of(drawn(20_000, seed + 1_000, grows), params)
-    model = Pipeline([("encoder", encoder_of(params)), ("line", LinearRegression())])
+    table, target = table_of(training), training.target()
+    encoder = fitted_encoder(table, params)
+    model = Pipeline([("encoder", encoder), ("line", LinearRegression())])
+    features = encoded(encoder, table)
     counted = counting([{}], training, params)
-    left_out = predicted_when_left_out(model, training, counted, params)[()]
-    residuals = training.target() - left_out
-    by = chosen_by(residuals, training, params)
+    left_out = predicted_when_left_out(model, features, training, counted, params)
+    residuals = target - left_out.scores[()]
+    by = chosen_by(residuals, left_out.rows, training, params)
     interval = conformal(residuals, params, by=by, groups=groups_in(training, by, params))
-    model.fit(table_of(training), training.target())
+    model[-1].fit(features, target)
     off = np.abs(model.predict(table_of(later)) - later.target())
     held = off <= half_widths(interval, groups_in(later, by, params))
     bands = [band for (band,) in groups_in(later, ("age",), params)]
@@ -114,7 +117,7 @@ def test_params_may_name_the_columns() -> None:
     training = rows_of(drawn(600, 1, 4), params)
     residuals = np.random.default_rng(2).normal(0, 1, 600)
 
-    by = chosen_by(residuals, training, params)
+    by = chosen_by(residuals, np.arange(600), training, params)
     interval = conformal(residuals, params, by=by, groups=groups_in(training, by, params))
 
     assert by == ("age", "arm")
@@ -129,7 +132,7 @@ def test_a_study_without_subgroups_has_no_groups_to_choose() -> None:
     training = rows_of(drawn(100, 1, 4), params)
     residuals = np.ones(100)
 
-    assert chosen_by(residuals, training, params) == ()
+    assert chosen_by(residuals, np.arange(100), training, params) == ()
     assert worst_undercoverage(residuals, (), None, {}, params)[0] == 0
 
 

@@ -243,6 +243,27 @@ def test_an_interval_is_the_bootstraps_of_rows_and_draws(few: Params) -> None:
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
 
 
+def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
+    few: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
+    squared = np.random.default_rng(6).normal(size=(2, 5, 1_250)) ** 2
+    of_rows = Resampled(squared, few)
+    monkeypatch.setattr(f"{measured.__module__}.MANY", 400)
+    monkeypatch.setattr("bootstrap.BLOCKS", 400)
+
+    of_blocks = Resampled(squared, few)
+
+    for rows, blocks in [
+        (of_rows.change(), of_blocks.change()),
+        (of_rows.rmse(1), of_blocks.rmse(1)),
+    ]:
+        assert blocks.value == rows.value
+        width = rows.high - rows.low
+        assert (blocks.low, blocks.high) == pytest.approx((rows.low, rows.high), abs=0.15 * width)
+    assert of_blocks.change() != of_rows.change()
+
+
 def test_what_the_curve_is_of_is_a_decision(
     bucket: Bucket,
     retrained: Retrained,

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from cells import as_meant, canonical
+from clinical.kinds import WholeNumber
 from clinical.params import Params, params
-from columns import dumped
+from columns import Column, dumped
 from rows import Rows
 from tables import read
 
@@ -112,3 +113,18 @@ def test_rows_that_differ_elsewhere_are_the_same_in_the_columns_that_they_share(
     shared = [name for name in older.columns if name != "Age"]
     assert older.digests(older.columns) != digests(ROWS[0])
     assert older.digests(shared) == as_kept(ROWS[0]).digests(shared)
+
+
+def test_rows_of_more_combinations_than_an_integer_counts_are_told_apart() -> None:
+    cells = [[f"{(row * (place + 3)) % 997}" for row in range(2_000)] for place in range(9)]
+    names = [f"level_{place}" for place in range(9)]
+    columns = {name: Column.of(of_rows) for name, of_rows in zip(names, cells, strict=True)}
+    kind = WholeNumber(kind="whole_number", min=0, max=1000)
+    decisions = params().model_copy(update={"columns": dict.fromkeys(names, kind)})
+
+    rows = Rows(dumped(columns), decisions)
+
+    assert 997 ** len(names) > 2**64
+    assert rows.together(names) == [tuple(map(int, row)) for row in zip(*cells, strict=True)]
+    distinct, codes = rows.coded(names)
+    assert len(distinct) == len(set(distinct)) == len(set(codes.tolist())) == 997

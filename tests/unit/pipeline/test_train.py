@@ -67,11 +67,12 @@ def test_every_row_is_predicted_by_a_model_that_was_not_fitted_on_it() -> None:
     counted = counting(valid_combinations(rows, params()), rows, params())
 
     predicted = predicted_when_left_out(
-        Pipeline([("forest", DummyRegressor())]), rows, counted, params()
+        Pipeline([("forest", DummyRegressor())]), np.zeros((10, 1)), rows, counted, params()
     )
 
-    assert set(predicted) == {(), *params().left_out}
-    for scores in predicted.values():
+    assert predicted.rows.tolist() == list(range(10))
+    assert set(predicted.scores) == {(), *params().left_out}
+    for scores in predicted.scores.values():
         for _, left_out in folds(params().intervals.folds, params()).split(target):
             expected = (target.sum() - target[left_out].sum()) / (10 - len(left_out))
             assert scores[left_out].tolist() == pytest.approx([expected] * len(left_out))
