@@ -20,6 +20,7 @@ from score.state import Details, FormatName, Part, Reading
 
 MOST_PARTS = 1_000  # whose results, and those of the map, a state of 256 KB holds
 MOST_PACKED = 256 * 1024 * 1024  # bytes of a file that is read from its beginning to its end
+MOST_UNPACKED = 2 * 1024 * 1024 * 1024  # bytes that one part scores in the time it has
 MOST_WIDE = 64 * 1024 * 1024  # bytes of a text that is held in memory, for its characters are wide
 
 
@@ -106,6 +107,7 @@ class GzippedCsv(Format):
         beginning, size = b"", 0
         for piece in unpacked(source.name, source.pieces()):
             size += len(piece)
+            check_size(source.name, size, MOST_UNPACKED, "a CSV within gzip")
             if texts.is_wide(beginning or piece):
                 check_size(source.name, size, MOST_WIDE, "UTF-16 or UTF-32 within gzip")
                 beginning += piece

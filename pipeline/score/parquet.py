@@ -206,7 +206,7 @@ def types_in(database: "DuckDBPyConnection", path: Path) -> dict[str, str]:
 
 
 def own_names(database: "DuckDBPyConnection", path: Path) -> list[str]:
-    """Give the names of a file's columns as it has them; DuckDB's differ by more than case."""
+    """Give the names of a file's columns as it has them; DuckDB renames some alike but for case."""
     asked = "SELECT name, num_children FROM parquet_schema(?)"
     (_, number), *rest = database.execute(asked, [str(path)]).fetchall()
     names, nodes = [], iter(rest)
@@ -266,12 +266,13 @@ def opened(name: str) -> Iterator["DuckDBPyConnection"]:
             with duckdb.connect(":memory:", config=settings) as database:
                 database.execute("SET TimeZone = 'UTC'")  # an instant has a day there
                 yield database
-        except duckdb.OutOfMemoryException as error:
+        # What DuckDB says may repeat a cell, so no cause goes along.
+        except duckdb.OutOfMemoryException:
             raise DatasetUnreadable(
                 f"{name} needs more memory than there is: write it with smaller row groups, or "
                 "save it as plain CSV UTF-8"
-            ) from error
+            ) from None
         except duckdb.Error as error:
             raise DatasetUnreadable(
                 f"{name} cannot be read as Parquet ({type(error).__name__}): is it whole?"
-            ) from error
+            ) from None

@@ -233,6 +233,7 @@ def test_a_card_that_cannot_be_read_is_told_so_and_once_read_is_kept(
         printed = capsys.readouterr().out
         assert function.predict(patient).status == 200
         assert function.get("/health").status == 200
+    monkeypatch.setattr("model.loader.CARD_SECONDS", RECOVERY_SECONDS)  # however busy it is here
     readable = function.get("/model")
     with proxy.failing(fault):
         kept = function.get("/model")

@@ -242,6 +242,15 @@ def test_gzip_that_is_large_is_refused(
         desk.answered(gzip.compress(text.encode()))
 
 
+def test_gzip_that_unpacks_to_too_much_is_refused(
+    desk: Desk, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "MOST_UNPACKED", 500)
+
+    with pytest.raises(DatasetUnreadable, match="is a CSV within gzip and has more than 500 bytes"):
+        desk.answered(gzip.compress(text.encode()))
+
+
 def test_what_unpacks_to_much_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "PIECE", 1000)
     packed = gzip.compress(bytes(100_000))

@@ -1,3 +1,4 @@
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -344,3 +345,12 @@ def test_what_duckdb_says_of_a_file_is_not_repeated(error: duckdb.Error, said: s
 
     assert str(refused.value).startswith(said)
     assert "MARKED" not in str(refused.value)
+
+
+def test_a_cell_that_duckdb_cannot_read_is_in_no_traceback(desk: Desk, written: Written) -> None:
+    body = written("*, 'MARKED\xe9' AS Note").replace("MARKED\xe9".encode(), b"MARKED\xff\xff")
+
+    with pytest.raises(DatasetUnreadable, match="cannot be read as Parquet") as refused:
+        desk.answered(body)
+
+    assert "MARKED" not in "".join(traceback.format_exception(refused.value, chain=True))

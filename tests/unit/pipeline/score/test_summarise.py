@@ -1,7 +1,12 @@
+import codecs
 import gzip
 import io
 import math
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +23,13 @@ from tests.unit.conftest import emf_lines
 from tests.unit.pipeline.score.conftest import NOWHERE, Desk
 
 MARKED = "MARKED"
+
+
+def as_parquet(text: str) -> bytes:
+    with TemporaryDirectory() as folder, duckdb.connect(":memory:") as database:
+        Path(folder, "file.csv").write_text(text, encoding="utf-8")
+        database.execute(f"COPY (FROM '{folder}/file.csv') TO '{folder}/file.parquet'")
+        return Path(folder, "file.parquet").read_bytes()
 
 
 @pytest.fixture
@@ -83,6 +95,30 @@ def test_a_summary_has_the_digests_of_the_input_and_of_every_part(
     assert summary["model_version"] == desk.champion.version
     assert summary["disclaimer"] == params().study.disclaimer
     assert summary["coverage"] == 0.9
+
+
+@pytest.mark.usefixtures("many_parts")
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a.csv", lambda text: text.encode()),
+        ("b.csv", lambda text: b"\xef\xbb\xbfsep=;\r\n" + text.replace(",", ";").encode()),
+        ("c.csv", lambda text: text.replace("\n", "\r").encode()),
+        ("d.txt", lambda text: codecs.BOM_UTF16_LE + text.replace(",", "\t").encode("utf-16-le")),
+        ("e.CSV.GZ", lambda text: gzip.compress(text.encode())),
+        ("f.parquet", as_parquet),
+    ],
+)
+def test_what_stages_hand_on_tells_parts_how_a_file_is_read(
+    desk: Desk, lines: list[str], name: str, written: Callable[[str], bytes]
+) -> None:
+    body = written("\n".join(lines[:41]))
+
+    scored = desk.scored(body, name)
+
+    assert scored.parts == desk.answered(body, name).parts
+    assert scored.summary["scored"] == 40
+    assert scored.summary["input"]["key"] == f"score/in/{name}"
 
 
 def test_where_nothing_is_scored_there_are_no_scores(desk: Desk, text: str) -> None:
