@@ -15,6 +15,7 @@ from bench.growth import (
     RETRAINING,
     SCORE_STATES,
     SCORING,
+    SPARE,
     Growth,
     growth,
     memory,
@@ -24,6 +25,7 @@ from bench.growth import (
 from tests.state_machine import definition, states
 from tests.unit.conftest import smaller
 
+DOCUMENT = Path(__file__).parents[3] / "docs/growth.md"
 STAGES = (*RETRAINING, *SCORING)
 
 
@@ -131,3 +133,14 @@ def test_the_drawing_has_every_stage_and_artefact_within_its_frame(
     assert set(ARTEFACTS) <= set(names)
     assert all(0 < float(one.attrib["cx"]) < width for one in dots)
     assert all(0 < float(one.attrib["cy"]) < height for one in dots)
+
+
+def test_what_was_measured_last_leaves_the_templates_functions_memory_to_spare() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*\| ([\d,]+) \| (\d+)% \|$", DOCUMENT.read_text(), re.MULTILINE
+    )
+
+    assert {name: int(size.replace(",", "")) for name, size, _ in rows} == {
+        one: memory(one) for one in STAGES
+    }
+    assert all(int(spare) >= 100 * SPARE for _, _, spare in rows)
