@@ -240,6 +240,8 @@ class Writer:
         self._reading = reading
         self._separator = reading.separator
         self._columns = columns
+        # Quoted for readers that tell from the first lines what quotes are: problems may come late.
+        self._names = [*map(self._quoted, columns[:-1]), f'"{columns[-1]}"']
 
     def written(self, lines: Lines, answers: Answers) -> str:
         """Give lines, each with its end, and their answers."""
@@ -254,7 +256,7 @@ class Writer:
         for place, row in lines.refitted.items():
             out[place] = self._refitted(row)
         for place in lines.headers:
-            out[place] = separator.join([out[place], *map(self._quoted, self._columns)])
+            out[place] = separator.join([out[place], *self._names])
         for place in lines.empty:
             if separator in out[place]:  # a line without a single one stays as it is
                 out[place] += separator * len(self._columns)

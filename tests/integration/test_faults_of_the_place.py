@@ -236,6 +236,7 @@ def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
 
     with begun(laptop, "retrain", TUNE="true") as retrain:
         wait_until(lambda: executions_run(laptop))
+        laptop.stack.cloud.save()  # else it could be killed before it has saved that there is one
         os.killpg(int((laptop.home / "cloud.pid").read_text()), signal.SIGKILL)
 
         assert retrain.ended() == 1
