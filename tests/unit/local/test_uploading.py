@@ -13,6 +13,7 @@ from local.cloud import CloudFailed
 from local.executions import to_upload
 from local.machines import RETRAIN, SCORE
 from local.uploading import PART_BYTES
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.local import clouds
 
 pytestmark = pytest.mark.usefixtures("cloud")
@@ -71,16 +72,25 @@ def test_another_file_than_the_newest_is_to_be_uploaded(large: Path, tmp_path: P
 
 
 def test_an_interrupted_upload_leaves_nothing_and_says_so(large: Path, cloud: Boto3Bucket) -> None:
-    interrupts = iter([signal.SIGINT])
+    interrupts, heard = iter([signal.SIGINT]), threading.Event()
     main = threading.get_ident()
+
+    def hear(*_: object) -> None:
+        heard.set()
+        raise KeyboardInterrupt
 
     def interrupt(_: int) -> None:
         for once in interrupts:
             signal.pthread_kill(main, once)
+        heard.wait(PATIENCE_SECONDS)
         time.sleep(1)  # in which this thread uploads nothing more
 
-    with pytest.raises(KeyboardInterrupt, match=r"large.csv is not uploaded, and no part of it is"):
-        uploading.upload(clouds.stack(), large, told=interrupt)
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        with pytest.raises(KeyboardInterrupt, match=r"large.csv is not uploaded, and no part of "):
+            uploading.upload(clouds.stack(), large, told=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert "Contents" not in cloud.client.list_objects_v2(Bucket="raw")
     assert "Uploads" not in cloud.client.list_multipart_uploads(Bucket="raw")
