@@ -210,7 +210,7 @@ def _interrupted(
     stack: Stack, since: float, machine: Machine, *, crashed: bool
 ) -> list[Interrupted]:
     found, named = [], set()
-    for listed in reversed(_listed(stack, machine)):
+    for listed in reversed(newest(stack, machine)):
         stopped = listed.get("stopDate")
         failed = listed["status"] == "FAILED" and stopped and stopped.timestamp() >= since
         if not failed and not crashed:
@@ -344,10 +344,12 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _executions(stack: Stack, machine: Machine = RETRAIN) -> list[str]:
-    return [execution["executionArn"] for execution in _listed(stack, machine)]
+    return [execution["executionArn"] for execution in newest(stack, machine)]
 
 
-def _listed(stack: Stack, machine: Machine = RETRAIN) -> list["ExecutionListItemTypeDef"]:
-    """List the last executions, the newest first."""
-    found = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=100)
-    return found["executions"]
+def newest(
+    stack: Stack, machine: Machine = RETRAIN, most: int = 100
+) -> list["ExecutionListItemTypeDef"]:
+    """List the last executions, the one that started last first, as AWS does and others may not."""
+    found = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=most)
+    return sorted(found["executions"], key=lambda one: one["startDate"], reverse=True)

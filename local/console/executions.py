@@ -29,6 +29,7 @@ DRAWING = {
 }
 SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
 SHOWN_TIMES = 8  # of a state that is entered once for each part
+LISTED = 50  # executions
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
 
 
@@ -195,11 +196,8 @@ def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - as NiceGUI has i
 
 def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
     """List the last executions, the newest first, as rows of the table."""
-    listed = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=50)[
-        "executions"
-    ]
     rows = []
-    for one in listed:
+    for one in executions.newest(stack, machine, LISTED):
         took = (one["stopDate"] - one["startDate"]).total_seconds() if "stopDate" in one else None
         rows.append(
             {

@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import app, ui
 from score.state import Summary
 
-from local import scoring
+from local import executions, scoring
 from local.cloud import CloudFailed
 from local.console import checks
 from local.console.executions import show_notes, show_report
@@ -127,9 +127,7 @@ def recent(stack: Stack, files: dict[str, str]) -> dict[str, str]:
 
     files: names of files that were looked up before, by execution; takes those looked up now.
     """
-    listed = stack.stepfunctions.list_executions(
-        stateMachineArn=SCORE.arn(stack), maxResults=LISTED
-    )["executions"]
+    listed = executions.newest(stack, SCORE, LISTED)
     for one in listed:
         arn = one["executionArn"]
         if arn not in files:

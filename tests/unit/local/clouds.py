@@ -31,7 +31,7 @@ class Machines:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def list_executions(self, **_: object) -> dict[str, Any]:
-        return {"executions": [{"executionArn": ARN}]}
+        return {"executions": [{"executionArn": ARN, "startDate": BEGAN}]}
 
     def describe_execution(self, **_: object) -> dict[str, Any]:
         (uploaded,) = self.s3.list_object_versions(Bucket="raw", Prefix=SCORE.folder)["Versions"]

@@ -150,7 +150,8 @@ class Interrupted:
         self._asked = asked
 
     def list_executions(self, stateMachineArn: str, **_: object) -> dict[str, Any]:  # noqa: N803
-        listed = {"executionArn": stateMachineArn, "status": "FAILED", "stopDate": BEGAN}
+        listed: dict[str, Any] = {"executionArn": stateMachineArn, "status": "FAILED"}
+        listed |= {"startDate": BEGAN, "stopDate": BEGAN}
         return {"executions": [listed] if stateMachineArn in self._asked else []}
 
     def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
