@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from uuid import uuid4
 
+from score.keys import IN
+
 from local.cloud import CloudFailed
 from local.stack import Stack
 
@@ -68,7 +70,7 @@ RETRAIN = Machine(
 )
 SCORE = Machine(
     name="score",
-    folder="score/in/",
+    folder=IN,
     member="score",
     output="score_state_machine_arn",
     does="scoring",

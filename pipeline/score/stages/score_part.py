@@ -5,7 +5,6 @@ from functools import lru_cache
 
 from clinical.artefacts import Artefacts, canonical_json, sha256
 from clinical.environment import environment
-from clinical.errors import DatasetUnreadable
 from clinical.obstore_bucket import s3_bucket
 from clinical.params import Params
 from clinical.registry import Champion
@@ -15,9 +14,10 @@ from stage import RawBucket, Run, stage
 from score.answering import Answering
 from score.keys import counts_key, part_key
 from score.known import format_named
+from score.planned import details_of
 from score.scoring import Scoring
 from score.source import Source
-from score.state import Details, Part, Plan, Scored, Written
+from score.state import Part, Plan, Scored, Written
 
 LOAD_SECONDS = 60.0  # for a model of some 100 MB
 IN_MEMORY = 64 * 1024 * 1024  # bytes of an answer; more go through a file
@@ -33,9 +33,7 @@ def score_part(  # noqa: PLR0913, PLR0917 - what is scored, by what, and where i
     params: Params,
 ) -> Scored:
     """Write a part with its answers; written again, it is the same bytes."""
-    if plan.details is None:
-        raise DatasetUnreadable("nothing was planned to be scored")
-    details = Details.model_validate_json(artefacts.read(plan.details))
+    details = details_of(plan, artefacts)
     source = Source(raw.bucket, plan.source, details.input.bytes)
     kind = format_named(details.input.format)
     scoring = Scoring(model_of(details.champion), decimal_commas=details.reading.decimal_commas)

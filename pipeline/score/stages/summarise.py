@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 from clinical import telemetry
 from clinical.artefacts import Artefact, Artefacts, canonical_json, sha256
-from clinical.errors import DatasetUnreadable
 from clinical.params import Params
 from pydantic import RootModel
 from stage import RawBucket, Run, stage
@@ -13,6 +12,7 @@ from violations import FIRST_ROWS, Violation
 from wording import counted
 
 from score.keys import counts_key, summary_key
+from score.planned import details_of
 from score.state import Counts, Described, Details, Plan, Scores, Skill, Summarised, Summary
 
 
@@ -30,9 +30,7 @@ def summarise(  # noqa: PLR0913, PLR0917 - what is added up, and where it goes
     params: Params,
 ) -> Summarised:
     """Write the summary, last of all: where it is, all parts are."""
-    if plan.details is None:
-        raise DatasetUnreadable("nothing was planned to be scored")
-    details = Details.model_validate_json(artefacts.read(plan.details))
+    details = details_of(plan, artefacts)
     counts = [
         Counts.model_validate_json(artefacts.bucket.get(counts_key(run.execution, number)).body)
         for number in range(parts.root)

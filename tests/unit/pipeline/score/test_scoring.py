@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -174,14 +175,7 @@ def test_intervals_go_by_groups_where_the_model_has_such(desk: Desk, rows: list[
         update={"interval": by_gender[0], "averaged": (by_gender[1],)}
     )
     reference.__dict__.pop("intervals", None)
-    model = Model(
-        bucket=desk.model.bucket,
-        champion=desk.model.champion,
-        scorer=desk.model.scorer,
-        reference=reference,
-        params=desk.model.params,
-        training_rows=desk.model.training_rows,
-    )
+    model = replace(desk.model, reference=reference)
 
     check_equals(model, [*rows[:50], *({**row, LATER: ""} for row in rows[:50])])
     found = answers(model, rows[:50])
@@ -193,14 +187,7 @@ def test_intervals_go_by_groups_where_the_model_has_such(desk: Desk, rows: list[
 def test_a_model_that_cannot_average_asks_for_what_is_left_out(desk: Desk, rows: list[Row]) -> None:
     reference = desk.model.reference.model_copy(update={"averaged": ()})
     reference.__dict__.pop("intervals", None)
-    model = Model(
-        bucket=desk.model.bucket,
-        champion=desk.model.champion,
-        scorer=desk.model.scorer,
-        reference=reference,
-        params=desk.model.params,
-        training_rows=desk.model.training_rows,
-    )
+    model = replace(desk.model, reference=reference)
 
     found = answers(model, [rows[0], {**rows[0], LATER: ""}])
 
