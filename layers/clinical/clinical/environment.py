@@ -16,6 +16,7 @@ class Environment(BaseModel):
     artifacts_bucket: str = Field(alias="ARTIFACTS_BUCKET", min_length=1)
     raw_bucket: str = Field(alias="RAW_BUCKET", default="")  # where a stage reads uploads
     state_machine_arn: str = Field(alias="STATE_MACHINE_ARN", default="")  # what is watched
+    api_log_group: str = Field(alias="API_LOG_GROUP", default="")  # of requests
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
 
 

@@ -230,6 +230,31 @@ class Gate(Frozen):
     max_lost_combinations: float = Field(ge=0, le=1)
 
 
+class FalseAlarms(Frozen):
+    """How often a run may alarm though nothing changed: a probability, for each of its alarms."""
+
+    drift: float = Field(default=0.001, gt=0, lt=0.1)
+    outcomes: float = Field(default=0.001, gt=0, lt=0.1)
+
+
+class Monitoring(Frozen):
+    """How the model that serves is watched.
+
+    window_days: whose requests are set beside the version's data, and whose outcomes are judged.
+    min_requests, min_outcomes: fewer tell nothing. sources: which predictions requests are.
+    simulations: of data without drift, from which probabilities are read. shown_days: of a
+    version's life, as the model page draws it.
+    """
+
+    window_days: int = Field(default=28, ge=1, le=365)
+    min_requests: int = Field(default=200, ge=50)
+    min_outcomes: int = Field(default=50, ge=20)
+    sources: tuple[Literal["predict", "batch", "score"], ...] = ("predict", "batch", "score")
+    false_alarms: FalseAlarms = Field(default_factory=FalseAlarms)
+    simulations: int = Field(default=20_000, ge=1000, le=1_000_000)
+    shown_days: int = Field(default=365, ge=7, le=3650)
+
+
 class Serving(Frozen):
     refresh_seconds: float = Field(gt=0)
     refresh_timeout_seconds: float = Field(gt=0)
@@ -258,6 +283,7 @@ class Params(Frozen):
     learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     gate: Gate
     serving: Serving
+    monitoring: Monitoring = Field(default_factory=Monitoring)
 
     # ---- What the columns are to the study ----
 
@@ -360,9 +386,9 @@ class Params(Frozen):
 
     @cached_property
     def pipeline_digest(self) -> str:
-        """The SHA-256 of all that can change a trained model: neither serving nor words."""
+        """The SHA-256 of all that can change a trained model, which words and serving cannot."""
         return _digest(
-            {**self.model_dump(mode="json", exclude={"study", "serving", "columns"})}
+            {**self.model_dump(mode="json", exclude={"study", "serving", "monitoring", "columns"})}
             | {"columns": self._computed_with(self.columns)}
         )
 

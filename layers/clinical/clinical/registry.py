@@ -4,6 +4,7 @@ models/<version>/<file>               v- and the start of the model's SHA-256
 models/<version>/<execution>/<file>   what the execution that made it found out about it
 models/<version>/manifest.json        written last: a version without it is not published
 models/<version>/learning_curve.json  an annex: written once, after the version was published
+models/<version>/monitoring.json      another: written anew by each run of the monitor
 models/champion.json                  the version that serves, who promoted it, and why
 models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
 
@@ -43,6 +44,7 @@ from clinical.verdict import Verdict
 MODEL = "model.onnx"
 REFERENCE = "reference.json"
 TRAINING_ROWS = "training_rows.json"
+POPULATION = "population.json"
 CARD = "card.json"
 LEARNING_CURVE = "learning_curve.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version

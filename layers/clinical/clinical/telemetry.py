@@ -51,6 +51,15 @@ class Metric(StrEnum):
     STAGE_DURATION = "StageDuration"
     SCORED_ROWS = "ScoredRows"
     REFUSED_ROWS = "RefusedRows"
+    MONITOR_RUNS = "MonitorRuns"
+    CAPTURED_PREDICTIONS = "CapturedPredictions"
+    DRIFTED = "Drifted"
+    DRIFT_P_VALUE = "DriftPValue"
+    DEGRADED = "Degraded"
+    RECORDED_OUTCOMES = "RecordedOutcomes"
+    LIVE_RMSE = "LiveRMSE"
+    LIVE_AVERAGE_RMSE = "LiveAverageRMSE"
+    LIVE_COVERAGE = "LiveCoverage"
 
 
 @cache
