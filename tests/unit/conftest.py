@@ -255,6 +255,17 @@ class Answer:
     text: str = field(repr=False)
     size: int = 0  # bytes of what Lambda is handed: JSON, which holds the body as a string
 
+    @property
+    def said(self) -> Any:
+        """The body without the names of its predictions, of which each is another."""
+        return without_ids(self.body)
+
+
+def without_ids(said: Any) -> Any:
+    if isinstance(said, dict):
+        return {name: without_ids(one) for name, one in said.items() if name != "prediction_id"}
+    return [without_ids(one) for one in said] if isinstance(said, list) else said
+
 
 @dataclass
 class Api:
