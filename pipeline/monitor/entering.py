@@ -102,7 +102,7 @@ def enter(captures: Captures, predictions: Iterable[Captured]) -> int:
         for one in predictions:
             by_day[one.predicted_at.date()].add(one)
         new = sum(enter_requests(captures, day, by_day[day]) for day in sorted(by_day))
-        captures.index(by_day)
+        captures.index()
     return new
 
 

@@ -10,8 +10,8 @@ import io
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import UTC, date, datetime
 
 from pydantic import Field, ValidationError
 
@@ -72,8 +72,9 @@ class Captures:
     def between(self, since: datetime, until: datetime) -> Iterator[Captured]:
         """Give each prediction that was made from `since` up to `until`, once, day by day."""
         seen = set[bytes]()
+        first, last = (one.astimezone(UTC).date() for one in (since, until))
         for day in self.days():
-            if not since.date() <= day <= until.date():
+            if not first <= day <= last:
                 continue
             for line in self.lines(day):
                 captured = Captured.of_line(line)
@@ -153,13 +154,17 @@ class Captures:
 
     # ---- Writing ----
 
-    def enter(self, day: date, entries: Mapping[str, Entry]) -> None:
-        """Have files count as a day's, in place of those that had their names."""
-        self._move(
-            _manifest_key(day),
-            Manifest(date=day),
-            lambda before: before.model_copy(update={"entries": {**before.entries, **entries}}),
-        )
+    def enter(self, day: date, entries: Mapping[str, Entry]) -> int:
+        """Have files count as a day's, unless its names are taken; say how many predictions do."""
+        new = dict[str, Entry]()
+
+        def entered(manifest: Manifest) -> Manifest:
+            new.clear()
+            new.update({name: one for name, one in entries.items() if name not in manifest.entries})
+            return manifest.model_copy(update={"entries": {**manifest.entries, **new}})
+
+        self._move(_manifest_key(day), Manifest(date=day), entered)
+        return sum(one.predictions for one in new.values())
 
     def replace(self, day: date, name: str, before: Entry | None, after: Entry) -> None:
         """Have a file count in the place of another; raises PreconditionFailed where it does not.
@@ -174,11 +179,15 @@ class Captures:
 
         self._move(_manifest_key(day), Manifest(date=day), replaced)
 
-    def index(self, days: Iterable[date]) -> None:
-        """Have the index know each prediction of some days: their manifests say so when it does."""
+    def index(self) -> None:
+        """Have the index know every prediction: the manifest of its day says so when it does.
+
+        All days are looked at: whoever entered a file may have been killed before it was indexed.
+        """
         lines: dict[str, set[bytes]] = defaultdict(set)
         done: dict[date, set[str]] = {}
-        for day in sorted(set(days)):
+        days = self.days()
+        for day in days:
             entries = self.manifest(day).not_indexed
             for name, entry in entries.items():
                 where = f" {day} {name}\n".encode()
@@ -187,9 +196,8 @@ class Captures:
                     lines[one[0]].add(one.encode() + where)
             if entries:
                 done[day] = {entry.sha256 for entry in entries.values()}
-        oldest = min(self.days(), default=date.min)
         for digit in sorted(lines):
-            self._add_to_index(digit, lines.pop(digit), oldest)
+            self._add_to_index(digit, lines.pop(digit), days[0])
         for day, digests in done.items():
             self._move(_manifest_key(day), Manifest(date=day), _indexing(digests))
 
