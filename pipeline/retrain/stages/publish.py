@@ -4,7 +4,15 @@ from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
 from clinical.reference import Reference
-from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, version_name
+from clinical.registry import (
+    CARD,
+    CARD_TEXT,
+    MODEL,
+    REFERENCE,
+    TRAINING_ROWS,
+    Registry,
+    version_name,
+)
 from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
@@ -56,7 +64,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "evaluation.json": evaluation,
             "lineage.json": lineage,
             CARD: canonical_json(card),
-            "card.md": markdown(card).encode(),
+            CARD_TEXT: markdown(card).encode(),
             "report.html": render(card, params).encode(),
         },
         evaluated.verdict,
