@@ -1,1 +1,1 @@
-"""Looks, day by day, at what became of the model that serves: monitor.asl.json orders the stages."""
+"""Looks at what became of the model that serves: monitor.asl.json orders the stages."""

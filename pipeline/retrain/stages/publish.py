@@ -8,6 +8,7 @@ from clinical.registry import (
     CARD,
     CARD_TEXT,
     MODEL,
+    POPULATION,
     REFERENCE,
     TRAINING_ROWS,
     Registry,
@@ -59,6 +60,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "model.joblib": artefacts.read(trained.model),
             REFERENCE: reference,
             TRAINING_ROWS: artefacts.read(preprocessed.training_rows),
+            **({POPULATION: artefacts.read(trained.population)} if trained.population else {}),
         },
         {
             "evaluation.json": evaluation,
