@@ -113,6 +113,14 @@ def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, floa
     line.flush_metrics()
 
 
+def count_monitor_run() -> None:
+    """Count a run of the monitor, as an EMF line of its own that has the service alone."""
+    with single_metric(
+        name=Metric.MONITOR_RUNS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
+    ):
+        pass
+
+
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
     """Add to a count of the invocation's line, and facts that belong to it."""
     metrics().add_metric(metric, MetricUnit.Count, count)
