@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -245,6 +246,15 @@ def load_function(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def routes_of(module: ModuleType) -> set[tuple[str, str]]:
+    """Every route of a function: its method, and its path as API Gateway has it."""
+    app = module.app
+    return {
+        (route.method, re.sub(r"<(\w+)>", r"{\1}", route.path))
+        for route in (*app._static_routes, *app._dynamic_routes)
+    }
 
 
 @dataclass
