@@ -80,7 +80,7 @@ def show_drift(drift: Drift, console: Console) -> None:
     for heading in ("column", "requests", "moved the most", "p-value", "PSI"):
         table.add_column(heading)
     for one in told:
-        name = escape(" averaged over ".join((one.column, *one.over)[:1]) + _over(one))
+        name = escape(f"{one.column}{_over(one)}")
         table.add_row(
             f"[bold yellow]{name}[/]" if one.drifted else name,
             f"{one.rows:,}",
