@@ -129,12 +129,13 @@ SHIFTS = {
 }
 
 
-def simulate(
-    stack: Stack, days: int, shift: str, at: int | None, console: Console
+def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is looked at
+    stack: Stack, days: int, shift: str, at: int | None, console: Console, daily: int = DAILY
 ) -> list[Simulated]:
     """Simulate days that end with yesterday, and print what the monitor found on each.
 
     shift: what changes, by a name of SHIFTS, from the day `at` on; half-way unless given.
+    daily: how many of the last days the monitor looks at one by one; before, it does so weekly.
     Raises CloudFailed where that cannot be done.
     """
     at = days // 2 if at is None else at
@@ -159,7 +160,7 @@ def simulate(
     console.print(f"Answered {requests:,} requests in {time.monotonic() - began:.0f} s.")
     told = hand_in(stack, drawn, ids, SHIFTS[shift])
     console.print(f"Handed in {told:,} outcomes, as {FILE}.")
-    looked_at = [day for day in drawn if is_looked_at(day.number, days)]
+    looked_at = [day for day in drawn if is_looked_at(day.number, days, daily)]
     if len(looked_at) < days:
         console.print(f"The monitor runs every week at first, and daily on the last {DAILY} days.")
     found = list(watch(stack, looked_at, console))
@@ -210,10 +211,10 @@ def today() -> datetime:
     return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def is_looked_at(number: int, days: int) -> bool:
+def is_looked_at(number: int, days: int, daily: int = DAILY) -> bool:
     """Whether the monitor runs at the end of a day, of those from 1 on."""
     left = days - number
-    return left < DAILY or (left - DAILY + 1) % WEEK == 0
+    return left < daily or (left - daily + 1) % WEEK == 0
 
 
 # ── What is drawn ───────────────────────────────────────────────────────────────────────────────

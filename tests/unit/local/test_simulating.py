@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +63,7 @@ def test_the_youngest_stay_away_where_patients_are_older() -> None:
 
 def came(shift: str) -> list[float]:
     """What comes of patients, less what the truth says without noise and before it is clipped."""
-    draw = Random(1)
+    draw = Random(1)  # noqa: S311 - no secret
     left = []
     for one in patients(shift):
         treats = list(TRUTH.TREATMENTS[one["Condition"]])
@@ -90,7 +91,7 @@ def test_outcomes_vary_as_they_are_said_to() -> None:
 
 def test_the_best_drug_is_the_worst_where_effects_are_reversed() -> None:
     by_drug: dict[str, list[float]] = {}
-    draw = Random(1)
+    draw = Random(1)  # noqa: S311 - no secret
     for one in patients("reversed_effects"):
         if one["Condition"] == "Hypertension":
             outcome = simulating.outcome_of(one, SHIFTS["reversed_effects"], draw, shifted=True)
@@ -102,7 +103,7 @@ def test_the_best_drug_is_the_worst_where_effects_are_reversed() -> None:
 
 def test_what_comes_of_a_patient_is_of_the_range() -> None:
     low, high = params().scale
-    draw = Random(1)
+    draw = Random(1)  # noqa: S311 - no secret
 
     outcomes = {
         simulating.outcome_of(one, SHIFTS["noisier"], draw, shifted=True)
@@ -141,7 +142,7 @@ def test_the_monitor_looks_at_the_last_weeks_daily_and_before_weekly(days: int) 
     daily = [number for number in looked_at if number > days - simulating.DAILY]
     assert daily == list(range(max(1, days - simulating.DAILY + 1), days + 1))
     weekly = looked_at[: -len(daily)]
-    assert all(after - before == 7 for before, after in zip(weekly, weekly[1:], strict=False))
+    assert all(after - before == 7 for before, after in pairwise(weekly))
     assert len(weekly) == (days - len(daily)) // 7
 
 
