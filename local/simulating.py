@@ -22,7 +22,8 @@ from types import ModuleType
 from typing import Any
 
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.monitored import Monitored
+from clinical.monitored import MONITORING, Monitored
+from clinical.outcomes import GATHERED, RECEIVED
 from clinical.params import params
 from clinical.registry import Champion, Registry
 from rich.console import Console
@@ -374,9 +375,10 @@ def forget(stack: Stack) -> None:
         if not key.startswith(KEPT):
             stack.s3.delete_object(Bucket=artefacts, Key=key)
     for key in keys(stack, artefacts, "models/v-"):
-        if key.endswith("/monitoring.json"):
+        if key.endswith(f"/{MONITORING}"):
             stack.s3.delete_object(Bucket=artefacts, Key=key)
-    for key in keys(stack, artefacts, "outcomes/received/"):
+    stack.s3.delete_object(Bucket=artefacts, Key=GATHERED)  # which is made again of what is left
+    for key in keys(stack, artefacts, RECEIVED):
         body = stack.s3.get_object(Bucket=artefacts, Key=key)["Body"].read()
         if json.loads(body.partition(b"\n")[0])["told_by"] == FILE:
             stack.s3.delete_object(Bucket=artefacts, Key=key)
