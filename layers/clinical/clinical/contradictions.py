@@ -25,6 +25,10 @@ OF_ANSWERS = frozenset(
         "assignment",
     }
 )
+# Keys that what is said of an outcome, or of a prediction later, has beside the target's.
+OF_OUTCOMES = frozenset(
+    {"observed_at", "received_at", "predicted_at", "features", "source", "outcome"}
+)
 OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
 MOST_KNOWN_LATER = 3  # each choice of them has an interval of its own
 LISTS = ("treatment", "recorded_together", "known_after_treatment")
@@ -99,6 +103,9 @@ def _names(parts: Parts) -> Iterator[Contradiction]:
     target = [parts.target.column] if parts.target else []
     for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
         reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        yield Contradiction(("schema", name), reason)
+    for name in {*target} & parts.columns.keys() & OF_OUTCOMES:
+        reason = f"every outcome has a key {name} beside it: rename the column, in the data too"
         yield Contradiction(("schema", name), reason)
     if len(identifiers) > 1:
         reason = f"{' and '.join(identifiers)} are identifiers; there can be one"
