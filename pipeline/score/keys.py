@@ -1,9 +1,10 @@
-"""Where files that are scored, and their answers, lie in the raw bucket."""
+"""Where files that are scored, and their answers, lie in the raw bucket; and what stays of them."""
 
 from score.state import FormatName
 
 IN = "score/in/"
 OUT = "score/out/"
+MARKERS = "captures/scored/"  # in the artefacts bucket
 
 
 def part_key(execution: str, number: int, format_name: FormatName) -> str:
@@ -18,3 +19,13 @@ def summary_key(execution: str) -> str:
 def counts_key(execution: str, number: int) -> str:
     """Name what became of a part's rows, in the artefacts bucket."""
     return f"runs/{execution}/score_part/{number:05}.json"
+
+
+def predictions_key(execution: str, number: int) -> str:
+    """Name what was predicted for a part's rows, in the artefacts bucket."""
+    return f"runs/{execution}/score_part/{number:05}.npz"
+
+
+def marker_key(execution: str) -> str:
+    """Name what says that a file was scored, to the stage that captures its predictions."""
+    return f"{MARKERS}{execution}.json"

@@ -51,6 +51,14 @@ class StorageUnavailable(ClinicalError):
     """When S3 does not answer as it should; retrying can help."""
 
 
+class LogUnavailable(ClinicalError):
+    """When CloudWatch does not hand out the API's log as it should; retrying can help."""
+
+
+class LogUnreadable(ClinicalError):
+    """When the API's log is not there, may not be read, or is not handed out whole."""
+
+
 class VersionConflict(ClinicalError):
     """When a model version is already published with other bytes."""
 
