@@ -22,7 +22,7 @@ from clinical.population import Levels, Population
 from levels import levels_of, levels_of_scores, places_of, places_of_numbers
 from model.scored import interval_around
 from monitor.chance import deals_for, joint
-from monitor.degraded import MOST_TESTS, Errors, tests_of
+from monitor.degraded import MOST_TESTS, Errors, outcome_tests
 from monitor.drift import LARGE, drift_of
 from monitor.requests import Counted, Tally
 from retrain.encoding import as_table, encoded
@@ -345,7 +345,7 @@ def tested(live: Errors, serving: Serving, level: float, seed: list[int]) -> boo
     generator = np.random.default_rng(seed)
     average = serving.population.average
     coverage = decisions.intervals.coverage
-    tests = tests_of(live, serving.left_out, coverage, average, generator, most, ())
+    tests = outcome_tests(live, serving.left_out, coverage, average, generator, most, ())
     return (joint([test.p_value for test in tests]) or 0.0) < level
 
 

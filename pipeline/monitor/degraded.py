@@ -110,7 +110,7 @@ def observed_of(
     tests = tuple(
         test
         for place, (over, (live, left_out, coverage)) in enumerate(compared.items())
-        for test in tests_of(
+        for test in outcome_tests(
             live,
             left_out,
             coverage,
@@ -144,7 +144,7 @@ def observed_of(
 # ---- Tests ----
 
 
-def tests_of(  # noqa: PLR0913, PLR0917 - what errors are compared by
+def outcome_tests(  # noqa: PLR0913, PLR0917 - what errors are compared by
     live: Errors,
     left_out: Errors,
     coverage: float,
