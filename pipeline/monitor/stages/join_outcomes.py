@@ -22,7 +22,7 @@ LOOKED_BACK = timedelta(days=92)  # on predictions without an outcome, beside th
 
 
 @stage(cached=False)  # outcomes and captures are not among its inputs
-def outcomes(
+def join_outcomes(
     begun: Begun,
     raw: RawBucket,
     artefacts: Artefacts,
