@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from local.cloud import CloudFailed
-from local.machines import RETRAIN, Machine
+from local.machines import RETRAIN, UploadMachine
 from local.stack import Stack
 
 MEGABYTE = 1_000_000
@@ -43,7 +43,7 @@ def unheard(_: int) -> None:
 def upload(
     stack: Stack,
     path: Path,
-    machine: Machine = RETRAIN,
+    machine: UploadMachine = RETRAIN,
     told: Told = unheard,
     name: str | None = None,
 ) -> Uploaded:
@@ -94,7 +94,9 @@ def shown(path: Path, console: Console) -> Iterator[Told]:
     console.print(f"Uploaded {escape(path.name)}: {megabytes(size)} in {took:.1f} s.")
 
 
-def on_terminal(stack: Stack, path: Path, console: Console, machine: Machine = RETRAIN) -> Uploaded:
+def on_terminal(
+    stack: Stack, path: Path, console: Console, machine: UploadMachine = RETRAIN
+) -> Uploaded:
     """Upload a file, and show how far that is."""
     with shown(path, console) as told:
         return upload(stack, path, machine, told)

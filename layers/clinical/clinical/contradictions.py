@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 # Keys that answers have anyway, beside the identifier's and the target's.
 OF_ANSWERS = frozenset(
     {
-        *("interval", "support", "missing", "model_version", "skill", "disclaimer"),
+        *("prediction_id", "interval", "support", "missing"),
+        *("model_version", "skill", "disclaimer"),
         *("base_value", "contributions", "explained_by", "standard_errors"),
         *("averaged_over", "treatment", "treatments", "reference", "win_probability"),
         "assignment",
     }
 )
+# Keys that the log has beside what a compared treatment is called.
+OF_COMPARED = frozenset({"prediction_id", "interval"})
 OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
 MOST_KNOWN_LATER = 3  # each choice of them has an interval of its own
 LISTS = ("treatment", "recorded_together", "known_after_treatment")
@@ -99,6 +102,12 @@ def _names(parts: Parts) -> Iterator[Contradiction]:
     target = [parts.target.column] if parts.target else []
     for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
         reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        yield Contradiction(("schema", name), reason)
+    treatment = parts.roles.treatment if parts.roles else ()
+    for name in {*treatment} & parts.columns.keys() & OF_COMPARED:
+        reason = (
+            f"every treatment that is compared has a key {name}: rename the column, in the data too"
+        )
         yield Contradiction(("schema", name), reason)
     if len(identifiers) > 1:
         reason = f"{' and '.join(identifiers)} are identifiers; there can be one"

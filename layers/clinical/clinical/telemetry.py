@@ -4,9 +4,10 @@ Nothing here ever sees an identifier of a patient: callers hand over features an
 requests, and an exception is logged by its type and its frames, never by its message.
 """
 
+import json
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from http import HTTPStatus
@@ -18,8 +19,13 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 if TYPE_CHECKING:
     from clinical.registry import Champion
 
+LINE_BYTES = 128 * 1024  # of which CloudWatch would take twice as many in one event
+ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, ids
+
 # The template names another for the stack of another study.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
+
+_further: list[dict[str, object]] = []  # facts that wait for lines of their own
 
 
 class Metric(StrEnum):
@@ -131,6 +137,48 @@ def note(**properties: object) -> None:
     """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
     for name, value in properties.items():
         metrics().add_metadata(name, value)
+
+
+def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> None:
+    """Add facts about rows to the invocation's line, and what it has no room for to further ones.
+
+    facts_of: gives the facts about some of so many rows, as properties of a line.
+    """
+    first, *others = pieces(number, facts_of)
+    note(**first)
+    _further.extend(others)
+
+
+def pieces(
+    number: int, facts_of: Callable[[slice], dict[str, object]]
+) -> Iterator[dict[str, object]]:
+    """Cut facts about rows into pieces, each of which fits into a line, or is about one row."""
+    waiting = [(0, number)]
+    while waiting:
+        start, stop = waiting.pop()
+        facts = facts_of(slice(start, stop))
+        times, rows = -(-len(as_line(facts)) // (LINE_BYTES - ROOM)), stop - start
+        if times <= 1 or rows <= 1:
+            yield facts
+            continue
+        each = -(-rows // times)
+        starts = range(start, stop, each)
+        waiting += [(one, min(one + each, stop)) for one in reversed(starts)]
+
+
+def write_further_lines(**properties: object) -> None:
+    """Write the lines that facts about rows need beside the invocation's own, if any.
+
+    properties: of each of them, by which it is known to belong there.
+    """
+    lines, _further[:] = list(_further), []
+    for facts in lines:
+        print(as_line({**properties, **facts}), flush=True)  # noqa: T201 - as metrics are
+
+
+def as_line(facts: dict[str, object]) -> str:
+    """Write facts as metrics are written: JSON of as many bytes as characters."""
+    return json.dumps(facts, separators=(",", ":"))
 
 
 def record_request(
