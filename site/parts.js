@@ -7,6 +7,9 @@ export const between = ({ low, high }, write) => `${write(low)} to ${write(high)
 /** Write an estimate with its interval; what has too few rows has none. */
 export const estimated = (one, write) => (one ? `${write(one.value)} (${between(one, write)})` : "too few rows");
 export const hint = (sentence) => make("p", { className: "hint" }, sentence);
+/** Fold a table away under its name. */
+export const opened = (name, headings, rows) =>
+  make("details", {}, make("summary", {}, name), table(headings, rows));
 
 /** Make a table; of each row the first cell is its heading. */
 export function table(headings, rows) {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from clinical.monitored import Monitoring
 from clinical.params import params
 from playwright.sync_api import Page, Route
 
@@ -49,6 +50,7 @@ class Study:
     answer: dict[str, Any] = field(default_factory=dict)
     width: float = 0.1  # of an interval's half, of the range
     checked: bool = True  # whether its card has all that this release finds out
+    monitoring: Monitoring | None = None
     treatments: list[dict[str, Any]] = field(default_factory=list)  # where no combinations say
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -99,7 +101,8 @@ class Study:
                 "importances": [
                     {"feature": one["name"], "mean": 1 / (n + 1) - 0.1, "std": 0.01}
                     for n, one in enumerate(self.asked_fields)
-                ]
+                ],
+                "monitoring": cards.dumped(self.monitoring),
             }
         if path == "compare":
             return self.compared(sent) | common
