@@ -7,11 +7,12 @@ a quarter of an hour.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bootstrap import Bootstrap, rmse
@@ -21,13 +22,14 @@ from clinical.population import Levels, Population
 from levels import levels_of, levels_of_scores, places_of, places_of_numbers
 from model.scored import interval_around
 from monitor.chance import deals_for, joint
-from monitor.degraded import MOST_TESTS, Errors, tests_of
+from monitor.degraded import MOST_TESTS, Errors, outcome_tests
 from monitor.drift import LARGE, drift_of
 from monitor.requests import Counted, Tally
 from retrain.encoding import as_table, encoded
 from retrain.families import ENCODER, REGRESSOR, family_of, model_of
 from retrain.folds import folds
 from retrain.intervals import conformal
+from simultaneous import wilson
 from sklearn.base import clone
 
 from bench.markdown import table
@@ -44,11 +46,16 @@ A_DAY = 50
 OUTCOMES_A_DAY = 10
 YEAR = 365
 NOMINAL = 0.01  # of a window or of a set of outcomes by itself
+DEALS = 2_000  # at most, of a set of outcomes at that level: the stage has ten times as many
 PROCESSES = 2
+YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 100, 100
+POWER_SIZES, POWER_SETS = (50, 100, 200, 500), 5
+BESIDE = "## MAPIE beside it"  # from where on the command leaves the document as it is
 RIDGE = {"family": "ridge", "alpha": 30.0}  # fitted six times a reference: a forest takes minutes
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
+type Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 type Codes = dict[str, Which]
 
 
@@ -63,7 +70,7 @@ class World:
     """
 
     params: Params
-    distinct: dict[str, list[tuple[Value, ...]]]
+    distinct: Mapping[str, Sequence[tuple[Value, ...]]]
     codes: Codes
     features: np.ndarray[tuple[int, ...], np.dtype[np.floating]]
     recorded: Array
@@ -207,9 +214,7 @@ def counted(serving: Serving, rows: Which) -> Counted:
     """Count a window of patients, as the stage counts predictions."""
     there = world()
     features = {
-        name: np.bincount(
-            places[there.codes[name][rows]], minlength=_levels(serving, name) + 1
-        )
+        name: np.bincount(places[there.codes[name][rows]], minlength=_levels(serving, name) + 1)
         for name, places in serving.places.items()
     }
     scores = np.bincount(
@@ -250,14 +255,355 @@ def clean_windows(number: int) -> list[list[bool]]:
     return told
 
 
-def days_until_drift(
-    serving: Serving, days: int, a_day: int, draw: Callable[[int], Which], least: int
-) -> int | None:
-    """Tell on which day an alarm goes off, the first being 1; None where none does.
+def alarmed_days(serving: Serving, drawn: Table, from_day: int, decisions: Params) -> Iterator[int]:
+    """Tell on which days an alarm goes off, of those from `from_day` on.
 
-    draw: gives a day's patients, by its number. Each is looked back on for a window of days.
+    drawn: patients (days, a day). Each day looks back on the window of days that ends with it.
     """
-    window = world().params.monitoring.window_days
-    decisions = watching(least, params().monitoring.false_alarms.drift)
-    drawn: list[Which] = [draw(day) for day in range(-window, 0)] if least == 0 else []
-    raise NotImplementedError
+    window = decisions.monitoring.window_days
+    before = {
+        key: np.vstack([np.zeros((1, one.shape[1]), np.int64), one.cumsum(axis=0)])
+        for key, one in counted_by_day(serving, drawn).items()
+    }
+    for day in range(from_day, len(drawn)):
+        first = max(0, day + 1 - window)
+        found = {key: one[day + 1] - one[first] for key, one in before.items()}
+        scores = found.pop("")
+        requests = drawn[first : day + 1].size
+        of_window = Counted(requests, requests, found, {(): scores}, Tally())
+        if drift_of(of_window, serving.population, decisions).drifted:
+            yield day
+
+
+def counted_by_day(serving: Serving, drawn: Table) -> dict[str, Table]:
+    """Count patients (days, a day) by day and level; scores are under no name."""
+    there = world()
+    days = np.arange(len(drawn))[:, np.newaxis]
+    of_scores = places_of_numbers(serving.scores, serving.predicted[drawn.ravel()])
+    places = {
+        name: (of_codes[there.codes[name][drawn]], _levels(serving, name) + 1)
+        for name, of_codes in serving.places.items()
+    } | {"": (of_scores.reshape(drawn.shape), len(serving.scores.names) + 1)}
+    return {
+        name: np.bincount((days * width + of_rows).ravel(), minlength=len(drawn) * width).reshape(
+            len(drawn), width
+        )
+        for name, (of_rows, width) in places.items()
+    }
+
+
+def clean_year(task: tuple[int, int]) -> bool:
+    """Tell whether any day of a clean year alarms: of a reference, and so many requests a day."""
+    number, a_day = task
+    drawn = np.random.default_rng([SEED, number, 2, a_day]).integers(0, POOL, (YEAR, a_day))
+    decisions = world().params
+    first = -(-decisions.monitoring.min_requests // a_day) - 1
+    return any(True for _ in alarmed_days(served_from(number), drawn, first, decisions))
+
+
+SHIFTS: dict[str, Callable[[World], Array]] = {
+    "a drug twice as often": lambda there: 1.0 + _says(there, "Drug_Name", "Sertraline"),
+    "ages five years older": lambda there: 1.0 - _says(there, "Age", *range(18, 23)),
+    "high doses half as often": lambda there: 1 - 0.5 * _says(there, "Dosage_mg", 500, 850),
+}
+
+
+def _says(there: World, name: str, *values: Value) -> Array:
+    said = np.array([one[0] in values for one in there.distinct[name]])
+    return np.asarray(said[there.codes[name]], np.float64)
+
+
+def delay(task: tuple[int, int, str]) -> tuple[int | None, bool]:
+    """Tell how many days after a shift an alarm goes off, and whether a window of it has a PSI.
+
+    The shift follows clean days as many as are looked back on. None where 56 days do not find it.
+    """
+    number, a_day, shift = task
+    there, decisions = world(), world().params
+    generator = np.random.default_rng([SEED, number, 3, a_day])
+    window = decisions.monitoring.window_days
+    clean = generator.integers(0, POOL, (window, a_day))
+    weights = np.cumsum(SHIFTS[shift](there))
+    shifted = np.searchsorted(weights, generator.random((2 * window, a_day)) * weights[-1])
+    serving = served_from(number)
+    drawn = np.vstack([clean, shifted])
+    found = next(alarmed_days(serving, drawn, window, decisions), None)
+    by_itself = drift_of(counted(serving, shifted[:window].ravel()), serving.population, decisions)
+    return (
+        None if found is None else found + 1 - window,
+        any((one.psi or 0) >= LARGE for one in by_itself.columns),
+    )
+
+
+# ---- Outcomes ----
+
+
+def tested(live: Errors, serving: Serving, level: float, seed: list[int]) -> bool:
+    """Tell whether outcomes alarm, as the stage tests them."""
+    decisions = world().params
+    most = deals_for(DEALS, MOST_TESTS, level)
+    generator = np.random.default_rng(seed)
+    average = serving.population.average
+    coverage = decisions.intervals.coverage
+    tests = outcome_tests(live, serving.left_out, coverage, average, generator, most, ())
+    return (joint([test.p_value for test in tests]) or 0.0) < level
+
+
+def naively(live: Errors, serving: Serving) -> list[bool]:
+    """Tell what simple rules say of outcomes, in the order of `NAIVE`."""
+    of_verdict = Bootstrap(500, 0.95, SEED).estimate(rmse, serving.held_out.errors)
+    missed = live.missed.mean() > 1 - world().params.intervals.coverage
+    return [float(rmse(live.errors)) > of_verdict.high, bool(missed)]
+
+
+NAIVE = ("RMSE above the verdict's interval", "coverage under 90 %")
+
+
+def _noisy(generator: np.random.Generator, signal: Array, noise: float) -> Array:
+    found = signal + generator.normal(0, noise, len(signal))
+    return np.round(np.clip(found, *world().params.scale), 1)
+
+
+# What is recorded of patients, by what is different.
+OUTCOMES: dict[str, Callable[[np.random.Generator, Which], Array]] = {
+    "nothing": lambda _, rows: world().recorded[rows],
+    "noise 0.7 → 1.0": lambda generator, rows: _noisy(generator, world().signal[rows], 1.0),
+    "drug effects reversed": lambda generator, rows: _noisy(
+        generator, world().signal[rows] - 2 * world().effect[rows], NOISE
+    ),
+    "0.3 points less": lambda generator, rows: _noisy(generator, world().signal[rows] - 0.3, NOISE),
+}
+
+
+def judged(task: tuple[int, str, tuple[int, ...], int]) -> list[list[bool]]:
+    """Tell of sets of outcomes of each size whether they alarm, and whether simple rules would."""
+    number, what, sizes, sets = task
+    serving = served_from(number)
+    generator = np.random.default_rng([SEED, number, 4, *what.encode()])
+    told = []
+    for size in sizes:
+        for one in range(sets):
+            rows = generator.integers(0, POOL, size)
+            recorded = OUTCOMES[what](generator, rows)
+            live = _came(rows, recorded, serving.predicted, serving.low, serving.high)
+            alarms = tested(live, serving, NOMINAL, [SEED, number, one])
+            told.append([alarms, *naively(live, serving)])
+    return told
+
+
+def clean_year_of_outcomes(number: int) -> bool:
+    """Tell whether any day of a year alarms though predictions are as good as they were."""
+    serving, decisions = served_from(number), world().params
+    generator = np.random.default_rng([SEED, number, 5])
+    rows = generator.integers(0, POOL, YEAR * OUTCOMES_A_DAY)
+    every = _came(rows, world().recorded[rows], serving.predicted, serving.low, serving.high)
+    window = decisions.monitoring.window_days
+    level = decisions.monitoring.false_alarms.outcomes
+    first = -(-decisions.monitoring.min_outcomes // OUTCOMES_A_DAY)
+    for day in range(first, YEAR + 1):
+        some = slice(max(0, day - window) * OUTCOMES_A_DAY, day * OUTCOMES_A_DAY)
+        live = Errors(every.predicted[some], every.recorded[some], every.missed[some])
+        if tested(live, serving, level, [SEED, day]):
+            return True
+    return False
+
+
+# ---- The document ----
+
+
+@dataclass
+class Found:
+    """What was simulated so far: of each task, in its order."""
+
+    windows: list[list[list[bool]]] | None = None
+    years: dict[int, list[bool]] | None = None
+    delays: dict[str, list[tuple[int | None, bool]]] | None = None
+    sets: dict[str, list[list[list[bool]]]] | None = None
+    years_of_outcomes: list[bool] | None = None
+
+
+def share(told: Sequence[bool] | np.ndarray[Any, np.dtype[np.bool_]]) -> str:
+    return f"{np.mean(told):.1%}"
+
+
+def between(told: list[bool]) -> str:
+    """Give a rate with its interval of 95 %: Wilson's."""
+    found = wilson(float(np.mean(told)), len(told), 1.96)
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
+
+
+def document(found: Found) -> Iterator[str]:
+    """Write the tables as Markdown, as far as they are there."""
+    decisions = params().monitoring
+    alarm = decisions.false_alarms
+    yield "# How often monitoring alarms, and how soon\n"
+    yield (
+        "`make bench-monitoring` wrote all of this but the last section. Patients are those of "
+        f"data/generate.py: for each of {REFERENCES} references, {DATA:,} were drawn anew, a model "
+        f"(ridge) was fitted on {DATA - HELD_OUT} of them, and windows were drawn from the same "
+        "population. They were judged by the functions that the monitor's stages call. Requests "
+        "are seven features and the score; rates are joint, of all of them.\n"
+    )
+    if found.windows:
+        yield from _windows(found.windows)
+    if found.years:
+        yield "## Drift: a clean year\n"
+        yield (
+            f"Each day looks back on {decisions.window_days} days, from the first with "
+            f"{decisions.min_requests} requests on, and alarms at {alarm.drift:.1%}. How many "
+            "years of which nothing changed had any alarm, with the interval of 95 %.\n"
+        )
+        yield from table(
+            ("requests a day", "years with an alarm", "years"),
+            *((a_day, between(told), len(told)) for a_day, told in found.years.items()),
+        )
+    if found.delays:
+        yield from _delays(found.delays)
+    if found.sets:
+        yield from _sets(found.sets)
+    if found.years_of_outcomes:
+        yield "## Outcomes: a clean year\n"
+        yield (
+            f"{OUTCOMES_A_DAY} outcomes a day, {decisions.window_days} days looked back on, from "
+            f"the first with {decisions.min_outcomes} outcomes on, at {alarm.outcomes:.1%} a day.\n"
+        )
+        yield from table(
+            ("outcomes a day", "years with an alarm", "years"),
+            (
+                OUTCOMES_A_DAY,
+                between(found.years_of_outcomes),
+                len(found.years_of_outcomes),
+            ),
+        )
+
+
+def _windows(windows: list[list[list[bool]]]) -> Iterator[str]:
+    told = np.array(windows).reshape(len(windows), len(SIZES), WINDOWS, 2)
+    yield "## Drift: one clean window\n"
+    yield (
+        f"How often a window alarms in which nothing changed, at a nominal {NOMINAL:.0%}: of "
+        f"{told[:, 0, :, 0].size:,} windows each, so that 1 % is uncertain by 0.4 points. Beside "
+        f"it, how often any feature's population stability index is {LARGE} or more, which the "
+        "usual rule calls a large shift, and which alarms nobody here.\n"
+    )
+    yield from table(
+        ("requests", "alarms", f"any PSI ≥ {LARGE}", "windows"),
+        *(
+            (f"{size:,}", share(told[:, place, :, 0]), share(told[:, place, :, 1]), f"{number:,}")
+            for place, size in enumerate(SIZES)
+            for number in [told[:, place, :, 0].size]
+        ),
+    )
+
+
+def _delays(delays: dict[str, list[tuple[int | None, bool]]]) -> Iterator[str]:
+    yield "## Drift: how soon a shift is found\n"
+    yield (
+        f"{A_DAY} requests a day, 28 of which days are clean before the shift. The median is of "
+        "all, found or not. The last column: how often any PSI of the first 28 shifted days is "
+        f"{LARGE} or more.\n"
+    )
+    yield from table(
+        ("shift", "days, median", "within 28 days", "within 56 days", f"any PSI ≥ {LARGE}", "runs"),
+        *(
+            (
+                shift,
+                "over 56" if median > 56 else f"{median:.0f}",  # noqa: PLR2004
+                share(days <= 28),  # noqa: PLR2004
+                share(days <= 56),  # noqa: PLR2004
+                share([index for _, index in told]),
+                len(told),
+            )
+            for shift, told in delays.items()
+            for days in [np.array([day or np.inf for day, _ in told])]
+            for median in [float(np.median(days))]
+        ),
+    )
+
+
+def _sets(sets: dict[str, list[list[list[bool]]]]) -> Iterator[str]:
+    clean = np.array(sets["nothing"]).reshape(-1, len(SIZES), WINDOWS, 1 + len(NAIVE))
+    yield "## Outcomes: one set in which nothing changed\n"
+    yield (
+        f"How often outcomes alarm though predictions are as good as they were, at a nominal "
+        f"{NOMINAL:.0%} for all four tests jointly; and how often simple rules would.\n"
+    )
+    yield from table(
+        ("outcomes", "alarms", *NAIVE, "sets"),
+        *(
+            (
+                f"{size:,}",
+                *(share(clean[:, place, :, one]) for one in range(1 + len(NAIVE))),
+                number,
+            )
+            for place, size in enumerate(SIZES)
+            for number in [f"{clean[:, place, :, 0].size:,}"]
+        ),
+    )
+    others = {what: told for what, told in sets.items() if what != "nothing"}
+    if not others:
+        return
+    yield "## Outcomes: how often a change is found\n"
+    yield f"Likewise, at {NOMINAL:.0%}.\n"
+    yield from table(
+        ("change", *(f"{size} outcomes" for size in POWER_SIZES), "sets"),
+        *(
+            (
+                what,
+                *(share(alarms[:, place, :]) for place in range(len(POWER_SIZES))),
+                alarms[:, 0, :].size,
+            )
+            for what, told in others.items()
+            for alarms in [
+                np.array(told).reshape(-1, len(POWER_SIZES), POWER_SETS, 1 + len(NAIVE))[..., 0]
+            ]
+        ),
+    )
+
+
+def write(found: Found) -> None:
+    """Write the document, and leave what was measured beside it."""
+    before = WRITTEN.read_text(encoding="utf-8") if WRITTEN.exists() else ""
+    beside = before[before.index(BESIDE) :] if BESIDE in before else ""
+    WRITTEN.write_text("\n".join([*document(found), beside]).rstrip() + "\n", encoding="utf-8")
+
+
+def main(scale: float) -> None:
+    """Simulate, and write the tables as they come; scale: of the repetitions, 1 for all."""
+
+    def some(number: int) -> range:
+        return range(max(2, round(scale * number)))
+
+    world()  # once, for all processes
+    found = Found()
+    with get_context("fork").Pool(PROCESSES, os.nice, (5,)) as pool:
+        found.windows = pool.map(clean_windows, some(REFERENCES), chunksize=4)
+        write(found)
+        found.sets = {
+            "nothing": pool.map(
+                judged, [(one, "nothing", SIZES, WINDOWS) for one in some(REFERENCES)], chunksize=4
+            )
+        }
+        write(found)
+        found.years = {A_DAY: pool.map(clean_year, [(one, A_DAY) for one in some(YEARS)], 4)}
+        write(found)
+        found.years_of_outcomes = pool.map(clean_year_of_outcomes, some(YEARS), 4)
+        write(found)
+        found.delays = {
+            shift: pool.map(delay, [(one, A_DAY, shift) for one in some(DELAYS)], 4)
+            for shift in SHIFTS
+        }
+        write(found)
+        for what in [one for one in OUTCOMES if one != "nothing"]:
+            tasks = [(one, what, POWER_SIZES, POWER_SETS) for one in some(POWER_REFERENCES)]
+            found.sets[what] = pool.map(judged, tasks, 4)
+        write(found)
+        for a_day in (10, 200):
+            tasks_of_years = [(one, a_day) for one in some(YEARS_OF_OTHERS)]
+            found.years[a_day] = pool.map(clean_year, tasks_of_years, 4)
+        write(found)
+    print("\n".join(document(found)))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)

@@ -46,7 +46,7 @@ class Machine:
 
     def asked(self, said: dict[str, Any]) -> str:
         """Name what an execution was started for, by its input."""
-        return f"what ended at {said['until']}" if "until" in said else "what came so far"
+        return f"up to {said['until']}" if "until" in said else "up to now"
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ MONITOR = Machine(
     does="monitoring",
     takes_reasons=False,
 )
+OUTCOMES = "outcomes/"  # of the uploads' bucket, where they wait for the monitor's next run
 STARTED_BY_UPLOADS = (RETRAIN, SCORE)
 MACHINES = {machine.name: machine for machine in (RETRAIN, SCORE, MONITOR)}
 

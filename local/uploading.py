@@ -54,8 +54,12 @@ def upload(
     Raises CloudFailed where it cannot be read or S3 refuses it, and KeyboardInterrupt, with what
     became of it, where somebody interrupts it: nothing half-uploaded is left in either case.
     """
+    return put(stack, path, machine.key(name or path.name), told)
+
+
+def put(stack: Stack, path: Path, key: str, told: Told = unheard) -> Uploaded:
+    """Upload a file under a key of the bucket of uploads; raises as `upload` does."""
     size_of(path)
-    key = machine.key(name or path.name)
     s3 = stack.new_s3()
     written: list[str] = []
 

@@ -37,7 +37,9 @@ def until_asked(asked: JsonValue, now: datetime) -> datetime | None:
             until = datetime.fromisoformat(said)
             begins = until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InputInvalid(f"until is neither a day nor a time in ISO 8601. {WHAT_MAY_BE}") from error
+        raise InputInvalid(
+            f"until is neither a day nor a time in ISO 8601. {WHAT_MAY_BE}"
+        ) from error
     if begins > now:
         raise InputInvalid(f"until is in the future. {WHAT_MAY_BE}")
     if begins.year < FIRST_YEAR:

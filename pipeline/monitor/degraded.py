@@ -15,7 +15,7 @@ import numpy as np
 from bootstrap import mean, rmse, rmse_difference
 from calibration import calibration
 from clinical.captured import Captured
-from clinical.monitored import Observed, OutcomeTest, Selection
+from clinical.monitored import Observed, OutcomeTest, Selection, TestName
 from clinical.params import Params
 from clinical.population import LeftOut, Population
 from clinical.recorded import Names
@@ -110,7 +110,7 @@ def observed_of(
     tests = tuple(
         test
         for place, (over, (live, left_out, coverage)) in enumerate(compared.items())
-        for test in tests_of(
+        for test in outcome_tests(
             live,
             left_out,
             coverage,
@@ -144,7 +144,7 @@ def observed_of(
 # ---- Tests ----
 
 
-def tests_of(  # noqa: PLR0913, PLR0917 - what errors are compared by
+def outcome_tests(  # noqa: PLR0913, PLR0917 - what errors are compared by
     live: Errors,
     left_out: Errors,
     coverage: float,
@@ -160,37 +160,41 @@ def tests_of(  # noqa: PLR0913, PLR0917 - what errors are compared by
     """
     squared, of_left_out = live.errors**2, left_out.errors**2
     before = f" before {' and '.join(over)} was known" if over else ""
+    outcomes, rows = f"{len(live):,} outcomes{before}", f"{len(left_out):,} left-out rows"
     made = [
-        OutcomeTest(
-            name="squared_error",
-            p_value=mean_p_value(of_left_out, squared, generator, most),
-            says=f"Its RMSE on {len(live):,} outcomes{before} is {_root(squared):.2f}, and was "
-            f"{_root(of_left_out):.2f} on {len(left_out):,} left-out rows.",
+        _test(
+            "squared_error",
+            mean_p_value(of_left_out, squared, generator, most),
+            f"RMSE {_root(squared):.2f} on {outcomes}, after {_root(of_left_out):.2f} on {rows}",
         ),
-        OutcomeTest(
-            name="mean_error",
-            p_value=welch(left_out.errors, live.errors),
-            says=f"Its mean error on {len(live):,} outcomes{before} is {live.errors.mean():+.2f}, "
-            f"and was {left_out.errors.mean():+.2f} on {len(left_out):,} left-out rows.",
+        _test(
+            "mean_error",
+            welch(left_out.errors, live.errors),
+            f"Mean error {live.errors.mean():+.2f} on {outcomes}, after "
+            f"{left_out.errors.mean():+.2f} on {rows}",
         ),
-        OutcomeTest(
-            name="interval_misses",
-            p_value=misses_p_value(live.missed, len(left_out), coverage),
-            says=f"{live.missed.mean():.0%} of its intervals{before} missed what was recorded, and "
-            f"{1 - coverage:.0%} should.",
+        _test(
+            "interval_misses",
+            misses_p_value(live.missed, len(left_out), coverage),
+            f"Of {outcomes}, {100 * live.missed.mean():.0f} % lie outside their interval, where "
+            f"{100 * (1 - coverage):.0f} % should",
         ),
     ]
     if average is not None:
         lost, of_then = live.less_average(average), left_out.less_average(average)
         made.append(
-            OutcomeTest(
-                name="against_average",
-                p_value=mean_p_value(of_then, lost, generator, most) if lost.mean() >= 0 else 1.0,
-                says=f"Its RMSE on {len(live):,} outcomes{before} is {_root(squared):.2f}, and "
-                f"that of the plain average {_root((average - live.recorded) ** 2):.2f}.",
+            _test(
+                "against_average",
+                mean_p_value(of_then, lost, generator, most) if lost.mean() >= 0 else 1.0,
+                f"RMSE {_root(squared):.2f} on {outcomes}, beside "
+                f"{_root((average - live.recorded) ** 2):.2f} of the plain average",
             )
         )
     return made
+
+
+def _test(name: TestName, p_value: float, found: str) -> OutcomeTest:
+    return OutcomeTest(name=name, p_value=p_value, says=f"{found} ({p_in_words(p_value)}).")
 
 
 def welch(left_out: Array, live: Array) -> float:
@@ -315,12 +319,16 @@ def says(observed: Observed, population: Population | None, params: Params) -> s
             f"{observed.rmse.value:.2f}, beside {observed.average_rmse.value:.2f} of the plain "
             f"average ({p_in_words(observed.p_value)})."
         )
-    alone = [
+    by = [
         test
         for test in observed.tests
         if (joint([test.p_value] * len(observed.tests)) or 0.0) < observed.alarm_level
     ]
-    return " ".join(test.says for test in alone)
+    is_average = any(test.name == "against_average" for test in by)
+    what = "worse than its verdict promised" + (
+        ", and no better than the plain average" if is_average else ""
+    )
+    return f"On {number} it does {what}. {' '.join(test.says for test in by)}"
 
 
 def _root(squared: Array) -> float:

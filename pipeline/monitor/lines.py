@@ -21,6 +21,8 @@ SOURCES: dict[str, Source] = {
     "POST /predict/batch": "batch",
     "POST /compare": "compare",
 }
+# What a line may come to that is not as the API writes it.
+WRONG = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class LineUnreadable(ValueError):
@@ -36,11 +38,9 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
         return []
     try:
         line = json.loads(message)
-        if not isinstance(line, dict):
-            raise TypeError("a list, or a word")
         read = _compared if "compared" in line else _answered
         return list(read(line, SOURCES[line["route"]], at, params))
-    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+    except WRONG as error:
         raise LineUnreadable(type(error).__name__) from error
 
 

@@ -102,7 +102,7 @@ class Log:
 
     def _pages(self, within: "Within", most: int) -> Iterator[tuple[list[Line], bool]]:
         """Give the lines of each page, and whether it is said to be the last."""
-        token: dict[str, str] = {}
+        token: Token = {}
         while True:
             with _asking_for(self.group):
                 answer = self.client.filter_log_events(
@@ -126,7 +126,13 @@ def _within(start: int, end: int) -> Within:
     return {"startTime": start, "endTime": end - 1}
 
 
-def _token_of(answer: "FilterLogEventsResponseTypeDef") -> dict[str, str]:
+class Token(TypedDict):
+    """Where the next page begins; empty for the first."""
+
+    nextToken: NotRequired[str]
+
+
+def _token_of(answer: "FilterLogEventsResponseTypeDef") -> Token:
     token = answer.get("nextToken")
     return {"nextToken": token} if token else {}
 

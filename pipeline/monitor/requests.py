@@ -75,8 +75,7 @@ def counted(
     scores = {one.over: one for one in population.scores}
     found.features = {name: np.zeros(len(one.names) + 1, np.int64) for name, one in levels.items()}
     found.scores = {over: np.zeros(len(one.names) + 1, np.int64) for over, one in scores.items()}
-    of_sources = (one for one in captures if one.source in params.monitoring.sources)
-    for batch in batched(asked_once(of_sources), AT_ONCE, strict=False):
+    for batch in batched(asked(captures, params), AT_ONCE, strict=False):
         found.requests += len(batch)
         for name, one in levels.items():
             found.features[name] += counted_levels(batch, one, params)
@@ -88,6 +87,11 @@ def counted(
         found.overall.add(one.score for one in ours if not one.averaged_over)
         add_groups(found.groups, ours, params)
     return found
+
+
+def asked(captures: Iterable[Captured], params: Params) -> Iterator[Captured]:
+    """Give the predictions that count as requests: of the sources that params.yaml names, once."""
+    return asked_once(one for one in captures if one.source in params.monitoring.sources)
 
 
 def asked_once(captures: Iterable[Captured]) -> Iterator[Captured]:

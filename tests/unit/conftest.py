@@ -314,6 +314,11 @@ def dropdown_api(store: ObstoreBucket, context: Context) -> Api:
     return Api(load_function("dropdown"), context)
 
 
+@pytest.fixture
+def outcomes_api(store: ObstoreBucket, context: Context) -> Api:
+    return Api(load_function("outcomes"), context)
+
+
 def emf_lines(printed: str) -> list[dict[str, Any]]:
     """The EMF lines among what was printed."""
     return [

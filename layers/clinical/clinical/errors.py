@@ -91,6 +91,18 @@ class ModelUnavailable(ClinicalError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class RecordsUnavailable(ClinicalError):
+    """When what was captured or told cannot be read or kept: why, and when to ask again."""
+
+    def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PredictionUnknown(ClinicalError):
+    """When no capture holds a prediction of an id."""
+
+
 class BodyTooLarge(ClinicalError):
     """When a request's body is larger than the API reads."""
 

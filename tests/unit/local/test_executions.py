@@ -185,7 +185,7 @@ def test_what_was_interrupted_is_started_again_by_the_machine_that_it_was_of() -
     assert rescored.told == "The execution of-score was interrupted; scoring score/in/b.csv again"
     assert watched.machine is MONITOR
     assert watched.asked == {"until": "2026-10-31"}
-    assert watched.told.endswith("monitoring what ended at 2026-10-31 again")
+    assert watched.told.endswith("monitoring up to 2026-10-31 again")
 
 
 @pytest.mark.usefixtures("cloud")

@@ -1,16 +1,18 @@
 """A model that serves, and what the stages before found out about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
 import pytest
 from clinical.artefacts import Artefacts, Bucket
 from clinical.monitored import Monitored
+from clinical.obstore_bucket import ObstoreBucket
 from clinical.registry import Champion
 from monitor.state import Begun, Drifted, Joined
 
 from tests.monitored import LAST, troubled, window
+from tests.pipeline import own_store
 from tests.unit.conftest import Candidate
 
 type Inputs = dict[str, Any]
@@ -45,3 +47,10 @@ def found(bucket: Bucket, champion: Champion) -> Callable[..., Inputs]:
         return {name: one.model_dump(mode="json") for name, one in inputs.items()}
 
     return find
+
+
+@pytest.fixture
+def memory() -> Iterator[ObstoreBucket]:
+    """The artefacts bucket in this process's memory, empty: many small writes take no time."""
+    with own_store() as empty:
+        yield empty
