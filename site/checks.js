@@ -43,6 +43,7 @@ export function calibration(
       "The dots as a table",
       [`Predicted, ${target.unit}`, `Recorded, ${target.unit}`, "Rows"],
       calibration.bins.map((one) => [write(one.predicted), estimated(one.recorded, write), `${one.rows}`]),
+      `Predicted, ${rows}`,
     ),
   ];
 }

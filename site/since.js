@@ -226,7 +226,7 @@ function scores({ score_mean: mean, score_variance: variance, ...drift }, { writ
   ]);
   return [
     make("p", {}, `Its scores have a mean of ${write(mean)} and a variance of ${write(variance)}${before}.`),
-    ...(gaps.length ? [opened("Scores by group", ["Group", "Requests", `Mean, ${unit}`, "Less all"], gaps)] : []),
+    ...(gaps.length ? [opened("Scores by group", ["Group", "Requests", `Mean, ${unit}`, "Less all"], gaps, "Scores by group")] : []),
   ];
 }
 
@@ -290,5 +290,6 @@ function bySubgroup({ subgroups }, { write, unit, labelOf }) {
     "Errors by group",
     ["Group", "Outcomes", `RMSE, ${unit}`, `Mean error, ${unit}`, "Within interval"],
     rows,
+    "Errors by group",
   );
 }
