@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from bootstrap import Array, Bootstrap, mean
+from calibration import calibration
 from clinical.verdict import Estimate
-from retrain.calibration import calibration
-from retrain.simultaneous import Members, coverage_by_group, errors_by_group
 from retrain.wins import Probability, check
+from simultaneous import Members, coverage_by_group, errors_by_group
 
 from bench.markdown import table
 

@@ -13,10 +13,10 @@ from clinical.params import Params
 from clinical.reference import Reference, read_reference
 from clinical.registry import Champion, Registry
 from clinical.verdict import AgainstChampion, Baseline
+from figures import bootstrap_of, clamped, scored
 from model.scorer import UNREADABLE, Scorer
 from rows import Rows
 
-from retrain.figures import bootstrap_of, clamped, scored
 from retrain.many_rows import in_blocks
 from retrain.state import Seen, Trained
 

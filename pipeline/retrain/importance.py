@@ -6,9 +6,8 @@ import numpy as np
 from bootstrap import DECIMALS, rmse
 from clinical.params import Params
 from clinical.verdict import Importance
+from figures import clamped
 from model.scorer import Scorer
-
-from retrain.figures import clamped
 
 IMPORTANCE_ROWS = 2_000  # of the held-out rows; more say the same and take longer
 

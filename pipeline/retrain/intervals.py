@@ -8,6 +8,7 @@ import numpy as np
 from clinical.params import Params
 from clinical.recorded import Names
 from clinical.reference import Conformal, Differences, GroupWidth
+from grouped import Groups, groups_in, half_widths
 from rows import Rows
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -16,7 +17,6 @@ from retrain.averaging import Averaging, Counting
 from retrain.encoding import Matrix, as_table
 from retrain.families import REGRESSOR
 from retrain.folds import folds
-from retrain.grouped import Groups, groups_in, half_widths
 from retrain.many_rows import Columns, Which, some_of
 
 MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs

@@ -162,12 +162,13 @@ class Trained(Frozen):
 
     predictions: of the held-out rows by scikit-learn, (n,), not clamped.
     baseline: those of a ridge regression; None where none could be fitted.
-    average: of the training rows' target.
+    average: of the training rows' target. population: None in what an earlier release trained.
     """
 
     model: Artefact
     onnx: Artefact
     reference: Artefact
+    population: Artefact | None = None
     predictions: Artefact
     baseline: Artefact | None = None
     average: float

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -247,6 +248,15 @@ def load_function(name: str) -> ModuleType:
     return module
 
 
+def routes_of(module: ModuleType) -> set[tuple[str, str]]:
+    """Every route of a function: its method, and its path as API Gateway has it."""
+    app = module.app
+    return {
+        (route.method, re.sub(r"<(\w+)>", r"{\1}", route.path))
+        for route in (*app._static_routes, *app._dynamic_routes)
+    }
+
+
 @dataclass
 class Answer:
     status: int
@@ -302,6 +312,11 @@ def predict_api(store: ObstoreBucket, context: Context) -> Api:
 @pytest.fixture
 def dropdown_api(store: ObstoreBucket, context: Context) -> Api:
     return Api(load_function("dropdown"), context)
+
+
+@pytest.fixture
+def outcomes_api(store: ObstoreBucket, context: Context) -> Api:
+    return Api(load_function("outcomes"), context)
 
 
 def emf_lines(printed: str) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """The HTTP border: what every function of the API does around its routes.
 
-What Powertools sees is already decided here: the route by the resource that API Gateway matched, a
-HEAD as its GET, the body as it was read, and neither headers nor an encoding of it. For two parsers
-would disagree, and what Powertools takes for a list's first element, or crashes on, is no answer.
+What Powertools sees is already decided here: the route by the resource that API Gateway matched,
+what stands in its path, a HEAD as its GET, the body as it was read, and neither headers nor an
+encoding of it. For two parsers would disagree, and what Powertools takes for a list's first
+element, or crashes on, is no answer.
 Errors leave as RFC 9457 problems, made in one place, and no answer is larger than Lambda allows.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from clinical.errors import (
     ClinicalError,
     MediaTypeUnsupported,
     ModelUnavailable,
+    PredictionUnknown,
+    RecordsUnavailable,
     RequestInvalid,
     RouteUnknown,
 )
@@ -47,6 +51,8 @@ LISTED_VIOLATIONS = 100  # in one problem
 LISTED_BYTES = 2_500_000  # of violations in one answer, for Lambda allows it 6 MB in all
 MESSAGE = 500  # characters of a violation's message
 LOGGED_VIOLATIONS = 20
+PARAMETER = re.compile("{([a-z_]+)}")  # of a path, as a resource has it
+IN_A_PATH = re.compile("[0-9A-Za-z_-]{1,64}")  # what may stand for one: ids do not say more
 SCHEDULED = "scheduled"  # a member of the event that API Gateway never sends: so no client can
 
 _DECIDING = ("content-type", "content-encoding", "origin")
@@ -54,10 +60,12 @@ _DECIDING = ("content-type", "content-encoding", "origin")
 _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
     RouteUnknown: HTTPStatus.NOT_FOUND,
+    PredictionUnknown: HTTPStatus.NOT_FOUND,
     BodyTooLarge: HTTPStatus.CONTENT_TOO_LARGE,
     MediaTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RequestInvalid: HTTPStatus.UNPROCESSABLE_CONTENT,
     ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    RecordsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 # What API Gateway may answer on any route, before a function is asked or in its place.
@@ -158,10 +166,10 @@ def lambda_handler(
     """
     cors = Cors.of(environment().allowed_origins)
     limits, methods = dict[str, int](), dict[str, set[str]]()
-    for one in app._static_routes:  # noqa: SLF001
-        route = f"{one.method} {one.path}"
+    for one in (*app._static_routes, *app._dynamic_routes):  # noqa: SLF001
+        route = f"{one.method} {one.openapi_path}"
         limits[route] = body_limits.get(route, params().serving.max_body_bytes)
-        methods.setdefault(one.path, set()).update(
+        methods.setdefault(one.openapi_path, set()).update(
             {"GET", "HEAD"} if one.method == "GET" else {one.method}
         )
     first = iter((True,))  # invocation of this environment
@@ -221,7 +229,7 @@ def lambda_handler(
 
 
 def path_of(event: Event) -> str:
-    """Tell the path that was asked for as a route has it.
+    """Tell the path that was asked for as a route has it, such as /predictions/{prediction_id}.
 
     That is the resource which API Gateway matched: whatever a custom domain put before it, and
     however it was encoded or ended.
@@ -246,12 +254,13 @@ def headers_of(event: Event) -> Headers:
 def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int]) -> Event:
     """Give the event as Powertools is to see it, with nothing left to interpret.
 
-    limits: of the body of each route that there is, in bytes. Raises RouteUnknown,
+    limits: of the body of each route that there is, in bytes. Raises RouteUnknown, RequestInvalid,
     MediaTypeUnsupported, BodyTooLarge, BodyUnreadable.
     """
     if route not in limits:
         raise RouteUnknown("There is nothing at this path for this method; see /docs.")
     method, path = route.split(" ")
+    path = PARAMETER.sub(lambda named: _in_path(event, named[1]), path)
     asked_for = event.get("path") or ""
     slashes = asked_for[len(asked_for.rstrip("/")) :]  # where they end, the documentation must know
     query = {
@@ -268,6 +277,15 @@ def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int
         "body": Body(_read(event, headers, limits[route])) if method == "POST" else None,
         "isBase64Encoded": False,
     }
+
+
+def _in_path(event: Event, name: str) -> str:
+    """Give what stands for a parameter in the path, as API Gateway decoded it."""
+    value = (event.get("pathParameters") or {}).get(name)
+    if isinstance(value, str) and IN_A_PATH.fullmatch(value):
+        return value
+    wrong = "Input should be 1 to 64 letters, digits, hyphens and underscores"
+    raise RequestInvalid([Violation(loc=("path", name), msg=wrong, type="string_pattern_mismatch")])
 
 
 def _read(event: Event, headers: Headers, limit: int) -> object:
@@ -319,7 +337,7 @@ def _size(text: str) -> int:
 
 def retry_after(error: ClinicalError) -> dict[str, list[str]]:
     """Say in a header when to ask again, where that can help."""
-    if isinstance(error, ModelUnavailable):
+    if isinstance(error, ModelUnavailable | RecordsUnavailable):
         return {"Retry-After": [str(error.retry_after_seconds)]}
     return {}
 

@@ -28,6 +28,10 @@ OF_ANSWERS = frozenset(
 )
 # Keys that the log has beside what a compared treatment is called.
 OF_COMPARED = frozenset({"prediction_id", "interval"})
+# Keys that what is said of an outcome, or of a prediction later, has beside the target's.
+OF_OUTCOMES = frozenset(
+    {"observed_at", "received_at", "predicted_at", "features", "source", "outcome"}
+)
 OF_DROPDOWN_VALUES = frozenset({"valid_combinations", "fields"})
 MOST_KNOWN_LATER = 3  # each choice of them has an interval of its own
 LISTS = ("treatment", "recorded_together", "known_after_treatment")
@@ -108,6 +112,9 @@ def _names(parts: Parts) -> Iterator[Contradiction]:
         reason = (
             f"every treatment that is compared has a key {name}: rename the column, in the data too"
         )
+        yield Contradiction(("schema", name), reason)
+    for name in {*target} & parts.columns.keys() & OF_OUTCOMES:
+        reason = f"every outcome has a key {name} beside it: rename the column, in the data too"
         yield Contradiction(("schema", name), reason)
     if len(identifiers) > 1:
         reason = f"{' and '.join(identifiers)} are identifiers; there can be one"

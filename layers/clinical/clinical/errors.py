@@ -51,6 +51,14 @@ class StorageUnavailable(ClinicalError):
     """When S3 does not answer as it should; retrying can help."""
 
 
+class LogUnavailable(ClinicalError):
+    """When CloudWatch does not hand out the API's log as it should; retrying can help."""
+
+
+class LogUnreadable(ClinicalError):
+    """When the API's log is not there, may not be read, or is not handed out whole."""
+
+
 class VersionConflict(ClinicalError):
     """When a model version is already published with other bytes."""
 
@@ -81,6 +89,18 @@ class ModelUnavailable(ClinicalError):
     def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class RecordsUnavailable(ClinicalError):
+    """When what was captured or told cannot be read or kept: why, and when to ask again."""
+
+    def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PredictionUnknown(ClinicalError):
+    """When no capture holds a prediction of an id."""
 
 
 class BodyTooLarge(ClinicalError):

@@ -1,11 +1,29 @@
 """What came of predictions, as researchers tell it: kept under `outcomes/` of the artefacts bucket.
 
 outcomes/received/<time>-<digest>.jsonl  what was told at once, one outcome a line, never rewritten
+outcomes/gathered.jsonl.gz               the outcomes that count of many such files, and their names
+
+What is gathered can be made again from what was received. It is written over by compare-and-swap,
+and says which files it is made of: what it does not name is read beside it.
 """
 
-from datetime import datetime
+import gzip
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
+from clinical.artefacts import Bucket, sha256
+from clinical.errors import ArtefactCorrupted, ArtefactMissing, PreconditionFailed
 from clinical.frozen import Frozen
+
+RECEIVED = "outcomes/received/"
+GATHERED = "outcomes/gathered.jsonl.gz"
+UNGATHERED = 32  # files that are read one by one, before they are worth being gathered
+AT_ONCE = 50_000  # outcomes in a file
+
+_ID_OF_A_LINE = re.compile(rb'"prediction_id":"([0-9a-f]{32})"')
 
 
 class Outcome(Frozen):
@@ -22,3 +40,118 @@ class Outcome(Frozen):
     observed_at: datetime
     received_at: datetime
     told_by: str
+
+    def counts_over(self, other: "Outcome") -> bool:
+        """Whether this, and not another of the same prediction, is the outcome."""
+        return self.order > other.order
+
+    @property
+    def order(self) -> tuple[datetime, datetime, float, str]:
+        # The value, too: whoever reads them in whatever order must come to the same.
+        return self.observed_at, self.received_at, self.value, self.told_by
+
+
+class Gathered(Frozen):
+    """The first line of what was gathered: of which files it is made, and the rest's digest."""
+
+    received: tuple[str, ...]
+    sha256: str
+
+
+class Outcomes:
+    """The outcomes that were told. Methods raise the storage errors of `Bucket`.
+
+    They raise ArtefactCorrupted where a file is not as it was written.
+    """
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    def receive(self, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Keep what was told at once; told again, with the same times, it is kept once."""
+        for start in range(0, len(outcomes), AT_ONCE):
+            body = _lines(outcomes[start : start + AT_ONCE])
+            name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}.{now.microsecond:06}Z-{sha256(body)}.jsonl"
+            try:
+                self.bucket.put_new(RECEIVED + name, body)
+            except PreconditionFailed:
+                continue  # its name says that it is the same
+
+    def all(self) -> dict[str, Outcome]:
+        """Give the outcome that counts of each prediction."""
+        return self._read(None)
+
+    def find(self, ids: Collection[str]) -> dict[str, Outcome]:
+        """Give the outcome that counts of some predictions; those without one are not there."""
+        return self._read(frozenset(one.encode() for one in ids))
+
+    def _read(self, ids: frozenset[bytes] | None) -> dict[str, Outcome]:
+        header, lines, etag = self._gathered()
+        known = set(header.received)
+        new = {
+            name: self._received(name)
+            for name in (key.removeprefix(RECEIVED) for key in self.bucket.keys(RECEIVED, ".jsonl"))
+            if name not in known
+        }
+        if len(new) >= UNGATHERED:
+            everything = counting((lines, *new.values()), None)
+            self._gather(everything, (*header.received, *new), etag)
+            return (
+                everything
+                if ids is None
+                else {one: outcome for one, outcome in everything.items() if one.encode() in ids}
+            )
+        return counting((lines, *new.values()), ids)
+
+    def _gather(self, outcomes: dict[str, Outcome], received: Sequence[str], etag: str) -> None:
+        lines = _lines([outcomes[one] for one in sorted(outcomes)])
+        header = Gathered(received=tuple(sorted(received)), sha256=sha256(lines))
+        body = gzip.compress(header.model_dump_json().encode() + b"\n" + lines, mtime=0)
+        try:
+            if etag:
+                self.bucket.put_over(GATHERED, body, etag)
+            else:
+                self.bucket.put_new(GATHERED, body)
+        except PreconditionFailed:
+            return  # another gathered meanwhile; what it has not, the next one will
+
+    def _gathered(self) -> tuple[Gathered, bytes, str]:
+        try:
+            stored = self.bucket.get(GATHERED)
+        except ArtefactMissing:
+            return Gathered(received=(), sha256=""), b"", ""
+        try:
+            first, _, lines = gzip.decompress(stored.body).partition(b"\n")
+            header = Gathered.model_validate_json(first)
+        except (OSError, EOFError, ValidationError) as error:
+            raise ArtefactCorrupted(f"{GATHERED} is not of this code") from error
+        if sha256(lines) != header.sha256:
+            raise ArtefactCorrupted(f"{GATHERED} was altered since it was written")
+        return header, lines, stored.etag
+
+    def _received(self, name: str) -> bytes:
+        body = self.bucket.get(RECEIVED + name).body
+        if sha256(body) not in name:
+            raise ArtefactCorrupted(f"{RECEIVED}{name} was altered since it was written")
+        return body
+
+
+def counting(bodies: Iterable[bytes], ids: frozenset[bytes] | None) -> dict[str, Outcome]:
+    """Give the outcome that counts of each prediction, or of those of some ids."""
+    found = dict[str, Outcome]()
+    for outcome in _outcomes(bodies, ids):
+        before = found.get(outcome.prediction_id)
+        if before is None or outcome.counts_over(before):
+            found[outcome.prediction_id] = outcome
+    return found
+
+
+def _outcomes(bodies: Iterable[bytes], ids: frozenset[bytes] | None) -> Iterator[Outcome]:
+    for body in bodies:
+        for line in body.splitlines():
+            if ids is None or not ids.isdisjoint(_ID_OF_A_LINE.findall(line)):
+                yield Outcome.model_validate_json(line)
+
+
+def _lines(outcomes: Iterable[Outcome]) -> bytes:
+    return b"".join(outcome.model_dump_json().encode() + b"\n" for outcome in outcomes)

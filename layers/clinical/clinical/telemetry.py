@@ -7,14 +7,14 @@ requests, and an exception is logged by its type and its frames, never by its me
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
     from clinical.registry import Champion
@@ -102,6 +102,29 @@ def count_execution(verdict: str) -> None:
         name=Metric.EXECUTIONS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
     ) as single:
         single.add_dimension("verdict", verdict)
+
+
+def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, float | None]) -> None:
+    """Tell what a run of the monitor came to, as an EMF line of its own.
+
+    Its one dimension is the service: by stage, nobody would look for it. A figure that is None is
+    left out.
+    """
+    line = EphemeralMetrics(namespace=NAMESPACE)
+    for metric, count in counts.items():
+        line.add_metric(metric, MetricUnit.Count, count)
+    for metric, value in figures.items():
+        if value is not None:
+            line.add_metric(metric, MetricUnit.NoUnit, value)
+    line.flush_metrics()
+
+
+def count_monitor_run() -> None:
+    """Count a run of the monitor, as an EMF line of its own that has the service alone."""
+    with single_metric(
+        name=Metric.MONITOR_RUNS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
+    ):
+        pass
 
 
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON

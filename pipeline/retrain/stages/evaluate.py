@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from bootstrap import Bootstrap, rmse_difference, skill
+from calibration import calibration, curve
 from clinical import telemetry
 from clinical.artefacts import Artefacts
 from clinical.params import Params
@@ -11,23 +12,22 @@ from clinical.recorded import Names
 from clinical.reference import Reference, read_reference
 from clinical.registry import Registry
 from clinical.verdict import Averaged, Coverage, Evaluation, Figures, Parity, Wins
+from figures import bootstrap_of, clamped, scored
+from grouped import groups_in, half_widths
 from model.answering import check_answers
 from model.scored import interval_around
 from model.scorer import Scorer
 from model.winning import as_wide, win_probability
 from rows import Rows
 from stage import stage
+from subgroups import subgroups
 
 from retrain.against import HeldOut, against_baseline, against_champion, combinations_of
 from retrain.averaging import Averaging
-from retrain.calibration import calibration, curve
-from retrain.figures import bootstrap_of, clamped, scored
 from retrain.gate import coverage_tolerance, judged
-from retrain.grouped import groups_in, half_widths
 from retrain.importance import importances
 from retrain.many_rows import in_blocks
 from retrain.state import Evaluated, Preprocessed, Trained
-from retrain.subgroups import subgroups
 from retrain.wins import wins_of
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -4,7 +4,16 @@ from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
 from clinical.reference import Reference
-from clinical.registry import CARD, MODEL, REFERENCE, TRAINING_ROWS, Registry, version_name
+from clinical.registry import (
+    CARD,
+    CARD_TEXT,
+    MODEL,
+    POPULATION,
+    REFERENCE,
+    TRAINING_ROWS,
+    Registry,
+    version_name,
+)
 from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
@@ -51,12 +60,13 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "model.joblib": artefacts.read(trained.model),
             REFERENCE: reference,
             TRAINING_ROWS: artefacts.read(preprocessed.training_rows),
+            **({POPULATION: artefacts.read(trained.population)} if trained.population else {}),
         },
         {
             "evaluation.json": evaluation,
             "lineage.json": lineage,
             CARD: canonical_json(card),
-            "card.md": markdown(card).encode(),
+            CARD_TEXT: markdown(card).encode(),
             "report.html": render(card, params).encode(),
         },
         evaluated.verdict,

@@ -7,28 +7,33 @@ import pandas as pd
 from clinical.artefacts import Artefact, Artefacts
 from clinical.kinds import Value
 from clinical.params import Params
-from clinical.recorded import Combination
+from clinical.recorded import Combination, Names
 from clinical.reference import Reference
-from clinical.registry import REFERENCE_PROPERTY
+from clinical.registry import POPULATION, REFERENCE_PROPERTY
+from grouped import groups_in, half_widths
 from pydantic import TypeAdapter
 from rows import Rows
 from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.pipeline import Pipeline
 from stage import stage
 
-from retrain.averaging import Counting, as_combinations, counting, counts_of, in_order_of
+from retrain.averaging import Averaging, Counting, as_combinations, counting, counts_of, in_order_of
 from retrain.baseline import ridge_predictions
 from retrain.encoding import dumped, encoded, encoder_of, table_of
 from retrain.export import as_onnx
 from retrain.families import ENCODER, REGRESSOR, family_of, model_of, on_one_thread
-from retrain.grouped import groups_in, half_widths
 from retrain.intervals import (
     LeftOut,
+    by_table,
     chosen_by,
     conformal,
     differences,
     predicted_when_left_out,
 )
+from retrain.population import MOST_SCORED, population_of
 from retrain.state import Chosen, Combined, CrossScores, Preprocessed, Trained, Validated
+
+type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @stage()
@@ -60,18 +65,19 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     recorded_of, served = target[left_out.rows], np.clip(left_out.scores[()], *params.scale)
     del features  # as large as all that follows
     baseline = ridge_predictions(encoder_of(params), table, target, asked, params)
-    reference = artefacts.write_json(
-        "reference.json",
-        reference_of(training, recorded, counted, left_out, params),
-    )
-    predictions: list[float] = model[REGRESSOR].predict(encoded(model[ENCODER], asked)).tolist()
+    known = reference_of(training, recorded, counted, left_out, params)
+    reference = artefacts.write_json("reference.json", known)
+    predictions = model[REGRESSOR].predict(encoded(model[ENCODER], asked))
+    scores = {(): predictions} | averaged_scores(model, held_out, known, params)
+    population = population_of(training, held_out, scores, left_out, params)
     return Trained(
         model=artefacts.write("model.joblib", dumped(model)),
         onnx=artefacts.write(
             "model.onnx", as_onnx(model, family, provenance(validated, reference, params), params)
         ),
         reference=reference,
-        predictions=artefacts.write_json("predictions.json", [*predictions]),
+        population=artefacts.write_json(POPULATION, population),
+        predictions=artefacts.write_json("predictions.json", predictions.tolist()),
         baseline=artefacts.write_json("baseline.json", [*baseline]) if baseline else None,
         average=float(target.mean()),
         hyperparameters=hyperparameters,
@@ -116,6 +122,17 @@ def reference_of(
         averaged=tuple(one for over, one in intervals.items() if over),
         differences=differences(residuals[later], widths, interval.half_width),
     )
+
+
+def averaged_scores(
+    model: Pipeline, held_out: Rows, reference: Reference, params: Params
+) -> dict[Names, Array]:
+    """Score held-out rows as if some columns were not known yet: by each choice of them."""
+    averaging = Averaging(held_out, reference.later, params)
+    rows = np.random.default_rng(params.seed).permutation(held_out.number)[:MOST_SCORED]
+    return {
+        over: averaging.predict(by_table(model), over, np.sort(rows)) for over in params.left_out
+    }
 
 
 def with_support(

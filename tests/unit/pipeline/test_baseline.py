@@ -14,11 +14,11 @@ from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.card import Card
 from clinical.hyperparameters import GradientBoosting, Grid, Model, Ridge
 from clinical.params import Params, params, parse_params
+from figures import clamped
 from retrain.baseline import DIGITS, PENALTIES, ridge_predictions
 from retrain.card import markdown
 from retrain.encoding import table_of
 from retrain.families import standardized
-from retrain.figures import clamped
 from rows import Rows
 from sklearn.linear_model import Ridge as Regression
 from sklearn.linear_model import RidgeCV

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from bootstrap import Array, Bootstrap
-from retrain.calibration import calibration, curve
+from calibration import calibration, curve
 from sklearn.linear_model import LinearRegression
 
 BOOTSTRAP = Bootstrap(resamples=500, confidence=0.95, seed=42)

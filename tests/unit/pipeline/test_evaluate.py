@@ -13,13 +13,13 @@ from clinical.kinds import Number
 from clinical.params import Params, params
 from clinical.reference import Conformal
 from clinical.registry import MODEL, TRAINING_ROWS, Registry
+from grouped import groups_in
 from model.scorer import Columns
 from retrain.against import rows_new_to
-from retrain.grouped import groups_in
 from retrain.importance import importances
 from retrain.stages.evaluate import compared, covered, evaluate, within
-from retrain.subgroups import subgroups
 from rows import Rows
+from subgroups import subgroups
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context, rows_of

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, parse_params
+from grouped import groups_in, half_widths
 from retrain.averaging import counting
 from retrain.encoding import encoded, fitted_encoder, table_of
-from retrain.grouped import groups_in, half_widths
 from retrain.intervals import (
     chosen_by,
     conformal,

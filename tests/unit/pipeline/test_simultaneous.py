@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from bootstrap import Bootstrap
-from retrain.simultaneous import Members, coverage_by_group, errors_by_group, wilson
+from simultaneous import Members, coverage_by_group, errors_by_group, wilson
 
 BOOTSTRAP = Bootstrap(resamples=500, confidence=0.95, seed=42)
 SHARES = ((0.5, 0.5), (0.1, 0.25, 0.35, 0.3), (0.3, 0.25, 0.2, 0.12, 0.08, 0.05))

@@ -1,16 +1,15 @@
 """Errors and coverage of the groups that roles.subgroups names."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from clinical.groups import bands_of
 from clinical.params import Params
 from clinical.verdict import Subgroup
+from figures import bootstrap_of
+from grouped import Groups, groups_in
 from rows import Rows
-
-from retrain.figures import bootstrap_of
-from retrain.grouped import groups_in
-from retrain.simultaneous import coverage_by_group, errors_by_group
+from simultaneous import coverage_by_group, errors_by_group
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -23,10 +22,17 @@ def subgroups(
 
     errors: (n,). held: whether each interval, which should hold with the probability `target`, did.
     """
+    groups = {name: groups_in(rows, (name,), params) for name in params.roles.subgroups}
+    return subgroups_of(groups, errors, held, target, params)
+
+
+def subgroups_of(
+    groups_by: Mapping[str, Groups], errors: Array, held: Which, target: float, params: Params
+) -> Iterator[Subgroup]:
+    """Score the groups (n,) of rows in each of those columns."""
     named = [
         (feature, group, groups.of == groups.names.index((group,)))
-        for feature in params.roles.subgroups
-        for groups in [groups_in(rows, (feature,), params)]
+        for feature, groups in groups_by.items()
         for group in sorted((name for (name,) in groups.names), key=order_of(feature, params))
     ]
     enough = [
@@ -35,7 +41,7 @@ def subgroups(
         if np.count_nonzero(members) >= params.evaluation.min_subgroup_rows
     ]
     bootstrap = bootstrap_of(params)
-    family = np.array(enough, np.bool_).reshape(len(enough), rows.number).T
+    family = np.array(enough, np.bool_).reshape(len(enough), len(errors)).T
     figures = zip(
         errors_by_group(errors, family, bootstrap),
         coverage_by_group(held, family, target, bootstrap),

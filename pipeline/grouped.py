@@ -1,12 +1,12 @@
 """The groups that rows are in, and the intervals that go by them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from clinical.groups import grouping
 from clinical.params import Params
-from clinical.recorded import Names
+from clinical.recorded import Names, Values
 from clinical.reference import Conformal
 from rows import Rows
 
@@ -40,14 +40,20 @@ class Groups:
 def groups_in(rows: Rows, by: Names, params: Params) -> Groups:
     """Find the group (n,) of each row in some columns: what they say, or the bands of it."""
     distinct, which = rows.coded(by)
+    found = groups_of(distinct, by, params)
+    return Groups(found.names, found.of[which])
+
+
+def groups_of(said: Sequence[Values], by: Names, params: Params) -> Groups:
+    """Find the groups (n,) of what rows say in some columns."""
     group_of = [grouping(name, params) for name in by]
     named = [
         tuple(group(value) for group, value in zip(group_of, values, strict=True))
-        for values in distinct
+        for values in said
     ]
     names = tuple(sorted(set(named)))
     place = {name: number for number, name in enumerate(names)}
-    return Groups(names, np.array([place[name] for name in named], np.int64)[which])
+    return Groups(names, np.array([place[name] for name in named], np.int64))
 
 
 def half_widths(interval: Conformal, groups: Groups) -> Array:

@@ -1,0 +1,130 @@
+"""Take predictions out of the lines that the API logs, one or many a request.
+
+Most lines of a log are about something else, and nothing is taken of them. A line that names a
+prediction and cannot be read is told: CloudWatch cuts what is too long, and a release may err.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from clinical.captured import Captured, Source
+from clinical.captures import ID
+from clinical.kinds import Value
+from clinical.params import Params
+
+CLAIM = '"prediction_id"'
+SOURCES: dict[str, Source] = {
+    "POST /predict": "predict",
+    "POST /predict/batch": "batch",
+    "POST /compare": "compare",
+}
+# What a line may come to that is not as the API writes it.
+WRONG = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+class LineUnreadable(ValueError):
+    """When a line names a prediction, and does not say all of it."""
+
+
+def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
+    """Give the predictions that a line tells of, which are none for most lines.
+
+    at: when the log got it, in UTC. Raises LineUnreadable.
+    """
+    if CLAIM not in message:
+        return []
+    try:
+        line = json.loads(message)
+        read = _compared if "compared" in line else _answered
+        return list(read(line, SOURCES[line["route"]], at, params))
+    except WRONG as error:
+        raise LineUnreadable(type(error).__name__) from error
+
+
+def _answered(
+    line: Mapping[str, Any], source: Source, at: datetime, params: Params
+) -> Iterator[Captured]:
+    """Read what one answer predicted, or a batch."""
+    ((_, scores),) = line["prediction"].items()
+    ids, features, interval = line["prediction_id"], line["features"], line["interval"]
+    lows, highs, coverage = interval["low"], interval["high"], interval["coverage"]
+    if isinstance(ids, str):
+        ids, scores, lows, highs = [ids], [scores], [lows], [highs]
+        features = {name: [value] for name, value in features.items()}
+    if any(len(values) != len(ids) for values in features.values()):
+        raise ValueError("features of more or fewer rows")
+    for place, (one, score, low, high) in enumerate(zip(ids, scores, lows, highs, strict=True)):
+        said = {name: _value(values[place]) for name, values in features.items()}
+        yield Captured(
+            prediction_id=_id(one),
+            predicted_at=at,
+            source=source,
+            model_version=_word(line["model_version"]),
+            features=said,
+            score=_number(score),
+            low=_number(low),
+            high=_number(high),
+            coverage=_number(coverage),
+            averaged_over=_averaged(said, params),
+            explained=line.get("explained") is True,
+        )
+
+
+def _compared(
+    line: Mapping[str, Any], source: Source, at: datetime, params: Params
+) -> Iterator[Captured]:
+    """Read what was predicted for a patient under one treatment and another."""
+    target = params.target.column
+    for one in line["compared"]:
+        told = dict(one)
+        name, score, interval = (told.pop(key) for key in ("prediction_id", target, "interval"))
+        said = {**line["features"], **told}
+        features = {column: _value(said.pop(column, None)) for column in params.features}
+        features |= {column: _value(value) for column, value in said.items()}
+        yield Captured(
+            prediction_id=_id(name),
+            predicted_at=at,
+            source=source,
+            model_version=_word(line["model_version"]),
+            features=features,
+            score=_number(score),
+            low=_number(interval["low"]),
+            high=_number(interval["high"]),
+            coverage=_number(line["coverage"]),
+            averaged_over=_averaged(features, params),
+        )
+
+
+def _averaged(features: Mapping[str, Value], params: Params) -> tuple[str, ...]:
+    """Name the columns that were not known, which a score is then the mean over."""
+    later: Sequence[str] = params.roles.known_after_treatment
+    return tuple(name for name in later if name in features and features[name] is None)
+
+
+def _id(said: object) -> str:
+    if not isinstance(said, str) or not ID.fullmatch(said):
+        raise ValueError("an id that is none")
+    return said
+
+
+def _word(said: object) -> str:
+    if not isinstance(said, str) or not said:
+        raise ValueError("a word that is none")
+    return said
+
+
+def _number(said: object) -> float:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+        raise ValueError("a number that is none")
+    return float(said)
+
+
+def _value(said: object) -> Value:
+    if isinstance(said, float) and not math.isfinite(said):
+        raise ValueError("a number that is none")
+    if said is None or isinstance(said, str | int | float):
+        return said
+    raise ValueError("a feature that is no value")

@@ -1,0 +1,64 @@
+"""Capture what was predicted since the last run, and tell whom the rest of this run is about."""
+
+from datetime import UTC, datetime, timedelta
+
+from asking import Given
+from clinical import telemetry
+from clinical.artefacts import Artefacts
+from clinical.captures import Captures
+from clinical.environment import environment
+from clinical.monitored import Window
+from clinical.params import Params
+from clinical.registry import Registry
+from stage import Run, stage
+
+from monitor import capturing
+from monitor.asked import until_asked
+from monitor.log import Log, logs_client
+from monitor.state import Begun
+
+NOTHING_SERVES = (
+    "No model serves, so there is nothing to look at; predictions of earlier ones were captured."
+)
+MICROSECOND = timedelta(microseconds=1)
+
+
+@stage(cached=False)
+def capture(
+    given: Given, artefacts: Artefacts, registry: Registry, run: Run, params: Params
+) -> Begun:
+    """Capture requests and scored files, and find the model that serves and a window of both.
+
+    Raises InputInvalid, LogUnreadable, LogUnavailable.
+    """
+    asked = until_asked(given.root, run.now)
+    until = asked or run.now
+    taken = capturing.capture(
+        Captures(artefacts.bucket),
+        Log(logs_client(), environment().api_log_group),
+        until,
+        params,
+        by_hand=asked is not None,
+    )
+    telemetry.note(captured=taken.captured, unreadable_lines=taken.unreadable)
+    pointer = registry.champion()
+    if pointer is None:
+        telemetry.count_monitor_run()
+    return Begun(
+        decision="monitor" if pointer else "nothing_serves",
+        reason="" if pointer else NOTHING_SERVES,
+        window=window(until, params),
+        champion=pointer and pointer.champion,
+        captured=taken.captured,
+        notes=tuple(taken.notes()),
+    )
+
+
+def window(until: datetime, params: Params) -> Window:
+    """Give the requests that a run looks at, under the day in which the last of them may be."""
+    until = until.astimezone(UTC)
+    return Window(
+        date=(until - MICROSECOND).date(),
+        since=until - timedelta(days=params.monitoring.window_days),
+        until=until,
+    )

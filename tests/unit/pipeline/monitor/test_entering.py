@@ -1,0 +1,58 @@
+"""Captures are written once each, whoever is killed, comes twice or at the same time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from clinical.artefacts import Bucket
+from clinical.captured import Captured, new_ids
+from clinical.captures import Captures
+from monitor.entering import enter
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def predictions(number: int, first: datetime = NOON, step: float = 60) -> list[Captured]:
+    return [
+        Captured(
+            prediction_id=one,
+            predicted_at=first + timedelta(seconds=step * place),
+            source="predict",
+            model_version="v-00000000",
+            features={"Age": 20 + place % 50, "Gender": None},
+            score=6.5,
+            low=4.0,
+            high=8.25,
+            coverage=0.9,
+        )
+        for place, one in enumerate(new_ids(number))
+    ]
+
+
+def test_what_was_entered_is_read_in_its_order(bucket: Bucket) -> None:
+    captures, made = Captures(bucket), predictions(100, step=3600)
+
+    new = enter(captures, reversed(made))
+
+    assert new == 100
+    assert list(captures.between(made[0].predicted_at, made[-1].predicted_at)) == made[:-1]
+
+
+def test_what_is_entered_again_counts_once(bucket: Bucket) -> None:
+    captures, made = Captures(bucket), predictions(10)
+
+    counts = [enter(captures, part) for part in (made[:6], made, made)]
+
+    assert counts == [6, 4, 0]
+    assert list(captures.between(NOON, NOON + timedelta(days=1))) == made
+    assert captures.manifest(NOON.date()).entries["requests"].predictions == 10
+
+
+def test_a_prediction_is_found_by_its_id(bucket: Bucket) -> None:
+    captures, made = Captures(bucket), predictions(200, step=3600)
+    enter(captures, made)
+
+    found = captures.find([made[7].prediction_id, made[190].prediction_id, new_ids(1)[0], "x"])
+
+    assert found == {one.prediction_id: one for one in (made[7], made[190])}
+    assert captures.days_of([made[190].prediction_id]) == {
+        made[190].prediction_id: date(2026, 12, 1)
+    }
