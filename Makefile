@@ -16,13 +16,18 @@ STUDY ?=
 TARGET ?=
 ID ?=
 METRICS ?= 135
+UNTIL ?=
+DAYS ?=
+SHIFT ?=
+AT ?=
 WORKERS ?= 4
 STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
-  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" OUT="$(OUT)" $(PYTHON) -m local
+  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
+  SHIFT="$(SHIFT)" AT="$(AT)" $(PYTHON) -m local
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
@@ -54,6 +59,18 @@ score: $(READY) ## Score every row of a file by the model that serves  DATA=pati
 .PHONY: predict
 predict: $(READY) ## Post the sample patient to the deployed API
 	@$(LOCAL) predict
+
+.PHONY: monitor
+monitor: $(READY) ## See what became of the model that serves: what moved, and what came of it  [UNTIL=2026-10-31]
+	@$(LOCAL) monitor
+
+.PHONY: outcomes
+outcomes: $(READY) ## Hand in what came of predictions, or write it as rows to train on  [DATA=outcomes.csv] [OUT=joined.csv]
+	@$(LOCAL) outcomes
+
+.PHONY: simulate
+simulate: $(READY) ## Live through days in a minute  [DAYS=60] [SHIFT=none|doubled_drug|older|reversed_effects|noisier] [AT=30]
+	@$(LOCAL) simulate
 
 .PHONY: models
 models: $(READY) ## List the models, what they are worth, and who promoted them

@@ -3,7 +3,8 @@
 They are of an execution named `sample` on data/sample.csv. Training is the same everywhere, so
 their digests are those of any such execution. The request is for a row that was trained on. Of a
 file that is scored, the plan has the digest of what `split` found out, which is of its run alone:
-its answer has the one to put into the events of the stages after it.
+its answer has the one to put into the events of the stages after it. So it is of what the stages of
+the monitor found.
 """
 
 import contextlib
@@ -21,12 +22,30 @@ from clinical.params import params
 from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
-from tests.pipeline import measure, mirror, own_cloud, own_store, retrain, score
+from tests.pipeline import (
+    measure,
+    mirror,
+    monitor,
+    own_cloud,
+    own_log,
+    own_store,
+    retrain,
+    score,
+)
 
 HERE = Path(__file__).parent
 PIPELINE = HERE.parent / "pipeline"
 EXECUTION = "sample"
-ALWAYS = {"version_id": "", "uploaded_at": "2026-11-25T12:00:00Z"}
+SOME_DAY = "2026-11-25T12:00:00Z"
+ALWAYS = {
+    "version_id": "",
+    "uploaded_at": SOME_DAY,
+    "published_at": SOME_DAY,
+    "promoted_at": SOME_DAY,
+    "since": "2026-10-29T00:00:00Z",
+    "until": "2026-11-26T00:00:00Z",
+    "date": "2026-11-25",
+}
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 SCORED = "score/in/sample.csv"
 
@@ -54,6 +73,8 @@ def events() -> dict[str, dict[str, Any]]:
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
         tuned = retrain(EXECUTION, {"tune": True})
         of_a_file = scored(bucket)
+        with own_log():
+            watched: dict[str, Any] = _as_ever(monitor(EXECUTION))
     came_to |= {name: tuned[name] for name in OF_TUNING}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
@@ -72,6 +93,13 @@ def events() -> dict[str, dict[str, Any]]:
                 **{one: of_a_file[one] for one in inputs_of(name, "score")},
             }
             for name in stages("score")
+        },
+        **{
+            name: {
+                "execution": EXECUTION,
+                **{one: watched[one] for one in inputs_of(name, "monitor")},
+            }
+            for name in stages("monitor")
         },
     }
 

@@ -16,18 +16,44 @@ from clinical.verdict import Verdict
 from rich.console import Console
 from rich.markup import escape
 
-from local import executions, failures, lock, models, outcomes, report, scoring, studies, uploading
+from local import (
+    executions,
+    failures,
+    lock,
+    models,
+    monitoring,
+    outcomes,
+    report,
+    scoring,
+    studies,
+    uploading,
+)
 from local.cloud import ROOT, CloudFailed
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
-from local.machines import RETRAIN, SCORE
+from local.machines import OUTCOMES, RETRAIN, SCORE
 from local.restart import Restart
 from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
 
 SERVED_SECONDS = 180
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
+
+
+COMMANDS = (
+    "up",
+    "retrain",
+    "score",
+    "predict",
+    "monitor",
+    "outcomes",
+    "simulate",
+    "models",
+    "report",
+    "rollback",
+    "down",
+)
 
 
 class RetrainFailed(CloudFailed):
@@ -81,6 +107,23 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
             rollback(stack, arguments.version, arguments.reason, console)
         case "down":
             down(stack, console)
+        case _:
+            _watch(arguments, stack, console)
+
+
+def _watch(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    """Run a command about what becomes of the model that serves."""
+    match arguments.command:
+        case "monitor":
+            monitoring.monitor(stack, arguments.until, console)
+        case "outcomes":
+            from local import recorded  # noqa: PLC0415 - NumPy, which few commands need
+
+            recorded.outcomes(stack, arguments.data, arguments.out, console)
+        case "simulate":
+            from local import simulating  # noqa: PLC0415 - likewise
+
+            simulating.simulate(stack, arguments.days, arguments.shift, arguments.at, console)
 
 
 def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> None:
@@ -224,8 +267,10 @@ def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> N
         ("Console", in_browser.url),
         ("Documentation", f"{outputs.api_url}/docs"),
         ("State machine", outputs.state_machine_arn),
+        ("Monitor", outputs.monitor_state_machine_arn),
         ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
         ("To be scored", f"s3://{outputs.raw_bucket}/{SCORE.folder}"),
+        ("Outcomes", f"s3://{outputs.raw_bucket}/{OUTCOMES}"),
         ("Artefacts", f"s3://{outputs.artifacts_bucket}/"),
         ("AWS endpoint", outputs.endpoint_url),
         ("Log", stack.cloud.logged_at),
@@ -297,13 +342,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument(
         "command",
-        choices=["up", "retrain", "score", "predict", "models", "report", "rollback", "down"],
+        choices=COMMANDS,
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--out", type=Path, default=os.environ.get("OUT") or None)
+    parser.add_argument("--until", default=os.environ.get("UNTIL") or None)
+    parser.add_argument("--days", type=int, default=int(os.environ.get("DAYS") or 60))
+    parser.add_argument("--shift", default=os.environ.get("SHIFT") or "none")
+    at = os.environ.get("AT")
+    parser.add_argument("--at", type=int, default=int(at) if at else None)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 0))
     console_port = int(os.environ.get("CONSOLE_PORT") or 0)
     parser.add_argument("--console-port", type=int, default=console_port)

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from local import uploading
 from local.cloud import CloudFailed
-from local.machines import MACHINES, RETRAIN, Machine
+from local.machines import MACHINES, RETRAIN, STARTED_BY_UPLOADS, Machine, UploadMachine
 from local.models import operator
 from local.stack import Stack
 from local.uploading import Told, Uploaded
@@ -135,7 +135,7 @@ def start_once(
 
 
 def upload(
-    stack: Stack, path: Path, machine: Machine = RETRAIN, told: Told = uploading.unheard
+    stack: Stack, path: Path, machine: UploadMachine = RETRAIN, told: Told = uploading.unheard
 ) -> str:
     """Upload a data set, and return the ARN of the execution that the upload started.
 
@@ -145,7 +145,7 @@ def upload(
     return started_by(stack, uploading.upload(stack, path, machine, told), machine)
 
 
-def started_by(stack: Stack, uploaded: Uploaded, machine: Machine = RETRAIN) -> str:
+def started_by(stack: Stack, uploaded: Uploaded, machine: UploadMachine = RETRAIN) -> str:
     """Find the execution that an upload started; raises CloudFailed where there is none."""
     version = {"key": uploaded.key, "version_id": uploaded.version_id}
     if not stack.cloud.starts_on_uploads:
@@ -198,31 +198,52 @@ def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupte
     since: the time in seconds before the cloud was started again, which is when they failed.
     crashed: whether it was killed, so that an upload may have started nothing.
     """
-    return [
-        one
+    inputs = {
+        machine.name: _inputs_since(stack, since, machine, crashed=crashed)
         for machine in MACHINES.values()
         if machine.is_in(stack)
-        for one in _interrupted(stack, since, machine, crashed=crashed)
+    }
+    again = [
+        _again(one.name, one.asked, MACHINES[name])
+        for name, started in inputs.items()
+        for one in started
+        if one.was_interrupted
     ]
+    if not crashed:
+        return again
+    unheard = [
+        one
+        for machine in STARTED_BY_UPLOADS
+        if machine.name in inputs
+        for one in _unheard(stack, [started.asked for started in inputs[machine.name]], machine)
+    ]
+    return again + unheard
 
 
-def _interrupted(
-    stack: Stack, since: float, machine: Machine, *, crashed: bool
-) -> list[Interrupted]:
-    found, named = [], set()
+@dataclass(frozen=True)
+class _Started:
+    """An execution: its name, its input, and whether the cloud's end interrupted it."""
+
+    name: str
+    asked: dict[str, Any]
+    was_interrupted: bool
+
+
+def _inputs_since(stack: Stack, since: float, machine: Machine, *, crashed: bool) -> list[_Started]:
+    """Read what executions were started with, the oldest first.
+
+    Of all that are listed after a crash, else of those that failed since a time.
+    """
+    found = []
     for listed in reversed(newest(stack, machine)):
         stopped = listed.get("stopDate")
         failed = listed["status"] == "FAILED" and stopped and stopped.timestamp() >= since
         if not failed and not crashed:
             continue
         described = stack.stepfunctions.describe_execution(executionArn=listed["executionArn"])
-        asked = _object(described["input"])
-        uploaded = asked.get(machine.member)
-        if isinstance(uploaded, dict):
-            named.add((uploaded.get("key"), uploaded.get("version_id")))
-        if failed and described.get("error") == INTERRUPTED:
-            found.append(_again(described["name"], asked, machine))
-    return found + (_unheard(stack, named, machine) if crashed else [])
+        interrupted = bool(failed) and described.get("error") == INTERRUPTED
+        found.append(_Started(described["name"], _object(described["input"]), interrupted))
+    return found
 
 
 def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
@@ -235,16 +256,19 @@ def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
             "did not, ask again",
             None,
         )
-    uploaded = asked.get(machine.member)
-    what = uploaded["key"] if isinstance(uploaded, dict) else uploaded or "the newest upload"
+    what = machine.asked(asked)
     asked = {member: value for member, value in asked.items() if member != "event"}
     if machine.takes_reasons:
         asked |= {"who": operator(), "reason": f"The execution {name} was interrupted."}
     return Interrupted(again, f"{told}; {machine.does} {what} again", asked, machine)
 
 
-def _unheard(stack: Stack, named: set[tuple[Any, Any]], machine: Machine) -> list[Interrupted]:
+def _unheard(
+    stack: Stack, inputs: list[dict[str, Any]], machine: UploadMachine
+) -> list[Interrupted]:
     """Find the uploads since the newest that an execution names, the oldest first."""
+    uploads = [asked[machine.member] for asked in inputs if machine.member in asked]
+    named = {(one.get("key"), one.get("version_id")) for one in uploads if isinstance(one, dict)}
     pages = stack.s3.get_paginator("list_object_versions").paginate(
         Bucket=stack.outputs.raw_bucket, Prefix=machine.folder
     )
@@ -330,7 +354,7 @@ def shown(progress: Progress, status: str) -> Table:
     return table
 
 
-def asked_of(stack: Stack, arn: str, machine: Machine = RETRAIN) -> dict[str, Any]:
+def asked_of(stack: Stack, arn: str, machine: UploadMachine = RETRAIN) -> dict[str, Any]:
     """Which upload an execution was started with, if with any."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
     upload = _object(described["input"]).get(machine.member)

@@ -9,8 +9,8 @@ from pathlib import Path
 from local.cloud import CloudFailed
 
 # What may run beside itself, though beside nothing that starts, deploys or stops.
-SHARED = {"retrain", "score", "rollback"}
-ALONE = {"up", "down"}
+SHARED = {"retrain", "score", "monitor", "outcomes", "rollback"}
+ALONE = {"up", "down", "simulate"}  # a simulation forgets what another would be looking at
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""The state machines that an upload starts, and what tells one's uploads from the other's."""
+"""The state machines, and what tells the uploads that start one from those that start another."""
 
 import re
 from dataclasses import dataclass
+from typing import Any, override
 from uuid import uuid4
 
 from score.keys import IN
@@ -11,27 +12,22 @@ from local.stack import Stack
 
 LONGEST_NAME = 100  # of an upload; the name is told on, and what it is told in has limits
 UNFIT_FOR_A_KEY = re.compile(r"[^\w.()' -]")  # S3 takes more, but not every tool does
+NEWEST = "the newest upload"
 PREFIX = re.compile(r"^[0-9a-f]{8}-")  # which tells an upload from others of the same name
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A state machine that uploads start.
+    """A state machine.
 
-    folder: of the uploads' bucket, in which a file starts it.
-    member: of an execution's input, which says which upload it is for.
     output: of the stack, which says where the machine is.
-    does: what it does to an upload.
-    keeps_names: whether a file's name is its key, so that its next upload is a newer version of it.
+    does: what it does to what it was started for.
     takes_reasons: whether an execution's input may say who started it, and why.
     """
 
     name: str
-    folder: str
-    member: str
     output: str
     does: str
-    keeps_names: bool
     takes_reasons: bool
 
     def is_in(self, stack: Stack) -> bool:
@@ -48,9 +44,27 @@ class Machine:
             )
         return arn
 
+    def asked(self, said: dict[str, Any]) -> str:
+        """Name what an execution was started for, by its input."""
+        return f"up to {said['until']}" if "until" in said else "up to now"
+
+
+@dataclass(frozen=True)
+class UploadMachine(Machine):
+    """A state machine that uploads start.
+
+    folder: of the uploads' bucket, in which a file starts it.
+    member: of an execution's input, which says which upload it is for.
+    keeps_names: whether a file's name is its key, so that its next upload is a newer version of it.
+    """
+
+    folder: str
+    member: str
+    keeps_names: bool
+
     def key(self, name: str) -> str:
         """Say where a file is uploaded to: under its own name, by the end of which it is known."""
-        fit = UNFIT_FOR_A_KEY.sub("_", name)[-LONGEST_NAME:]
+        fit = fit_for_a_key(name)
         return f"{self.folder}{fit}" if self.keeps_names else f"{self.folder}{_new()}-{fit}"
 
     def told_name(self, key: str) -> str:
@@ -58,8 +72,14 @@ class Machine:
         name = key.removeprefix(self.folder)
         return name if self.keeps_names else PREFIX.sub("", name)
 
+    @override
+    def asked(self, said: dict[str, Any]) -> str:
+        """Name the upload that an execution was started for, by its input."""
+        uploaded = said.get(self.member)
+        return str(uploaded["key"] if isinstance(uploaded, dict) else uploaded or NEWEST)
 
-RETRAIN = Machine(
+
+RETRAIN = UploadMachine(
     name="retrain",
     folder="raw/",
     member="raw",
@@ -68,7 +88,7 @@ RETRAIN = Machine(
     keeps_names=True,
     takes_reasons=True,
 )
-SCORE = Machine(
+SCORE = UploadMachine(
     name="score",
     folder=IN,
     member="score",
@@ -77,7 +97,20 @@ SCORE = Machine(
     keeps_names=False,
     takes_reasons=False,
 )
-MACHINES = {machine.name: machine for machine in (RETRAIN, SCORE)}
+MONITOR = Machine(
+    name="monitor",
+    output="monitor_state_machine_arn",
+    does="monitoring",
+    takes_reasons=False,
+)
+OUTCOMES = "outcomes/"  # of the uploads' bucket, where they wait for the monitor's next run
+STARTED_BY_UPLOADS = (RETRAIN, SCORE)
+MACHINES = {machine.name: machine for machine in (RETRAIN, SCORE, MONITOR)}
+
+
+def fit_for_a_key(name: str) -> str:
+    """Give a file's name as it is told in keys."""
+    return UNFIT_FOR_A_KEY.sub("_", name)[-LONGEST_NAME:]
 
 
 def _new() -> str:

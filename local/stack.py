@@ -66,6 +66,7 @@ class Outputs(BaseModel):
     site_url: str
     state_machine_arn: str
     score_state_machine_arn: str = ""  # which an earlier release did not deploy
+    monitor_state_machine_arn: str = ""  # likewise
     raw_bucket: str
     artifacts_bucket: str
     site_bucket: str
@@ -287,6 +288,7 @@ class Stack:
             site_url=self.cloud.site_url(said),
             state_machine_arn=said["StateMachineArn"],
             score_state_machine_arn=said.get("ScoreStateMachineArn", ""),
+            monitor_state_machine_arn=said.get("MonitorStateMachineArn", ""),
             raw_bucket=said["RawBucketName"],
             artifacts_bucket=said["ArtifactsBucketName"],
             site_bucket=said["SiteBucketName"],

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from local.cloud import CloudFailed
-from local.machines import RETRAIN, Machine
+from local.machines import RETRAIN, UploadMachine
 from local.stack import Stack
 
 MEGABYTE = 1_000_000
@@ -43,7 +43,7 @@ def unheard(_: int) -> None:
 def upload(
     stack: Stack,
     path: Path,
-    machine: Machine = RETRAIN,
+    machine: UploadMachine = RETRAIN,
     told: Told = unheard,
     name: str | None = None,
 ) -> Uploaded:
@@ -54,8 +54,12 @@ def upload(
     Raises CloudFailed where it cannot be read or S3 refuses it, and KeyboardInterrupt, with what
     became of it, where somebody interrupts it: nothing half-uploaded is left in either case.
     """
+    return put(stack, path, machine.key(name or path.name), told)
+
+
+def put(stack: Stack, path: Path, key: str, told: Told = unheard) -> Uploaded:
+    """Upload a file under a key of the bucket of uploads; raises as `upload` does."""
     size_of(path)
-    key = machine.key(name or path.name)
     s3 = stack.new_s3()
     written: list[str] = []
 
@@ -94,7 +98,9 @@ def shown(path: Path, console: Console) -> Iterator[Told]:
     console.print(f"Uploaded {escape(path.name)}: {megabytes(size)} in {took:.1f} s.")
 
 
-def on_terminal(stack: Stack, path: Path, console: Console, machine: Machine = RETRAIN) -> Uploaded:
+def on_terminal(
+    stack: Stack, path: Path, console: Console, machine: UploadMachine = RETRAIN
+) -> Uploaded:
     """Upload a file, and show how far that is."""
     with shown(path, console) as told:
         return upload(stack, path, machine, told)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,10 @@ def _content(value: object) -> Any:  # noqa: ANN401 - JSON
             return {field: _content(part) for field, part in value if field not in _TOLD}
         case tuple():
             return [_content(part) for part in value]
-        case _:
-            return value
+        case dict():
+            return {name: _content(part) for name, part in value.items()}
+        case _:  # a date, or a time on one, is no JSON
+            return value.isoformat() if isinstance(value, date) else value
 
 
 def _is_artefact(part: object) -> bool:

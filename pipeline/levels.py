@@ -70,8 +70,8 @@ def levels_of_numbers(  # noqa: PLR0913 - what levels are called and made of
 def edges_between(numbers: Array, counts: Counts, step: float) -> tuple[float, ...]:
     """Divide numbers (k,) so that each bin has about as many rows (k,).
 
-    Each edge is a number that there is, the one nearest to a tenth of the rows, or two, and so on.
-    A number that is always the same has a bin of its own, so that others are told from it.
+    Each edge is a number that there is, the one nearest to a tenth of the rows, or two, and so on;
+    of few numbers, each is a bin. One that is always the same is told from others all the same.
     """
     order = np.argsort(numbers, kind="stable")
     distinct, first = np.unique(numbers[order], return_index=True)
@@ -81,11 +81,12 @@ def edges_between(numbers: Array, counts: Counts, step: float) -> tuple[float, .
         only = float(distinct[0])
         above = only + step if step else float(np.nextafter(only, np.inf))
         return (only, above)
+    if len(distinct) <= BINS:
+        return tuple(distinct[1:].tolist())
     below = np.concatenate([[0], np.cumsum(counts[order])])[first[1:]]  # rows under each but one
     wanted = np.arange(1, BINS) * counts.sum() / BINS
-    after = np.clip(np.searchsorted(below, wanted), 1, max(len(below) - 1, 1))
+    after = np.clip(np.searchsorted(below, wanted), 1, len(below) - 1)
     before = after - 1
-    after = np.minimum(after, len(below) - 1)
     nearest = np.where(wanted - below[before] <= below[after] - wanted, before, after)
     return tuple(distinct[1:][np.unique(nearest)].tolist())
 

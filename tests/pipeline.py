@@ -4,7 +4,8 @@ import csv
 import io
 import os
 import pickle
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,12 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params
 from columns import Column, dumped, loaded
+from monitor import log
+from monitor.stages.act import act
+from monitor.stages.capture import capture
+from monitor.stages.drift import drift
+from monitor.stages.join_outcomes import join_outcomes
+from monitor.stages.report import report
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import S3Backend, s3_backends
@@ -46,6 +53,7 @@ from score.stages.summarise import summarise
 ENVIRONMENT = {
     "ARTIFACTS_BUCKET": "artifacts",
     "RAW_BUCKET": "raw",
+    "API_LOG_GROUP": "api",
     "ALLOWED_ORIGINS": "http://site.example,https://lab.example",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
@@ -122,6 +130,25 @@ def own_state_machine() -> Iterator[str]:
         watch.stepfunctions.cache_clear()
         yield arn
     environment.environment.cache_clear()
+
+
+@contextmanager
+def own_log(lines: Sequence[str] = ()) -> Iterator[None]:
+    """Give this process's cloud the API's log, with lines that were written just now."""
+    client = boto3.client("logs")
+    group = ENVIRONMENT["API_LOG_GROUP"]
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName="one")
+    if lines:
+        now = int(time.time() * 1000)
+        client.put_log_events(
+            logGroupName=group,
+            logStreamName="one",
+            logEvents=[{"timestamp": now, "message": line} for line in lines],
+        )
+    log.logs_client.cache_clear()
+    yield
+    log.logs_client.cache_clear()
 
 
 def rows_of(text: str | bytes, decisions: Params) -> Rows:
@@ -213,6 +240,23 @@ def measure(execution: str, came_to: State) -> State:
         "published": {"version": came_to["nominated"]["version"]},
     }
     return measured | {"annotated": ran(annotate, execution, measured)}
+
+
+def monitor(execution: str, given: State | None = None) -> State:
+    """Run the stages of the monitor by their handlers, and return what each came to."""
+    came_to: State = {"given": given or {}}
+
+    def at(handler: Callable[..., State], *inputs: str) -> State:
+        return ran(handler, execution, {name: came_to[name] for name in inputs})
+
+    came_to["begun"] = at(capture, "given")
+    if came_to["begun"]["decision"] == "nothing_serves":
+        return came_to
+    came_to["drifted"] = at(drift, "begun")
+    came_to["joined"] = at(join_outcomes, "begun")
+    came_to["reported"] = at(report, "begun", "drifted", "joined")
+    came_to["acted"] = at(act, "begun", "drifted", "joined", "reported")
+    return came_to
 
 
 def ran(handler: Callable[..., State], execution: str, inputs: State) -> State:

@@ -31,6 +31,7 @@ from clinical.contract import (
 )
 from clinical.environment import environment
 from clinical.errors import ModelUnavailable, RequestInvalid
+from clinical.ids import new_ids
 from clinical.kinds import Value
 from clinical.obstore_bucket import ObstoreBucket, s3_bucket
 from clinical.params import params
@@ -82,14 +83,18 @@ def predict(
     if wrong := model.unrecorded(asked):
         raise RequestInvalid([wrong])
     (score,) = model.predict([asked])
+    (prediction_id,) = new_ids(1)
     telemetry.add(
         telemetry.Metric.PREDICTIONS,
+        prediction_id=prediction_id,
         model_version=model.version,
         prediction={params().target.column: score.score},
+        interval=dict(score.interval),
         features=features_of(asked),
+        **({"explained": True} if explain else {}),
     )
     prediction = Prediction(
-        **dict(scored(asked, score)),
+        **dict(scored(asked, score, prediction_id)),
         model_version=model.version,
         skill=model.skill,
         disclaimer=params().study.disclaimer,
@@ -117,23 +122,30 @@ def predict_batch(batch: Batch) -> BatchPrediction:
     model = follower.current()
     judged = [checked(number, row, model) for number, row in enumerate(batch.patients)]
     rows = [one for one in judged if isinstance(one, dict)]
-    scores = iter(model.predict(rows) if rows else [])
+    scores = model.predict(rows) if rows else []
+    ids = new_ids(len(rows))
+    answers = iter(map(scored, rows, scores, ids))
     problems = iter(api.problems_of([one for one in judged if isinstance(one, RequestInvalid)]))
     predictions = tuple(
-        scored(one, next(scores)) if isinstance(one, dict) else next(problems) for one in judged
+        next(answers) if isinstance(one, dict) else next(problems) for one in judged
     )
-    telemetry.add(
-        telemetry.Metric.PREDICTIONS,
-        count=len(rows),
-        patients_refused=len(judged) - len(rows),
-        model_version=model.version,
-        prediction={
-            params().target.column: [
-                one.score for one in predictions if isinstance(one, ScoredPatient)
-            ]
-        },
-        features={name: [row[name] for row in rows] for name in params().features},
-    )
+
+    def facts_of(some: slice) -> dict[str, object]:
+        intervals = [one.interval for one in scores[some]]
+        return {
+            "prediction_id": ids[some],
+            "model_version": model.version,
+            "prediction": {params().target.column: [one.score for one in scores[some]]},
+            "interval": {
+                "low": [one.low for one in intervals],
+                "high": [one.high for one in intervals],
+                "coverage": model.reference.interval.coverage,
+            },
+            "features": {name: [row[name] for row in rows[some]] for name in params().features},
+        }
+
+    telemetry.add(telemetry.Metric.PREDICTIONS, len(rows), patients_refused=len(judged) - len(rows))
+    telemetry.note_rows(len(rows), facts_of)
     return BatchPrediction(
         predictions=predictions,
         model_version=model.version,
@@ -151,24 +163,39 @@ def compare_treatments(comparison: Comparison) -> TreatmentComparison:
     reference = named(comparison, treatments) or most_recorded(treatments)
     compared = compare(model, patient, treatments, reference)
     target, identifier = params().target.column, params().identifier
-    telemetry.note(
-        model_version=model.version,
-        features={name: patient[name] for name in params().features if name in patient},
-        compared=[{**one.fitting.treatment, target: one.score.score} for one in compared],
-        reference=reference.treatment,
-    )
+    ids = new_ids(len(compared))
+
+    def facts_of(some: slice) -> dict[str, object]:
+        return {
+            "model_version": model.version,
+            "features": {name: patient[name] for name in params().features if name in patient},
+            "compared": [
+                {
+                    "prediction_id": prediction_id,
+                    **one.fitting.treatment,
+                    target: one.score.score,
+                    "interval": {"low": one.score.interval.low, "high": one.score.interval.high},
+                }
+                for prediction_id, one in zip(ids[some], compared[some], strict=True)
+            ],
+            "coverage": model.reference.interval.coverage,
+            "reference": reference.treatment,
+        }
+
+    telemetry.note_rows(len(compared), facts_of)
     return TreatmentComparison(
         identifier=str(patient[identifier]) if identifier else None,
         reference=ChosenTreatment.model_validate(reference.treatment),
         treatments=tuple(
             ComparedTreatment(
+                prediction_id=prediction_id,
                 treatment=ChosenTreatment.model_validate(one.fitting.treatment),
                 score=one.score.score,
                 interval=one.score.interval,
                 support=one.fitting.training_rows,
                 win_probability=round(one.win_probability, PROBABILITY_DECIMALS),
             )
-            for one in compared
+            for prediction_id, one in zip(ids, compared, strict=True)
         ),
         averaged_over=params().roles.known_after_treatment,
         assignment=params().study.assignment,
@@ -229,10 +256,11 @@ def rounded(points: dict[str, float]) -> dict[str, float]:
     return {name: round(value, DECIMALS) for name, value in points.items()}
 
 
-def scored(asked: Asked, score: Score) -> ScoredPatient:
+def scored(asked: Asked, score: Score, prediction_id: str) -> ScoredPatient:
     identifier = params().identifier
     return ScoredPatient(
         identifier=str(asked[identifier]) if identifier else None,
+        prediction_id=prediction_id,
         score=score.score,
         interval=score.interval,
         support=score.support,

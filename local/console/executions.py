@@ -14,11 +14,14 @@ from local.console import graph
 from local.console.tables import columns
 from local.console.uploads import Upload
 from local.executions import Progress, Step
-from local.machines import MACHINES, RETRAIN, SCORE, Machine
+from local.machines import MACHINES, MONITOR, RETRAIN, SCORE, Machine
 from local.models import operator
 from local.stack import Stack
 
-INPUTS = ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}')
+INPUTS = {  # by the machine that a card starts
+    RETRAIN: ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}'),
+    MONITOR: ("{}", '{"until": "2026-10-31"}'),
+}
 DRAWING = {
     "theme": "neutral",
     "flowchart": {
@@ -38,18 +41,18 @@ class Page:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.machine = RETRAIN
+        self.machine: Machine = RETRAIN
         self.arn = ""
         self.opened: set[str] = set()
         self.drawn: tuple[object, ...] = ()
         with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap"):
             with ui.column().classes("w-[34rem] max-w-full shrink-0 gap-4"):
                 self.choice = ui.toggle(
-                    {name: f"State machine: {name}" for name in MACHINES},
+                    {self.machine.name: f"State machine: {self.machine.name}"},
                     value=self.machine.name,
                     on_change=self._switch,
                 ).props("no-caps")
-                self.start = self._start_card()
+                self.starts = {machine: self._start_card(machine) for machine in INPUTS}
                 self.elsewhere = inline_link("A file is scored on the page Score.", "/score")
                 self.table = (
                     ui.table(
@@ -77,10 +80,11 @@ class Page:
 
     async def refresh(self) -> None:
         """Fetch what there is, and draw what changed."""
-        self.choice.set_visibility(SCORE.is_in(self.stack))
+        self._offer_machines()
         shown = self.machine
-        self.start.set_visibility(shown is RETRAIN)
-        self.elsewhere.set_visibility(shown is not RETRAIN)
+        for started, card in self.starts.items():
+            card.set_visibility(shown is started)
+        self.elsewhere.set_visibility(shown is SCORE)
         rows = await asyncio.to_thread(recent, self.stack, shown)
         if self.machine is not shown:
             return  # another was chosen meanwhile, which refreshes too
@@ -104,6 +108,17 @@ class Page:
         show_report(self.report, described)
         show_steps(self.details, progress.steps, self.opened)
 
+    def _offer_machines(self) -> None:
+        """Offer the machines that this stack has: one of an earlier release has fewer."""
+        offered = {
+            name: f"State machine: {name}"
+            for name, machine in MACHINES.items()
+            if machine.is_in(self.stack)
+        }
+        if offered != self.choice.options:
+            self.choice.set_options(offered)
+        self.choice.set_visibility(len(offered) > 1)
+
     async def _show_none(self) -> None:
         """Draw the machine as it is before its first execution."""
         if self.drawn == (self.machine,):
@@ -121,27 +136,29 @@ class Page:
         self.machine = MACHINES[self.choice.value]
         await self._look_at("")
 
-    def _start_card(self) -> ui.card:
-        most = params().dataset.max_bytes
-        limit = f"{most / 1e6:.1f} MB"
+    def _start_card(self, machine: Machine) -> ui.card:
         with ui.card().classes("w-full") as card:
-            ui.label("Start retrain").classes("text-lg font-semibold")
-            self.input = ui.textarea("Input", value="{}").classes("w-full")
-            self.input.props("autogrow outlined")
+            ui.label(f"Start {machine.name}").classes("text-lg font-semibold")
+            asked = ui.textarea("Input", value="{}").classes("w-full").props("autogrow outlined")
             with ui.row().classes("gap-1"):
-                for text in INPUTS:
+                for text in INPUTS[machine]:
                     ui.button(
-                        text, on_click=lambda text=text: self.input.set_value(text), color=None
+                        text, on_click=lambda text=text: asked.set_value(text), color=None
                     ).props("flat dense no-caps")
-            ui.button("Start", on_click=self._start).props("no-caps")
-            Upload(
-                self.stack,
-                RETRAIN,
-                f"Upload a data set of up to {limit}, and retrain on it",
-                self._retrain_on,
-                limit=(most, "params.yaml, dataset.max_bytes"),
-            )
+            ui.button("Start", on_click=lambda: self._start(machine, asked.value)).props("no-caps")
+            if machine is RETRAIN:
+                self._data_set()
         return card
+
+    def _data_set(self) -> None:
+        most = params().dataset.max_bytes
+        Upload(
+            self.stack,
+            RETRAIN,
+            f"Upload a data set of up to {most / 1e6:.1f} MB, and retrain on it",
+            lambda arn: self._follow(RETRAIN, arn),
+            limit=(most, "params.yaml, dataset.max_bytes"),
+        )
 
     async def _choose(self, event: events.GenericEventArguments) -> None:
         await self._look_at(event.args[1]["arn"])
@@ -157,18 +174,20 @@ class Page:
         self.drawn = ()
         await self.refresh()
 
-    async def _start(self) -> None:
+    async def _start(self, machine: Machine, said: str) -> None:
         try:
-            asked = {"who": operator(), **json.loads(self.input.value or "{}")}
+            who = {"who": operator()} if machine.takes_reasons else {}
+            asked = {**who, **json.loads(said or "{}")}
         except (ValueError, TypeError) as error:
             ui.notify(f"The input is no JSON object: {error}", type="negative")
             return
-        await self._retrain_on(await asyncio.to_thread(executions.start, self.stack, asked))
+        arn = await asyncio.to_thread(executions.start, self.stack, asked, None, machine)
+        await self._follow(machine, arn)
 
-    async def _retrain_on(self, arn: str) -> None:
-        """Look at an execution to retrain, whichever machine's are shown."""
-        self.machine = RETRAIN
-        self.choice.value = RETRAIN.name
+    async def _follow(self, machine: Machine, arn: str) -> None:
+        """Look at an execution, whichever machine's are shown."""
+        self.machine = machine
+        self.choice.value = machine.name
         await self._look_at(arn)
 
     async def _stop(self) -> None:
@@ -249,6 +268,8 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
             )
         if ended := output.get("reason"):  # of a run that had nothing to do, or may not
             ui.label(str(ended))
+        for reason in output.get("reasons", []):  # of a run of the monitor
+            ui.label(f"• {reason}")
         for reason in (output.get("verdict") or {}).get("reasons", []):
             ui.label(f"• {reason}")
         show_notes(output.get("notes"))

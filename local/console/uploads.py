@@ -10,7 +10,7 @@ from nicegui import events, ui
 
 from local import executions, failures, uploading
 from local.cloud import CloudFailed
-from local.machines import Machine
+from local.machines import UploadMachine
 from local.stack import Stack
 from local.uploading import megabytes
 
@@ -27,7 +27,7 @@ class Upload:
     def __init__(
         self,
         stack: Stack,
-        machine: Machine,
+        machine: UploadMachine,
         text: str,
         arrived: Callable[[str], Awaitable[None]],
         limit: tuple[int, str] | None = None,

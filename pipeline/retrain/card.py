@@ -1,9 +1,10 @@
 """Write a version's model card, as data and as Markdown."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from card_parts import shown, table
 from clinical.card import (
     Card,
     Data,
@@ -17,7 +18,7 @@ from clinical.card import (
 from clinical.params import Params
 from clinical.reference import Conformal, Reference
 from clinical.registry import LEARNING_CURVE
-from clinical.verdict import Calibration, CurvePoint, Estimate, Evaluation, Verdict, Wins
+from clinical.verdict import Calibration, CurvePoint, Evaluation, Verdict, Wins
 
 from retrain.state import Ingested, Preprocessed, Trained
 
@@ -143,11 +144,11 @@ def _lines(card: Card) -> Iterator[str]:
                 verdict.champion.scores,
             )
         )
-    yield from _table(
+    yield from table(
         ("", "RMSE", "MAE", "R²"),
-        ((name, _shown(one.rmse), _shown(one.mae), _shown(one.r2)) for name, one in columns),
+        ((name, shown(one.rmse), shown(one.mae), shown(one.r2)) for name, one in columns),
     )
-    yield f"\nSkill, 1 - RMSE / RMSE of the plain average: {_shown(verdict.skill)}.\n"
+    yield f"\nSkill, 1 - RMSE / RMSE of the plain average: {shown(verdict.skill)}.\n"
     yield (
         f"An interval of {card.interval.coverage:.0%} is the score ± "
         f"{card.interval.half_width:.2f}, from {card.interval.residuals:,} residuals of "
@@ -165,7 +166,7 @@ def _lines(card: Card) -> Iterator[str]:
     yield from _subgroups(card)
     yield "\n## Permutation importances\n"
     yield "How much RMSE grows when the feature is shuffled.\n"
-    yield from _table(
+    yield from table(
         ("feature", "mean", "standard deviation"),
         (
             (one.feature, f"{one.mean:.4f}", f"{one.std:.4f}")
@@ -197,7 +198,7 @@ def _lines(card: Card) -> Iterator[str]:
     yield (
         f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`.\n"
     )
-    yield from _table(
+    yield from table(
         ("stage", "wrote", "SHA-256"),
         (
             (name, field, f"`{sha256[:16]}`")
@@ -211,7 +212,7 @@ def _by_group(interval: Conformal) -> Iterator[str]:
     if not interval.groups:
         return
     yield f"Groups of {' and '.join(interval.by)} have intervals of their own; others that one.\n"
-    yield from _table(
+    yield from table(
         ("group", "half the width", "residuals"),
         (
             (" and ".join(one.of), f"{one.half_width:.2f}", f"{one.residuals:,}")
@@ -230,14 +231,14 @@ def _calibration(
         f"{confidence:.0%} intervals, each for itself. The best intercept is 0, the best slope 1, "
         "and the best difference of the means, recorded less predicted, 0.\n"
     )
-    yield from _table(
+    yield from table(
         ("intercept", "slope", "difference of the means"),
-        [map(_shown, (calibration.intercept, calibration.slope, calibration.in_the_large))],
+        [map(shown, (calibration.intercept, calibration.slope, calibration.in_the_large))],
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("predicted, mean of a bin", "recorded, mean", "rows"),
-        ((f"{one.predicted:.3f}", _shown(one.recorded), one.rows) for one in calibration.bins),
+        ((f"{one.predicted:.3f}", shown(one.recorded), one.rows) for one in calibration.bins),
     )
     if curve:
         yield "\nThe smooth line: `o` recorded, `-` its interval, `|` predicted.\n"
@@ -271,9 +272,9 @@ def _wins(wins: Wins) -> Iterator[str]:
         "half, by how probable it was said to be. The intervals hold for all bins at once, with "
         "99% confidence.\n"
     )
-    yield from _table(
+    yield from table(
         ("predicted", "won", "pairs"),
-        ((f"{one.predicted:.3f}", _shown(one.won), f"{one.pairs:,}") for one in wins.bins),
+        ((f"{one.predicted:.3f}", shown(one.won), f"{one.pairs:,}") for one in wins.bins),
     )
 
 
@@ -287,17 +288,17 @@ def _subgroups(card: Card) -> Iterator[str]:
             f"groups. Coverage should be {target:.0%}.\n"
         )
     covered = any(one.coverage for one in card.subgroups)
-    yield from _table(
+    yield from table(
         ("feature", "group", "rows", "RMSE", "MAE", "mean error", *(["coverage"] * covered)),
         (
             (
                 one.feature,
                 one.group,
                 one.rows,
-                _shown(one.rmse),
-                _shown(one.mae),
-                _shown(one.mean_error) + (" *" if one.off_zero else ""),
-                *([_shown(one.coverage)] * covered),
+                shown(one.rmse),
+                shown(one.mae),
+                shown(one.mean_error) + (" *" if one.off_zero else ""),
+                *([shown(one.coverage)] * covered),
             )
             for one in card.subgroups
         ),
@@ -309,7 +310,7 @@ def _tuning(tuning: Tuning) -> Iterator[str]:
         f"Chosen from the grid `{tuning.grid}`: the fewest leaves or coefficients with an RMSE of "
         f"at most {tuning.limit:.4f}, one standard error over the best.\n"
     )
-    yield from _table(
+    yield from table(
         ("candidate", "RMSE", "standard error", "leaves or coefficients", ""),
         (
             (
@@ -338,17 +339,3 @@ def _missing(data: Data) -> list[tuple[str, int]]:
 
 def _named(values: dict[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _shown(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "too few rows"
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    heading = tuple(heading)
-    yield f"| {' | '.join(heading)} |"
-    yield f"|{'---|' * len(heading)}"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"

@@ -31,7 +31,7 @@ from local.emulator.emf import data_in
 from tests import pipeline
 from tests.conftest import ROOT
 from tests.pipeline import Context, mirror, own_cloud, own_store
-from tests.unit.conftest import Api, load_function, smaller
+from tests.unit.conftest import Api, load_function, routes_of, smaller
 from tests.unit.pipeline.conftest import without_signal
 
 # What a metric is called where it is asked for: namespace, name, and its dimensions.
@@ -229,17 +229,13 @@ def ask_the_api(bucket: ObstoreBucket) -> None:
     untreated = {name: value for name, value in PATIENT.items() if name not in later}
     assert predict("POST", "/compare", {"patient": untreated}).status == 200
     for api in (predict, dropdown):
-        for method, path in (route.split() for route in routes_of(api)):
+        for method, path in routes_of(api.module):
             if method == "GET":
                 assert api(method, path, queryStringParameters={}).status == 200
         api("OPTIONS", "/predict", headers={"Origin": "https://lab.example"})
     assert predict("GET", "/health", scheduled=True).status == 200
     bucket.put(CHAMPION_KEY, b"no pointer")
     assert Api(load_function("predict"), Context())("GET", "/health").status == 503
-
-
-def routes_of(api: Api) -> set[str]:
-    return {f"{route.method} {route.path}" for route in api.module.app._static_routes}
 
 
 def test_the_dashboard_names_what_the_template_has(template: dict[str, Any], body: str) -> None:
@@ -300,7 +296,7 @@ def test_dimensions_are_few_and_bounded(emitted: set[Series]) -> None:
             values.setdefault(name, set()).add(value)
 
     assert set(values) == {"service", "route", "stage", "verdict"}
-    assert values["service"] == {"api", "retrain", "score"}
+    assert values["service"] == {"api", "retrain", "score", "monitor"}
 
 
 def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any]]) -> None:
@@ -308,8 +304,11 @@ def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any
         series = [series_of(metric) for metric in widgets[title]["metrics"]]
         return {value for _, _, found in series for name, value in found if name == dimension}
 
-    apis = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
-    routes = {"unmatched"}.union(*map(routes_of, apis))
+    routes = {"unmatched"} | {
+        " ".join(route)
+        for name in ("predict", "dropdown", "outcomes")
+        for route in routes_of(load_function(name))
+    }
     assert shown_of("route", "Requests a minute, by route") == routes
     assert shown_of("route", "Requests in 24 hours, by route") == routes
     decisions = {
@@ -337,7 +336,7 @@ def test_widgets_take_plain_forms_and_lie_beside_each_other(dashboard: dict[str,
 def test_every_alarm_tells_when_it_begins_and_when_it_is_over(
     alarms: dict[str, dict[str, Any]],
 ) -> None:
-    assert len(alarms) == 13
+    assert len(alarms) == 18
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
         assert alarm["OKActions"] == [{"Ref": "AlarmTopic"}], name
@@ -382,6 +381,30 @@ def test_alarms_of_this_account_alone_may_be_sent_and_are_encrypted(
     assert topic["KmsMasterKeyId"] == {"Ref": "AlarmKey"}
     (encrypts,) = [one for one in key["KeyPolicy"]["Statement"] if "Service" in one["Principal"]]
     assert encrypts["Principal"] == statement["Principal"]
+
+
+def test_lines_across_a_chart_are_where_the_params_have_them(
+    widgets: dict[str, dict[str, Any]],
+) -> None:
+    def line_of(title: str) -> float:
+        (line,) = widgets[title]["annotations"]["horizontal"]
+        return float(line["value"])
+
+    assert line_of("Drift of requests, p-value") == params().monitoring.false_alarms.drift
+    assert line_of("Outcomes within their interval") == params().intervals.coverage
+
+
+def test_silence_alarms_only_where_the_schedule_is_on(
+    alarms: dict[str, dict[str, Any]], template: dict[str, Any]
+) -> None:
+    (schedule,) = template["Resources"]["MonitorStateMachine"]["Properties"]["Events"].values()
+
+    assert template["Conditions"]["Monitored"] == {"Fn::Equals": [{"Ref": "Monitoring"}, "ENABLED"]}
+    assert schedule["Properties"]["State"] == {"Ref": "Monitoring"}
+    assert json.loads(schedule["Properties"]["Input"]) == {}
+    assert alarms["NotMonitoredAlarm"]["TreatMissingData"] == {
+        "Fn::If": ["Monitored", "breaching", "missing"]
+    }
 
 
 def test_the_check_is_what_the_api_takes_for_one(functions: dict[str, Any]) -> None:

@@ -16,13 +16,14 @@ from local.stack import STACK, Stack
 from tests.integration.conftest import free_port
 from tests.localstack.cases import Machine, mock_config
 from tests.localstack.execution import Execution
+from tests.localstack.monitor import MONITOR
 from tests.localstack.retrain import RETRAIN
 from tests.localstack.score import SCORE
 from tests.patience import PATIENCE_SECONDS, until
 from tests.template import template as read
 
 HERE = Path(__file__).parent
-MACHINES = (RETRAIN, SCORE)
+MACHINES = (RETRAIN, SCORE, MONITOR)
 MOCKED = "mocked.json"
 RESOURCES = (
     "RawBucket",
@@ -139,6 +140,7 @@ def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, dict[str
     arns = {
         RETRAIN.name: outputs["StateMachineArn"],
         SCORE.name: _created(localstack, SCORE),
+        MONITOR.name: _created(localstack, MONITOR),
     }
     started = {
         machine.name: {

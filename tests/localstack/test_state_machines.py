@@ -86,6 +86,9 @@ def test_what_was_asked_for_reaches_the_first_state_as_it_was_written(
         ("score", "PartUnreadable", "ScorePart", 1, "DatasetUnreadable"),
         ("score", "SummariseUnavailableTwice", "Summarise", 2, "StorageUnavailable"),
         ("score", "PartMissing", "Summarise", 1, "ArtefactMissing"),
+        ("monitor", "NoRoomTwice", "JoinOutcomes", 2, "Lambda.TooManyRequestsException"),
+        ("monitor", "CaptureDenied", "Capture", 1, "StorageDenied"),
+        ("monitor", "ReportStaysUnavailable", "Report", 5, "StorageUnavailable"),
     ],
 )
 def test_what_may_pass_is_tried_again_and_the_history_shows_it(

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -247,6 +248,15 @@ def load_function(name: str) -> ModuleType:
     return module
 
 
+def routes_of(module: ModuleType) -> set[tuple[str, str]]:
+    """Every route of a function: its method, and its path as API Gateway has it."""
+    app = module.app
+    return {
+        (route.method, re.sub(r"<(\w+)>", r"{\1}", route.path))
+        for route in (*app._static_routes, *app._dynamic_routes)
+    }
+
+
 @dataclass
 class Answer:
     status: int
@@ -254,6 +264,17 @@ class Answer:
     body: Any
     text: str = field(repr=False)
     size: int = 0  # bytes of what Lambda is handed: JSON, which holds the body as a string
+
+    @property
+    def said(self) -> Any:
+        """The body without the names of its predictions, of which each is another."""
+        return without_ids(self.body)
+
+
+def without_ids(said: Any) -> Any:
+    if isinstance(said, dict):
+        return {name: without_ids(one) for name, one in said.items() if name != "prediction_id"}
+    return [without_ids(one) for one in said] if isinstance(said, list) else said
 
 
 @dataclass

@@ -207,11 +207,13 @@ def lambda_handler(
         if route in predictions:
             faulty = status >= HTTPStatus.INTERNAL_SERVER_ERROR
             telemetry.add(telemetry.Metric.PREDICTION_ERRORS, int(faulty))
+        matched = route if route in limits else "unmatched"
+        telemetry.write_further_lines(route=matched, status=status, **facts)
         if event.get(SCHEDULED):  # then nobody asked, and it counts as no request
             telemetry.note(scheduled=True, status=status, **facts)
             return response
         telemetry.record_request(
-            route if route in limits else "unmatched",
+            matched,
             status,
             time.perf_counter() - started,
             cold=cold,

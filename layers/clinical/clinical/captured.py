@@ -10,25 +10,16 @@ log line that it was taken from does not know.
 """
 
 import json
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from clinical.ids import ID_BYTES, new_ids
 from clinical.kinds import Value
 
+__all__ = ["ID_BYTES", "Captured", "Source", "new_ids"]
+
 type Source = Literal["predict", "batch", "compare", "score"]
-
-ID_BYTES = 16
-
-
-def new_ids(number: int) -> list[str]:
-    """Make ids of so many predictions: 128 random bits each, as 32 hexadecimal digits.
-
-    They come from the kernel, which is seeded anew where a function is restored from a snapshot.
-    """
-    drawn = secrets.token_hex(ID_BYTES * number)
-    return [drawn[start : start + 2 * ID_BYTES] for start in range(0, len(drawn), 2 * ID_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,14 @@ _Identifier = Annotated[
     Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
     WithJsonSchema({"type": "string"}),
 ]
+_PredictionId = Annotated[
+    str,
+    Field(
+        description="Names this prediction: random, and made anew for every answer. Keep it beside "
+        "your own record of the patient, to say later what came of it",
+        json_schema_extra={"pattern": "^[0-9a-f]{32}$"},  # shown, not checked: it is made here
+    ),
+]
 _Score = Annotated[
     float,
     Field(
@@ -192,6 +200,7 @@ _Score = Annotated[
 
 class ScoredPatient(Response):
     identifier: _Identifier
+    prediction_id: _PredictionId
     score: _Score
     interval: PredictionInterval
     support: Annotated[
@@ -269,6 +278,7 @@ class ComparedTreatment(Response):
 
     model_config = ConfigDict(defer_build=True)
 
+    prediction_id: _PredictionId
     treatment: ChosenTreatment
     score: _Score
     interval: PredictionInterval

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 # Keys that answers have anyway, beside the identifier's and the target's.
 OF_ANSWERS = frozenset(
     {
-        *("interval", "support", "missing", "model_version", "skill", "disclaimer"),
+        *("prediction_id", "interval", "support", "missing"),
+        *("model_version", "skill", "disclaimer"),
         *("base_value", "contributions", "explained_by", "standard_errors"),
         *("averaged_over", "treatment", "treatments", "reference", "win_probability"),
         "assignment",
     }
 )
+# Keys that the log has beside what a compared treatment is called.
+OF_COMPARED = frozenset({"prediction_id", "interval"})
 # Keys that what is said of an outcome, or of a prediction later, has beside the target's.
 OF_OUTCOMES = frozenset(
     {"observed_at", "received_at", "predicted_at", "features", "source", "outcome"}
@@ -103,6 +106,12 @@ def _names(parts: Parts) -> Iterator[Contradiction]:
     target = [parts.target.column] if parts.target else []
     for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
         reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        yield Contradiction(("schema", name), reason)
+    treatment = parts.roles.treatment if parts.roles else ()
+    for name in {*treatment} & parts.columns.keys() & OF_COMPARED:
+        reason = (
+            f"every treatment that is compared has a key {name}: rename the column, in the data too"
+        )
         yield Contradiction(("schema", name), reason)
     for name in {*target} & parts.columns.keys() & OF_OUTCOMES:
         reason = f"every outcome has a key {name} beside it: rename the column, in the data too"

@@ -180,12 +180,17 @@ class Point(Part):
 
 
 class Monitoring(Part):
-    """What became of a version so far: the last run, and a point of each day before it.
+    """What became of a version so far: the run of the newest date, and a point of each run's date.
 
-    served_since: when it was promoted. requests: that it answered since, as far as captured.
+    served_since: when it was first promoted. requests: that it answered, as far as captured, from
+    then or from the first window on, whichever is earlier. counted: those of them from before
+    `counted_until`, which comes two days before the last run's window ends: what is captured later
+    than that is not counted. points: the oldest first, the last run's among them.
     """
 
     served_since: datetime
     requests: int
+    counted: int = 0
+    counted_until: datetime | None = None
     last: Monitored
     points: tuple[Point, ...]

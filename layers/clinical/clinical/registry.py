@@ -5,6 +5,7 @@ models/<version>/<execution>/<file>   what the execution that made it found out 
 models/<version>/manifest.json        written last: a version without it is not published
 models/<version>/learning_curve.json  an annex: written once, after the version was published
 models/<version>/monitoring.json      another: written anew by each run of the monitor
+models/<version>/card.md              the card with what became of the version since, likewise
 models/champion.json                  the version that serves, who promoted it, and why
 models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
 
@@ -12,7 +13,7 @@ Manifests, annexes, the pointer and the ledger carry a digest of themselves: wha
 written is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -46,10 +47,12 @@ REFERENCE = "reference.json"
 TRAINING_ROWS = "training_rows.json"
 POPULATION = "population.json"
 CARD = "card.json"
+CARD_TEXT = "card.md"  # of the execution that made it; in the version's folder, as it is since
 LEARNING_CURVE = "learning_curve.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
 CHAMPION_KEY = "models/champion.json"
 MAX_WHO, MAX_WHY = 256, 2000  # characters, of a promotion
+REVISIONS = 10  # tries to write an annex that others write too
 
 
 class Version(Frozen):
@@ -287,18 +290,47 @@ class Registry:
             body = self.bucket.get(key).body
         return Artefact(key=key, sha256=sha256(body))
 
+    def revise[Annex: BaseModel](
+        self, name: str, annex: str, kind: type[Annex], revised: Callable[[Annex | None], Annex]
+    ) -> Annex:
+        """Write an annex anew by compare-and-swap, and give what was written.
+
+        revised: makes it of what is there, or of None; called again where another run came first.
+        Raises ArtefactCorrupted where what is there is not as it was written, and
+        PreconditionFailed where others came first so often that something else must be wrong.
+        """
+        key = f"models/{name}/{annex}"
+        for tries_left in reversed(range(REVISIONS)):
+            there = self._annexed(key, kind)
+            made = revised(there and there[0])
+            try:
+                if there is None:
+                    self.bucket.put_new(key, sealed_json(made))
+                else:
+                    self.bucket.put_over(key, sealed_json(made), there[1])
+            except PreconditionFailed:
+                if not tries_left:
+                    raise
+            else:
+                break
+        return made
+
     def annex[Annex: BaseModel](self, name: str, annex: str, kind: type[Annex]) -> Annex | None:
         """Read an annex of a version, or None where it has none.
 
         Raises ArtefactCorrupted where it is not as it was written.
         """
-        key = f"models/{name}/{annex}"
+        there = self._annexed(f"models/{name}/{annex}", kind)
+        return there and there[0]
+
+    def _annexed[Annex: BaseModel](self, key: str, kind: type[Annex]) -> tuple[Annex, str] | None:
+        """Read an annex, and the ETag that writing over it must match."""
         try:
-            body = self.bucket.get(key).body
+            stored = self.bucket.get(key)
         except ArtefactMissing:
             return None
         try:
-            return kind.model_validate(unsealed_json(key, body))
+            return kind.model_validate(unsealed_json(key, stored.body)), stored.etag
         except ValidationError as error:
             raise ArtefactCorrupted(f"{key} is no annex of this code") from error
 

@@ -4,21 +4,28 @@ Nothing here ever sees an identifier of a patient: callers hand over features an
 requests, and an exception is logged by its type and its frames, never by its message.
 """
 
+import json
 import os
 import traceback
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
     from clinical.registry import Champion
 
+LINE_BYTES = 128 * 1024  # of which CloudWatch would take twice as many in one event
+ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, ids
+
 # The template names another for the stack of another study.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
+
+_further: list[dict[str, object]] = []  # facts that wait for lines of their own
 
 
 class Metric(StrEnum):
@@ -97,6 +104,21 @@ def count_execution(verdict: str) -> None:
         single.add_dimension("verdict", verdict)
 
 
+def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, float | None]) -> None:
+    """Tell what a run of the monitor came to, as an EMF line of its own.
+
+    Its one dimension is the service: by stage, nobody would look for it. A figure that is None is
+    left out.
+    """
+    line = EphemeralMetrics(namespace=NAMESPACE)
+    for metric, count in counts.items():
+        line.add_metric(metric, MetricUnit.Count, count)
+    for metric, value in figures.items():
+        if value is not None:
+            line.add_metric(metric, MetricUnit.NoUnit, value)
+    line.flush_metrics()
+
+
 def count_monitor_run() -> None:
     """Count a run of the monitor, as an EMF line of its own that has the service alone."""
     with single_metric(
@@ -115,6 +137,48 @@ def note(**properties: object) -> None:
     """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
     for name, value in properties.items():
         metrics().add_metadata(name, value)
+
+
+def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> None:
+    """Add facts about rows to the invocation's line, and what it has no room for to further ones.
+
+    facts_of: gives the facts about some of so many rows, as properties of a line.
+    """
+    first, *others = pieces(number, facts_of)
+    note(**first)
+    _further.extend(others)
+
+
+def pieces(
+    number: int, facts_of: Callable[[slice], dict[str, object]]
+) -> Iterator[dict[str, object]]:
+    """Cut facts about rows into pieces, each of which fits into a line, or is about one row."""
+    waiting = [(0, number)]
+    while waiting:
+        start, stop = waiting.pop()
+        facts = facts_of(slice(start, stop))
+        times, rows = -(-len(as_line(facts)) // (LINE_BYTES - ROOM)), stop - start
+        if times <= 1 or rows <= 1:
+            yield facts
+            continue
+        each = -(-rows // times)
+        starts = range(start, stop, each)
+        waiting += [(one, min(one + each, stop)) for one in reversed(starts)]
+
+
+def write_further_lines(**properties: object) -> None:
+    """Write the lines that facts about rows need beside the invocation's own, if any.
+
+    properties: of each of them, by which it is known to belong there.
+    """
+    lines, _further[:] = list(_further), []
+    for facts in lines:
+        print(as_line({**properties, **facts}), flush=True)  # noqa: T201 - as metrics are
+
+
+def as_line(facts: dict[str, object]) -> str:
+    """Write facts as metrics are written: JSON of as many bytes as characters."""
+    return json.dumps(facts, separators=(",", ":"))
 
 
 def record_request(

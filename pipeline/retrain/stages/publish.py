@@ -6,6 +6,7 @@ from clinical.params import Params
 from clinical.reference import Reference
 from clinical.registry import (
     CARD,
+    CARD_TEXT,
     MODEL,
     POPULATION,
     REFERENCE,
@@ -65,7 +66,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "evaluation.json": evaluation,
             "lineage.json": lineage,
             CARD: canonical_json(card),
-            "card.md": markdown(card).encode(),
+            CARD_TEXT: markdown(card).encode(),
             "report.html": render(card, params).encode(),
         },
         evaluated.verdict,

@@ -197,7 +197,7 @@ def test_other_query_parameters_are_ignored(api: Api, patient: dict[str, object]
 
     answer = api("POST", "/predict", patient, queryStringParameters=query)
 
-    assert answer.text == api("POST", "/predict", patient).text
+    assert answer.said == api("POST", "/predict", patient).said
     assert api("GET", "/health", queryStringParameters=query).status == 200
 
 

@@ -422,6 +422,23 @@ def test_who_and_what_is_predicted_is_not_called_as_another_key_of_an_answer() -
     assert "schema.interval: every answer has a key interval of its own: rename" in said
 
 
+@pytest.mark.parametrize("name", ["prediction_id", "interval"])
+def test_a_treatment_is_not_called_as_what_the_log_says_of_it(name: str) -> None:
+    text = TEXT.replace("Drug_Name", name)
+
+    said = "\n".join(mistakes(text))
+
+    assert f"schema.{name}: every treatment that is compared has a key {name}: rename" in said
+
+
+def test_a_patient_is_not_named_as_a_prediction_is() -> None:
+    text = TEXT.replace("Patient_ID", "prediction_id")
+
+    said = "\n".join(mistakes(text))
+
+    assert "schema.prediction_id: every answer has a key prediction_id of its own: rename" in said
+
+
 def test_the_keys_of_answers_are_those_of_the_contract() -> None:
     own = {"identifier", "score"}  # which go by the column's name
 

@@ -7,13 +7,14 @@ from threading import Barrier, Lock
 from typing import Any
 
 import pytest
-from clinical.artefacts import Artefact, sha256, unsealed_json
+from clinical.artefacts import Artefact, sealed_json, sha256, unsealed_json
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import (
     ArtefactCorrupted,
     ArtefactMissing,
     ChampionMoved,
     ModelUnavailable,
+    PreconditionFailed,
     VersionConflict,
     VersionUnknown,
 )
@@ -435,6 +436,52 @@ def test_an_annex_that_was_altered_is_refused(
 
     with pytest.raises(ArtefactCorrupted, match=annex.key):
         registry.annex(name, "annex.json", Annex)
+
+
+def test_an_annex_that_is_revised_is_made_of_what_was_there(registry: Registry) -> None:
+    for word in ("one", "two"):
+        add(registry, word)
+
+    assert registry.annex("v-1", "annex.json", Annex) == Annex(says="one two")
+
+
+@pytest.mark.parametrize("before", [(), ("before",)])
+def test_a_revision_that_another_came_before_is_made_anew(
+    registry: Registry, before: tuple[str, ...]
+) -> None:
+    for word in before:
+        add(registry, word)
+    others = iter(["theirs"])
+
+    def ours(there: Annex | None) -> Annex:
+        for word in others:
+            add(registry, word)
+        return adding(there, "ours")
+
+    made = registry.revise("v-1", "annex.json", Annex, ours)
+
+    assert made == Annex(says=" ".join([*before, "theirs", "ours"]))
+    assert registry.annex("v-1", "annex.json", Annex) == made
+
+
+def test_a_revision_that_others_always_come_before_is_given_up(
+    registry: Registry, bucket: Boto3Bucket
+) -> None:
+    def overtaken(there: Annex | None) -> Annex:
+        made = adding(there, "theirs")
+        bucket.put("models/v-1/annex.json", sealed_json(made))
+        return made
+
+    with pytest.raises(PreconditionFailed):
+        registry.revise("v-1", "annex.json", Annex, overtaken)
+
+
+def add(registry: Registry, word: str) -> None:
+    registry.revise("v-1", "annex.json", Annex, lambda there: adding(there, word))
+
+
+def adding(there: Annex | None, word: str) -> Annex:
+    return Annex(says=f"{there.says} {word}" if there else word)
 
 
 def test_a_pointer_of_other_code_says_what_to_do(registry: Registry, bucket: Boto3Bucket) -> None:

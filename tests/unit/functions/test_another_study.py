@@ -111,14 +111,14 @@ def test_a_reference_of_an_earlier_release_still_serves(
     predict_api: Api, candidate: Candidate, promote: Promote, patient: dict[str, object]
 ) -> None:
     promote(candidate)
-    expected = predict_api("POST", "/predict", patient).body
+    expected = predict_api("POST", "/predict", patient).said
     earlier = promote(with_reference(candidate, lambda reference: reference.pop("contract")))
     predict_api.module.follower._next_look = float("-inf")
 
     answer = predict_api("POST", "/predict", patient)
 
     assert answer.status == 200
-    assert answer.body == {**expected, "model_version": earlier.version}
+    assert answer.said == {**expected, "model_version": earlier.version}
 
 
 def test_an_earlier_release_of_other_columns_is_of_another_study(

@@ -91,7 +91,7 @@ def test_its_interval_is_of_the_residuals_of_that_very_prediction(
 def test_null_and_nothing_are_not_known_alike(api: Api, before: Patient) -> None:
     null = api("POST", "/predict", {**before, "Side_Effects": None})
 
-    assert null.text == api("POST", "/predict", before).text
+    assert null.said == api("POST", "/predict", before).said
 
 
 def test_with_the_value_given_an_answer_is_what_it_was(api: Api, patient: Patient) -> None:
@@ -109,9 +109,9 @@ def test_contributions_add_up_to_a_mean_of_scores(api: Api, before: Patient) -> 
 
 
 def test_a_batch_holds_both(api: Api, before: Patient, patient: Patient) -> None:
-    alone = [api("POST", "/predict", one).body for one in (before, patient)]
+    alone = [api("POST", "/predict", one).said for one in (before, patient)]
 
-    batch = api("POST", "/predict/batch", {"patients": [before, patient, before]}).body
+    batch = api("POST", "/predict/batch", {"patients": [before, patient, before]}).said
 
     for one, expected in zip(batch["predictions"], [*alone, alone[0]], strict=True):
         assert one == {name: expected[name] for name in one}

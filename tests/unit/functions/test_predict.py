@@ -51,6 +51,7 @@ def test_a_patient_gets_a_score(api: Api, patient: dict[str, object]) -> None:
     assert answer.status == 200
     assert set(answer.body) == {
         "Patient_ID",
+        "prediction_id",
         "Improvement_Score",
         "interval",
         "support",
@@ -99,7 +100,7 @@ def test_a_whole_number_is_one_however_it_is_written(
         return api("POST", "/predict", body)
 
     assert answered(as_written).status == 200
-    assert answered(as_written).text == answered(number).text
+    assert answered(as_written).said == answered(number).said
 
 
 @pytest.mark.parametrize(
@@ -607,9 +608,9 @@ def test_a_score_is_explained_when_asked_for(api: Api, patient: dict[str, object
 
 
 def test_an_explanation_only_adds_to_the_answer(api: Api, patient: dict[str, object]) -> None:
-    plain = api("POST", "/predict", patient).body
+    plain = api("POST", "/predict", patient).said
 
-    body = explained(api, patient, "true").body
+    body = explained(api, patient, "true").said
 
     assert body == {
         **plain,
@@ -659,7 +660,7 @@ def test_a_batch_answers_each_patient_in_order_as_alone(
 
     alone = [api("POST", "/predict", one).body for one in patients]
     assert answer.status == 200
-    assert answer.body["predictions"] == [
+    assert answer.said["predictions"] == [
         {name: one[name] for name in ("Patient_ID", "Improvement_Score", "interval", "support")}
         for one in alone
     ]
@@ -681,7 +682,7 @@ def test_wrong_rows_have_their_own_problems_and_fail_no_other(
         [patient],
     ]
 
-    first, *problems, last = batch(api, [patient, *wrong, patient]).body["predictions"]
+    first, *problems, last = batch(api, [patient, *wrong, patient]).said["predictions"]
 
     assert first == last
     assert "Improvement_Score" in first

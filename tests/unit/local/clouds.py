@@ -61,6 +61,7 @@ def stack(ends: dict[str, Any] | None = None, history: list[dict[str, Any]] | No
             stack_name="clinical-outcomes",
             state_machine_arn="retrain",
             score_state_machine_arn="score",
+            monitor_state_machine_arn="monitor",
         ),
     )
 

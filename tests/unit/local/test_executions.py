@@ -7,7 +7,7 @@ from rich.console import Console
 
 from local import executions
 from local.executions import Progress, shown
-from local.machines import RETRAIN, SCORE
+from local.machines import MONITOR, RETRAIN, SCORE
 from tests.unit.local import clouds
 
 BEGAN = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -167,10 +167,14 @@ def test_what_was_interrupted_is_started_again_by_the_machine_that_it_was_of() -
     stack = clouds.stack()
     event = {"event": {"id": "one"}}
     raw, score = ({"key": key, "version_id": "v"} for key in ("raw/a.csv", "score/in/b.csv"))
-    asked = {"retrain": {"raw": raw} | event, "score": {"score": score} | event}
+    asked = {
+        "retrain": {"raw": raw} | event,
+        "score": {"score": score} | event,
+        "monitor": {"until": "2026-10-31"},
+    }
     stack.stepfunctions = Interrupted(asked)
 
-    again, rescored = executions.interrupted(stack, 0.0, crashed=False)
+    again, rescored, watched = executions.interrupted(stack, 0.0, crashed=False)
 
     assert again.machine is RETRAIN
     assert again.asked is not None
@@ -179,6 +183,9 @@ def test_what_was_interrupted_is_started_again_by_the_machine_that_it_was_of() -
     assert rescored.machine is SCORE
     assert rescored.asked == {"score": score}  # and nothing else, which it would refuse
     assert rescored.told == "The execution of-score was interrupted; scoring score/in/b.csv again"
+    assert watched.machine is MONITOR
+    assert watched.asked == {"until": "2026-10-31"}
+    assert watched.told.endswith("monitoring up to 2026-10-31 again")
 
 
 @pytest.mark.usefixtures("cloud")

@@ -1,0 +1,89 @@
+"""Hand in what came of predictions, and bring back the rows that retraining takes: `make outcomes`.
+
+What is handed in is a CSV of prediction_id, the target and observed_at, and lies under outcomes/ of
+the bucket of uploads. What is brought back are the predictions that have an outcome, as a data set.
+"""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.captures import Captures
+from clinical.outcomes import Outcomes
+from clinical.params import params
+from monitor.exporting import joined_csv
+from rich.console import Console
+from rich.markup import escape
+
+from local import monitoring, uploading
+from local.cloud import CloudFailed
+from local.machines import OUTCOMES, fit_for_a_key
+from local.stack import Stack
+
+
+def outcomes(stack: Stack, data: Path | None, out: Path | None, console: Console) -> None:
+    """Hand in a file of outcomes and run the monitor, write joined rows, or do both in this order.
+
+    Raises CloudFailed where a file cannot be read or written, or nothing is asked for.
+    """
+    if not data and not out:
+        raise CloudFailed(
+            "which outcomes? make outcomes DATA=outcomes.csv hands them in, and make outcomes "
+            "OUT=joined.csv writes what came of predictions as rows to train on"
+        )
+    if out:
+        check(out)
+    if data:
+        hand_in(stack, data, console)
+        monitoring.monitor(stack, None, console)
+    if out:
+        bring_back(stack, out, console)
+
+
+def hand_in(stack: Stack, data: Path, console: Console) -> str:
+    """Upload a file of outcomes, and give its key; the monitor's next run takes it in."""
+    if not uploading.size_of(data):
+        raise CloudFailed(f"{data} is empty: there are no outcomes in it")
+    key = f"{OUTCOMES}{fit_for_a_key(data.name)}"
+    if not key.lower().endswith(".csv"):
+        raise CloudFailed(f"{data} is to end in .csv: outcomes are handed in as CSV")
+    with uploading.shown(data, console) as told:
+        uploading.put(stack, data, key, told)
+    return key
+
+
+def check(out: Path) -> None:
+    """Raise CloudFailed where a file may not or cannot be written, before anything is done."""
+    if not out.parent.is_dir():
+        raise CloudFailed(f"OUT={out} cannot be written: there is no folder {out.parent}")
+    if not os.access(out.parent, os.W_OK):
+        raise CloudFailed(f"OUT={out} cannot be written: the folder may not be")
+    if out.is_dir():
+        raise CloudFailed(f"OUT={out} is a folder; name a file in it: OUT={out / 'joined.csv'}")
+
+
+def bring_back(stack: Stack, out: Path, console: Console) -> None:
+    """Write the predictions that have an outcome as a data set: all of them, or no file."""
+    bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
+    text = joined_csv(Captures(bucket), Outcomes(bucket), params())
+    rows = max(text.count("\n") - 1, 0)
+    if not rows:
+        raise CloudFailed(
+            "no captured prediction has an outcome yet: `make monitor` captures what was predicted "
+            "so far, and takes in the files of outcomes"
+        )
+    beside = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
+    try:
+        try:
+            beside.write_text(text, encoding="utf-8", newline="")
+            beside.replace(out)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise CloudFailed(f"{out} cannot be written: {error.strerror or error}") from error
+    console.print(
+        f"[bold]{escape(str(out))}[/] has {rows:,} {'row' if rows == 1 else 'rows'}, each a "
+        f"prediction with what came of it; its {params().identifier} is the prediction's id."
+    )
+    console.print(f"`make retrain DATA={escape(str(out))}` trains on them, and on nothing else.")

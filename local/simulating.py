@@ -1,0 +1,460 @@
+"""Live through days of synthetic requests and outcomes on the local cloud: `make simulate`.
+
+The days are those before today, and nobody waits for them: the predict function's own handler
+answers each patient, its log lines are dated back and put into the API's log, outcomes are handed
+in as a file, and the monitor runs once for each day. On AWS one waits: CloudWatch takes no line
+that is older than two weeks.
+"""
+
+import csv
+import importlib.util
+import io
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any
+
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.monitored import MONITORING, Monitored
+from clinical.outcomes import GATHERED, RECEIVED
+from clinical.params import params
+from clinical.registry import Champion, Registry
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from local import executions, monitoring, uploading
+from local.cloud import ROOT, CloudFailed
+from local.machines import MONITOR, OUTCOMES
+from local.stack import Stack
+from local.studies import THE_DRUG_STUDY
+
+PER_DAY = 50
+TOLD = 0.3  # of the patients, what came of them
+OBSERVED_AFTER = (3, 14)  # days
+DAILY = 35  # the last days, which the monitor looks at one by one
+WEEK = 7
+SEED = 14
+STREAM = "simulated/"  # of the API's log, before the day
+FILE = f"{OUTCOMES}simulated.csv"
+OF_A_SIMULATION = ("captures/", "monitor/")  # which the next one begins without
+KEPT = "captures/scored/"  # from which files that were really scored are captured again
+OFFICE_HOURS = (8 * 3600, 18 * 3600)
+NOISIER = 1.0  # where data/generate.py has 0.7
+SHOWN_DAYS = 20  # of a table that grows
+
+type Patient = dict[str, Any]
+type Draw = random.Random
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What is other from a day on.
+
+    says: in words. asked: whether a patient of the sample comes in nevertheless.
+    came: what comes of a patient, of whom the sample says `score`.
+    """
+
+    says: str
+    asked: Callable[[Patient, Draw], bool] = lambda _patient, _draw: True
+    came: Callable[[Patient, float, Draw], float] = lambda _patient, score, _draw: score
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of the simulation: which patients were predicted, and whatever came of them."""
+
+    date: datetime
+    number: int
+    patients: tuple[Patient, ...]
+    shifted: bool
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What the monitor found at the end of a day."""
+
+    day: Day
+    found: Monitored
+    reasons: tuple[str, ...]
+
+
+def generator() -> ModuleType:
+    """Load data/generate.py, which knows the truth of the sample."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "data" / "generate.py")
+    if spec is None or spec.loader is None:
+        raise ImportError("data/generate.py cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TRUTH = generator()
+DRUGS = [drug for treats in TRUTH.TREATMENTS.values() for drug in treats]
+DOUBLED = "Sertraline"
+
+
+def _doubled(patient: Patient, draw: Draw) -> bool:
+    """Let others in so seldom that this drug's share is twice what it was."""
+    others = len(DRUGS) - 1
+    return patient["Drug_Name"] == DOUBLED or draw.random() < (others - 1) / (2 * others)
+
+
+def _reversed(patient: Patient, score: float, _draw: Draw) -> float:
+    treats = list(TRUTH.TREATMENTS[patient["Condition"]])
+    effect: float = TRUTH.DRUG_EFFECTS[treats.index(patient["Drug_Name"])]
+    return score - 2 * effect
+
+
+def _noisier(_patient: Patient, score: float, draw: Draw) -> float:
+    return score + draw.gauss(0, (NOISIER**2 - TRUTH.NOISE**2) ** 0.5)
+
+
+SHIFTS = {
+    "none": Shift("nothing changes"),
+    "doubled_drug": Shift(f"twice as many patients get {DOUBLED}", asked=_doubled),
+    "older": Shift(
+        f"nobody under {min(TRUTH.AGES) + 5} comes, where ages began with {min(TRUTH.AGES)}",
+        asked=lambda patient, _draw: patient["Age"] >= min(TRUTH.AGES) + 5,
+    ),
+    "reversed_effects": Shift("the best drug of each condition is the worst", came=_reversed),
+    "noisier": Shift(f"outcomes vary more: by {NOISIER:g}, not {TRUTH.NOISE:g}", came=_noisier),
+}
+
+
+def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is looked at
+    stack: Stack, days: int, shift: str, at: int | None, console: Console, daily: int = DAILY
+) -> list[Simulated]:
+    """Simulate days that end with yesterday, and print what the monitor found on each.
+
+    shift: what changes, by a name of SHIFTS, from the day `at` on; half-way unless given.
+    daily: how many of the last days the monitor looks at one by one; before, it does so weekly.
+    Raises CloudFailed where that cannot be done.
+    """
+    at = days // 2 if at is None else at
+    champion = check(stack, days, shift, at)
+    console.print(
+        f"{days} days of {PER_DAY} requests each, answered by {champion.version}; from day {at} "
+        f"on, {SHIFTS[shift].says}."
+        if shift != "none"
+        else f"{days} days of {PER_DAY} requests each, answered by {champion.version}."
+    )
+    with console.status("Forgetting what an earlier simulation left"):
+        forget(stack)
+    drawn = list(days_of(days, SHIFTS[shift], at, today()))
+    began = time.monotonic()
+    with console.status("Answering requests") as status:
+        ids = []
+        with answering(stack) as answer:
+            for day in drawn:
+                status.update(f"Answering requests: day {day.number} of {days}")
+                ids.append(ask(stack, day, answer))
+    requests = sum(map(len, ids))
+    console.print(f"Answered {requests:,} requests in {time.monotonic() - began:.0f} s.")
+    told = hand_in(stack, drawn, ids, SHIFTS[shift])
+    console.print(f"Handed in {told:,} outcomes, as {FILE}.")
+    looked_at = [day for day in drawn if is_looked_at(day.number, days, daily)]
+    if len(looked_at) < days:
+        console.print(f"The monitor runs every week at first, and daily on the last {DAILY} days.")
+    found = list(watch(stack, looked_at, console))
+    conclude(found, shift, at, console)
+    console.print(f"It took {time.monotonic() - began:.0f} s.")
+    return found
+
+
+def check(stack: Stack, days: int, shift: str, at: int) -> Champion:
+    """Give the model that answers; raises CloudFailed where there is nothing to simulate with."""
+    if shift not in SHIFTS:
+        raise CloudFailed(f"there is no SHIFT={shift}: it is one of {', '.join(SHIFTS)}")
+    if not 1 <= days <= params().monitoring.shown_days:
+        most = params().monitoring.shown_days
+        raise CloudFailed(f"DAYS={days} cannot be simulated: it is a number from 1 to {most}")
+    if not 1 <= at <= days:
+        raise CloudFailed(f"AT={at} is no day of {days}")
+    if stack.study.name:
+        raise CloudFailed(
+            f"the truth of {stack.study.name} is not known, so that nobody can simulate it: "
+            "`make simulate` works for the drug study's synthetic sample, without STUDY="
+        )
+    pointer = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)).champion()
+    if pointer is None:
+        raise CloudFailed("no model was promoted yet; `make up` trains one")
+    if not learned_from_the_sample(stack, pointer.champion):
+        raise CloudFailed(
+            f"{pointer.champion.version} learned from other data than the synthetic sample, of "
+            "which alone the truth is known: `make retrain DATA=data/sample.csv` first"
+        )
+    return pointer.champion
+
+
+def learned_from_the_sample(stack: Stack, champion: Champion) -> bool:
+    """Whether the data that made a model are the sample that comes with the system."""
+    sample = THE_DRUG_STUDY.data()
+    if champion.upload is None or sample is None:
+        return False
+    found = stack.s3.head_object(
+        Bucket=stack.outputs.raw_bucket,
+        Key=champion.upload.key,
+        VersionId=champion.upload.version_id,
+    )
+    return found["ETag"] == uploading.tag_of(sample)
+
+
+def today() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def is_looked_at(number: int, days: int, daily: int = DAILY) -> bool:
+    """Whether the monitor runs at the end of a day, of those from 1 on."""
+    left = days - number
+    return left < daily or (left - daily + 1) % WEEK == 0
+
+
+# ── What is drawn ───────────────────────────────────────────────────────────────────────────────
+
+
+def days_of(days: int, shift: Shift, at: int, end: datetime) -> Iterator[Day]:
+    """Draw the patients of each day; the same are drawn again, of which a shift leaves some out."""
+    chosen = random.Random(SEED)  # noqa: S311 - no secret
+    for number in range(1, days + 1):
+        shifted = number >= at
+        patients: list[Patient] = []
+        batch = 0
+        while len(patients) < PER_DAY:
+            some = TRUTH.patients(PER_DAY, f"{SEED}-{number}-{batch}")
+            patients += [one for one in some if not shifted or shift.asked(one, chosen)]
+            batch += 1
+        date = end - timedelta(days=days - number + 1)
+        yield Day(date, number, tuple(patients[:PER_DAY]), shifted)
+
+
+def request_of(patient: Patient, number: int) -> Patient:
+    """Give what is asked of a patient; half of the side effects are not known before."""
+    target = params().target.column
+    later = params().roles.known_after_treatment if number % 2 else ()
+    return {name: value for name, value in patient.items() if name not in {target, *later}}
+
+
+def outcome_of(patient: Patient, shift: Shift, draw: Draw, *, shifted: bool) -> float:
+    """Draw what comes of a patient, within the target's range."""
+    score = patient[params().target.column]
+    came = shift.came(patient, score, draw) if shifted else score
+    low, high = params().scale
+    return float(round(min(max(came, low), high), 1))
+
+
+# ── What is fed ─────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
+    """Run the predict function beside the local cloud, in a process with its environment."""
+    variables = environment_of(stack)
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.answering"],
+        cwd=ROOT,
+        env={**stack.cloud.environment, **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asked, answers = process.stdin, process.stdout
+        if asked is None or answers is None:
+            raise CloudFailed("no pipe leads to the predict function")
+
+        def answer(body: Patient) -> dict[str, Any]:
+            print(json.dumps(body), file=asked, flush=True)
+            line = answers.readline()
+            if not line:
+                raise CloudFailed("the predict function ended before it answered; see above")
+            answered: dict[str, Any] = json.loads(line)
+            if answered["status"] != 200:  # noqa: PLR2004
+                raise CloudFailed(f"the predict function answered {answered['body']}")
+            return answered
+
+        try:
+            yield answer
+        finally:
+            process.kill()
+
+
+def environment_of(stack: Stack) -> dict[str, str]:
+    """Read what the template set in the predict function's environment."""
+    lambdas = stack._client("lambda")  # noqa: SLF001 - the one command that needs it
+    pages = lambdas.get_paginator("list_functions").paginate()
+    (function,) = [
+        one
+        for page in pages
+        for one in page["Functions"]
+        if one["FunctionName"].startswith(f"{stack.name}-PredictFunction")
+    ]
+    variables: dict[str, str] = function["Environment"]["Variables"]
+    return variables
+
+
+def ask(stack: Stack, day: Day, answer: Callable[[Patient], dict[str, Any]]) -> list[str]:
+    """Ask for a day's patients, and put what was logged into the API's log under that day."""
+    draw = random.Random(f"{SEED}-{day.number}")  # noqa: S311 - no secret
+    seconds = sorted(draw.uniform(*OFFICE_HOURS) for _ in day.patients)
+    ids: list[str] = []
+    lines: list[tuple[int, str]] = []
+    for number, (patient, after) in enumerate(zip(day.patients, seconds, strict=True)):
+        answered = answer(request_of(patient, number))
+        ids.append(answered["body"]["prediction_id"])
+        when = day.date + timedelta(seconds=after)
+        lines += dated(answered["logged"], int(when.timestamp() * 1000))
+    stream, group = f"{STREAM}{day.date:%Y-%m-%d}", log_group(stack)
+    stack.logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    stack.logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": when, "message": line} for when, line in lines],
+    )
+    return ids
+
+
+def dated(lines: Sequence[str], when: int) -> Iterator[tuple[int, str]]:
+    """Date log lines, as if they had been written then; when: milliseconds since 1970."""
+    for line in lines:
+        said = json.loads(line)
+        if "_aws" in said:
+            said["_aws"]["Timestamp"] = when
+        yield when, json.dumps(said)
+
+
+def log_group(stack: Stack) -> str:
+    """Find the API's log group."""
+    described = stack._client("cloudformation").describe_stack_resource(  # noqa: SLF001
+        StackName=stack.name, LogicalResourceId="ApiLogGroup"
+    )
+    name: str = described["StackResourceDetail"]["PhysicalResourceId"]
+    return name
+
+
+def hand_in(stack: Stack, drawn: Sequence[Day], ids: Sequence[list[str]], shift: Shift) -> int:
+    """Hand in what came of some patients by the last day; say of how many."""
+    draw = random.Random(f"{SEED}-outcomes")  # noqa: S311 - no secret
+    last = drawn[-1].date
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("prediction_id", params().target.column, "observed_at"))
+    told = 0
+    for day, of_day in zip(drawn, ids, strict=True):
+        for patient, prediction_id in zip(day.patients, of_day, strict=True):
+            observed = day.date + timedelta(days=draw.randint(*OBSERVED_AFTER))
+            came = outcome_of(patient, shift, draw, shifted=day.shifted)
+            if draw.random() < TOLD and observed <= last:
+                writer.writerow((prediction_id, came, f"{observed:%Y-%m-%d}"))
+                told += 1
+    stack.s3.put_object(Bucket=stack.outputs.raw_bucket, Key=FILE, Body=buffer.getvalue().encode())
+    return told
+
+
+def forget(stack: Stack) -> None:
+    """Take away what an earlier simulation left; what was really asked is captured again."""
+    group, raw, artefacts = (
+        log_group(stack),
+        stack.outputs.raw_bucket,
+        stack.outputs.artifacts_bucket,
+    )
+    pages = stack.logs.get_paginator("describe_log_streams").paginate(
+        logGroupName=group, logStreamNamePrefix=STREAM
+    )
+    for stream in [one["logStreamName"] for page in pages for one in page["logStreams"]]:
+        stack.logs.delete_log_stream(logGroupName=group, logStreamName=stream)
+    stack.s3.delete_object(Bucket=raw, Key=FILE)
+    for key in keys(stack, artefacts, *OF_A_SIMULATION):
+        if not key.startswith(KEPT):
+            stack.s3.delete_object(Bucket=artefacts, Key=key)
+    for key in keys(stack, artefacts, "models/v-"):
+        if key.endswith(f"/{MONITORING}"):
+            stack.s3.delete_object(Bucket=artefacts, Key=key)
+    stack.s3.delete_object(Bucket=artefacts, Key=GATHERED)  # which is made again of what is left
+    for key in keys(stack, artefacts, RECEIVED):
+        body = stack.s3.get_object(Bucket=artefacts, Key=key)["Body"].read()
+        if json.loads(body.partition(b"\n")[0])["told_by"] == FILE:
+            stack.s3.delete_object(Bucket=artefacts, Key=key)
+
+
+def keys(stack: Stack, bucket: str, *prefixes: str) -> list[str]:
+    pages = stack.s3.get_paginator("list_objects_v2")
+    return [
+        one["Key"]
+        for prefix in prefixes
+        for page in pages.paginate(Bucket=bucket, Prefix=prefix)
+        for one in page.get("Contents", [])
+    ]
+
+
+# ── What is seen ────────────────────────────────────────────────────────────────────────────────
+
+
+def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simulated]:
+    """Run the monitor at the end of each day, in order, and show what it found so far."""
+    seen: list[Simulated] = []
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        for day in days:
+            asked = {"until": f"{day.date:%Y-%m-%d}"}  # up to its end
+            arn = executions.start(stack, asked, machine=MONITOR)
+            while (outcome := executions.outcome_of(stack, arn)) is None:
+                time.sleep(executions.POLL_SECONDS)
+            found = monitoring.found_by(stack, outcome)
+            if found is None:
+                raise CloudFailed(f"the model was withdrawn meanwhile: {outcome.output['reason']}")
+            seen.append(Simulated(day, found, tuple(outcome.output["reasons"])))
+            live.update(table(seen[-SHOWN_DAYS:]))
+            yield seen[-1]
+    console.print(table(seen))
+
+
+def table(seen: Sequence[Simulated]) -> Table:
+    """Draw what the monitor found, one day a line."""
+    drawn = Table(title="What the monitor found", title_justify="left")
+    for heading in ("day", "date", "requests", "p of drift", "outcomes", "RMSE", "average's", ""):
+        drawn.add_column(heading, justify="left" if heading in {"date", ""} else "right")
+    for one in seen:
+        drift, outcomes = one.found.drift, one.found.outcomes
+        alarms = (("drifted", drift.drifted), ("degraded", outcomes.degraded))
+        drawn.add_row(
+            f"{one.day.number}",
+            f"{one.day.date:%Y-%m-%d}",
+            f"{drift.requests:,}",
+            "too few" if drift.p_value is None else f"{drift.p_value:.4f}",
+            f"{outcomes.outcomes:,}",
+            f"{outcomes.rmse.value:.3f}" if outcomes.rmse else "",
+            f"{outcomes.average_rmse.value:.3f}" if outcomes.average_rmse else "",
+            " ".join(f"[bold red]{name}[/]" for name, off in alarms if off),
+        )
+    return drawn
+
+
+def conclude(seen: Sequence[Simulated], shift: str, at: int, console: Console) -> None:
+    """Say which alarms went off, on which day first, and why."""
+    kinds: dict[str, Callable[[Simulated], bool]] = {
+        "Drifted": lambda one: one.found.drift.drifted,
+        "Degraded": lambda one: one.found.outcomes.degraded,
+    }
+    for name, is_off in kinds.items():
+        off = [one for one in seen if is_off(one)]
+        if not off:
+            console.print(f"{name} did not go off.")
+            continue
+        first = off[0]
+        says = first.found.drift.says if name == "Drifted" else first.found.outcomes.says
+        since = first.day.number - at
+        after = (
+            f", {since} days after {SHIFTS[shift].says}" if shift != "none" and since >= 0 else ""
+        )
+        console.print(
+            f"[bold red]{name}[/] went off on day {first.day.number} "
+            f"({first.day.date:%Y-%m-%d}){after}, and on {len(off)} of {len(seen)} runs: "
+            f"{escape(says)}"
+        )

@@ -1,0 +1,85 @@
+"""Take in what came of predictions, and set it beside what they promised."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from clinical.artefacts import Artefacts
+from clinical.captures import Captures
+from clinical.monitored import Selection
+from clinical.outcomes import Outcome, Outcomes
+from clinical.params import Params
+from clinical.population import Population, read_population
+from clinical.registry import POPULATION
+from stage import RawBucket, Run, stage
+
+from monitor.degraded import Came, observed_of, selection_of
+from monitor.joining import joined
+from monitor.requests import counted
+from monitor.state import Begun, Joined
+from monitor.told import take_in
+
+LOOKED_BACK = timedelta(days=92)  # on predictions without an outcome, beside those with one
+
+
+@stage(cached=False)  # outcomes and captures are not among its inputs
+def join_outcomes(
+    begun: Begun,
+    raw: RawBucket,
+    artefacts: Artefacts,
+    run: Run,
+    params: Params,
+) -> Joined:
+    """Join outcomes with their predictions, and tell whether the model is what it was."""
+    version, window = begun.serving, begun.window
+    captures, told = Captures(artefacts.bucket), Outcomes(artefacts.bucket)
+    taken = take_in(raw, told, captures, run, params)
+    every = told.all()
+    found = joined(every, captures, window, version.version)
+    file = version.files.get(POPULATION)
+    population = read_population(artefacts.bucket, file) if file else None
+    observed = observed_of(
+        found.came, population, params, beat_average=version.verdict.beats_average
+    )
+    observed = observed.model_copy(
+        update={
+            "unknown": found.unknown,
+            "waiting": found.waiting,
+            "selection": population
+            and selection(found.came, every, captures, population, version.version, params),
+            "notes": (*taken.notes, *found.notes, *observed.notes),
+        }
+    )
+    return Joined(
+        observed=artefacts.write_json("observed.json", observed),
+        degraded=observed.degraded,
+        says=observed.says,
+    )
+
+
+def selection(  # noqa: PLR0913, PLR0917 - what is set beside what
+    came: list[Came],
+    outcomes: Mapping[str, Outcome],
+    captures: Captures,
+    population: Population,
+    version: str,
+    params: Params,
+) -> Selection | None:
+    """Compare predictions with an outcome with those of the same time that have none."""
+    if not came:
+        return None
+    last = max(one.prediction.predicted_at for one in came)
+    first = max(min(one.prediction.predicted_at for one in came), last - LOOKED_BACK)
+    chosen = sorted(
+        (one.prediction for one in came if one.prediction.predicted_at >= first),
+        key=lambda one: one.predicted_at,
+    )
+    others = (
+        one
+        for one in captures.between(first, last)
+        if one.model_version == version and one.prediction_id not in outcomes
+    )
+    return selection_of(
+        counted(chosen, population, version, params),
+        counted(others, population, version, params),
+        params,
+    )

@@ -1,0 +1,24 @@
+"""How sentences about a window tell shares and probabilities."""
+
+LEAST_TOLD = 0.0001  # of a probability: less is told as less than that
+
+
+def p_in_words(p_value: float) -> str:
+    """Tell a probability, such as "p = 0.34", "p = 0.0002" or "p < 0.0001"."""
+    if p_value < LEAST_TOLD:
+        return "p < 0.0001"
+    if p_value > 0.99:  # noqa: PLR2004 - which rounds to a certainty
+        return "p > 0.99"
+    return f"p = {p_value:.2f}" if p_value >= 0.01 else f"p = {p_value:.1g}"  # noqa: PLR2004
+
+
+def shares_in_words(before: float, now: float) -> str:
+    """Tell how a share moved, such as "7 → 13 %", in as many decimals as it takes to differ."""
+    for decimals in range(4):
+        told = [f"{100 * share:.{decimals}f}" for share in (before, now)]
+        zero = any(
+            float(one) == 0 and share for one, share in zip(told, (before, now), strict=True)
+        )
+        if told[0] != told[1] and not zero:
+            break
+    return f"{told[0]} → {told[1]} %"
