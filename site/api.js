@@ -35,7 +35,7 @@ async function answerOf(url, body) {
   throw new Problem(sentence, answer?.errors);
 }
 
-/** Fetch, and once more where the network failed: no route changes anything. */
+/** Fetch, and once more where the network failed: no route does more for being asked twice. */
 async function reach(url, options, again = true) {
   try {
     return await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });

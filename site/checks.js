@@ -2,7 +2,7 @@
 // more rows would bring. The model page and the local console show the same.
 
 import { lower, make, minus } from "./page.js";
-import { between, estimated, hint, percent, table } from "./parts.js";
+import { between, estimated, hint, opened, percent } from "./parts.js";
 import { plot } from "./plot.js";
 
 const HELD = "did better as often as predicted, within what chance allows.";
@@ -11,10 +11,13 @@ const FAILED =
   "compared.";
 
 const ends = (points) => points.flatMap(({ low, high }) => [low, high]);
-const opened = (name, headings, rows) => make("details", {}, make("summary", {}, name), table(headings, rows));
 
-/** Show what was recorded where so much was predicted; nothing of a card that does not know. */
-export function calibration({ verdict: { calibration, confidence }, calibration_curve: curve = [] }, target) {
+/** Show what was recorded where so much was predicted; nothing of a card that does not know. rows: what was recorded. */
+export function calibration(
+  { verdict: { calibration, confidence }, calibration_curve: curve = [] },
+  target,
+  rows = "held-out rows",
+) {
   if (!calibration) return [];
   const write = (value) => minus(value.toFixed(target.decimals + 1));
   const point = ({ predicted, recorded }) => ({ ...recorded, x: predicted, y: recorded.value });
@@ -32,7 +35,7 @@ export function calibration({ verdict: { calibration, confidence }, calibration_
       diagonal: true,
     }),
     hint(
-      "Dots are the means of held-out rows with about the same prediction" +
+      `Dots are the means of ${rows} with about the same prediction` +
         `${line.length ? ", the line runs smoothly through all rows" : ""}; on the dashed line both are the same. ` +
         `Intervals are of ${percent(confidence)}, each for itself.`,
     ),
@@ -40,6 +43,7 @@ export function calibration({ verdict: { calibration, confidence }, calibration_
       "The dots as a table",
       [`Predicted, ${target.unit}`, `Recorded, ${target.unit}`, "Rows"],
       calibration.bins.map((one) => [write(one.predicted), estimated(one.recorded, write), `${one.rows}`]),
+      `Predicted, ${rows}`,
     ),
   ];
 }

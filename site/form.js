@@ -12,6 +12,7 @@ let fields = []; // as the API describes them, each with its input and fault
 let chain; // each of these offers only what was recorded together with the choices before it
 let combinations;
 let shown; // the patient of the result: the form may be edited while it stands there
+let answered; // what the result shows
 
 async function loadForm() {
   byId("loading").textContent = "Loading the form…";
@@ -43,10 +44,10 @@ function drawGroup(title, group) {
   if (group.length) byId("predict").before(make("fieldset", {}, make("legend", {}, title), ...group.map(drawField)));
 }
 
-function drawField(field) {
+export function drawField(field) {
   const { name, label, unit, hint, values, widget, range, step = 1, max_length, example } = field;
   const isOptional = field.nullable || isKnownLater(field);
-  const id = `field-${fields.indexOf(field)}`; // what a column is called need not be one
+  const id = field.id ?? `field-${fields.indexOf(field)}`; // what a column is called need not be one
   const input = make(values ? "select" : "input", { id, required: !isOptional });
   const fault = make("p", { className: "fault" });
   const hints = [hint];
@@ -98,13 +99,13 @@ function offer(field, values, canBeEmpty, awaited) {
 }
 
 /** Give a field's value as the API takes it. */
-function valueOf({ input: { value }, values, step }) {
+export function valueOf({ input: { value }, values, step }) {
   if (!value) return null;
   return values ? values.find((one) => String(one) === value) : step ? Number(value) : value;
 }
 
 /** Say what is wrong with a field's value; nothing if it is right. */
-function faultOf({ input, label, step }) {
+export function faultOf({ input, label, step }) {
   const { valid, badInput, stepMismatch, valueMissing } = input.validity;
   if (valid || input.disabled) return ""; // a disabled field waits for another to be chosen
   const kind = !step ? "date" : step < 1 ? `number in steps of ${step}` : "whole number";
@@ -113,7 +114,7 @@ function faultOf({ input, label, step }) {
   return `${label} must be from ${input.min} to ${input.max}.`;
 }
 
-function showFault({ input, fault }, sentence) {
+export function showFault({ input, fault }, sentence) {
   fault.textContent = sentence;
   input.ariaInvalid = sentence ? "true" : null;
 }
@@ -160,11 +161,11 @@ async function predict() {
   if (!form.checkValidity()) return focusFirstFault();
   const patient = Object.fromEntries(fields.map((field) => [field.name, valueOf(field)]));
   byId("result").hidden = true;
-  byId("comparison")?.remove();
+  for (const id of ["comparison", "outcome"]) byId(id)?.remove();
   byId("explanation").replaceChildren();
   const [answer, { show }] = await Promise.all([ask("/predict", patient), import("./result.js")]);
   show(answer, patient, fields);
-  shown = patient;
+  [shown, answered] = [patient, answer];
 }
 
 form.addEventListener("input", ({ target }) => {
@@ -176,6 +177,7 @@ onClick("predict", predict);
 // Loaded when asked for
 onClick("explain", async () => (await import("./explain.js")).explain(shown, fields));
 onClick("compare", async () => (await import("./compare.js")).compare(shown, fields));
+onClick("record", async () => (await import("./outcome.js")).disclose(answered));
 onClick("retry", async () => {
   await loadForm();
   fields[0]?.input.focus();

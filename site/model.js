@@ -128,6 +128,16 @@ const calibrated = (model) => cardOf("Recorded beside predicted", calibration(mo
 const won = (model) => cardOf("Which of two does better", wins(model));
 const learned = (model) => cardOf("What more rows would bring", learning(model, config.study.target));
 
+/** Show what became of it since; the module that draws it is loaded where there is something to draw. */
+async function live({ monitoring }) {
+  const { since } = monitoring ? await import("./since.js") : { since: () => [make("p", {}, UNMONITORED)] };
+  return card("Since it serves", ...since(monitoring, config.study.target, labels));
+}
+
+const UNMONITORED =
+  "The monitor has not run yet since this model serves. It runs once a day, at 03:00 UTC unless the deployment says " +
+  "otherwise, and then tells here what the model is asked and what came of its predictions.";
+
 function history({ ledger }) {
   const rows = ledger.map((one) => [
     `${one.sequence}`,
@@ -143,8 +153,8 @@ try {
   labels = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
   together = fields.filter(has("recorded_together")).map(({ name }) => name);
   byId("serves").textContent = `${model.model_version} serves. ${model.overview.intended_use}`;
-  const parts = [verdict, calibrated, won, subgroups, learned, importances, origin, history];
-  byId("card").append(...parts.map((part) => part(model)));
+  const parts = [verdict, live, calibrated, won, subgroups, learned, importances, origin, history];
+  byId("card").append(...(await Promise.all(parts.map((part) => part(model)))));
 } catch (problem) {
   if (!(problem instanceof Problem)) throw problem;
   byId("serves").textContent = "";

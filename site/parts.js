@@ -7,9 +7,12 @@ export const between = ({ low, high }, write) => `${write(low)} to ${write(high)
 /** Write an estimate with its interval; what has too few rows has none. */
 export const estimated = (one, write) => (one ? `${write(one.value)} (${between(one, write)})` : "too few rows");
 export const hint = (sentence) => make("p", { className: "hint" }, sentence);
+/** Fold a table away under its name. */
+export const opened = (name, headings, rows, label) =>
+  make("details", {}, make("summary", {}, name), table(headings, rows, label));
 
-/** Make a table; of each row the first cell is its heading. */
-export function table(headings, rows) {
+/** Make a table; of each row the first cell is its heading. label: for who has it read out. */
+export function table(headings, rows, label = headings[0]) {
   const cells = ([first, ...rest]) => [
     make("th", { scope: "row" }, first),
     ...rest.map((cell) => make("td", {}, cell)),
@@ -17,5 +20,5 @@ export function table(headings, rows) {
   const head = make("tr", {}, ...headings.map((one) => make("th", { scope: "col" }, one)));
   const body = rows.map((row) => make("tr", {}, ...cells(row)));
   const whole = make("table", {}, make("thead", {}, head), make("tbody", {}, ...body));
-  return make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: headings[0] }, whole);
+  return make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: label }, whole);
 }

@@ -14,34 +14,44 @@ const TICKS = 5; // on an axis, or one or two more
  * Draw a plot.
  *
  * sentence: what it shows, for who has it read out. x, y: axes with a name and the numbers that
- * they must hold. line, marks: points {x, y, low, high}; a line has a band, a mark an interval.
- * diagonal: whether to draw where x and y are the same.
+ * they must hold, of its numbers' own kind where they are not plain. line, beside, marks: points
+ * {x, y, low, high}; a line has a band, a mark an interval, where there is one. diagonal: whether
+ * to draw where x and y are the same. level: a height to draw a line at. height: of a WIDTH of 340.
  */
-export function plot({ sentence, x, y, line = [], marks = [], diagonal = false }) {
-  const [across, up] = [axis(x.holds), axis(y.holds)];
-  const left = (value) => LEFT + across.share(value) * (WIDTH - LEFT - RIGHT);
-  const top = (value) => HEIGHT - BOTTOM - up.share(value) * (HEIGHT - TOP - BOTTOM);
+export function plot({ sentence, x, y, line = [], beside = [], marks = [], diagonal, level, height = HEIGHT }) {
+  const [across, up] = [x, y].map(({ holds, as = axis }) => as(holds));
+  const bottom = height - (x.name ? BOTTOM : BOTTOM / 2);
+  const right = WIDTH - (x.as ? 2 : 1) * RIGHT; // words of the last tick are longer than numbers
+  const left = (value) => LEFT + across.share(value) * (right - LEFT);
+  const top = (value) => bottom - up.share(value) * (bottom - TOP);
   const at = (value, height) => `${left(value).toFixed(1)},${top(height).toFixed(1)}`;
   const path = (points) => `M${points.join("L")}`;
-  const band = [...line.map((one) => at(one.x, one.high)), ...line.map((one) => at(one.x, one.low)).reverse()];
+  const band = (points) => [
+    ...points.map((one) => at(one.x, one.high)),
+    ...points.map((one) => at(one.x, one.low)).reverse(),
+  ];
   const [low, high] = [Math.max(across.low, up.low), Math.min(across.high, up.high)];
-  return draw("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence }, [
+  const lines = [["beside", beside], ["", line]].filter(([, points]) => points.length);
+  return draw("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": sentence }, [
     ...up.ticks.flatMap((tick) => [
       draw("path", { class: "grid", d: path([at(across.low, tick), at(across.high, tick)]) }),
       words(up.write(tick), { x: LEFT - 6, y: top(tick) + 4, "text-anchor": "end" }),
     ]),
     ...across.ticks.flatMap((tick) => [
       draw("path", { class: "grid", d: path([at(tick, up.low), at(tick, up.high)]) }),
-      words(across.write(tick), { x: left(tick), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }),
+      words(across.write(tick), { x: left(tick), y: bottom + 16, "text-anchor": "middle" }),
     ]),
-    words(x.name, { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }),
-    words(y.name, { transform: `translate(12 ${(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)`, "text-anchor": "middle" }),
+    x.name && words(x.name, { x: (LEFT + right) / 2, y: height - 6, "text-anchor": "middle" }),
+    y.name && words(y.name, { transform: `translate(12 ${(bottom + TOP) / 2}) rotate(-90)`, "text-anchor": "middle" }),
     diagonal && draw("path", { class: "diagonal", d: path([at(low, low), at(high, high)]) }),
-    line.length && draw("path", { class: "band", d: `${path(band)}Z` }),
-    line.length && draw("path", { class: "line", d: path(line.map((one) => at(one.x, one.y))) }),
+    level !== undefined && draw("path", { class: "diagonal", d: path([at(across.low, level), at(across.high, level)]) }),
+    ...lines.map(([name, points]) => points[0].high !== undefined && draw("path", { class: `band ${name}`, d: `${path(band(points))}Z` })),
+    ...lines.map(([name, points]) =>
+      draw("path", { class: `line ${name}`, d: path(points.map((one) => at(one.x, one.y))) }),
+    ),
     ...marks.flatMap((one) => [
-      draw("path", { class: "mark", d: path([at(one.x, one.low), at(one.x, one.high)]) }),
-      draw("circle", { class: "mark", cx: left(one.x), cy: top(one.y), r: 3.5 }),
+      one.low !== undefined && draw("path", { class: "mark", d: path([at(one.x, one.low), at(one.x, one.high)]) }),
+      draw("circle", { class: `mark ${one.kind ?? ""}`, cx: left(one.x), cy: top(one.y), r: 3.5 }),
     ]),
   ]);
 }

@@ -51,6 +51,8 @@ export function show(prediction, patient, fields) {
   };
   for (const id in said) byId(id).textContent = said[id] || "";
   byId("warning").hidden = prediction.skill.beats_average;
+  byId("record").hidden = !prediction.prediction_id; // which an earlier release does not give
+  byId("record").ariaExpanded = "false";
   byId("result").style.setProperty("--tone", `var(--${(higher_is === "better" ? tones : tones.reverse())[band]})`);
   tick(config.ticks);
   byId("result").hidden = false;

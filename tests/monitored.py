@@ -198,7 +198,7 @@ def a_life(days: int = 60) -> Monitoring:
         Point(
             date=first + timedelta(days=n),
             requests=24 * min(n + 1, 28) + (n * 7) % 11 + 12 * max(0, n - 28),
-            drift_p_value=None if n < 8 else max(0.00005, 0.9 * 0.82 ** max(0, n - 28)),
+            drift_p_value=None if n < 8 else max(0.00005, 0.9 * 0.72 ** max(0, n - 28)),
             drifted=n >= days - 4,
             outcomes=0 if n < 10 else 3 * (n - 9),
             rmse=None if n < 10 else about(1.05 + 0.006 * max(0, n - 20), 0.1 + 1 / (n - 8)),

@@ -11,10 +11,19 @@ from nicegui import app, ui
 from local.site import SITE, described_study
 
 STYLE = """
-.checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; font-size: 0.875rem; }
-.body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; }
+.checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; --bad: #a33b12; }
+.body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; --bad: #ffab87; }
+.checks { font-size: 0.875rem; }
 .checks > * + * { margin-top: 0.5rem; }
 .checks h2 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+.checks h3 { font-size: 0.9375rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+.checks > h3 { margin-top: 1.5rem; }
+.checks .warning { padding: 0.5rem 0.75rem; border-left: 4px solid var(--bad); font-weight: 600; }
+.checks .charts {
+  display: grid; gap: 1.25rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));
+}
+.checks ul { padding-left: 1.2rem; list-style: disc; }
 .checks .hint { color: var(--quiet); }
 .checks summary { display: list-item; list-style: disclosure-closed inside; cursor: pointer; }
 .checks [open] > summary { list-style-type: disclosure-open; }

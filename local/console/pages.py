@@ -9,14 +9,20 @@ from clinical.params import params
 from nicegui import ui
 
 from local.cloud import CloudFailed
-from local.console import checks, dashboard, executions, models, score
+from local.console import checks, dashboard, executions, models, monitoring, score
 from local.console.stacks import one_stack
 from local.stack import Stack
 from local.studies import Study
 
 REFRESH_SECONDS = 2.0
 BUILD_SECONDS = 120  # of a page, on a machine that is busy with something else
-PAGES = {"/": "Executions", "/score": "Score", "/dashboard": "Dashboard", "/models": "Models"}
+PAGES = {
+    "/": "Executions",
+    "/score": "Score",
+    "/dashboard": "Dashboard",
+    "/monitoring": "Monitoring",
+    "/models": "Models",
+}
 STYLE = """
 body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
@@ -52,6 +58,7 @@ def install(home: Path, study: Study) -> None:
         "/": lambda stack: executions.Page(stack).refresh,
         "/score": lambda stack: score.Page(stack).refresh,
         "/dashboard": lambda stack: dashboard.Page(stack).refresh,
+        "/monitoring": lambda stack: monitoring.Page(stack).refresh,
         "/models": models.page,
     }
     checks.install()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from clinical.monitored import Monitoring
 from clinical.params import params
 from playwright.sync_api import Page, Route
 
@@ -13,6 +14,7 @@ from local import site
 from tests.browser import cards
 
 URL = "http://study.test/"
+PREDICTION = "0123456789abcdef0123456789abcdef"
 KINDS = {
     "html": "text/html",
     "css": "text/css",
@@ -47,8 +49,10 @@ class Study:
     patient: dict[str, Any] = field(default_factory=dict)
     assignment: str = "observed"
     answer: dict[str, Any] = field(default_factory=dict)
+    came: dict[str, Any] = field(default_factory=dict)  # of an outcome that is recorded
     width: float = 0.1  # of an interval's half, of the range
     checked: bool = True  # whether its card has all that this release finds out
+    monitoring: Monitoring | None = None
     treatments: list[dict[str, Any]] = field(default_factory=list)  # where no combinations say
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -99,10 +103,15 @@ class Study:
                 "importances": [
                     {"feature": one["name"], "mean": 1 / (n + 1) - 0.1, "std": 0.01}
                     for n, one in enumerate(self.asked_fields)
-                ]
+                ],
+                "monitoring": cards.dumped(self.monitoring),
             }
         if path == "compare":
             return self.compared(sent) | common
+        if path == "outcomes":
+            (told,) = sent["outcomes"]
+            came = {"prediction_id": told["prediction_id"], "status": "waiting", "message": ""}
+            return {"outcomes": [came | self.came]}
         added = {
             one["name"]: (-1) ** n * self.target["range"][1] / 20 / (n + 1)
             for n, one in enumerate(self.asked_fields)
@@ -117,7 +126,9 @@ class Study:
             explanation["standard_errors"] = {name: abs(one) / 9 for name, one in added.items()}
         unknown = [name for name in self.later if sent[name] is None]
         over = {"averaged_over": unknown} if unknown else {}
-        return self.scored(3) | common | over | (explanation if explained else {}) | self.answer
+        identified = {"prediction_id": PREDICTION}
+        told = identified | self.scored(3) | common | over | (explanation if explained else {})
+        return told | self.answer
 
     def compared(self, sent: dict[str, Any]) -> dict[str, Any]:
         """Answer with what was recorded with such a patient, each treatment once."""

@@ -1,13 +1,16 @@
 """The site of any study, in a real browser, with an API that is made up: it needs no cloud."""
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from clinical.monitored import Monitoring
 from playwright.sync_api import Browser, Page, expect
 
+from tests import monitored
 from tests.browser import cards, studies
 from tests.browser.conftest import DESK, Visit
 from tests.browser.form import fault, field, fill
@@ -94,9 +97,12 @@ def labels(page: Page, fieldset: int) -> list[str]:
 def test_any_study_is_asked_for_predicted_explained_and_accessible(
     window: Visit, study: Study, request: pytest.FixtureRequest
 ) -> None:
+    study.monitoring = monitored.a_life()
     page = predicted(window, study)
     page.get_by_role("button", name="Explain").click()
     expect(page.locator("#explanation li").first).to_be_visible()
+    page.locator("#record").click()
+    expect(page.locator("#outcome")).to_be_visible()
     if page.locator("#compare").is_visible():
         page.locator("#compare").click()
         expect(page.locator("#comparison li").first).to_be_visible()
@@ -105,8 +111,8 @@ def test_any_study_is_asked_for_predicted_explained_and_accessible(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     window.keep(re.sub(r"\W+", "-", request.node.name))
     page.goto(f"{studies.URL}model.html")
-    expect(page.locator("section")).to_have_count(8)
-    expect(page.get_by_role("img")).to_have_count(3)
+    expect(page.locator("section")).to_have_count(9)
+    expect(page.get_by_role("img")).to_have_count(3 + 5)  # of which 5 are of its life since
     for summary in page.locator("summary").all():
         summary.click()
     expect(page.get_by_text("too few rows").first).to_be_visible()
@@ -595,12 +601,186 @@ def test_the_card_of_an_earlier_release_is_shown_as_far_as_it_goes(window: Visit
     study.serve(window.page)
     window.page.goto(f"{studies.URL}model.html")
 
-    expect(window.page.locator("section")).to_have_count(5)
+    expect(window.page.locator("section")).to_have_count(6)
     expect(window.page.get_by_role("img")).to_have_count(0)
     expect(window.page.locator("main")).not_to_contain_text("Coverage")
     expect(window.page.locator("main")).not_to_contain_text("undefined")
     window.assert_accessible()
     assert window.complaints == []
+
+
+def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
+    study = studies.drugs()
+    study.monitoring = monitored.a_life()
+    study.serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    since = visit.page.locator("section", has_text="Since it serves")
+    for words in (
+        "In service since 27 September 2026, with 2,380 requests captured so far.",
+        "covers the 28 days up to 25 November 2026",
+        "5 outcomes wait for a prediction to be captured. 2 outcomes have an id",
+        "(p = 0.0003)",
+        "differ from all others by Age",
+        "12 lines of the log were not readable.",
+    ):
+        expect(since).to_contain_text(words)
+    expect(since.locator(".warning")).to_have_text([monitored.MOVED, monitored.WORSE])
+    for name, at_last in (
+        ("Requests", "1,050."),
+        ("How likely so much change is by chance", "<\u00a00.0001. 4 days of alarm."),
+        (
+            "RMSE on recorded outcomes",
+            "1.284 (1.164 to 1.404), always answering the average (dashed) 1.520. 2 days of alarm.",
+        ),
+        ("Outcomes within their interval", "83% (72% to 95%)."),
+    ):
+        sentence = f"{name}, 27 September 2026 to 25 November 2026; at last {at_last}"
+        expect(since.get_by_role("img", name=sentence, exact=True)).to_be_visible()
+    moved = since.get_by_role("region", name="Column").locator("tbody tr")
+    expect(moved.nth(1)).to_have_text("DrugSertraline: 7.0% → 13%<\u00a00.00010.13, moderate1,412")
+    expect(moved.nth(2)).to_have_text("Side effecttoo few rows12")
+    expect(moved.nth(3)).to_contain_text("Improvement score, with side effect not known")
+    expect(moved.locator("strong")).to_have_count(1)
+    since.get_by_text("The charts as a table").click()
+    expect(since.get_by_role("region", name="Up to").locator("tbody tr")).to_have_count(58)
+    since.get_by_text("Errors by group").click()
+    expect(since.get_by_text("0.520 (0.220 to 0.820): predicted too high")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_points_lie_on_their_days_and_the_last_day_is_named(visit: Visit) -> None:
+    study = studies.drugs()
+    study.monitoring = monitored.a_life()
+    study.serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    chart = visit.page.get_by_role("img", name=re.compile("^Requests"))
+    expect(chart).to_be_visible()
+    (path,) = chart.locator(".line").evaluate_all("all => all.map(one => one.getAttribute('d'))")
+    places = [float(point.split(",")[0]) for point in path.removeprefix("M").split("L")]
+    assert len(places) == 58
+    a_day = (places[-1] - places[0]) / 59
+    gaps = [round((after - one) / a_day) for one, after in itertools.pairwise(places)]
+    assert gaps == [1] * 29 + [3] + [1] * 27  # two days had no run
+    dates = [one for one in chart.locator("text").all_text_contents() if " " in one]
+    assert dates == ["25 Nov", "11 Nov", "28 Oct", "14 Oct", "30 Sept"]
+
+
+@pytest.mark.parametrize(
+    ("life", "words"),
+    [
+        (None, "The monitor has not run yet since this model serves. It runs once a day"),
+        (monitored.a_life(1).model_copy(update={"last": monitored.nothing()}), monitored.TOO_FEW),
+    ],
+    ids=["before the first run", "after the first run"],
+)
+def test_a_model_that_just_began_to_serve_says_what_is_not_known_yet(
+    visit: Visit, life: Monitoring | None, words: str
+) -> None:
+    study = studies.drugs()
+    study.monitoring = life
+    study.serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    since = visit.page.locator("section", has_text="Since it serves")
+    expect(since).to_contain_text(words)
+    expect(since.locator(".warning")).to_have_count(0)
+    expect(since.get_by_role("img")).to_have_count(int(life is not None))
+    assert "undefined" not in since.inner_text()
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("made", [studies.drugs, studies.diabetes])
+def test_an_outcome_is_recorded_with_the_id_filled_in(
+    visit: Visit, made: Callable[[], Study]
+) -> None:
+    study = made()
+    page = predicted(visit, study)
+    low, high = study.target["range"]
+
+    page.get_by_role("button", name="Record the outcome").click()
+    expect(page.get_by_label("Prediction id")).to_have_value(studies.PREDICTION)
+    value = page.locator("#outcome").get_by_label(study.target["label"])
+    expect(value).to_be_focused()
+    value.fill(str(high + 1))
+    page.get_by_role("button", name="Record", exact=True).click()
+    wrong = f"{study.target['label']} must be from {low} to {high}."
+    expect(page.locator("#outcome .fault").first).to_have_text(wrong)
+    expect(value).to_be_focused()
+    value.fill(str(low))
+    page.get_by_label("Date observed").fill("2026-11-24")
+    page.get_by_role("button", name="Record", exact=True).click()
+
+    expect(page.get_by_role("status").last).to_contain_text("once the prediction is captured")
+    (told,) = [sent for path, sent in study.asked if path == "v1/outcomes"]
+    observed = {study.target["name"]: low, "observed_at": "2026-11-24"}
+    assert told == {"outcomes": [{"prediction_id": studies.PREDICTION, **observed}]}
+    page.get_by_role("button", name="Predict", exact=True).click()
+    expect(page.locator("#outcome")).to_have_count(0)
+    assert visit.complaints == []
+
+
+def test_the_keyboard_alone_records_an_outcome_today_and_closes_the_form(visit: Visit) -> None:
+    study = studies.drugs()
+    study.came = {
+        "status": "replaced",
+        "message": "The outcome observed on 2026-11-20 no longer counts.",
+    }
+    page = predicted(visit, study)
+
+    page.get_by_role("button", name="Record the outcome").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#outcome-value")).to_be_focused()
+    page.keyboard.type("6.5")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status").last).to_have_text(str(study.came["message"]))
+    today = page.evaluate("new Date().toLocaleDateString('sv')")
+    assert study.asked[-1][1]["outcomes"][0]["observed_at"] == today
+    record = page.get_by_role("button", name="Record the outcome")
+    expect(record).to_have_attribute("aria-expanded", "true")
+    record.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#outcome")).to_have_count(0)
+    expect(record).to_have_attribute("aria-expanded", "false")
+
+
+def test_what_is_wrong_with_an_outcome_is_said_at_its_field(visit: Visit) -> None:
+    study = studies.drugs()
+    where = ["body", "outcomes", 0, "observed_at"]
+    wrong = {"loc": where, "msg": "Input should not be in the future", "type": "out_of_range"}
+    study.came = {"status": 422, "detail": "Refused.", "errors": [wrong]}
+    page = predicted(visit, study)
+    page.get_by_role("button", name="Record the outcome").click()
+    page.locator("#outcome-value").fill("6")
+
+    page.get_by_role("button", name="Record", exact=True).click()
+
+    expect(page.locator("#outcome .fault").last).to_have_text(
+        "Date observed should not be in the future."
+    )
+    expect(page.get_by_label("Date observed")).to_be_focused()
+
+
+def test_an_outcome_that_cannot_be_kept_says_why_and_not_that_no_model_serves(visit: Visit) -> None:
+    page = predicted(visit, studies.drugs())
+    visit.answer("**/outcomes", 503, '{"detail": "S3 does not answer as it should."}')
+    page.get_by_role("button", name="Record the outcome").click()
+    page.locator("#outcome-value").fill("6")
+
+    page.get_by_role("button", name="Record", exact=True).click()
+
+    expect(page.get_by_role("status").last).to_have_text("S3 does not answer as it should.")
+
+
+def test_a_prediction_without_an_id_offers_to_record_nothing(visit: Visit) -> None:
+    study = studies.drugs()
+    study.answer = {"prediction_id": None}
+
+    page = predicted(visit, study)
+
+    expect(page.get_by_role("button", name="Record the outcome")).to_be_hidden()
 
 
 def test_an_estimated_explanation_tells_its_error_and_folds_what_is_small(visit: Visit) -> None:

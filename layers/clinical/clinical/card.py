@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from clinical.frozen import Frozen
 from clinical.hyperparameters import ModelAsFitted
+from clinical.monitored import Monitoring
 from clinical.reference import Conformal
 from clinical.registry import Champion
 from clinical.verdict import CurvePoint, Estimate, Importance, Subgroup, Verdict
@@ -183,7 +184,9 @@ class ServedCard(Card):
     """The card of the version that serves, with the last promotions, the newest first.
 
     learning_curve: None until it was measured, which is after a first promotion.
+    monitoring: None until the monitor has run, which it does once a day.
     """
 
     learning_curve: LearningCurve | None = None
+    monitoring: Monitoring | None = None
     ledger: tuple[LedgerEntry, ...]

@@ -1,4 +1,4 @@
-"""What comes to be only later, such as what is measured beside a promotion."""
+"""What comes to be only later: what is measured beside a promotion, and what is day by day."""
 
 import time
 from collections.abc import Callable
@@ -27,5 +27,17 @@ class Later[Found]:
             try:
                 self._found = self._read()
             finally:  # from its end: what is slow must not be waited for again at once
+                self._next_look = self._clock() + self._seconds
+        return self._found
+
+
+class Latest[Found](Later[Found]):
+    """Reads anew, at most once in so many seconds; where nothing is read, what was there stays."""
+
+    def now(self) -> Found | None:
+        if self._clock() >= self._next_look:
+            try:
+                self._found = self._read() or self._found
+            finally:
                 self._next_look = self._clock() + self._seconds
         return self._found

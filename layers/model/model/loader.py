@@ -12,16 +12,17 @@ from clinical.contract import PredictionInterval, Skill, Violation
 from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
 from clinical.groups import groups_by
 from clinical.kinds import Feature, Value
+from clinical.monitored import MONITORING, Monitoring
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.recorded import Choice, Names
 from clinical.reference import Reference, Row, read_reference
 from clinical.registry import LEARNING_CURVE, REFERENCE_PROPERTY, Champion, Registry
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from model.answering import check_answers
 from model.explanation import Explainer, Explanation
-from model.later import Later
+from model.later import Later, Latest
 from model.scored import interval_around, served
 from model.scorer import Scorer, Scores
 from model.winning import Floats, win_probability
@@ -33,6 +34,10 @@ COMPARES_NOTHING = (
     "state machine."
 )
 RETRY_SECONDS = 60
+UNREAD = {
+    LEARNING_CURVE: "The learning curve could not be read; the card is served without.",
+    MONITORING: "The monitoring could not be read; the card is served as it was before.",
+}
 CERTAIN = (Choice((), 1.0),)  # where nothing is unknown
 
 type Values = tuple[Value, ...]
@@ -107,11 +112,15 @@ class Model:
 
     @property
     def card(self) -> ServedCard:
-        """Give its card with the last promotions, and its learning curve once it is measured.
+        """Give its card with the last promotions, and what was found out about it since.
 
         Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
         """
-        return self._card.model_copy(update={"learning_curve": self._learning_curve.now()})
+        since = {
+            "learning_curve": self._learning_curve.now(),
+            "monitoring": self._monitoring.now(),
+        }
+        return self._card.model_copy(update=since)
 
     @cached_property
     def _card(self) -> ServedCard:
@@ -126,16 +135,25 @@ class Model:
 
     @cached_property
     def _learning_curve(self) -> Later[LearningCurve]:
-        return Later(self._read_learning_curve, self.params.serving.refresh_seconds)
+        return Later(
+            lambda: self._read_annex(LEARNING_CURVE, LearningCurve),
+            self.params.serving.refresh_seconds,
+        )
 
-    def _read_learning_curve(self) -> LearningCurve | None:
+    @cached_property
+    def _monitoring(self) -> Latest[Monitoring]:
+        return Latest(
+            lambda: self._read_annex(MONITORING, Monitoring), self.params.serving.refresh_seconds
+        )
+
+    def _read_annex[Annex: BaseModel](self, name: str, kind: type[Annex]) -> Annex | None:
         """Read it if it is there; a card is none the worse without, so a failure is only told."""
         registry = Registry(self.bucket.within(CARD_SECONDS))
         try:
-            return registry.annex(self.version, LEARNING_CURVE, LearningCurve)
+            return registry.annex(self.version, name, kind)
         except ClinicalError as error:
             telemetry.logger().error(
-                "The learning curve could not be read; the card is served without.",
+                UNREAD[name],
                 extra={"error": type(error).__name__, "reason": str(error)},
             )
             if isinstance(error, ArtefactCorrupted):

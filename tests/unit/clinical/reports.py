@@ -6,6 +6,7 @@ from functools import cached_property
 from xml.etree import ElementTree as ET
 
 from clinical.card import Card, LearningCurve, LearningPoint, LedgerEntry, ServedCard
+from clinical.monitored import Monitoring
 from clinical.params import Params, Report
 from clinical.report import render
 from clinical.verdict import Estimate
@@ -13,9 +14,18 @@ from clinical.verdict import Estimate
 from tests.unit.conftest import NOW
 
 
-def served(card: Card, learning_curve: LearningCurve | None = None) -> ServedCard:
+def served(
+    card: Card,
+    learning_curve: LearningCurve | None = None,
+    monitoring: Monitoring | None = None,
+) -> ServedCard:
     """A card as the API has it."""
-    return ServedCard(**dict(card), learning_curve=learning_curve, ledger=(promotion(card, NOW),))
+    return ServedCard(
+        **dict(card),
+        learning_curve=learning_curve,
+        monitoring=monitoring,
+        ledger=(promotion(card, NOW),),
+    )
 
 
 def promotion(card: Card, at: datetime) -> LedgerEntry:

@@ -37,6 +37,7 @@ from clinical.verdict import (
 )
 
 from local.studies import names, study_of
+from tests import monitored
 from tests.unit.clinical.reports import Page, around, learned, served, stating, words
 from tests.unit.conftest import Candidate, with_column
 
@@ -358,6 +359,30 @@ def test_the_learning_curve_is_where_it_is_told_to_be(full: Card) -> None:
             published.said(number_)
         )
     assert "Which versions served when is in GET /report" in published.said("24")
+
+
+def test_what_came_of_predictions_is_told_once_the_monitor_has_run(full: Card) -> None:
+    before = Page.of(served(full), params())
+    after = Page.of(served(full, monitoring=monitored.a_life()), params())
+
+    assert "and later, is still to be done" in before.said("27c")
+    assert "never on other patients, places or times" in before.said("26")
+    assert monitored.MOVED in after.said("27c")
+    assert monitored.WORSE in after.said("27c")
+    assert "On 140 outcomes, its RMSE is 1.310 (1.170 to 1.450) points" in after.said("27c")
+    assert "has 1.520 (1.360 to 1.680)" in after.said("27c")
+    assert "83.0% (77.0% to 89.0%) of the intervals held the outcome" in after.said("27c")
+    assert "Of later patients there is what came of its predictions" in after.said("26")
+
+
+def test_a_monitor_without_outcomes_changes_no_limitation(full: Card) -> None:
+    life = monitored.a_life().model_copy(update={"last": monitored.nothing()})
+
+    page = Page.of(served(full, monitoring=life), params())
+
+    assert monitored.TOO_FEW in page.said("27c")
+    assert "its RMSE is" not in page.said("27c")
+    assert "never on other patients, places or times" in page.said("26")
 
 
 def test_the_last_promotions_are_listed_where_they_are_known(page: Page, full: Card) -> None:

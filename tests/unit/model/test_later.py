@@ -1,5 +1,5 @@
 import pytest
-from model.later import Later
+from model.later import Later, Latest
 
 
 class World:
@@ -55,3 +55,24 @@ def test_after_a_failure_it_waits_as_after_a_look(world: World) -> None:
 
     assert later.now() is None
     assert world.looks == 1
+
+
+def test_what_changes_is_read_anew_after_a_while(world: World) -> None:
+    latest = Latest(world.read, 10.0, lambda: world.seconds)
+    world.there = "it"
+    first = [latest.now(), latest.now()]
+    world.there, world.seconds = "another", 10.0
+
+    assert first == ["it", "it"]
+    assert [latest.now(), latest.now()] == ["another", "another"]
+    assert world.looks == 2
+
+
+def test_where_nothing_is_read_what_was_there_stays(world: World) -> None:
+    latest = Latest(world.read, 10.0, lambda: world.seconds)
+    world.there = "it"
+    latest.now()
+    world.there, world.seconds = None, 10.0
+
+    assert latest.now() == "it"
+    assert world.looks == 2

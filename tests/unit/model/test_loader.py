@@ -7,6 +7,7 @@ import obstore
 import pytest
 from clinical.card import LearningCurve, LearningPoint
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
+from clinical.monitored import MONITORING, Monitoring
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import (
@@ -24,6 +25,7 @@ from model import loader
 from model.loader import LEDGER_ENTRIES, Model, load
 from model.scorer import Columns, Scores
 
+from tests.monitored import a_life
 from tests.unit.conftest import NOW, PROMOTION, Candidate
 
 type Promote = Callable[[Candidate], Champion]
@@ -234,14 +236,14 @@ def looking_always(model: Model) -> Model:
 
 
 def test_its_card_has_its_learning_curve_once_that_is_measured(
-    model: Model, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    model: Model, registry: Registry, bucket: ObstoreBucket
 ) -> None:
     model = looking_always(model)
     before = model.card
-    registry.annotate(model.version, LEARNING_CURVE, CURVE)
+    annex = registry.annotate(model.version, LEARNING_CURVE, CURVE)
 
     after = model.card
-    monkeypatch.setattr(model.bucket, "store", None)  # it is there, and asked for no more
+    bucket.put(annex.key, b"{}")  # which is asked for no more
 
     assert before.learning_curve is None
     assert after.learning_curve == CURVE
@@ -275,6 +277,40 @@ def test_a_learning_curve_with_other_bytes_is_refused_and_the_card_served_withou
     printed = capsys.readouterr().out
     assert "ArtefactsRefused" in printed
     assert "the card is served without" in printed
+
+
+def live(registry: Registry, version: str, life: Monitoring) -> None:
+    registry.revise(version, MONITORING, Monitoring, lambda _: life)
+
+
+def test_its_card_has_what_became_of_it_as_the_last_run_wrote_it(
+    model: Model, registry: Registry
+) -> None:
+    always = looking_always(model)
+    found = [always.card.monitoring, model.card.monitoring]
+    lives = [a_life(59), a_life(60)]
+    for life in lives:
+        live(registry, model.version, life)
+        found.append(always.card.monitoring)
+
+    assert found == [None, None, *lives]
+    assert model.card.monitoring is None  # until refresh_seconds are over
+
+
+def test_monitoring_with_other_bytes_is_refused_told_and_the_card_served_as_it_was(
+    model: Model, registry: Registry, bucket: ObstoreBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = looking_always(model)
+    live(registry, model.version, a_life())
+    before = model.card
+    key = f"models/{model.version}/monitoring.json"
+    bucket.put(key, bucket.get(key).body.replace(b"2380", b"2381"))
+
+    assert model.card == before
+    assert before.monitoring == a_life()
+    printed = capsys.readouterr().out
+    assert "ArtefactsRefused" in printed
+    assert "the card is served as it was before" in printed
 
 
 def test_its_card_tells_the_last_promotions_only(

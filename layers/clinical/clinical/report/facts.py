@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
+from clinical.monitored import Monitoring
 from clinical.params import Params
 from clinical.report import wording
 from clinical.report.markup import Markup, joined, said
@@ -36,6 +37,10 @@ class Facts:
     @property
     def learning_curve(self) -> LearningCurve | None:
         return self.card.learning_curve if isinstance(self.card, ServedCard) else None
+
+    @property
+    def monitoring(self) -> Monitoring | None:
+        return self.card.monitoring if isinstance(self.card, ServedCard) else None
 
     @property
     def ledger(self) -> tuple[LedgerEntry, ...]:

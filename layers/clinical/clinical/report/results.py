@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from clinical.monitored import Monitored
 from clinical.report import figures, wording
 from clinical.report.facts import Facts, in_words, lowered, on_the_average, on_the_baseline
 from clinical.report.markup import Markup, code, figure, joined, listed, p, said, table, tag
@@ -397,10 +398,16 @@ def interpretation(facts: Facts) -> Blocks:
 
 def limitations(facts: Facts) -> Blocks:
     yield listed(said(one) for one in facts.card.overview.limits)
-    yield p(
-        "It was evaluated on a random part of the same data, and never on other patients, places "
-        "or times."
-    )
+    if facts.monitoring and facts.monitoring.last.outcomes.rmse:
+        yield p(
+            "Its figures here are of a random part of the same data. Of later patients there is "
+            "what came of its predictions (item 27c); of other places, nothing."
+        )
+    else:
+        yield p(
+            "It was evaluated on a random part of the same data, and never on other patients, "
+            "places or times."
+        )
 
 
 def poor_input(facts: Facts) -> Blocks:
@@ -439,4 +446,28 @@ def next_steps(facts: Facts) -> Blocks:
     curve = facts.learning_curve
     if curve:
         yield p(curve.says)
-    yield p("Evaluation on other patients, in other places and later, is still to be done.")
+    monitoring = facts.monitoring
+    if monitoring is None:
+        yield p("Evaluation on other patients, in other places and later, is still to be done.")
+        return
+    yield from since_it_serves(facts, monitoring.last)
+    yield p("Evaluation in other places is still to be done.")
+
+
+def since_it_serves(facts: Facts, run: Monitored) -> Blocks:
+    """Tell what the last run of the monitor found about requests and outcomes."""
+    observed = run.outcomes
+    yield p(
+        f"It serves, and is monitored. Of the requests from {run.window.since:%Y-%m-%d} to "
+        f"{run.window.date:%Y-%m-%d}: ",
+        said(run.drift.says),
+    )
+    yield p("Of outcomes that were recorded of its predictions: ", said(observed.says))
+    if observed.rmse:
+        yield p(
+            f"On {counted(observed.outcomes, 'outcome')}, its RMSE is "
+            f"{facts.scaled(observed.rmse)} {facts.unit}, always answering the average has "
+            f"{facts.scaled(observed.average_rmse)}, and {share(observed.coverage)} of "
+            "the intervals held the outcome "
+            f"({level(observed.confidence)} intervals in brackets)."
+        )
