@@ -304,7 +304,7 @@ def differences(reference: Which, windows: Table) -> np.ndarray[Any, np.dtype[np
     pooled = (windows + reference) / (rows + of_data)
     error = np.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / of_data))
     apart = np.abs(windows / rows - reference / of_data)
-    return np.divide(apart, error, out=np.zeros_like(apart), where=error > 0)
+    return np.asarray(np.divide(apart, error, out=np.zeros_like(apart), where=error > 0))
 
 
 def counted_by_day(serving: Serving, drawn: Table) -> dict[str, Table]:
