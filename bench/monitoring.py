@@ -1,8 +1,9 @@
 """`make bench-monitoring`: how often monitoring alarms where nothing changed, and when it should.
 
 Patients are those of data/generate.py, drawn anew for every reference and every window, and judged
-by the functions that the stages call. The tables go to docs/monitoring.md. It takes two cores about
-a quarter of an hour.
+by the functions that the stages call. The tables go to docs/monitoring.md, all of them or those
+that are named: `python -m bench.monitoring 1 windows years`. It takes two cores about a quarter of
+an hour.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +52,14 @@ DEALS = 2_000  # at most, of a set of outcomes at that level: the stage has ten 
 PROCESSES = 2
 YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 100, 100
 POWER_SIZES, POWER_SETS = (50, 100, 200, 500), 5
-BESIDE = "## MAPIE beside it"  # from where on the command leaves the document as it is
+NICE = 5
 RIDGE = {"family": "ridge", "alpha": 30.0}  # fitted six times a reference: a forest takes minutes
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Which = np.ndarray[tuple[int], np.dtype[np.int64]]
 type Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 type Codes = dict[str, Which]
+type Some = Callable[[int], range]
 
 
 # ---- Patients ----
@@ -411,78 +414,22 @@ def clean_year_of_outcomes(number: int) -> bool:
 # ---- The document ----
 
 
-@dataclass
-class Found:
-    """What was simulated so far: of each task, in its order."""
-
-    windows: list[list[list[bool]]] | None = None
-    years: dict[int, list[bool]] | None = None
-    delays: dict[str, list[tuple[int | None, bool]]] | None = None
-    sets: dict[str, list[list[list[bool]]]] | None = None
-    years_of_outcomes: list[bool] | None = None
-
-
 def share(told: Sequence[bool] | np.ndarray[Any, np.dtype[np.bool_]]) -> str:
     return f"{np.mean(told):.1%}"
 
 
-def between(told: list[bool]) -> str:
+def between(told: Sequence[bool]) -> str:
     """Give a rate with its interval of 95 %: Wilson's."""
     found = wilson(float(np.mean(told)), len(told), 1.96)
     return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
 
 
-def document(found: Found) -> Iterator[str]:
-    """Write the tables as Markdown, as far as they are there."""
-    decisions = params().monitoring
-    alarm = decisions.false_alarms
-    yield "# How often monitoring alarms, and how soon\n"
+def windows_in(pool: Pool, some: Some) -> Iterator[str]:
+    found = pool.map(clean_windows, some(REFERENCES), 4)
+    told = np.array(found).reshape(len(found), len(SIZES), WINDOWS, 2)
     yield (
-        "`make bench-monitoring` wrote all of this but the last section. Patients are those of "
-        f"data/generate.py: for each of {REFERENCES} references, {DATA:,} were drawn anew, a model "
-        f"(ridge) was fitted on {DATA - HELD_OUT} of them, and windows were drawn from the same "
-        "population. They were judged by the functions that the monitor's stages call. Requests "
-        "are seven features and the score; rates are joint, of all of them.\n"
-    )
-    if found.windows:
-        yield from _windows(found.windows)
-    if found.years:
-        yield "## Drift: a clean year\n"
-        yield (
-            f"Each day looks back on {decisions.window_days} days, from the first with "
-            f"{decisions.min_requests} requests on, and alarms at {alarm.drift:.1%}. How many "
-            "years of which nothing changed had any alarm, with the interval of 95 %.\n"
-        )
-        yield from table(
-            ("requests a day", "years with an alarm", "years"),
-            *((a_day, between(told), len(told)) for a_day, told in found.years.items()),
-        )
-    if found.delays:
-        yield from _delays(found.delays)
-    if found.sets:
-        yield from _sets(found.sets)
-    if found.years_of_outcomes:
-        yield "## Outcomes: a clean year\n"
-        yield (
-            f"{OUTCOMES_A_DAY} outcomes a day, {decisions.window_days} days looked back on, from "
-            f"the first with {decisions.min_outcomes} outcomes on, at {alarm.outcomes:.1%} a day.\n"
-        )
-        yield from table(
-            ("outcomes a day", "years with an alarm", "years"),
-            (
-                OUTCOMES_A_DAY,
-                between(found.years_of_outcomes),
-                len(found.years_of_outcomes),
-            ),
-        )
-
-
-def _windows(windows: list[list[list[bool]]]) -> Iterator[str]:
-    told = np.array(windows).reshape(len(windows), len(SIZES), WINDOWS, 2)
-    yield "## Drift: one clean window\n"
-    yield (
-        f"How often a window alarms in which nothing changed, at a nominal {NOMINAL:.0%}: of "
-        f"{told[:, 0, :, 0].size:,} windows each, so that 1 % is uncertain by 0.4 points. Beside "
+        f"How often a window alarms in which nothing changed, at a nominal {NOMINAL:.0%}: with "
+        f"{told[:, 0, :, 0].size:,} windows of each size, 1 % is uncertain by 0.4 points. Beside "
         f"it, how often any feature's population stability index is {LARGE} or more, which the "
         "usual rule calls a large shift, and which alarms nobody here.\n"
     )
@@ -496,114 +443,152 @@ def _windows(windows: list[list[list[bool]]]) -> Iterator[str]:
     )
 
 
-def _delays(delays: dict[str, list[tuple[int | None, bool]]]) -> Iterator[str]:
-    yield "## Drift: how soon a shift is found\n"
+def years_in(pool: Pool, some: Some) -> Iterator[str]:
+    numbers = {A_DAY: YEARS, 10: YEARS_OF_OTHERS, 200: YEARS_OF_OTHERS}
+    decisions = params().monitoring
     yield (
-        f"{A_DAY} requests a day, 28 of which days are clean before the shift. The median is of "
-        "all, found or not. The last column: how often any PSI of the first 28 shifted days is "
-        f"{LARGE} or more.\n"
+        f"Each day looks back on {decisions.window_days} days, from the first with "
+        f"{decisions.min_requests} requests on, and alarms at {decisions.false_alarms.drift:.1%}. "
+        "How many years in which nothing changed had any alarm, with the interval of 95 %.\n"
     )
+    found = {
+        a_day: pool.map(clean_year, [(one, a_day) for one in some(years)], 4)
+        for a_day, years in numbers.items()
+    }
+    yield from table(
+        ("requests a day", "years with an alarm", "years"),
+        *((a_day, between(told), len(told)) for a_day, told in sorted(found.items())),
+    )
+
+
+def delays_in(pool: Pool, some: Some) -> Iterator[str]:
+    yield (
+        f"{A_DAY} requests a day, after 28 clean days, at an alarm level of "
+        f"{params().monitoring.false_alarms.drift:.1%} a day. The median is of all runs. The last "
+        f"column but one: how often any PSI of the first 28 shifted days is {LARGE} or more.\n"
+    )
+    found = {
+        shift: pool.map(delay, [(one, A_DAY, shift) for one in some(DELAYS)], 4) for shift in SHIFTS
+    }
     yield from table(
         ("shift", "days, median", "within 28 days", "within 56 days", f"any PSI ≥ {LARGE}", "runs"),
         *(
             (
                 shift,
-                "over 56" if median > 56 else f"{median:.0f}",  # noqa: PLR2004
+                f"{median:.0f}" if np.isfinite(median) else "over 56",
                 share(days <= 28),  # noqa: PLR2004
-                share(days <= 56),  # noqa: PLR2004
+                share(np.isfinite(days)),
                 share([index for _, index in told]),
                 len(told),
             )
-            for shift, told in delays.items()
+            for shift, told in found.items()
             for days in [np.array([day or np.inf for day, _ in told])]
             for median in [float(np.median(days))]
         ),
     )
 
 
-def _sets(sets: dict[str, list[list[list[bool]]]]) -> Iterator[str]:
-    clean = np.array(sets["nothing"]).reshape(-1, len(SIZES), WINDOWS, 1 + len(NAIVE))
-    yield "## Outcomes: one set in which nothing changed\n"
+def sets_in(pool: Pool, some: Some) -> Iterator[str]:
+    tasks = [(one, "nothing", SIZES, WINDOWS) for one in some(REFERENCES)]
+    clean = np.array(pool.map(judged, tasks, 4))
+    clean = clean.reshape(-1, len(SIZES), WINDOWS, 1 + len(NAIVE))
     yield (
-        f"How often outcomes alarm though predictions are as good as they were, at a nominal "
+        "How often outcomes alarm though predictions are as good as they were, at a nominal "
         f"{NOMINAL:.0%} for all four tests jointly; and how often simple rules would.\n"
     )
     yield from table(
         ("outcomes", "alarms", *NAIVE, "sets"),
         *(
-            (
-                f"{size:,}",
-                *(share(clean[:, place, :, one]) for one in range(1 + len(NAIVE))),
-                number,
-            )
+            (f"{size:,}", *(share(rates) for rates in np.moveaxis(clean[:, place], -1, 0)), number)
             for place, size in enumerate(SIZES)
             for number in [f"{clean[:, place, :, 0].size:,}"]
         ),
     )
-    others = {what: told for what, told in sets.items() if what != "nothing"}
-    if not others:
-        return
-    yield "## Outcomes: how often a change is found\n"
-    yield f"Likewise, at {NOMINAL:.0%}.\n"
+
+
+def years_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
+    decisions = params().monitoring
+    yield (
+        f"{OUTCOMES_A_DAY} outcomes a day, {decisions.window_days} days looked back on, from "
+        f"the first with {decisions.min_outcomes} outcomes on, at "
+        f"{decisions.false_alarms.outcomes:.1%} a day, with the interval of 95 %.\n"
+    )
+    told = pool.map(clean_year_of_outcomes, some(YEARS), 4)
+    yield from table(
+        ("outcomes a day", "years with an alarm", "years"),
+        (OUTCOMES_A_DAY, between(told), len(told)),
+    )
+
+
+def power_in(pool: Pool, some: Some) -> Iterator[str]:
+    yield f"How often so many outcomes alarm at {NOMINAL:.0%}, all of them after the change.\n"
+    found = {}
+    for what in [one for one in OUTCOMES if one != "nothing"]:
+        tasks = [(one, what, POWER_SIZES, POWER_SETS) for one in some(POWER_REFERENCES)]
+        told = np.array(pool.map(judged, tasks, 4))[..., 0]
+        found[what] = told.reshape(-1, len(POWER_SIZES), POWER_SETS)
     yield from table(
         ("change", *(f"{size} outcomes" for size in POWER_SIZES), "sets"),
         *(
-            (
-                what,
-                *(share(alarms[:, place, :]) for place in range(len(POWER_SIZES))),
-                alarms[:, 0, :].size,
-            )
-            for what, told in others.items()
-            for alarms in [
-                np.array(told).reshape(-1, len(POWER_SIZES), POWER_SETS, 1 + len(NAIVE))[..., 0]
-            ]
+            (what, *(share(told[:, place]) for place in range(len(POWER_SIZES))), told[:, 0].size)
+            for what, told in found.items()
         ),
     )
 
 
-def write(found: Found) -> None:
-    """Write the document, and leave what was measured beside it."""
+# The parts of the document, in their order: by their names on the command line.
+PARTS: dict[str, tuple[str, Callable[[Pool, Some], Iterator[str]]]] = {
+    "windows": ("Drift: one clean window", windows_in),
+    "years": ("Drift: a clean year", years_in),
+    "delays": ("Drift: how soon a shift is found", delays_in),
+    "sets": ("Outcomes: one set in which nothing changed", sets_in),
+    "years_of_outcomes": ("Outcomes: a clean year", years_of_outcomes_in),
+    "power": ("Outcomes: how often a change is found", power_in),
+}
+HEADING = "\n## "
+TITLE = "# How often monitoring alarms, and how soon"
+INTRODUCTION = f"""{TITLE}
+
+`make bench-monitoring` writes the tables up to the last section's, which says how its own was made.
+Patients are those of data/generate.py. For each of {REFERENCES} references, {DATA:,} are drawn
+anew, a ridge regression is fitted on {DATA - HELD_OUT} of them, and windows are drawn from the same
+population; the functions that the monitor's stages call judge them. Requests have seven features
+and a score; what alarms is the joint probability of all eight.
+"""
+
+
+def write(heading: str, text: str) -> None:
+    """Put a section in its place, and leave the others as they are."""
     before = WRITTEN.read_text(encoding="utf-8") if WRITTEN.exists() else ""
-    beside = before[before.index(BESIDE) :] if BESIDE in before else ""
-    WRITTEN.write_text("\n".join([*document(found), beside]).rstrip() + "\n", encoding="utf-8")
+    sections = {
+        name: body.strip()
+        for name, _, body in (part.partition("\n") for part in before.split(HEADING)[1:])
+    }
+    sections[heading] = text.strip()
+    order = [name for name, _ in PARTS.values()]
+    ours = [name for name in order if name in sections]
+    named = [*ours, *(name for name in sections if name not in order)]
+    body = "".join(f"{HEADING}{name}\n\n{sections[name]}\n" for name in named)
+    WRITTEN.write_text(INTRODUCTION + body, encoding="utf-8")
 
 
-def main(scale: float) -> None:
-    """Simulate, and write the tables as they come; scale: of the repetitions, 1 for all."""
+def main(scale: float, parts: Sequence[str]) -> None:
+    """Simulate, and write each part as it comes.
+
+    scale: of the repetitions, 1 for all. parts: by their names; all of them where none is named.
+    """
 
     def some(number: int) -> range:
         return range(max(2, round(scale * number)))
 
     world()  # once, for all processes
-    found = Found()
-    with get_context("fork").Pool(PROCESSES, os.nice, (5,)) as pool:
-        found.windows = pool.map(clean_windows, some(REFERENCES), chunksize=4)
-        write(found)
-        found.sets = {
-            "nothing": pool.map(
-                judged, [(one, "nothing", SIZES, WINDOWS) for one in some(REFERENCES)], chunksize=4
-            )
-        }
-        write(found)
-        found.years = {A_DAY: pool.map(clean_year, [(one, A_DAY) for one in some(YEARS)], 4)}
-        write(found)
-        found.years_of_outcomes = pool.map(clean_year_of_outcomes, some(YEARS), 4)
-        write(found)
-        found.delays = {
-            shift: pool.map(delay, [(one, A_DAY, shift) for one in some(DELAYS)], 4)
-            for shift in SHIFTS
-        }
-        write(found)
-        for what in [one for one in OUTCOMES if one != "nothing"]:
-            tasks = [(one, what, POWER_SIZES, POWER_SETS) for one in some(POWER_REFERENCES)]
-            found.sets[what] = pool.map(judged, tasks, 4)
-        write(found)
-        for a_day in (10, 200):
-            tasks_of_years = [(one, a_day) for one in some(YEARS_OF_OTHERS)]
-            found.years[a_day] = pool.map(clean_year, tasks_of_years, 4)
-        write(found)
-    print("\n".join(document(found)))
+    with get_context("fork").Pool(PROCESSES, os.nice, (NICE,)) as pool:
+        for part in parts or PARTS:
+            heading, found_in = PARTS[part]
+            text = "\n".join(found_in(pool, some))
+            write(heading, text)
+            print(f"## {heading}\n\n{text}", flush=True)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0, sys.argv[2:])

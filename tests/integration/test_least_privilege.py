@@ -3,16 +3,24 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.captures import Captures
+from clinical.outcomes import Outcomes
 from clinical.params import params
 
 from local import executions
+from local.machines import MONITOR, OUTCOMES, SCORE
 from local.stack import Stack
 from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch
+
+FEW = 20  # rows of a file to score
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +59,47 @@ def test_the_roles_allow_all_that_the_system_does(
     assert card.status == 200
     assert len(card.body["learning_curve"]["points"]) == len(params().learning_curve.fractions)
     assert laptop.get("/dropdown-values").status == 200
+
+
+def test_the_roles_allow_all_that_monitoring_does(
+    strict: Stack, sample: Path, patient: dict[str, object], tmp_path: Path
+) -> None:
+    """It captures requests and scored files, and takes in outcomes however they are told."""
+    laptop, target = Laptop(strict.cloud.home, strict.cloud.port), params().target.column
+    predicted = laptop.post("/predict", patient).body["prediction_id"]
+    scored = laptop.ended(executions.upload(strict, few_of(sample, tmp_path), SCORE))
+    assert scored["status"] == "SUCCEEDED", scored
+
+    first = laptop.ended(executions.start(strict, machine=MONITOR))
+    came = {"prediction_id": predicted, target: 6.5, "observed_at": f"{datetime.now(UTC):%Y-%m-%d}"}
+    told = laptop.post("/outcomes", {"outcomes": [came]})
+    found = laptop.get(f"/predictions/{predicted}")
+    rows = f"prediction_id,{target},observed_at\n{predicted},7,{came['observed_at']}\n"
+    strict.s3.put_object(
+        Bucket=strict.outputs.raw_bucket, Key=f"{OUTCOMES}told.csv", Body=rows.encode()
+    )
+    second = laptop.ended(executions.start(strict, machine=MONITOR))
+
+    for ended in (first, second):
+        assert ended["status"] == "SUCCEEDED", ended
+    assert told.body["outcomes"][0]["status"] == "recorded", told.text
+    assert found.status == 200, found.text
+    bucket = Boto3Bucket(strict.s3, strict.outputs.artifacts_bucket)
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    sources = Counter(
+        one.source
+        for one in Captures(bucket).between(day - timedelta(days=1), day + timedelta(days=1))
+    )
+    assert sources["score"] == FEW
+    assert sources["predict"] >= 1
+    assert Outcomes(bucket).all()[predicted].value == 7
+
+
+def few_of(sample: Path, folder: Path) -> Path:
+    """Write the first rows of the sample, as a file to score."""
+    few = folder / "few.csv"
+    few.write_text("".join(sample.read_text().splitlines(keepends=True)[: FEW + 1]))
+    return few
 
 
 def test_browsers_of_the_own_site_alone_may_call(strict: Stack) -> None:

@@ -1,9 +1,14 @@
 """A canary in place of a patient's id, sent every way, is looked for everywhere."""
 
+import gzip
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from clinical.params import params
 
+from local import executions, models
+from local.machines import MONITOR
 from tests.integration.conftest import Laptop
 
 CANARY = "CANARY-c0ffee-77"
@@ -32,16 +37,32 @@ def sent(laptop: Laptop) -> list[int]:
         patient | {"Side_Effects": "Cough"},
         f'{{"Patient_ID": "{CANARY}", '.encode(),
     ]
-    return [
+    statuses = [
         *(laptop.post("/predict", body).status for body in bodies),
         laptop.post("/predict/batch", {"patients": [*bodies[:-1], CANARY]}).status,
         laptop.get(f"/predict/{CANARY}").status,
         laptop.get(f"/health?patient={CANARY}").status,
+        laptop.get(f"/predictions/{CANARY}").status,
+        laptop.post("/outcomes", {"outcomes": outcomes_of(laptop)}).status,
     ]
+    ended = laptop.ended(executions.start(laptop.stack, machine=MONITOR))
+    assert ended["status"] == "SUCCEEDED", ended
+    return statuses
+
+
+def outcomes_of(laptop: Laptop) -> list[dict[str, Any]]:
+    """Outcomes of which one is right, and the others have the canary for an id and beside it."""
+    patient = models.recorded_patient(laptop.stack) | {"Patient_ID": CANARY}
+    right = {
+        "prediction_id": laptop.post("/predict", patient).body["prediction_id"],
+        params().target.column: 6.5,
+        "observed_at": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+    return [right, right | {"prediction_id": CANARY}, right | {"Patient_ID": CANARY}]
 
 
 def test_the_canary_was_really_sent(sent: list[int]) -> None:
-    assert sent == [200, 422, 422, 422, 422, 422, 422, 400, 200, 404, 200]
+    assert sent == [200, 422, 422, 422, 422, 422, 422, 400, 200, 404, 200, 422, 200]
 
 
 @pytest.mark.usefixtures("sent")
@@ -71,10 +92,11 @@ def test_no_stored_object_has_it(laptop: Laptop) -> None:
         for entry in page["Contents"]
     ]
 
-    assert keys
+    kinds = {key.split("/")[0] for key in keys}
+    assert {"captures", "monitor", "outcomes", "runs", "models"} <= kinds
     for key in keys:
         body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
-        assert CANARY.encode() not in body, key
+        assert CANARY.encode() not in (gzip.decompress(body) if key.endswith(".gz") else body), key
 
 
 def test_no_patient_of_the_data_set_is_in_a_log_or_a_published_file(laptop: Laptop) -> None:

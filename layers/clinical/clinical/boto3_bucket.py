@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, NotRequired, TypedDict, Unpack, override
 
@@ -145,6 +146,29 @@ class Boto3Bucket(Bucket):
         with self._asking_for(key):
             head = self.client.head_object(Bucket=self.name, Key=key)
             return RawObject(key=key, version_id=head["VersionId"])
+
+    def versions(self, prefix: str) -> list[tuple[RawObject, datetime]]:
+        """List the versions of objects that were not deleted, and when each was made, in order."""
+        with self._asking_for(prefix):
+            pages = list(
+                self.client.get_paginator("list_object_versions").paginate(
+                    Bucket=self.name, Prefix=prefix
+                )
+            )
+        deleted = {
+            entry["Key"]
+            for page in pages
+            for entry in page.get("DeleteMarkers", [])
+            if entry["IsLatest"]
+        }
+        found = [
+            (RawObject(key=entry["Key"], version_id=entry["VersionId"]), entry["LastModified"])
+            for page in pages
+            # Of one object, the newest version comes first.
+            for entry in reversed(page.get("Versions", []))
+            if entry["Key"] not in deleted and not entry["Key"].endswith("/")
+        ]
+        return sorted(found, key=lambda one: one[1])
 
     def _listed(self, prefix: str, suffix: str) -> list["ObjectTypeDef"]:
         with self._asking_for(prefix):

@@ -469,6 +469,8 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
         "/model",
         "/health",
         "/dropdown-values",
+        "/outcomes",
+        "/predictions/{prediction_id}",
     }
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html"

@@ -83,7 +83,7 @@ def test_yes_and_no_are_levels() -> None:
 
 
 def test_days_are_binned_as_the_model_takes_them() -> None:
-    day = Date(kind="date", since="Birth", min="2026-01-01", max="2026-12-31")  # type: ignore[arg-type]
+    day = Date(kind="date", since="Birth", min="2026-01-01", max="2026-12-31")
     said = [(f"2026-01-{number:02}", "2026-01-01") for number in range(1, 31)]
 
     found = levels_of("Visit", day, said, np.ones(30, np.int64))

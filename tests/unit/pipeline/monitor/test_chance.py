@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from monitor.chance import (
     ENOUGH,
+    Array,
     deals_for,
     joint,
     mean_p_value,
@@ -73,9 +74,9 @@ def test_values_that_are_all_the_same_differ_by_nothing() -> None:
 def test_dealing_stops_where_it_told_enough() -> None:
     dealt: list[int] = []
 
-    def deal(number: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def deal(number: int) -> Array:
         dealt.append(number)
-        return np.arange(number) % 2.0
+        return np.asarray(np.arange(number) % 2.0, np.float64)
 
     assert p_value_of(1.0, deal, 10**9) == ENOUGH / (2 * ENOUGH)
     assert sum(dealt) < 1000
