@@ -23,15 +23,12 @@ from tests.unit.conftest import ROOT, Candidate
 from tests.unit.pipeline.conftest import Retrained
 
 type Retrain = Callable[[str], dict[str, Any]]
-type Upload = Callable[[bytes], str]
 
 
 def test_on_the_real_data_the_verdict_says_that_the_average_is_not_beaten(
-    upload: Upload, retrain: Retrain, real_data: Path
+    retrained: Retrained, real_data: Path
 ) -> None:
-    upload(real_data.read_bytes())
-
-    came_to = retrain("real")
+    came_to = retrained(real_data.read_bytes())
 
     verdict = came_to["evaluated"]["verdict"]
     difference = verdict["rmse_difference"]
