@@ -39,7 +39,7 @@ from local.studies import THE_DRUG_STUDY
 
 PER_DAY = 50
 TOLD = 0.3  # of the patients, what came of them
-OBSERVED_AFTER = (3, 14)  # days
+OBSERVED_AFTER = (2, 7)  # days
 DAILY = 35  # the last days, which the monitor looks at one by one
 WEEK = 7
 SEED = 14

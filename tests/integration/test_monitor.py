@@ -35,7 +35,7 @@ from tests.patience import until
 
 SINGLE, BATCHES, IN_A_BATCH = 300, 3, 1000
 ASKED = SINGLE + BATCHES * IN_A_BATCH
-DAYS, AT = 45, 17
+DAYS, AT = 50, 15
 
 
 @dataclass(frozen=True)
