@@ -27,8 +27,8 @@ WAITS = (
     "outcome waits."
 )
 TOLD_TWICE = (
-    "Not kept: another outcome of the same prediction is told beside it, and was observed later, or "
-    "at the same time and stands after it."
+    "Not kept: another outcome of the same prediction is told beside it, and was observed later, "
+    "or at the same time and stands after it."
 )
 
 type Status = Literal["recorded", "waiting", "replaced", "superseded"]

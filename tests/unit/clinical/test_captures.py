@@ -114,6 +114,19 @@ def test_the_index_forgets_days_that_expired(captures: Captures, store: ObstoreB
     assert captures.days_of({one.prediction_id for one in old}) == {}
 
 
+def test_an_index_that_is_written_in_pieces_has_every_prediction(
+    captures: Captures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinical.captures.INDEXED_AT_ONCE", 7)
+    made = predictions(60)
+
+    enter(captures, made)
+
+    assert captures.find([one.prediction_id for one in made]) == {
+        one.prediction_id: one for one in made
+    }
+
+
 def test_a_file_is_entered_once_under_its_name(captures: Captures) -> None:
     first, second = predictions(3), predictions(2)
     day = NOON.date()
