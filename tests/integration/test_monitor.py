@@ -206,7 +206,7 @@ def test_outcomes_of_a_file_are_joined_and_brought_back_as_rows_to_train_on(
     done = laptop.run("outcomes", DATA=str(data), OUT=str(out))
 
     assert done.returncode == 0, done.stdout
-    joined = {row[params().identifier]: row for row in csv.DictReader(out.open())}
+    joined = {row[params().identifier]: row for row in csv.DictReader(out.read_text().splitlines())}
     for number, one in enumerate(some):
         row = joined[one.prediction_id]
         assert float(row[target]) == number % 10 + 0.5
