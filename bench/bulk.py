@@ -20,6 +20,7 @@ from retrain.encoding import table_of
 from rich.console import Console
 from rich.table import Table
 from score.answering import Answering
+from score.captured import Predictions
 from score.known import format_named
 from score.scoring import Scoring
 from score.source import Source
@@ -83,8 +84,12 @@ def main() -> None:
 
         def as_parts() -> None:
             for part in parts:
-                answering = Answering(Scoring(model), params(), details.reading)
-                format_named("csv").answer(raw, part, details, answering, io.BytesIO())
+                scoring, file = Scoring(model), io.BytesIO()
+                features, seed = params().features, details.seed
+                with Predictions(file, features, seed, part.number) as predictions:
+                    answering = Answering(scoring, params(), details.reading, predictions)
+                    format_named("csv").answer(raw, part, details, answering, io.BytesIO())
+                    predictions.end(scoring.values)
 
         def by_onnx_runtime() -> None:
             for start in range(0, rows, ROWS_AT_ONCE):

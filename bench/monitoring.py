@@ -23,8 +23,9 @@ from clinical.params import Params, params
 from clinical.population import Levels, Population
 from levels import levels_of, levels_of_scores, places_of, places_of_numbers
 from model.scored import interval_around
+from monitor import chance
 from monitor.chance import deals_for, joint
-from monitor.degraded import MOST_TESTS, Errors, outcome_tests
+from monitor.degraded import MOST_TESTS, Errors, misses_p_value, outcome_tests, welch
 from monitor.drift import LARGE, drift_of
 from monitor.requests import Counted, Tally
 from retrain.encoding import as_table, encoded
@@ -50,9 +51,10 @@ YEAR = 365
 NOMINAL = 0.01  # of a window or of a set of outcomes by itself
 DEALS = 2_000  # at most, of a set of outcomes at that level: the stage has ten times as many
 PROCESSES = 2
-YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 100, 100
+YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 60, 60
 POWER_SIZES, POWER_SETS = (50, 100, 200, 500), 5
 NICE = 5
+CANNOT_ALARM = 2.8  # standard errors: a day on which no share moved by as much is not dealt out
 RIDGE = {"family": "ridge", "alpha": 30.0}  # fitted six times a reference: a forest takes minutes
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -268,14 +270,41 @@ def alarmed_days(serving: Serving, drawn: Table, from_day: int, decisions: Param
         key: np.vstack([np.zeros((1, one.shape[1]), np.int64), one.cumsum(axis=0)])
         for key, one in counted_by_day(serving, drawn).items()
     }
+    firsts = np.maximum(0, np.arange(len(drawn)) + 1 - window)
+    within = {key: one[1:] - one[firsts] for key, one in before.items()}
+    furthest = np.max(
+        [
+            differences(reference_of(serving, key), counts).max(axis=1)
+            for key, counts in within.items()
+        ],
+        axis=0,
+    )
     for day in range(from_day, len(drawn)):
-        first = max(0, day + 1 - window)
+        if furthest[day] < CANNOT_ALARM:
+            continue
+        first = firsts[day]
         found = {key: one[day + 1] - one[first] for key, one in before.items()}
         scores = found.pop("")
         requests = drawn[first : day + 1].size
         of_window = Counted(requests, requests, found, {(): scores}, Tally())
         if drift_of(of_window, serving.population, decisions).drifted:
             yield day
+
+
+def reference_of(serving: Serving, name: str) -> Which:
+    """Give the rows of a version's data by the level of a feature, or of scores under no name."""
+    levels = (*serving.population.features, serving.scores)
+    found = next(one for one in levels if one.column == (name or world().params.target.column))
+    return np.array([*found.counts, 0])
+
+
+def differences(reference: Which, windows: Table) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Give how far shares lie apart in each of some windows (w, k), in standard errors."""
+    rows, of_data = windows.sum(axis=1, keepdims=True), reference.sum()
+    pooled = (windows + reference) / (rows + of_data)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / of_data))
+    apart = np.abs(windows / rows - reference / of_data)
+    return np.asarray(np.divide(apart, error, out=np.zeros_like(apart), where=error > 0))
 
 
 def counted_by_day(serving: Serving, drawn: Table) -> dict[str, Table]:
@@ -394,21 +423,60 @@ def judged(task: tuple[int, str, tuple[int, ...], int]) -> list[list[bool]]:
     return told
 
 
+def alarmed_days_of_outcomes(serving: Serving, every: Errors, from_day: int) -> Iterator[int]:
+    """Tell on which days outcomes alarm, the first being 1, of those from `from_day` on.
+
+    every: outcomes, so many a day. Each day looks back on the window of days that ends with it.
+    """
+    decisions = world().params.monitoring
+    level, a_day = decisions.false_alarms.outcomes, OUTCOMES_A_DAY
+    for day in range(from_day, len(every) // a_day + 1):
+        some = slice(max(0, day - decisions.window_days) * a_day, day * a_day)
+        live = Errors(every.predicted[some], every.recorded[some], every.missed[some])
+        if len(live) < decisions.min_outcomes or cannot_alarm(live, serving, level / MOST_TESTS):
+            continue
+        if tested(live, serving, level, [SEED, day]):
+            yield day
+
+
+def cannot_alarm(live: Errors, serving: Serving, level: float) -> bool:
+    """Tell whether no test of outcomes can come to a level: then nothing need be dealt out.
+
+    Squared errors are skewed, so that they exceed a normal distribution's more often than it says.
+    """
+    then, now = serving.left_out.errors**2, live.errors**2
+    every = np.concatenate([then, now])
+    error = every.std() * np.sqrt(1 / len(now) - 1 / len(every))
+    return bool(
+        now.mean() - every.mean() < (CANNOT_ALARM - 0.3) * error
+        and live.less_average(serving.population.average).mean() < 0
+        and welch(serving.left_out.errors, live.errors) > level
+        and misses_p_value(live.missed, len(then), world().params.intervals.coverage) > level
+    )
+
+
 def clean_year_of_outcomes(number: int) -> bool:
     """Tell whether any day of a year alarms though predictions are as good as they were."""
-    serving, decisions = served_from(number), world().params
+    serving = served_from(number)
     generator = np.random.default_rng([SEED, number, 5])
     rows = generator.integers(0, POOL, YEAR * OUTCOMES_A_DAY)
     every = _came(rows, world().recorded[rows], serving.predicted, serving.low, serving.high)
-    window = decisions.monitoring.window_days
-    level = decisions.monitoring.false_alarms.outcomes
-    first = -(-decisions.monitoring.min_outcomes // OUTCOMES_A_DAY)
-    for day in range(first, YEAR + 1):
-        some = slice(max(0, day - window) * OUTCOMES_A_DAY, day * OUTCOMES_A_DAY)
-        live = Errors(every.predicted[some], every.recorded[some], every.missed[some])
-        if tested(live, serving, level, [SEED, day]):
-            return True
-    return False
+    return any(True for _ in alarmed_days_of_outcomes(serving, every, 1))
+
+
+def delay_of_outcomes(task: tuple[int, str]) -> int | None:
+    """Tell how many days after a change outcomes alarm, which follows clean days; None in 56."""
+    number, what = task
+    serving, window = served_from(number), world().params.monitoring.window_days
+    generator = np.random.default_rng([SEED, number, 6])
+    rows = generator.integers(0, POOL, 3 * window * OUTCOMES_A_DAY)
+    clean = window * OUTCOMES_A_DAY
+    recorded = np.concatenate(
+        [world().recorded[rows[:clean]], OUTCOMES[what](generator, rows[clean:])]
+    )
+    every = _came(rows, recorded, serving.predicted, serving.low, serving.high)
+    found = next(alarmed_days_of_outcomes(serving, every, window + 1), None)
+    return None if found is None else found - window
 
 
 # ---- The document ----
@@ -536,6 +604,33 @@ def power_in(pool: Pool, some: Some) -> Iterator[str]:
     )
 
 
+def delays_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
+    yield (
+        f"{OUTCOMES_A_DAY} outcomes a day, after 28 clean days, at an alarm level of "
+        f"{params().monitoring.false_alarms.outcomes:.1%} a day. The median is of all runs.\n"
+    )
+    found = {
+        what: pool.map(delay_of_outcomes, [(one, what) for one in some(DELAYS)], 4)
+        for what in OUTCOMES
+        if what != "nothing"
+    }
+    yield from table(
+        ("change", "days, median", "within 28 days", "within 56 days", "runs"),
+        *(
+            (
+                what,
+                f"{median:.0f}" if np.isfinite(median) else "over 56",
+                share(days <= 28),  # noqa: PLR2004
+                share(np.isfinite(days)),
+                len(told),
+            )
+            for what, told in found.items()
+            for days in [np.array([day or np.inf for day in told])]
+            for median in [float(np.median(days))]
+        ),
+    )
+
+
 # The parts of the document, in their order: by their names on the command line.
 PARTS: dict[str, tuple[str, Callable[[Pool, Some], Iterator[str]]]] = {
     "windows": ("Drift: one clean window", windows_in),
@@ -544,6 +639,7 @@ PARTS: dict[str, tuple[str, Callable[[Pool, Some], Iterator[str]]]] = {
     "sets": ("Outcomes: one set in which nothing changed", sets_in),
     "years_of_outcomes": ("Outcomes: a clean year", years_of_outcomes_in),
     "power": ("Outcomes: how often a change is found", power_in),
+    "delays_of_outcomes": ("Outcomes: how soon a change is found", delays_of_outcomes_in),
 }
 HEADING = "\n## "
 TITLE = "# How often monitoring alarms, and how soon"
@@ -581,6 +677,8 @@ def main(scale: float, parts: Sequence[str]) -> None:
     def some(number: int) -> range:
         return range(max(2, round(scale * number)))
 
+    # Alarms are dealt out to the end all the same; what is no alarm may be told less exactly.
+    chance.ENOUGH, chance.FIRST_DEALS = 10, 25
     world()  # once, for all processes
     with get_context("fork").Pool(PROCESSES, os.nice, (NICE,)) as pool:
         for part in parts or PARTS:

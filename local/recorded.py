@@ -5,6 +5,8 @@ the bucket of uploads. What is brought back are the predictions that have an out
 """
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,13 +14,14 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.captures import Captures
 from clinical.outcomes import Outcomes
 from clinical.params import params
-from monitor.exporting import joined_csv
+from monitor.exporting import LeftOut, joined_csv, told
 from rich.console import Console
 from rich.markup import escape
 
 from local import monitoring, uploading
 from local.cloud import CloudFailed
 from local.machines import OUTCOMES, fit_for_a_key
+from local.scoring import removed
 from local.stack import Stack
 
 
@@ -48,8 +51,8 @@ def hand_in(stack: Stack, data: Path, console: Console) -> str:
     key = f"{OUTCOMES}{fit_for_a_key(data.name)}"
     if not key.lower().endswith(".csv"):
         raise CloudFailed(f"{data} is to end in .csv: outcomes are handed in as CSV")
-    with uploading.shown(data, console) as told:
-        uploading.put(stack, data, key, told)
+    with uploading.shown(data, console) as sent:
+        uploading.put(stack, data, key, sent)
     return key
 
 
@@ -66,24 +69,42 @@ def check(out: Path) -> None:
 def bring_back(stack: Stack, out: Path, console: Console) -> None:
     """Write the predictions that have an outcome as a data set: all of them, or no file."""
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
-    text = joined_csv(Captures(bucket), Outcomes(bucket), params())
-    rows = max(text.count("\n") - 1, 0)
-    if not rows:
-        raise CloudFailed(
-            "no captured prediction has an outcome yet: `make monitor` captures what was predicted "
-            "so far, and takes in the files of outcomes"
-        )
+    came = Outcomes(bucket).all()
+    found = Captures(bucket).find(came).values()
+    left_out: LeftOut = Counter()
+    lines = joined_csv(
+        sorted(found, key=lambda one: (one.predicted_at, one.prediction_id)),
+        came,
+        params(),
+        left_out,
+    )
     beside = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
     try:
-        try:
-            beside.write_text(text, encoding="utf-8", newline="")
-            beside.replace(out)
-        finally:
-            beside.unlink(missing_ok=True)
+        with removed(beside):
+            rows = written(lines, beside)
+            if rows:
+                beside.replace(out)
     except OSError as error:
         raise CloudFailed(f"{out} cannot be written: {error.strerror or error}") from error
+    for sentence in told(left_out):
+        console.print(f"• {escape(sentence)}")
+    if not rows:
+        raise CloudFailed(
+            f"{out} was not written: no captured prediction has an outcome that can be trained on. "
+            "`make monitor` captures what was predicted so far, and takes in files of outcomes"
+        )
     console.print(
         f"[bold]{escape(str(out))}[/] has {rows:,} {'row' if rows == 1 else 'rows'}, each a "
         f"prediction with what came of it; its {params().identifier} is the prediction's id."
     )
     console.print(f"`make retrain DATA={escape(str(out))}` trains on them, and on nothing else.")
+
+
+def written(lines: Iterable[str], file: Path) -> int:
+    """Write a CSV's lines into a file that is new, and say how many rows it has."""
+    number = -1  # the first line is the header
+    with file.open("x", encoding="utf-8", newline="") as open_file:
+        for line in lines:
+            open_file.write(line)
+            number += 1
+    return number

@@ -163,7 +163,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it 
     console.print(f"Handed in {told:,} outcomes, as {FILE}.")
     looked_at = [day for day in drawn if is_looked_at(day.number, days, daily)]
     if len(looked_at) < days:
-        console.print(f"The monitor runs every week at first, and daily on the last {DAILY} days.")
+        last = f"the last {daily} days" if daily > 1 else "the last day"
+        console.print(f"The monitor runs weekly at first, and daily on {last}.")
     found = list(watch(stack, looked_at, console))
     conclude(found, shift, at, console)
     console.print(f"It took {time.monotonic() - began:.0f} s.")

@@ -16,7 +16,7 @@ from retrain.intervals import LeftOut as Predicted
 
 MOST_PAIRS = 5_000  # of left-out rows: more would say the same of a few hundred outcomes
 MOST_SCORED = 10_000  # held-out rows whose scores are averaged: each is a score of every choice
-DECIMALS = 6  # of a left-out score: what comes after them depends on the machine
+DECIMALS = 6  # of a score or a mean: what comes after them depends on the machine
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -40,7 +40,7 @@ def population_of(
     }
     return Population(
         rows=training.number + held_out.number,
-        average=float(target.mean()),
+        average=round(float(target.mean()), DECIMALS),
         features=tuple(
             feature_levels(name, (training, held_out), params) for name in params.features
         ),
@@ -48,8 +48,8 @@ def population_of(
             levels_of_scores(params.target.column, found, decimals, over)
             for over, found in served.items()
         ),
-        score_mean=float(served[()].mean()),
-        score_variance=float(served[()].var()),
+        score_mean=round(float(served[()].mean()), DECIMALS),
+        score_variance=round(float(served[()].var()), DECIMALS),
         left_out=tuple(left_out_pairs(left_out, target, params)),
     )
 

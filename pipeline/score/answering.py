@@ -3,13 +3,15 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from clinical.params import Params
 from violations import FIRST_ROWS, Violation
 
+from score.captured import Predictions, hex_ids
 from score.patients import Fault
-from score.scoring import Answers, Scoring
+from score.scoring import Answers, Array, Scoring
 from score.state import Counts, Reading, Scores, Written
 from score.texts import Lines
 
@@ -17,10 +19,13 @@ BANDS = 20  # of the target's scale, in which scores are counted
 
 
 class Answering:
-    """Answers rows of one part, in as many calls as it takes."""
+    """Answers rows of one part, in as many calls as it takes, and enters what it predicts."""
 
-    def __init__(self, scoring: Scoring, params: Params, reading: Reading) -> None:
+    def __init__(
+        self, scoring: Scoring, params: Params, reading: Reading, predictions: Predictions
+    ) -> None:
         self._scoring = scoring
+        self._predictions = predictions
         self._params = params
         self._reading = reading
         self._rows = self._scored = self._averaged = self._empty = self._headers = 0
@@ -62,11 +67,28 @@ class Answering:
                 first = self._first.setdefault(rule, [])
                 if len(first) < FIRST_ROWS:
                     first.append(numbers[row])
-        self._count(answers)
-        return answers
-
-    def _count(self, answers: Answers) -> None:
         scores = np.array(answers.scores)
+        ids = self._entered(answers, scores)
+        self._count(answers, scores)
+        return replace(answers, ids=ids)
+
+    def _entered(self, answers: Answers, scores: Array) -> list[str]:
+        """Enter the predictions among answers, and give the ids of all rows."""
+        ids = self._predictions.ids(self._rows, len(scores))
+        figures = scores, np.array(answers.lows), np.array(answers.highs)
+        rows = np.flatnonzero(~np.isnan(scores))
+        if len(rows) == len(scores):
+            self._predictions.enter(ids, answers.codes, figures, answers.averaged)
+        else:
+            self._predictions.enter(
+                ids[rows],
+                {name: codes[rows] for name, codes in answers.codes.items()},
+                [figure[rows] for figure in figures],
+                [answers.averaged[row] for row in rows.tolist()],
+            )
+        return hex_ids(ids)
+
+    def _count(self, answers: Answers, scores: Array) -> None:
         scored = scores[~np.isnan(scores)]
         self._rows += len(scores)
         self._scored += len(scored)

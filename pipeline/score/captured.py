@@ -1,65 +1,35 @@
-"""What was predicted for the rows of a file, as `capture` takes it up: columns, and nobody's id.
+"""What was predicted for a part's rows: columns in runs/<execution>/score_part/<number>.npz.
 
-captures/scored/<execution>.json          which parts a file came to, sealed; written once
-runs/<execution>/score_part/<number>.npz  what was predicted for the rows of one
-
-A file of predictions has them in blocks, as they came up, so that no more than one is ever in
-memory. A block holds of every feature a code a row; the header, which is written last, what each
-code stands for. Equal predictions are equal bytes.
+No patient's id is there, and no row that has no score. The rows are in blocks, as they came up, so
+that no more than one is ever in memory. A block has a code a row of every feature; the header,
+which is written last, has what each code stands for. Equal predictions are equal bytes.
 """
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any, Self
 
 import numpy as np
-from clinical.artefacts import Artefact, unsealed_json
 from clinical.captured import ID_BYTES, Captured
-from clinical.errors import ArtefactCorrupted
-from clinical.frozen import Frozen
 from clinical.kinds import Value
 from clinical.recorded import Names
 from columns import Codes, Which
-from pydantic import ValidationError
+
+from score.marker import Marker, PartPredictions, marker_in
+
+__all__ = ["Marker", "PartPredictions", "Predictions", "captured_in", "marker_in"]
 
 type Array = np.ndarray[Any, Any]
+type Figures = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Ids = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 HEADER = "header"  # in the file: the features' names and values, and what was averaged over
+AT_ONCE = 1_000  # ids that are drawn from one place on
 BLOCK = "{:05}/{}"
 COLUMNS = ("ids", "score", "low", "high", "averaged")  # of a block, beside its features
-
-
-class PartPredictions(Artefact):
-    """Where the predictions of a part lie, and how many they are; there is one at least."""
-
-    number: int
-    predictions: int
-
-
-class Marker(Frozen):
-    """Says that a file was scored, and where its predictions lie.
-
-    scored_at: in UTC, to the millisecond. parts: those of which any row has a score.
-    """
-
-    execution: str
-    scored_at: datetime
-    model_version: str
-    coverage: float
-    parts: tuple[PartPredictions, ...]
-
-
-def marker_in(key: str, body: bytes) -> Marker:
-    """Read a marker; raises ArtefactCorrupted where it was altered since."""
-    try:
-        return Marker.model_validate(unsealed_json(key, body))
-    except ValidationError as error:
-        raise ArtefactCorrupted(f"{key} is no marker of a scored file") from error
 
 
 def captured_in(body: bytes, marker: Marker) -> Iterator[Captured]:
@@ -112,31 +82,49 @@ def ids_drawn(seed: str, part: int, first: int, rows: int) -> Ids:
 
     first: how many rows of the part came before.
 
-    They are random, and made by the server: SHAKE-256, read as 16 bytes a row, of a seed that was
-    drawn once for the execution and of where in it these rows stand. Nothing that a row says goes
-    into them, and a part that is written again after a fault has the same.
+    They are random, and made by the server: SHAKE-256 of a seed of 128 random bits, which `split`
+    draws once an execution, and of a place in the file, read as 16 bytes a row. Nothing that a row
+    says goes into them. A part that is written again after a fault has the same.
     """
-    drawn = hashlib.shake_256(f"{seed}/{part}/{first}".encode()).digest(ID_BYTES * rows)
-    return np.frombuffer(drawn, np.uint8).reshape(rows, ID_BYTES)
+    places = range(first // AT_ONCE, -(-(first + rows) // AT_ONCE))
+    drawn = b"".join(
+        hashlib.shake_256(f"{seed}/{part}/{place}".encode()).digest(ID_BYTES * AT_ONCE)
+        for place in places
+    )
+    start = first - places.start * AT_ONCE
+    return np.frombuffer(drawn, np.uint8).reshape(-1, ID_BYTES)[start : start + rows]
 
 
 class Predictions:
-    """Writes the predictions of a part to a file, some rows at a time.
+    """Names the predictions of a part, and writes them to a file, some rows at a time.
 
-    out: the file. features: their names, in the model's order.
+    It is to be closed before the file is; without `end` before, the file is no good.
+
+    out: the file. features: their names, in the model's order. seed, part: what ids are drawn from.
     """
 
-    def __init__(self, out: IO[bytes], features: Sequence[str]) -> None:
+    def __init__(self, out: IO[bytes], features: Iterable[str], seed: str, part: int) -> None:
         self._file = zipfile.ZipFile(out, "w", zipfile.ZIP_STORED)
         self._there: dict[str, Which] = {name: np.zeros(0, np.bool_) for name in features}
         self._averaged: dict[Names, int] = {}
+        self._seed, self._part = seed, part
         self._blocks = self.number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def ids(self, first: int, rows: int) -> Ids:
+        """Name some rows of the part, whether they have a score or not."""
+        return ids_drawn(self._seed, self._part, first, rows)
 
     def enter(
         self,
         ids: Ids,
         codes: Mapping[str, Codes],
-        figures: Sequence[Sequence[float]],
+        figures: Sequence[Figures],
         averaged: Sequence[Names],
     ) -> None:
         """Enter rows (n,), all of which have a score.
@@ -153,17 +141,17 @@ class Predictions:
                 self._there[name][: len(there)] = there
             self._there[name][codes[name]] = True
             self._add(place, codes[name].astype(np.min_scalar_type(most)))
-        for names in averaged:
+        for names in dict.fromkeys(averaged):
             self._averaged.setdefault(names, len(self._averaged))
-        over = np.array([self._averaged[names] for names in averaged], np.uint8)
-        columns: list[Array] = [ids, *(np.array(one, np.float64) for one in figures), over]
+        over = np.fromiter(map(self._averaged.__getitem__, averaged), np.uint8, len(averaged))
+        columns: tuple[Array, ...] = (ids, *figures, over)
         for column, values in zip(COLUMNS, columns, strict=True):
             self._add(column, values)
         self._blocks += 1
         self.number += len(ids)
 
-    def close(self, values: Callable[[str], Sequence[Value]]) -> None:
-        """Write what the codes stand for, and end the file.
+    def end(self, values: Callable[[str], Sequence[Value]]) -> None:
+        """Write what the codes stand for, and that the file ends here.
 
         values: the distinct ones of a feature, of which those are written that any row has.
         """

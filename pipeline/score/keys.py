@@ -4,7 +4,6 @@ from score.state import FormatName
 
 IN = "score/in/"
 OUT = "score/out/"
-MARKERS = "captures/scored/"  # in the artefacts bucket
 
 
 def part_key(execution: str, number: int, format_name: FormatName) -> str:
@@ -24,8 +23,3 @@ def counts_key(execution: str, number: int) -> str:
 def predictions_key(execution: str, number: int) -> str:
     """Name what was predicted for a part's rows, in the artefacts bucket."""
     return f"runs/{execution}/score_part/{number:05}.npz"
-
-
-def marker_key(execution: str) -> str:
-    """Name what says that a file was scored, to the stage that captures its predictions."""
-    return f"{MARKERS}{execution}.json"

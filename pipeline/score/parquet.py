@@ -32,7 +32,8 @@ PART_ROWS = 100_000
 MEMORY = "512MB"  # of DuckDB's own
 ROW = "file_row_number"  # by which DuckDB numbers rows, unless a column is called so
 NESTED = ("STRUCT", "MAP", "UNION")
-TYPES = ("DOUBLE", "DOUBLE", "DOUBLE", "BIGINT", "VARCHAR", "VARCHAR")  # of what is added
+# Of what is added.
+TYPES = ("VARCHAR", "DOUBLE", "DOUBLE", "DOUBLE", "BIGINT", "VARCHAR", "VARCHAR")
 
 
 class Parquet(Format):
@@ -125,11 +126,12 @@ def as_lines(answers: Answers) -> str:
     """Write answers as lines of a CSV; nothing is written for what there is not."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows(
-        ("", "", "", "", "", "; ".join(map(str, answers.faults[row])))
+        ("", "", "", "", "", "", "; ".join(map(str, answers.faults[row])))
         if row in answers.faults
-        else (repr(score), repr(low), repr(high), support, " + ".join(averaged), "")
-        for row, (score, low, high, support, averaged) in enumerate(
+        else (name, repr(score), repr(low), repr(high), support, " + ".join(averaged), "")
+        for row, (name, score, low, high, support, averaged) in enumerate(
             zip(
+                answers.ids,
                 answers.scores,
                 answers.lows,
                 answers.highs,

@@ -25,7 +25,9 @@ class Answers:
     """What rows (n,) are answered, in their order; `faults` has those that are not scored.
 
     scores, lows, highs: as they are served, NaN where there is none. supports: training rows with
-    the row's combination. averaged: the columns that the score is a mean over.
+    the row's combination. averaged: the columns that the score is a mean over. codes: by feature,
+    where each row's value stands among the distinct ones. ids: of the predictions, where they have
+    any.
     """
 
     scores: list[float]
@@ -34,6 +36,8 @@ class Answers:
     supports: list[int]
     averaged: list[Names]
     faults: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
+    codes: dict[str, Codes] = field(default_factory=dict, compare=False)
+    ids: list[str] = field(default_factory=list)
 
 
 class Combined(NamedTuple):
@@ -87,6 +91,7 @@ class Scoring:
             supports=np.array([one.support for one in combined], np.int64)[which].tolist(),
             averaged=[combined[place].unknown for place in which.tolist()],
             faults={row: tuple(found) for row, found in sorted(faults.items())},
+            codes={name: codes[name] for name in self._params.features},
         )
         fine = np.ones(rows, np.bool_)
         fine[list(answers.faults)] = False
@@ -94,6 +99,10 @@ class Scoring:
             is_so = np.array([one.unknown == unknown for one in combined], np.bool_)[which]
             self._score(answers, codes, np.flatnonzero(fine & is_so), unknown)
         return answers
+
+    def values(self, name: str) -> list[Value]:
+        """Give the distinct values of a column that came up so far, as requests have them."""
+        return self._judged[name].values
 
     def _combinations(
         self, codes: Mapping[str, Codes], others: np.ndarray, combining: np.ndarray

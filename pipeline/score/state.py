@@ -7,6 +7,8 @@ from clinical.frozen import Frozen
 from clinical.registry import Champion
 from violations import Violation
 
+from score.marker import PartPredictions
+
 type FormatName = Literal["csv", "csv.gz", "parquet"]
 
 
@@ -54,13 +56,16 @@ class Input(Frozen):
 class Details(Frozen):
     """All that a part needs to know, which is more than a state should hold.
 
-    columns: under which names answers stand behind the file's own columns.
+    columns: under which names answers stand behind the file's own columns. coverage: of the
+    model's intervals. seed: 128 random bits, of which the ids of predictions are drawn.
     """
 
     input: Input
     reading: Reading
     columns: tuple[str, ...]
     champion: Champion
+    coverage: float
+    seed: str
     notes: tuple[str, ...]
 
 
@@ -110,7 +115,8 @@ class Counts(Frozen):
     """What a part's rows came to.
 
     averaged: rows whose score is a mean over what is not known of them. empty, headers: lines that
-    are no rows, the header aside. problems: in the order of the contract's columns.
+    are no rows, the header aside. problems: in the order of the contract's columns. predictions:
+    None where no row has one.
     """
 
     written: Written
@@ -122,6 +128,7 @@ class Counts(Frozen):
     headers: int = 0
     problems: tuple[Violation, ...]
     scores: Scores
+    predictions: PartPredictions | None = None
 
 
 class Described(Frozen):

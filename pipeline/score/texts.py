@@ -280,10 +280,11 @@ class Writer:
                 list(map(repr, part)) for part in (answers.scores, answers.lows, answers.highs)
             )
         said = [
-            f"{score}{separator}{low}{separator}{high}{separator}{support}{separator}"
-            f"{averaged[names]}{separator}"
-            for score, low, high, support, names in zip(
-                scores, lows, highs, answers.supports, answers.averaged, strict=True
+            f"{name}{separator}{score}{separator}{low}{separator}{high}{separator}{support}"
+            f"{separator}{averaged[names]}{separator}"
+            for name, score, low, high, support, names in zip(
+                *(answers.ids, scores, lows, highs, answers.supports, answers.averaged),
+                strict=True,
             )
         ]
         for row, faults in answers.faults.items():

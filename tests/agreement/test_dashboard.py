@@ -5,7 +5,8 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import pytest
@@ -15,7 +16,7 @@ from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
 from clinical.obstore_bucket import ObstoreBucket
-from clinical.params import Params, params
+from clinical.params import Monitoring, Params, params
 from clinical.registry import CHAMPION_KEY
 from clinical.telemetry import NAMESPACE, Metric
 from clinical.verdict import Decision
@@ -138,6 +139,8 @@ def emitted() -> set[Series]:
             score_a_file(bucket)
         with service("api"):
             ask_the_api(store)
+        with service("monitor"):
+            watch_the_model(bucket, printed.getvalue().splitlines())
     return {
         (datum.namespace, datum.name, frozenset(datum.dimensions.items()))
         for line in printed.getvalue().splitlines()
@@ -220,14 +223,49 @@ def score_a_file(bucket: Boto3Bucket) -> None:
     add_up(of_run | {"parts": len(divided["parts"])}, Context())
 
 
+def watch_the_model(bucket: Boto3Bucket, logged: Sequence[str]) -> None:
+    """Run the monitor where nothing serves, and where there is enough to tell of."""
+    champion = bucket.get(CHAMPION_KEY).body
+    bucket.client.delete_object(Bucket="artifacts", Key=CHAMPION_KEY)
+    requests = [line for line in logged if '"prediction_id"' in line]
+    with pipeline.own_log(requests):
+        assert pipeline.monitor("nobody")["begun"]["decision"] == "nothing_serves"
+        bucket.put(CHAMPION_KEY, champion)
+        ids = [json.loads(line)["prediction_id"] for line in requests]
+        rows = [f"{one},6.5,{datetime.now(UTC):%Y-%m-%d}" for one in ids if isinstance(one, str)]
+        header = f"prediction_id,{params().target.column},observed_at"
+        body = "\n".join((header, *rows)).encode()
+        bucket.client.put_object(Bucket="raw", Key="outcomes/told.csv", Body=body)
+        few = params().model_copy(update={"monitoring": few_will_do()})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage, "params", lambda: few)
+            acted = pipeline.monitor("watched")["acted"]
+    assert acted["model_version"]
+
+
+def few_will_do() -> Monitoring:
+    """Let a handful of requests and outcomes tell."""
+    usual = params().monitoring
+    return usual.model_copy(update={"min_requests": 2, "min_outcomes": 2, "simulations": 1000})
+
+
 def ask_the_api(bucket: ObstoreBucket) -> None:
     """Ask every route, have the health checked, and let a champion be refused."""
-    predict, dropdown = (Api(load_function(name), Context()) for name in ("predict", "dropdown"))
-    assert predict("POST", "/predict", PATIENT).status == 200
+    predict, dropdown, outcomes = (
+        Api(load_function(name), Context()) for name in ("predict", "dropdown", "outcomes")
+    )
+    for _ in range(3):
+        assert predict("POST", "/predict", PATIENT).status == 200
     assert predict("POST", "/predict/batch", {"patients": [PATIENT]}).status == 200
     later = {*params().compared, *params().roles.known_after_treatment}
     untreated = {name: value for name, value in PATIENT.items() if name not in later}
     assert predict("POST", "/compare", {"patient": untreated}).status == 200
+    assert outcomes("POST", "/outcomes", {"outcomes": []}).status in {200, 422}
+    one = {
+        "resource": "/predictions/{prediction_id}",
+        "pathParameters": {"prediction_id": "0" * 32},
+    }
+    assert outcomes("GET", f"/predictions/{'0' * 32}", **one).status == 404
     for api in (predict, dropdown):
         for method, path in routes_of(api.module):
             if method == "GET":

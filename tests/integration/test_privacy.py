@@ -15,8 +15,11 @@ CANARY = "CANARY-c0ffee-77"
 
 
 @pytest.fixture(scope="module")
-def sent(laptop: Laptop) -> list[int]:
-    """Send the canary as an id, as a value, as a key, and as a path; return the statuses."""
+def sent(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> list[int]:
+    """Send the canary as an id, as a value, as a key, as a path, and in a file to score.
+
+    Returns the statuses of what was sent over HTTP.
+    """
     patient: dict[str, Any] = {
         "Patient_ID": CANARY,
         "Age": 56,
@@ -35,19 +38,38 @@ def sent(laptop: Laptop) -> list[int]:
         patient | {"Patient_ID": [CANARY]},
         patient | {"Condition": CANARY},
         patient | {"Side_Effects": "Cough"},
+        patient | {"prediction_id": CANARY},
         f'{{"Patient_ID": "{CANARY}", '.encode(),
     ]
     statuses = [
         *(laptop.post("/predict", body).status for body in bodies),
+        laptop.post("/predict?explain=true", patient).status,
         laptop.post("/predict/batch", {"patients": [*bodies[:-1], CANARY]}).status,
+        laptop.post("/compare", {"patient": untreated(patient)}).status,
         laptop.get(f"/predict/{CANARY}").status,
         laptop.get(f"/health?patient={CANARY}").status,
         laptop.get(f"/predictions/{CANARY}").status,
         laptop.post("/outcomes", {"outcomes": outcomes_of(laptop)}).status,
     ]
+    data = tmp_path_factory.mktemp("scored") / "patients.csv"
+    data.write_text(as_file([patient, patient | {"Age": CANARY}]), encoding="utf-8")
+    done = laptop.run("score", DATA=str(data))
+    assert done.returncode == 0, done.stdout
     ended = laptop.ended(executions.start(laptop.stack, machine=MONITOR))
     assert ended["status"] == "SUCCEEDED", ended
     return statuses
+
+
+def untreated(patient: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a patient before a treatment is chosen."""
+    chosen = {*params().compared, *params().roles.known_after_treatment}
+    return {name: value for name, value in patient.items() if name not in chosen}
+
+
+def as_file(patients: list[dict[str, Any]]) -> str:
+    return "\n".join(
+        [",".join(params().asked), *(",".join(map(str, one.values())) for one in patients)]
+    )
 
 
 def outcomes_of(laptop: Laptop) -> list[dict[str, Any]]:
@@ -62,7 +84,7 @@ def outcomes_of(laptop: Laptop) -> list[dict[str, Any]]:
 
 
 def test_the_canary_was_really_sent(sent: list[int]) -> None:
-    assert sent == [200, 422, 422, 422, 422, 422, 422, 400, 200, 404, 200, 422, 200]
+    assert sent == [200, 422, 422, 422, 422, 422, 422, 422, 400, *[200] * 3, 404, 200, 422, 200]
 
 
 @pytest.mark.usefixtures("sent")
@@ -71,6 +93,9 @@ def test_no_log_has_it(laptop: Laptop) -> None:
 
     assert any('"Predictions"' in line for line in lines), "the functions' lines are looked at"
     assert any('"Improvement_Score"' in line for line in lines)
+    for route in ("POST /predict", "POST /predict/batch", "POST /compare"):
+        named = [line for line in lines if f'"{route}"' in line and '"prediction_id"' in line]
+        assert named, route
     assert [line for line in lines if CANARY in line] == []
     assert CANARY not in laptop.stack.cloud.log.read_text()
 
@@ -94,6 +119,8 @@ def test_no_stored_object_has_it(laptop: Laptop) -> None:
 
     kinds = {key.split("/")[0] for key in keys}
     assert {"captures", "monitor", "outcomes", "runs", "models"} <= kinds
+    assert any(key.startswith("captures/scored/") for key in keys)
+    assert any(key.endswith(".npz") for key in keys)
     for key in keys:
         body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
         assert CANARY.encode() not in (gzip.decompress(body) if key.endswith(".gz") else body), key

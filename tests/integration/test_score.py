@@ -90,6 +90,7 @@ def test_every_row_is_answered_in_its_order(scored: Scored) -> None:
     for number, row in enumerate(scored.rows, 2):
         if number in WRONG:
             assert row["predicted_Improvement_Score"] == "", number
+            assert row["prediction_id"] == "", number
             assert row["problem"], number
         else:
             low, score, high = (
@@ -97,6 +98,9 @@ def test_every_row_is_answered_in_its_order(scored: Scored) -> None:
             )
             assert low < score < high, number
             assert row["problem"] == "", number
+    ids = [row["prediction_id"] for row in scored.rows if not row["problem"]]
+    assert len(set(ids)) == len(ids) == len(scored.rows) - len(WRONG)
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
     assert sorted(path.name for path in scored.folder.iterdir()) == [
         "patients.CSV",
         "patients.scored.CSV",
@@ -146,12 +150,19 @@ def test_scores_are_those_that_the_api_answers(scored: Scored, laptop: Laptop) -
 def test_no_log_and_no_artefact_has_a_patient(laptop: Laptop) -> None:
     s3, outputs = laptop.stack.s3, laptop.stack.outputs
     execution = scoring.name_of(executions._executions(laptop.stack, SCORE)[0])
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=outputs.artifacts_bucket, Prefix=f"runs/{execution}/"
-    )
+    keys = [
+        entry["Key"]
+        for prefix in (f"runs/{execution}/", f"captures/scored/{execution}")
+        for page in s3.get_paginator("list_objects_v2").paginate(
+            Bucket=outputs.artifacts_bucket, Prefix=prefix
+        )
+        for entry in page.get("Contents", [])
+    ]
 
     assert laptop.logged_with("CANARY") == []
-    for key in [entry["Key"] for page in pages for entry in page.get("Contents", [])]:
+    assert f"captures/scored/{execution}.json" in keys
+    assert f"runs/{execution}/score_part/00000.npz" in keys
+    for key in keys:
         body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
         assert b"CANARY" not in body, key
 
@@ -166,9 +177,14 @@ def test_a_gzipped_file_gives_a_gzipped_result_where_somebody_wants_it(
     done = laptop.run("score", DATA=str(data), OUT=str(out))
 
     assert done.returncode == 0, done.stdout
-    assert gzip.decompress(out.read_bytes()).decode().splitlines() == (
-        (scored.folder / "patients.scored.CSV").read_text().splitlines()
+    assert unnamed(gzip.decompress(out.read_bytes()).decode()) == (
+        unnamed((scored.folder / "patients.scored.CSV").read_text())
     )
+
+
+def unnamed(text: str) -> list[str]:
+    """Give the lines of a result without the ids of its predictions, which are new each time."""
+    return re.sub("[0-9a-f]{32}", "", text).splitlines()
 
 
 def test_a_parquet_file_gives_a_parquet_result(

@@ -32,11 +32,10 @@ from clinical.errors import (
     BodyUnreadable,
     ClinicalError,
     MediaTypeUnsupported,
-    ModelUnavailable,
-    PredictionUnknown,
-    RecordsUnavailable,
+    NotFound,
     RequestInvalid,
     RouteUnknown,
+    Unavailable,
 )
 from clinical.params import params
 
@@ -59,13 +58,11 @@ _DECIDING = ("content-type", "content-encoding", "origin")
 
 _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
-    RouteUnknown: HTTPStatus.NOT_FOUND,
-    PredictionUnknown: HTTPStatus.NOT_FOUND,
+    NotFound: HTTPStatus.NOT_FOUND,
     BodyTooLarge: HTTPStatus.CONTENT_TOO_LARGE,
     MediaTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RequestInvalid: HTTPStatus.UNPROCESSABLE_CONTENT,
-    ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    RecordsUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 # What API Gateway may answer on any route, before a function is asked or in its place.
@@ -303,7 +300,7 @@ def problem_of(error: ClinicalError, room: int = LISTED_BYTES) -> Problem:
 
     room: bytes of the answer for the violations, of which one at least is listed.
     """
-    status = _STATUS[type(error)]
+    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
     if not isinstance(error, RequestInvalid):
         return Problem(title=status.phrase, status=status, detail=str(error))
     wrong = error.violations
@@ -337,7 +334,7 @@ def _size(text: str) -> int:
 
 def retry_after(error: ClinicalError) -> dict[str, list[str]]:
     """Say in a header when to ask again, where that can help."""
-    if isinstance(error, ModelUnavailable | RecordsUnavailable):
+    if isinstance(error, Unavailable):
         return {"Retry-After": [str(error.retry_after_seconds)]}
     return {}
 

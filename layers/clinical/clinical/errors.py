@@ -83,23 +83,27 @@ class ModelUnanswerable(ClinicalError):
     """When a version cannot predict a row of its own data as a request would ask for it."""
 
 
-class ModelUnavailable(ClinicalError):
-    """When no champion, or not all of it, can be served: why, and when to ask again."""
+class Unavailable(ClinicalError):
+    """When a request cannot be answered for now: why, and when to ask again."""
 
     def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
 
 
-class RecordsUnavailable(ClinicalError):
-    """When what was captured or told cannot be read or kept: why, and when to ask again."""
-
-    def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
-        super().__init__(reason)
-        self.retry_after_seconds = retry_after_seconds
+class ModelUnavailable(Unavailable):
+    """When no champion, or not all of it, can be served."""
 
 
-class PredictionUnknown(ClinicalError):
+class RecordsUnavailable(Unavailable):
+    """When what was captured or told cannot be read or kept."""
+
+
+class NotFound(ClinicalError):
+    """When there is nothing where a request looks."""
+
+
+class PredictionUnknown(NotFound):
     """When no capture holds a prediction of an id."""
 
 
@@ -123,5 +127,5 @@ class RequestInvalid(ClinicalError):
         self.violations = tuple(violations)
 
 
-class RouteUnknown(ClinicalError):
+class RouteUnknown(NotFound):
     """When no route answers a method and path."""

@@ -2,6 +2,7 @@
 
 import tempfile
 from functools import lru_cache
+from typing import IO
 
 from clinical.artefacts import Artefacts, canonical_json, sha256
 from clinical.environment import environment
@@ -12,7 +13,8 @@ from model.loader import Model, load
 from stage import RawBucket, Run, stage
 
 from score.answering import Answering
-from score.keys import counts_key, part_key
+from score.captured import PartPredictions, Predictions
+from score.keys import counts_key, part_key, predictions_key
 from score.known import format_named
 from score.planned import details_of
 from score.scoring import Scoring
@@ -37,19 +39,40 @@ def score_part(  # noqa: PLR0913, PLR0917 - what is scored, by what, and where i
     source = Source(raw.bucket, plan.source, details.input.bytes)
     kind = format_named(details.input.format)
     scoring = Scoring(model_of(details.champion), decimal_commas=details.reading.decimal_commas)
-    answering = Answering(scoring, params, details.reading)
     key = part_key(run.execution, part.number, kind.name)
-    with tempfile.SpooledTemporaryFile(IN_MEMORY) as out:
+    with (
+        tempfile.SpooledTemporaryFile(IN_MEMORY) as out,
+        tempfile.SpooledTemporaryFile(IN_MEMORY) as captured,
+        Predictions(captured, params.features, details.seed, part.number) as predictions,
+    ):
+        answering = Answering(scoring, params, details.reading, predictions)
         kind.answer(source, part, details, answering, out)
-        out.seek(0)
-        body = out.read()
-    raw.bucket.put(key, body)
-    written = Written(key=key, rows=0, bytes=len(body), sha256=sha256(body))
-    counts = answering.counts(written)
+        predictions.end(scoring.values)
+        body = whole(out)
+        raw.bucket.put(key, body)
+        written = Written(key=key, rows=0, bytes=len(body), sha256=sha256(body))
+        del body  # of two that may be large, one at a time
+        counts = answering.counts(written)
+        if predictions.number:
+            body = whole(captured)
+            entered = PartPredictions(
+                key=predictions_key(run.execution, part.number),
+                sha256=sha256(body),
+                number=part.number,
+                predictions=predictions.number,
+            )
+            artefacts.bucket.put(entered.key, body)
+            counts = counts.model_copy(update={"predictions": entered})
     artefacts.bucket.put(counts_key(run.execution, part.number), canonical_json(counts))
     return Scored(
         number=part.number, rows=counts.rows, scored=counts.scored, refused=counts.refused
     )
+
+
+def whole(file: IO[bytes]) -> bytes:
+    """Read a file from its beginning."""
+    file.seek(0)
+    return file.read()
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,11 @@ from clinical.errors import (
     InputInvalid,
     ModelOfAnotherStudy,
     ModelUnavailable,
+    PreconditionFailed,
 )
+from clinical.ids import new_ids
 from clinical.params import Params
-from clinical.reference import read_reference
+from clinical.reference import Reference, read_reference
 from clinical.registry import Champion, Registry
 from clinical.upload import Upload
 from handled import Claim, Handled
@@ -47,7 +49,7 @@ def split(  # noqa: PLR0913, PLR0917 - what a file is read by, and who claims it
     if reason := already_handled(read, upload, handled, run):
         plan = Plan(decision="already_handled", reason=reason, source=source.object)
         return Divided(plan=plan)
-    champion = serving(registry, params)
+    champion, reference = serving(registry, params)
     kind = format_of(source.beginning)
     found = kind.found_out(source, params)
     check_header(found, artefacts, params)
@@ -62,6 +64,8 @@ def split(  # noqa: PLR0913, PLR0917 - what a file is read by, and who claims it
         reading=found.reading,
         columns=added(found.reading.header, params),
         champion=champion,
+        coverage=reference.interval.coverage,
+        seed=seed_of(artefacts),
         notes=(*found.notes, *left_out(found, params)),
     )
     return Divided(
@@ -99,17 +103,28 @@ def already_handled(read: Wanted, upload: Upload, handled: Handled, run: Run) ->
     return None if first.execution == run.execution else first.told
 
 
-def serving(registry: Registry, params: Params) -> Champion:
+def serving(registry: Registry, params: Params) -> tuple[Champion, Reference]:
     """Give the champion, which all parts are scored by, whoever is promoted meanwhile."""
     pointer = registry.champion()
     if pointer is None:
         raise ModelUnavailable("No model was promoted yet: start the retrain state machine.")
     champion = pointer.champion
     try:
-        read_reference(registry.bucket, champion.reference).check_contract(params)
+        reference = read_reference(registry.bucket, champion.reference)
+        reference.check_contract(params)
     except ModelOfAnotherStudy as error:
         raise ModelUnavailable(f"{champion.version} cannot score: {error}.") from error
-    return champion
+    return champion, reference
+
+
+def seed_of(artefacts: Artefacts) -> str:
+    """Draw what the ids of this execution's predictions are drawn from; tried again, the same."""
+    key, (drawn,) = f"{artefacts.folder}/seed", new_ids(1)
+    try:
+        artefacts.bucket.put_new(key, drawn.encode())
+    except PreconditionFailed:
+        return artefacts.bucket.get(key).body.decode()
+    return drawn
 
 
 def check_header(found: Found, artefacts: Artefacts, params: Params) -> None:
@@ -145,6 +160,7 @@ def added(header: tuple[str, ...], params: Params) -> tuple[str, ...]:
     """Name the columns that stand behind a file's own, none of which is called so."""
     target = params.target.column
     names = (
+        "prediction_id",
         f"predicted_{target}",
         "predicted_low",
         "predicted_high",

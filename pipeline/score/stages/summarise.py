@@ -12,6 +12,7 @@ from violations import FIRST_ROWS, Violation
 from wording import counted
 
 from score.keys import counts_key, summary_key
+from score.marker import Marker, leave
 from score.planned import details_of
 from score.state import Counts, Described, Details, Plan, Scores, Skill, Summarised, Summary
 
@@ -29,13 +30,15 @@ def summarise(  # noqa: PLR0913, PLR0917 - what is added up, and where it goes
     run: Run,
     params: Params,
 ) -> Summarised:
-    """Write the summary, last of all: where it is, all parts are."""
+    """Write the summary, last of all: where it is, all parts are, and are marked for capture."""
     details = details_of(plan, artefacts)
     counts = [
         Counts.model_validate_json(artefacts.bucket.get(counts_key(run.execution, number)).body)
         for number in range(parts.root)
     ]
     summary = summary_of(run.execution, details, counts, params)
+    if marker := marker_of(run, details, counts):
+        leave(marker, artefacts.bucket)
     body, key = canonical_json(summary), summary_key(run.execution)
     raw.bucket.put(key, body)
     telemetry.add(telemetry.Metric.SCORED_ROWS, summary.scored)
@@ -73,7 +76,7 @@ def summary_of(
         model_skill=Skill(
             r2=round(verdict.candidate.r2.value, 4), beats_average=verdict.beats_average
         ),
-        coverage=params.intervals.coverage,
+        coverage=details.coverage,
         rows=sum(one.rows for one in counts),
         scored=sum(one.scored for one in counts),
         refused=sum(one.refused for one in counts),
@@ -84,6 +87,20 @@ def summary_of(
         columns=details.columns,
         parts=tuple(one.written for one in counts),
         disclaimer=params.study.disclaimer,
+    )
+
+
+def marker_of(run: Run, details: Details, counts: Sequence[Counts]) -> Marker | None:
+    """Say where the predictions of parts lie; None where there are none."""
+    parts = tuple(one.predictions for one in counts if one.predictions)
+    if not parts:
+        return None
+    return Marker(
+        execution=run.execution,
+        scored_at=run.now.replace(microsecond=run.now.microsecond // 1000 * 1000),
+        model_version=details.champion.version,
+        coverage=details.coverage,
+        parts=parts,
     )
 
 

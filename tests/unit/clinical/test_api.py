@@ -632,7 +632,7 @@ def test_nothing_is_documented_that_is_never_answered() -> None:
         assert "ValidationError" not in name
     for path, operations in openapi.DOCUMENT["paths"].items():
         for method, operation in operations.items():
-            assert ("422" in operation["responses"]) == (method == "post"), path
+            assert ("422" in operation["responses"]) == (method == "post" or "{" in path), path
 
 
 def test_an_explained_prediction_has_a_schema_of_its_own() -> None:

@@ -10,7 +10,7 @@ from clinical.captures import Captures
 from clinical.environment import environment
 from clinical.errors import InputInvalid
 from clinical.registry import Champion
-from monitor.stages import capture as stages
+from monitor.stages.capture import capture
 from monitor.state import Begun
 
 from tests.pipeline import Context
@@ -24,7 +24,7 @@ type Run = Callable[..., Begun]
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
     logs = Logs()
-    monkeypatch.setattr(stages, "logs_client", lambda: logs)
+    monkeypatch.setattr("monitor.stages.capture.logs_client", lambda: logs)
     monkeypatch.setenv("API_LOG_GROUP", "api")
     environment.cache_clear()
     return logs
@@ -36,7 +36,7 @@ def run(bucket: Boto3Bucket, logs: Logs) -> Run:
     assert logs
 
     def of(**given: Any) -> Begun:
-        handler: Any = stages.capture
+        handler: Any = capture
         return Begun.model_validate(handler({"given": given, "execution": "one"}, Context()))
 
     return of

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from clinical.params import params
 from clinical.registry import Champion, Registry
 from model.loader import Model, load
 from score.answering import Answering
+from score.captured import Predictions
 from score.formats import Found
 from score.keys import part_key, summary_key
 from score.known import format_of
@@ -29,6 +31,8 @@ from tests.pipeline import State, held_by_the_cloud, hold, mirror, own_cloud, ow
 from tests.unit.conftest import NOW, PROMOTION, Candidate
 
 SAMPLE = Path(__file__).parents[4] / "data/sample.csv"
+ID = re.compile(rb"[0-9a-f]{32}")
+SEED = "0123456789abcdef" * 2
 NOWHERE = Written(key="", rows=0, bytes=0, sha256="")
 
 
@@ -81,7 +85,7 @@ class Desk:
     def source(self, body: bytes, name: str = "patients.csv") -> Source:
         return Source(self.raw, self.put(body, name), len(body))
 
-    def answered(self, body: bytes, name: str = "patients.csv") -> Answered:
+    def answered(self, body: bytes, name: str = "patients.csv", seed: str = SEED) -> Answered:
         """Answer a file part by part, as the stages do."""
         source, decisions = self.source(body, name), params()
         kind = format_of(source.beginning)
@@ -97,14 +101,17 @@ class Desk:
             reading=found.reading,
             columns=added(found.reading.header, decisions),
             champion=self.champion,
+            coverage=self.model.reference.interval.coverage,
+            seed=seed,
             notes=found.notes,
         )
         parts, counts = [], []
         scoring = Scoring(self.model, decimal_commas=found.reading.decimal_commas)
         for part in found.parts:
-            answering = Answering(scoring, decisions, found.reading)
-            out = io.BytesIO()
-            kind.answer(source, part, details, answering, out)
+            out, captured = io.BytesIO(), io.BytesIO()
+            with Predictions(captured, decisions.features, seed, part.number) as predictions:
+                answering = Answering(scoring, decisions, found.reading, predictions)
+                kind.answer(source, part, details, answering, out)
             parts.append(out.getvalue())
             counts.append(answering.counts(NOWHERE))
         return Answered(found, details.columns, parts, counts)
@@ -144,11 +151,27 @@ class Scored:
         return read
 
     @property
+    def seed(self) -> str:
+        """What the ids of its predictions were drawn from."""
+        return seed_in(self.desk, self.came_to)
+
+    @property
     def parts(self) -> list[bytes]:
         kind = self.summary["input"]["format"]
         numbers = range(len(self.came_to["parts"]))
         keys = [part_key(self.execution, number, kind) for number in numbers]
         return [self.desk.raw.get(key).body for key in keys]
+
+
+def seed_in(desk: Desk, divided: State) -> str:
+    """What `split` drew for an execution."""
+    body = desk.artefacts.get(divided["plan"]["details"]["key"]).body
+    return Details.model_validate_json(body).seed
+
+
+def unnamed(body: bytes) -> bytes:
+    """A text without the ids of its predictions, which depend on the parts that it has."""
+    return ID.sub(b"", body)
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clinical.artefacts import read_verified
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.kinds import DECIMAL, Value
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import Champion
+from score.captured import captured_in, marker_in
 
 from tests.pipeline import mirror, score
-from tests.unit.conftest import Api, Candidate
+from tests.unit.conftest import Api, Candidate, emf_lines
 
 type Row = dict[str, str]
 
@@ -114,6 +116,49 @@ def test_scores_are_those_of_single_requests_bit_by_bit(
     for row, asked in zip(found, rows, strict=True):
         answer = predict_api("POST", "/predict", as_request(asked))
         assert told(row) == of_the_api(answer.body)
+
+
+def test_what_is_captured_of_a_file_is_what_requests_log_bit_by_bit(
+    sample: Path,
+    answered: Callable[[list[Row]], list[Row]],
+    predict_api: Api,
+    cloud: Boto3Bucket,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of rows that have a score, and of no other."""
+    rows = list(corpus(sample))[-1000:]
+
+    found = answered(rows)
+
+    scored = [row for row in found if not row["problem"]]
+    marker = marker_in("captures/scored/run.json", cloud.get("captures/scored/run.json").body)
+    (part,) = marker.parts
+    captured = list(captured_in(read_verified(cloud, part), marker))
+    assert 100 < len(scored) == len(captured) == part.predictions < len(rows)
+    assert [one.prediction_id for one in captured] == [row["prediction_id"] for row in scored]
+    assert {row["prediction_id"] for row in found if row["problem"]} == {""}
+    asked = [as_request(row) for row, said in zip(rows, found, strict=True) if not said["problem"]]
+    answers: list[Any] = []
+    logged: list[tuple[Value, ...]] = []
+    for start in range(0, len(asked), 400):
+        capsys.readouterr()
+        answer = predict_api("POST", "/predict/batch", {"patients": asked[start : start + 400]})
+        answers += answer.body["predictions"]
+        (line,) = [one for one in emf_lines(capsys.readouterr().out) if "route" in one]
+        logged += zip(*line["features"].values(), strict=True)
+        assert line["model_version"] == marker.model_version
+        assert line["interval"]["coverage"] == marker.coverage
+    assert all(one.source == "score" and one.predicted_at == marker.scored_at for one in captured)
+    for one, answer, values in zip(captured, answers, logged, strict=True):
+        assert (one.score, one.low, one.high) == (
+            answer["Improvement_Score"],
+            answer["interval"]["low"],
+            answer["interval"]["high"],
+        )
+        assert one.averaged_over == tuple(answer.get("averaged_over", ()))
+        assert list(one.features) == list(params().features)
+        assert repr(list(one.features.values())) == repr(list(values))  # 56 is not 56.0
+    assert any(one.averaged_over for one in captured)
 
 
 def told(row: Row) -> dict[str, Any]:

@@ -1,20 +1,32 @@
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from clinical.params import params
 from score.answering import BANDS, Answering
+from score.captured import Predictions
 from score.patients import Fault
 from score.scoring import Scoring
 from score.state import Counts, Reading
 
-from tests.unit.pipeline.score.conftest import NOWHERE, Desk
+from tests.unit.pipeline.score.conftest import NOWHERE, SEED, Desk
 
 HEADER = tuple(params().asked)
 READING = Reading(header=HEADER, places={name: place for place, name in enumerate(HEADER)})
 
 
 @pytest.fixture
-def answering(desk: Desk) -> Answering:
-    return Answering(Scoring(desk.model), params(), READING)
+def answering(desk: Desk) -> Iterator[Answering]:
+    with answering_by(desk) as answering:
+        yield answering
+
+
+@contextmanager
+def answering_by(desk: Desk) -> Iterator[Answering]:
+    with Predictions(io.BytesIO(), params().features, SEED, 0) as predictions:
+        yield Answering(Scoring(desk.model), params(), READING, predictions)
 
 
 def columns(lines: list[str]) -> dict[str, list[str]]:
@@ -43,14 +55,17 @@ def test_scores_are_counted_in_bands_of_the_scale(answering: Answering, lines: l
 def test_counts_are_the_same_in_one_call_and_in_many(
     desk: Desk, answering: Answering, lines: list[str]
 ) -> None:
-    many = Answering(Scoring(desk.model), params(), READING)
     spoilt = [line.replace("Male", "x") for line in lines[1:101]]
-    answering.answers(columns(spoilt), range(2, 102), {})
+    at_once = answering.answers(columns(spoilt), range(2, 102), {})
 
-    for start in range(0, 100, 7):
-        some = spoilt[start : start + 7]
-        many.answers(columns(some), range(start + 2, start + 2 + len(some)), {})
+    ids = []
+    with answering_by(desk) as many:
+        for start in range(0, 100, 7):
+            some = spoilt[start : start + 7]
+            ids += many.answers(columns(some), range(start + 2, start + 2 + len(some)), {}).ids
 
+    assert ids == at_once.ids
+    assert len(set(ids)) == 100
     whole, parts = counts(answering), counts(many)
     assert whole.problems == parts.problems
     assert (whole.rows, whole.scored, whole.refused) == (parts.rows, parts.scored, parts.refused)

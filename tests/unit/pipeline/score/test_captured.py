@@ -41,17 +41,18 @@ VALUES: dict[str, list[Any]] = {
 def written(blocks: list[list[dict[str, Any]]]) -> bytes:
     """Write rows, each by its codes, figures and what it is averaged over."""
     out = io.BytesIO()
-    predictions = Predictions(out, list(VALUES))
     first = 0
-    for rows in blocks:
-        predictions.enter(
-            ids_drawn(SEED, 0, first, len(rows)),
-            {name: np.array([row[name] for row in rows], np.int64) for name in VALUES},
-            [[row["figures"][place] for row in rows] for place in range(3)],
-            [row["averaged"] for row in rows],
-        )
-        first += len(rows)
-    predictions.close(VALUES.__getitem__)
+    with Predictions(out, VALUES, SEED, 0) as predictions:
+        for rows in blocks:
+            figures = np.array([row["figures"] for row in rows], np.float64).reshape(-1, 3)
+            predictions.enter(
+                predictions.ids(first, len(rows)),
+                {name: np.array([row[name] for row in rows], np.int64) for name in VALUES},
+                [*figures.T],
+                [row["averaged"] for row in rows],
+            )
+            first += len(rows)
+        predictions.end(VALUES.__getitem__)
     assert predictions.number == first
     return out.getvalue()
 
@@ -72,12 +73,7 @@ def test_what_is_written_is_read(blocks: list[list[dict[str, Any]]]) -> None:
     found = list(captured_in(body, MARKER))
 
     rows = list(itertools.chain(*blocks))
-    starts = itertools.accumulate(map(len, blocks), initial=0)
-    ids = [
-        one
-        for first, block in zip(starts, blocks, strict=False)
-        for one in hex_ids(ids_drawn(SEED, 0, first, len(block)))
-    ]
+    ids = hex_ids(ids_drawn(SEED, 0, 0, len(rows)))
     assert found == [
         Captured(
             prediction_id=prediction_id,
@@ -116,16 +112,20 @@ def test_a_part_without_a_prediction_has_none() -> None:
 # ---- Ids ----
 
 
-def test_ids_are_the_same_when_they_are_drawn_again() -> None:
-    again = ids_drawn(SEED, 3, 10_000, 500)
+@given(st.integers(0, 10**7), st.lists(st.integers(0, 1500), max_size=5))
+def test_ids_are_the_same_however_many_are_drawn_at_once(first: int, sizes: list[int]) -> None:
+    starts = itertools.accumulate(sizes, initial=first)
 
-    assert (ids_drawn(SEED, 3, 10_000, 500) == again).all()
-    assert again.shape == (500, 16)
+    drawn = [ids_drawn(SEED, 3, start, size) for start, size in zip(starts, sizes, strict=False)]
+
+    together = ids_drawn(SEED, 3, first, sum(sizes))
+    assert together.shape == (sum(sizes), 16)
+    assert b"".join(one.tobytes() for one in drawn) == together.tobytes()
 
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([SEED, "f" * 32]), st.integers(0, 1000), st.integers(0, 10**7)),
+        st.tuples(st.sampled_from([SEED, "f" * 32]), st.integers(0, 1000), st.integers(0, 10**5)),
         unique=True,
         max_size=20,
     )
@@ -133,7 +133,9 @@ def test_ids_are_the_same_when_they_are_drawn_again() -> None:
 def test_ids_of_other_rows_parts_and_executions_are_others(
     where: list[tuple[str, int, int]],
 ) -> None:
-    ids = [one for place in where for one in hex_ids(ids_drawn(*place, 50))]
+    ids = [
+        one for seed, part, place in where for one in hex_ids(ids_drawn(seed, part, 50 * place, 50))
+    ]
 
     assert len(set(ids)) == len(ids)
     assert all(len(one) == 32 and set(one) <= set("0123456789abcdef") for one in ids)

@@ -11,9 +11,9 @@ from clinical.errors import DatasetUnreadable
 from score import formats, parquet
 from score.parquet import as_cell, columns_of, identifier, literal, opened
 
-from tests.unit.pipeline.score.conftest import Answered, Desk, cells_of
+from tests.unit.pipeline.score.conftest import ID, Answered, Desk, cells_of
 
-ADDED = 6
+ADDED = 7
 ROWS = 12
 
 
@@ -56,7 +56,12 @@ class Written:
 
 
 def answers_in(written: Written, answered: Answered) -> list[tuple[Any, ...]]:
-    return [row[-ADDED:] for part in answered.parts for row in written.rows(part)]
+    """What stands behind the cells that a file had, and behind the ids of its predictions."""
+    rows = [row[-ADDED:] for part in answered.parts for row in written.rows(part)]
+    ids = [name for name, score, *_ in rows if score is not None]
+    assert all(ID.fullmatch(name.encode()) for name in ids)
+    assert len(set(ids)) == len(ids) == sum(name is not None for name, *_ in rows)
+    return [row[1:] for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,7 @@ def test_columns_rows_and_types_come_back_with_answers_behind(
     assert [row[:-ADDED] for row in written.rows(answered.body)] == written.rows(body)
     assert written.schema(answered.body) == [
         *written.schema(body),
+        ("prediction_id", "VARCHAR"),
         ("predicted_Improvement_Score", "DOUBLE"),
         ("predicted_low", "DOUBLE"),
         ("predicted_high", "DOUBLE"),
@@ -147,7 +153,7 @@ def test_values_that_break_a_rule_are_refused_in_the_apis_words(
 ) -> None:
     answered = desk.answered(written(f"* REPLACE ({select})"))
 
-    assert {row[:-1] for row in answers_in(written, answered)} == {(None,) * (ADDED - 1)}
+    assert {row[:-1] for row in answers_in(written, answered)} == {(None,) * (ADDED - 2)}
     assert all(row[-1].startswith(fault) for row in answers_in(written, answered))
     assert answered.counts[0].refused == ROWS
 
@@ -218,7 +224,7 @@ def test_a_scored_file_can_be_scored_again(
 
     twice = desk.answered(once)
 
-    assert twice.columns[0] == "predicted_Improvement_Score_2"
+    assert twice.columns[:2] == ("prediction_id_2", "predicted_Improvement_Score_2")
     assert answers_in(written, twice) == as_csv
     assert [row[:-ADDED] for row in written.rows(twice.body)] == written.rows(once)
 
@@ -314,8 +320,8 @@ def test_names_and_words_are_quoted_for_sql() -> None:
 
 def test_what_is_added_may_have_any_name(tmp_path: Path) -> None:
     answers = tmp_path / "answers.csv"
-    answers.write_text("1.5,1,2,3,,x\r\n", encoding="utf-8")
-    names = ['Δ, "it\'s"', "low", "high", "support", "averaged", "a;b|c"]
+    answers.write_text("id,1.5,1,2,3,,x\r\n", encoding="utf-8")
+    names = ["id", 'Δ, "it\'s"', "low", "high", "support", "averaged", "a;b|c"]
 
     with opened("x") as connection:
         found = connection.execute(

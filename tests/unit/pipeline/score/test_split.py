@@ -209,7 +209,8 @@ def test_a_nullable_column_that_is_not_there_is_taken_as_missing(
 ) -> None:
     nullable = with_column(params(), "Gender", nullable=True)
     monkeypatch.setattr(stage, "params", lambda: nullable)
-    monkeypatch.setattr("score.stages.split.serving", lambda *_: desk.champion)
+    served = desk.champion, desk.model.reference
+    monkeypatch.setattr("score.stages.split.serving", lambda *_: served)
     body = "\n".join(",".join(line.split(",")[:2] + line.split(",")[3:]) for line in lines[:5])
 
     came_to = divided(desk, body.encode())
@@ -227,4 +228,4 @@ def test_a_nullable_column_that_is_not_there_is_taken_as_missing(
     ],
 )
 def test_what_is_added_is_called_as_no_other_column(header: tuple[str, ...], expected: str) -> None:
-    assert added(header, params())[3] == expected
+    assert added(header, params())[4] == expected

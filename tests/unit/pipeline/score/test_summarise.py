@@ -3,6 +3,7 @@ import gzip
 import io
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,10 +11,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from clinical.artefacts import sha256
+from clinical.artefacts import read_verified, sha256
 from clinical.errors import ArtefactMissing, DatasetUnreadable
 from clinical.params import params
 from score import formats
+from score.captured import captured_in
+from score.marker import Marker, marker_in
 from score.stages.summarise import added_up, described, summarise
 from score.state import Counts, Scores
 from violations import FIRST_ROWS, Violation
@@ -71,7 +74,7 @@ def test_a_summary_says_what_a_reader_finds_in_the_parts(desk: Desk, lines: list
         "2 empty rows left as they are.",
         "1 repeated header left as it is.",
     ]
-    assert summary["columns"] == list(table.columns[-6:])
+    assert summary["columns"] == list(table.columns[-7:])
 
 
 @pytest.mark.usefixtures("many_parts")
@@ -116,9 +119,78 @@ def test_what_stages_hand_on_tells_parts_how_a_file_is_read(
 
     scored = desk.scored(body, name)
 
-    assert scored.parts == desk.answered(body, name).parts
+    assert scored.parts == desk.answered(body, name, scored.seed).parts
     assert scored.summary["scored"] == 40
     assert scored.summary["input"]["key"] == f"score/in/{name}"
+
+
+def marker_of(desk: Desk, execution: str) -> Marker:
+    key = f"captures/scored/{execution}.json"
+    return marker_in(key, desk.artefacts.get(key).body)
+
+
+@pytest.mark.usefixtures("many_parts")
+def test_a_file_that_was_scored_is_marked_for_capture(desk: Desk, lines: list[str]) -> None:
+    began = datetime.now(UTC)
+    given_lines = lines[:101]
+    given_lines[10] = given_lines[10].replace(",", ",1", 1)  # an age beyond the range
+
+    scored = desk.scored("\n".join(given_lines).encode(), "marked.csv")
+
+    marker = marker_of(desk, scored.execution)
+    assert marker.execution == scored.execution
+    assert marker.model_version == desk.champion.version
+    assert marker.coverage == desk.model.reference.interval.coverage
+    assert timedelta() <= marker.scored_at - began < timedelta(minutes=5)
+    assert marker.scored_at.microsecond % 1000 == 0
+    assert [part.number for part in marker.parts] == list(range(len(scored.parts)))
+    captured = [
+        one
+        for part in marker.parts
+        for one in captured_in(read_verified(desk.artefacts, part), marker)
+    ]
+    assert sum(part.predictions for part in marker.parts) == len(captured) == 99
+    table = pd.read_csv(io.BytesIO(b"".join(scored.parts)))
+    table = table[table["prediction_id"].notna()]
+    assert [one.prediction_id for one in captured] == table["prediction_id"].tolist()
+    assert len({one.prediction_id for one in captured}) == 99
+    assert [one.score for one in captured] == table["predicted_Improvement_Score"].tolist()
+
+
+def test_a_summary_that_is_written_again_leaves_the_marker(desk: Desk, text: str) -> None:
+    scored = desk.scored(text.encode(), "twice.csv")
+    before = marker_of(desk, scored.execution)
+
+    ran(summarise, scored.execution, {"plan": scored.came_to["plan"], "parts": 1})
+
+    assert marker_of(desk, scored.execution) == before
+
+
+def test_a_file_of_refusals_alone_is_not_marked(desk: Desk, text: str) -> None:
+    wrong = text.replace("Male", "x").replace("Female", "x").replace("Fex", "x")
+
+    scored = desk.scored(wrong.encode(), "refused.csv")
+
+    assert desk.artefacts.keys(f"captures/scored/{scored.execution}", "") == []
+
+
+def test_a_marker_is_there_before_the_summary(
+    desk: Desk, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two, the execution is tried again, and marks nothing twice."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    scored = desk.scored(text.encode(), "killed.csv")
+    key = f"captures/scored/{scored.execution}.json"
+    desk.artefacts.client.delete_object(Bucket="artifacts", Key=key)
+    monkeypatch.setattr("score.stages.summarise.summary_key", killed)
+
+    with pytest.raises(KeyboardInterrupt):
+        ran(summarise, scored.execution, {"plan": scored.came_to["plan"], "parts": 1})
+
+    assert marker_of(desk, scored.execution).parts
 
 
 def test_where_nothing_is_scored_there_are_no_scores(desk: Desk, text: str) -> None:

@@ -16,9 +16,10 @@ from score import formats, source, texts
 from score.texts import cut
 from tables import read
 
-from tests.unit.pipeline.score.conftest import SAMPLE, Desk, cells_of
+from tests.unit.pipeline.score.conftest import ID, SAMPLE, Desk, cells_of, unnamed
 
 ADDED = [
+    "prediction_id",
     "predicted_Improvement_Score",
     "predicted_low",
     "predicted_high",
@@ -45,8 +46,17 @@ def rows_of(body: bytes, separator: str = ",", encoding: str = "utf-8-sig") -> l
 
 
 def answers_in(body: bytes, separator: str = ",", encoding: str = "utf-8-sig") -> list[list[str]]:
-    """What stands behind the cells that a file had."""
-    return [row[-len(ADDED) :] for row in rows_of(body, separator, encoding)]
+    """What stands behind the cells that a file had, and behind the ids of its predictions."""
+    ids, answers = [], []
+    for row in rows_of(body, separator, encoding):
+        name, *answer = row[-len(ADDED) :]
+        if answer != ADDED[1:]:
+            assert bool(name) == bool(answer[0])
+            ids += [name] if name else []
+        answers.append(answer)
+    assert len(set(ids)) == len(ids)
+    assert all(ID.fullmatch(name.encode()) for name in ids)
+    return answers
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +154,7 @@ def test_lines_end_as_they_did(
     found = answered.body.decode().split(end)
     assert "".join(found).count("\r") == "".join(found).count("\n") == 0
     assert (found[-1] != "") == is_open
-    assert [line.split(",")[-len(ADDED) :] for line in found[1 : ROWS + 1]] == plain
+    assert [line.split(",")[1 - len(ADDED) :] for line in found[1 : ROWS + 1]] == plain
 
 
 def test_empty_lines_and_rows_are_left_and_keep_the_table_rectangular(
@@ -157,7 +167,7 @@ def test_empty_lines_and_rows_are_left_and_keep_the_table_rectangular(
     found = cells_of(answered.body)
     assert len(found) == len(given_lines)
     assert {len(row) for row in found} == {0, CONTRACT + len(ADDED)}
-    said = [row[-len(ADDED) :] for row in found[3:] if any(cell.strip() for cell in row)]
+    said = [row[1 - len(ADDED) :] for row in found[3:] if any(cell.strip() for cell in row)]
     assert said == plain
     assert answered.counts[0].empty == 6
     assert answered.counts[0].rows == ROWS
@@ -180,7 +190,7 @@ def test_a_header_that_comes_again_is_given_the_new_columns_again(
     answered = desk.answered("\n".join([*lines[:5], lines[0], *lines[5:13]]).encode())
 
     rows = answers_in(answered.body)
-    assert rows.pop(4) == ADDED
+    assert rows.pop(4) == ADDED[1:]
     assert rows == plain
     assert sum(one.headers for one in answered.counts) == 2
     assert sum(one.rows for one in answered.counts) == ROWS
@@ -213,10 +223,8 @@ def test_blanks_around_quoted_cells_of_the_contract_say_nothing(
 
     answered = desk.answered("\n".join(quoted).encode())
 
-    assert [line.rsplit(",", len(ADDED))[1:] for line in answered.body.decode().split("\n")] == [
-        WRITTEN,
-        *plain,
-    ]
+    said = [line.rsplit(",", len(ADDED) - 1)[1:] for line in answered.body.decode().split("\n")]
+    assert said == [WRITTEN[1:], *plain]
 
 
 def test_invisible_characters_come_back_and_say_nothing(
@@ -246,7 +254,8 @@ def test_rows_that_do_not_fit_are_refused_and_nothing_of_them_is_lost(
     answered = desk.answered("\n".join(given_lines).encode())
 
     header, *rows = cells_of(answered.body)
-    own, said = [row[:CONTRACT] for row in rows], [row[CONTRACT:] for row in rows]
+    own, said = [row[:CONTRACT] for row in rows], [row[CONTRACT + 1 :] for row in rows]
+    assert [bool(row[CONTRACT]) for row in rows] == [bool(row[0]) for row in said]
     assert own[2] == [*lines[3].split(",")[:-1], ""]
     assert own[4] == [*lines[5].split(",")[:-1], f"{lines[5].split(',')[-1]},more,and, more"]
     assert own[6] == lines[7].split(",")
@@ -367,7 +376,7 @@ def test_a_scored_file_can_be_scored_again(desk: Desk, text: str, plain: list[li
 
     header, *rows = cells_of(twice.body)
     assert header[-len(ADDED) :] == [f"{name}_2" for name in ADDED]
-    assert [row[-len(ADDED) :] for row in rows] == plain
+    assert [row[1 - len(ADDED) :] for row in rows] == plain
     assert [row[: -len(ADDED)] for row in [header, *rows]] == cells_of(once)
 
 
@@ -451,7 +460,8 @@ def test_parts_are_the_whole_however_a_file_is_written(
         divided = desk.answered(body)
         packed = desk.answered(gzip.compress(body))
 
-    assert divided.body == gzip.decompress(packed.body) == whole.body
+    assert gzip.decompress(packed.body) == whole.body
+    assert unnamed(divided.body) == unnamed(whole.body)
     widths = {len(row) for row in cells_of(whole.body, whole.found.reading.separator)}
     assert len(widths - {0, 1}) == 1
     assert whole.body.decode().count(end) == text.count(end)
