@@ -645,11 +645,24 @@ HEADING = "\n## "
 TITLE = "# How often monitoring alarms, and how soon"
 INTRODUCTION = f"""{TITLE}
 
-`make bench-monitoring` writes the tables up to the last section's, which says how its own was made.
+`make bench-monitoring` writes all sections but the last, which says how its own table was made.
 Patients are those of data/generate.py. For each of {REFERENCES} references, {DATA:,} are drawn
 anew, a ridge regression is fitted on {DATA - HELD_OUT} of them, and windows are drawn from the same
-population; the functions that the monitor's stages call judge them. Requests have seven features
-and a score; what alarms is the joint probability of all eight.
+population; the functions that the monitor's stages call judge them.
+
+**Drift.** Of each of the seven features and of the score, the largest difference of the shares of
+its levels counts, in standard errors; numbers are in ten bins. How often chance alone makes one as
+large is found by throwing the rows of the data set and of the window together and dealing them out
+anew, which needs no assumption on rare levels or few rows. What alarms is the joint probability of
+all columns (Šidák's).
+
+**Outcomes.** Live errors are set beside those of training rows that were left out of the fit:
+squared errors and, where the verdict says that the model beat the plain average, their distance to
+the average's by dealing out anew; mean errors by Welch's test; misses of intervals by the
+beta-binomial distribution. What alarms is the joint probability of all four.
+
+Both take requests as independent. The same patients asked about day after day are fewer than they
+seem, and alarm sooner than is said here.
 """
 
 

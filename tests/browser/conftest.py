@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,36 @@ def scheme(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
+class Windows:
+    """Windows that go from one test to the next: what takes longest is to start a page's process.
+
+    The pages keep in a tab the API's key, and nothing else in the browser: a test of keys opens a
+    window of its own, as does one of what is fetched the first time.
+    """
+
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self._opened: dict[str, Page] = {}
+
+    @contextmanager
+    def visit(self, **settings: Any) -> Iterator[Visit]:
+        page = self._opened.pop(repr(settings), None)
+        visit = Visit(page or self._chromium.new_context(**settings).new_page())
+        yield visit
+        visit.end()
+        self._opened[repr(settings)] = visit.page
+
+
+@pytest.fixture(scope="module")
+def windows(chromium: Browser) -> Windows:
+    return Windows(chromium)
+
+
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:
+def visit(windows: Windows) -> Iterator[Visit]:
     """A window on a desk, in light colours."""
-    with chromium.new_context(**DESK) as context:
-        yield Visit(context.new_page())
+    with windows.visit(**DESK) as visit:
+        yield visit
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from local.console.pages import PAGES
 from tests import monitored
-from tests.browser.conftest import Visit
-from tests.integration.conftest import Laptop
+from tests.browser.conftest import Visit, Windows
+from tests.integration.conftest import Laptop, of_few_trees
 from tests.patience import PATIENCE_SECONDS
 
 GREEN = "rgb(27, 127, 75)"
@@ -26,6 +26,13 @@ GREEN = "rgb(27, 127, 75)"
 @pytest.fixture
 def console(laptop: Laptop) -> str:
     return f"http://localhost:{laptop.console_port}"
+
+
+@pytest.fixture
+def few_trees(laptop: Laptop, tmp_path: Path) -> Iterator[None]:
+    """Small models, for a test that waits for one or throws it away."""
+    with of_few_trees(laptop, tmp_path):
+        yield
 
 
 def node(page: Page, state: str) -> Locator:
@@ -79,7 +86,7 @@ def test_a_state_shows_what_went_in_and_what_came_out(visit: Visit, console: str
 
 
 def test_what_somebody_opened_stays_open_while_the_execution_goes_on(
-    visit: Visit, console: str
+    visit: Visit, console: str, few_trees: None
 ) -> None:
     page = visit.page
     page.goto(console)
@@ -131,11 +138,11 @@ def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
     expect(page.get_by_text("The input is no JSON object")).to_be_visible()
 
 
-def test_an_execution_is_stopped(visit: Visit, console: str) -> None:
+def test_an_execution_is_stopped(visit: Visit, console: str, few_trees: None) -> None:
     page = visit.page
     page.goto(console)
 
-    # Which takes minutes: what the cache answers would be over before there is a button to press.
+    # Of 108 candidates: what the cache answers would be over before there is a button to press.
     page.get_by_label("Input").fill('{"tune": "full"}')
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("button", name="Stop").click()
@@ -309,12 +316,9 @@ def test_the_monitor_is_run_by_a_button(visit: Visit, console: str, laptop: Lapt
     ],
 )
 def test_every_page_passes_axe(
-    chromium: Browser, console: str, scheme: Any, path: str, drawn: str
+    windows: Windows, console: str, scheme: Any, path: str, drawn: str
 ) -> None:
-    with chromium.new_context(
-        color_scheme=scheme, viewport={"width": 1500, "height": 1000}
-    ) as context:
-        visit = Visit(context.new_page())
+    with windows.visit(color_scheme=scheme, viewport={"width": 1500, "height": 1000}) as visit:
         visit.page.goto(f"{console}/{path}")
         expect(visit.page.locator(".q-table, .q-chip").first).to_be_visible()
         expect(visit.page.locator(drawn).first).to_be_visible()

@@ -3,13 +3,14 @@
 import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import DESK, Visit, Windows
 from tests.browser.form import fault, field, fill
 from tests.integration.conftest import Laptop
 
@@ -242,11 +243,9 @@ def test_the_model_page_shows_the_card(visit: Visit, site: str, laptop: Laptop) 
 
 
 def test_everything_passes_axe_and_is_kept_as_a_picture(
-    chromium: Browser, site: str, patient: dict[str, Any], scheme: Any
+    windows: Windows, site: str, patient: dict[str, Any], scheme: Any
 ) -> None:
-    with chromium.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
-        visit = Visit(context.new_page())
-
+    with windows.visit(color_scheme=scheme, reduced_motion="reduce") as visit:
         opened(visit, site)
         visit.assert_accessible()
         page = predicted(visit, site, patient)
@@ -262,10 +261,10 @@ def test_everything_passes_axe_and_is_kept_as_a_picture(
         visit.keep(f"model-{scheme}")
 
 
-def test_dark_is_dark_and_light_is_light(chromium: Browser, site: str) -> None:
+def test_dark_is_dark_and_light_is_light(windows: Windows, site: str) -> None:
     def brightness(scheme: Any) -> int:
-        with chromium.new_context(color_scheme=scheme) as context:
-            page = opened(Visit(context.new_page()), site)
+        with windows.visit(color_scheme=scheme, reduced_motion="reduce") as visit:
+            page = opened(visit, site)
             colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
             return sum(map(int, re.findall(r"\d+", colour)[:3]))
 
@@ -273,10 +272,10 @@ def test_dark_is_dark_and_light_is_light(chromium: Browser, site: str) -> None:
     assert brightness("light") > 600
 
 
-def test_nothing_moves_where_motion_is_reduced(chromium: Browser, site: str) -> None:
+def test_nothing_moves_where_motion_is_reduced(windows: Windows, site: str) -> None:
     def transition(motion: Any) -> str:
-        with chromium.new_context(reduced_motion=motion) as context:
-            page = opened(Visit(context.new_page()), site)
+        with windows.visit(color_scheme="light", reduced_motion=motion) as visit:
+            page = opened(visit, site)
             seconds: str = page.evaluate(
                 "getComputedStyle(document.getElementById('gauge'), '::after').transitionDuration"
             )
@@ -372,8 +371,15 @@ def test_without_a_model_it_says_what_is_missing(visit: Visit, site: str) -> Non
     expect(visit.page.locator("#message")).to_contain_text("No model is loaded yet")
 
 
-def test_a_key_is_asked_for_once_where_the_api_wants_one(visit: Visit, site: str) -> None:
-    page = visit.page
+@pytest.fixture
+def unknown(chromium: Browser) -> Iterator[Visit]:
+    """A window that nobody has given a key."""
+    with chromium.new_context(**DESK) as context:
+        yield Visit(context.new_page())
+
+
+def test_a_key_is_asked_for_once_where_the_api_wants_one(unknown: Visit, site: str) -> None:
+    page = unknown.page
     page.on("dialog", lambda dialog: dialog.accept("the key"))
     sent: list[str | None] = []
 
@@ -386,8 +392,8 @@ def test_a_key_is_asked_for_once_where_the_api_wants_one(visit: Visit, site: str
 
     page.route("**/dropdown-values", guard)
 
-    opened(visit, site)
-    opened(visit, site)
+    opened(unknown, site)
+    opened(unknown, site)
 
     assert sent == [None, "the key", "the key"]
 

@@ -3,16 +3,15 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from clinical.monitored import Monitoring
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests import monitored
 from tests.browser import cards, studies
-from tests.browser.conftest import DESK, Visit
+from tests.browser.conftest import Visit, Windows
 from tests.browser.form import fault, field, fill
 from tests.browser.studies import Study
 
@@ -29,37 +28,6 @@ GOOD, FAIR, BAD = "var(--good)", "var(--fair)", "var(--bad)"
 @pytest.fixture(params=STUDIES)
 def study(request: pytest.FixtureRequest) -> Study:
     return STUDIES[request.param]()
-
-
-class Windows:
-    """Windows that go from one test to the next: what takes longest is to start a page's process.
-
-    What they show is answered by the tests alone, and leaves nothing in the browser: the site
-    keeps a key there and nothing else, and these studies ask for none.
-    """
-
-    def __init__(self, chromium: Browser) -> None:
-        self._chromium = chromium
-        self._opened: dict[str, Page] = {}
-
-    @contextmanager
-    def visit(self, **settings: Any) -> Iterator[Visit]:
-        page = self._opened.pop(repr(settings), None)
-        visit = Visit(page or self._chromium.new_context(**settings).new_page())
-        yield visit
-        visit.end()
-        self._opened[repr(settings)] = visit.page
-
-
-@pytest.fixture(scope="module")
-def windows(chromium: Browser) -> Windows:
-    return Windows(chromium)
-
-
-@pytest.fixture
-def visit(windows: Windows) -> Iterator[Visit]:
-    with windows.visit(**DESK) as visit:
-        yield visit
 
 
 @pytest.fixture(params=[(1200, 900), (360, 740)], ids=["desk", "phone"])

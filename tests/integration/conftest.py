@@ -11,11 +11,13 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 
 from local import executions
 from local.console.process import ConsoleProcess
@@ -29,6 +31,14 @@ from tests.patience import PATIENCE_SECONDS, until
 ROOT = Path(__file__).parent.parent.parent
 PORTS = range(20_000, 30_000)  # below those that the system gives to whoever connects
 NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
+FEWER = 10  # times, a model's trees where a test is not about the model
+# The functions that read how large models are.
+DECIDING = (
+    "CrossValidateFunction",
+    "LearningCurveFunction",
+    "ListCandidatesFunction",
+    "TrainFunction",
+)
 KEPT = ("s3", "state")  # the folders of a home that hold all that a cloud does
 
 
@@ -167,6 +177,29 @@ class Laptop:
         waiting: bool = json.load(answer["Payload"])["waiting"]
         return waiting
 
+    def decide_by(self, params: Path | None) -> None:
+        """Have the functions that fit models go by other decisions, or by the deployed ones again.
+
+        What runs ends before, for it would be ended with the functions' processes.
+        """
+        states, lambdas = self.stack.stepfunctions, self.stack._client("lambda")
+        running = states.list_executions(
+            stateMachineArn=self.stack.outputs.state_machine_arn, statusFilter="RUNNING"
+        )
+        for execution in running["executions"]:
+            self.ended(execution["executionArn"])
+        pages = lambdas.get_paginator("list_functions").paginate()
+        for function in [one for page in pages for one in page["Functions"]]:
+            name = function["FunctionName"]
+            if name.startswith(f"{self.stack.name}-") and any(one in name for one in DECIDING):
+                variables = {**function["Environment"]["Variables"], "PARAMS_PATH": str(params)}
+                if params is None:
+                    del variables["PARAMS_PATH"]
+                lambdas.update_function_configuration(
+                    FunctionName=name, Environment={"Variables": variables}
+                )
+                lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
+
     def wait_until_served(self, version: str) -> None:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""
         until(lambda: self.get("/health").body["model_version"] == version, f"{version} in service")
@@ -217,6 +250,30 @@ class Laptop:
         stack = self.stack
         found = stack.s3.get_object(Bucket=stack.outputs.artifacts_bucket, Key=key)
         return json.loads(found["Body"].read())
+
+
+def few_trees_in(folder: Path) -> Path:
+    """Write the decisions that are deployed, with a tenth of the trees: for tests of no model."""
+    decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    forests = [grid["random_forest"] for grid in decided["tuning"]["grids"].values()]
+    for one in forests:
+        one["n_estimators"] = [trees // FEWER for trees in one["n_estimators"]]
+    decided["model"]["n_estimators"] //= FEWER
+    decided["learning_curve"]["max_trees"] //= FEWER
+    decided["learning_curve"]["draws"] = 2
+    params = folder / "params.yaml"
+    params.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
+    return params
+
+
+@contextmanager
+def of_few_trees(laptop: Laptop, folder: Path) -> Iterator[None]:
+    """Have a laptop's functions, which are the deployed ones, fit small models."""
+    laptop.decide_by(few_trees_in(folder))
+    try:
+        yield
+    finally:
+        laptop.decide_by(None)
 
 
 class Laptops:
@@ -323,3 +380,10 @@ def first_up(start_laptop: Laptops) -> tuple[Laptop, str]:
 def laptop(start_laptop: Laptops) -> Laptop:
     """A laptop after `make up`."""
     return start_laptop.after_up()
+
+
+@pytest.fixture(scope="module")
+def few_trees(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The laptop, with small models for as long as a module's tests."""
+    with of_few_trees(laptop, tmp_path_factory.mktemp("decisions")):
+        yield

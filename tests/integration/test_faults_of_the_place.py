@@ -17,7 +17,7 @@ import pytest
 
 from local import executions
 from local.stack import BUILT_OF
-from tests.integration.conftest import ROOT, Laptop, free_port
+from tests.integration.conftest import ROOT, Laptop, free_port, of_few_trees
 
 WAIT_SECONDS = 300
 
@@ -212,8 +212,10 @@ def executions_run(laptop: Laptop) -> bool:
     return described == ["RUNNING"]
 
 
-def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(laptop: Laptop) -> None:
-    with begun(laptop, "retrain", TUNE="true") as retrain:
+def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(
+    laptop: Laptop, tmp_path: Path
+) -> None:
+    with of_few_trees(laptop, tmp_path), begun(laptop, "retrain", TUNE="true") as retrain:
         wait_until(lambda: executions_run(laptop))
         retrain.interrupt()
 

@@ -18,7 +18,7 @@ from clinical.params import params
 from local import executions
 from local.machines import MONITOR, OUTCOMES, SCORE
 from local.stack import Stack
-from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch
+from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch, of_few_trees
 
 FEW = 20  # rows of a file to score
 
@@ -39,13 +39,14 @@ def strict(start_laptop: Callable[[str], Laptop]) -> Stack:
 
 
 def test_the_roles_allow_all_that_the_system_does(
-    strict: Stack, sample: Path, patient: dict[str, object]
+    strict: Stack, sample: Path, patient: dict[str, object], tmp_path: Path
 ) -> None:
     laptop = Laptop(strict.cloud.home, strict.cloud.port)
 
-    first = laptop.ended(executions.upload(strict, sample))
-    again = laptop.ended(executions.start(strict))
-    tuned = laptop.ended(executions.start(strict, {"tune": True}))
+    with of_few_trees(laptop, tmp_path):
+        first = laptop.ended(executions.upload(strict, sample))
+        again = laptop.ended(executions.start(strict))
+        tuned = laptop.ended(executions.start(strict, {"tune": True}))
     back = laptop.ended(executions.start(strict, {"promote": "previous"}))
 
     assert first["status"] == "SUCCEEDED", first

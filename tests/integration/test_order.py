@@ -1,7 +1,7 @@
 """Events come at once, twice, late and out of order, and people change their minds."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from clinical.upload import Upload
 from local import executions
 from tests.integration.conftest import Laptop
 from tests.patience import until
+
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 TOLD = {"status": "FAILED", "error": "InputInvalid"}
 
@@ -28,11 +30,16 @@ def put(laptop: Laptop, key: str, body: bytes) -> str:
     return written["VersionId"]
 
 
-def inputs(laptop: Laptop) -> dict[str, Any]:
-    """The input of every execution there is, by its ARN."""
-    states = laptop.stack.stepfunctions
+def inputs(laptop: Laptop, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The input of every execution there is, by its ARN.
+
+    known: those that need not be asked for again.
+    """
+    states, known = laptop.stack.stepfunctions, known or {}
     return {
-        arn: json.loads(states.describe_execution(executionArn=arn)["input"])
+        arn: known[arn]
+        if arn in known
+        else json.loads(states.describe_execution(executionArn=arn)["input"])
         for arn in executions._executions(laptop.stack)
     }
 
@@ -40,11 +47,13 @@ def inputs(laptop: Laptop) -> dict[str, Any]:
 def started_by(laptop: Laptop, version_ids: Iterable[str]) -> dict[str, str]:
     """Wait until each upload has started an execution, and give its ARN by version."""
     wanted = set(version_ids)
+    known: dict[str, Any] = {}
 
     def found() -> dict[str, str] | None:
+        known.update(inputs(laptop, known))
         arns = {
             given["raw"]["version_id"]: arn
-            for arn, given in inputs(laptop).items()
+            for arn, given in known.items()
             if isinstance(given, dict) and "event" in given
         }
         return arns if wanted <= set(arns) else None

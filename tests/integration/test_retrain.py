@@ -9,7 +9,7 @@ import pytest
 from clinical.params import params
 
 from local import executions
-from tests.integration.conftest import Laptop
+from tests.integration.conftest import Laptop, of_few_trees
 from tests.patience import until
 
 
@@ -189,9 +189,10 @@ def test_tuning_tries_every_candidate_and_trains_with_the_chosen_one(
 ) -> None:
     few = tmp_path / "few.csv"
     few.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:401]))
-    laptop.retrain_on(few)
 
-    ended = laptop.ended(executions.start(laptop.stack, {"tune": True}))
+    with of_few_trees(laptop, tmp_path):
+        laptop.retrain_on(few)
+        ended = laptop.ended(executions.start(laptop.stack, {"tune": True}))
 
     assert ended["status"] == "SUCCEEDED", ended
     stages = lineage(laptop, ended)["stages"]

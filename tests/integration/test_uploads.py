@@ -180,6 +180,7 @@ def test_a_folder_marker_is_an_object_of_no_bytes(laptop: Laptop) -> None:
     assert stack.s3.head_object(Bucket=stack.outputs.raw_bucket, Key=key)["ContentLength"] == 0
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_of_two_quick_uploads_of_one_key_each_is_trained_on_its_own(
     laptop: Laptop, sample: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_of_two_quick_uploads_of_one_key_each_is_trained_on_its_own(
         assert (read["key"], read["version_id"]) == (raw["key"], raw["version_id"])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_an_upload_is_followed_by_its_version_and_not_by_its_key_alone(
     laptop: Laptop, sample: Path, tmp_path: Path
 ) -> None:

@@ -2,23 +2,27 @@
 
 from pathlib import Path
 
+from clinical.artefacts import Bucket
 from clinical.card import Card
 from clinical.params import params
+from clinical.registry import Registry
 from clinical.report.wording import MINUS
 
 from tests.unit.clinical.reports import Page
-from tests.unit.conftest import candidate_on
+from tests.unit.pipeline.conftest import Retrained
 
 
 def test_the_first_page_says_that_neither_the_model_nor_a_ridge_beats_the_average(
-    real_data: Path,
+    bucket: Bucket, retrained: Retrained, real_data: Path
 ) -> None:
-    made = candidate_on(real_data.read_bytes(), params())
-    card = Card.model_validate_json(made.findings["card.json"])
+    nominated = retrained(real_data.read_bytes())["nominated"]["version"]
+    version = Registry(bucket).version(nominated)
+    assert version is not None
+    card = Card.model_validate_json(bucket.get(version.files["card.json"].key).body)
 
     page = Page.of(card, params())
 
-    assert made.findings["report.html"] == page.text.encode()
+    assert bucket.get(version.files["report.html"].key).body == page.text.encode()
     assert (
         "The model does not beat always answering the average: its RMSE is 1.477 points, the "
         f"average's 1.460, a difference of +0.017 (95% interval {MINUS}0.036 to +0.069)."

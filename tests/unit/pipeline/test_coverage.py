@@ -24,7 +24,7 @@ from tests.pipeline import rows_of
 from tests.unit.conftest import smaller
 
 SEEDS = range(20)
-TREES = 25  # the method is the same with 200, and takes eight times as long
+TREES = 10  # the method is the same with 200, and takes twenty times as long
 LEAST, MOST = 165, 192  # of 200: what 99.9 % of binomials of 0.9 lie between
 
 

@@ -16,7 +16,7 @@ from clinical.params import params
 from monitor import capturing
 from monitor.capturing import Taken
 from monitor.log import Log
-from score.captured import Marker, PartPredictions, Predictions, ids_drawn
+from score.captured import Marker, PartPredictions, Predictions
 
 from tests.unit.pipeline.monitor.clouds import Killed, Logs, MortalBucket, line_of, utc
 
@@ -70,11 +70,11 @@ def scored(bucket: Bucket, execution: str, at: datetime, parts: int = 2) -> list
     """Have a file be scored, five rows a part, and give the ids."""
     written, ids = [], []
     for number in range(parts):
-        out, drawn = io.BytesIO(), ids_drawn(execution, number, 0, 5)
-        part = Predictions(out, ["Age"])
-        codes = {"Age": np.array([0, 1, 0, 1, 0])}
-        part.enter(drawn, codes, [[6.5] * 5, [4.0] * 5, [8.0] * 5], [("Side_Effects",)] * 5)
-        part.close({"Age": [56, None]}.__getitem__)
+        out, figures = io.BytesIO(), [np.full(5, figure) for figure in (6.5, 4.0, 8.0)]
+        with Predictions(out, ["Age"], execution, number) as part:
+            drawn, codes = part.ids(0, 5), {"Age": np.array([0, 1, 0, 1, 0])}
+            part.enter(drawn, codes, figures, [("Side_Effects",)] * 5)
+            part.end({"Age": [56, None]}.__getitem__)
         key, body = f"runs/{execution}/score_part/{number:05}.npz", out.getvalue()
         bucket.put(key, body)
         written.append(PartPredictions(key=key, sha256=sha256(body), number=number, predictions=5))
