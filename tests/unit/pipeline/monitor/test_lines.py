@@ -114,6 +114,18 @@ def test_features_of_another_release_are_kept_as_they_were_said() -> None:
     assert one.averaged_over == ()
 
 
+@pytest.mark.parametrize("escaped", [False, True])
+def test_words_are_read_however_they_are_written(*, escaped: bool) -> None:
+    features = {"Größe": "\N{SNOWMAN}\N{GRINNING FACE}"}
+
+    (one,) = captured_in(
+        json.dumps(SINGLE | {"features": features}, ensure_ascii=escaped), AT, params()
+    )
+
+    assert one.features == features
+    assert one.of_line(one.line().encode()) == one
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -156,6 +168,9 @@ def test_lines_about_something_else_are_passed_over(message: str) -> None:
         {"features": {"Age": [56]}},
         {"features": {"Age": {"a": 1}}},
         {"features": {"Age": float("inf")}},
+        {"features": {"Drug_Name": "\ud800"}},
+        {"features": {"\udfff": 1}},
+        {"model_version": "\ud800"},
         {"model_version": None},
         {"model_version": ""},
         {"route": "POST /predicted"},
