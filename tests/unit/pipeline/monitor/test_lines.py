@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from clinical.captured import new_ids
 from clinical.params import params
 from monitor.lines import LineUnreadable, captured_in
 
 from tests.unit.pipeline.monitor.clouds import utc
 
 AT = utc(2026, 11, 23, 12)
-ONE, TWO = new_ids(2)
+ONE, TWO = (digit * 32 for digit in "1a")  # the same in each process
 PATIENT = {
     "Age": 56,
     "Dosage_mg": 50,
@@ -149,7 +148,7 @@ def test_lines_about_something_else_are_passed_over(message: str) -> None:
     "wrong",
     [
         {"prediction_id": ONE[:-1]},
-        {"prediction_id": ONE.upper() if ONE.upper() != ONE else "G" * 32},
+        {"prediction_id": TWO.upper()},
         {"prediction_id": "\N{FULLWIDTH DIGIT ONE}" * 32},
         {"prediction_id": 7},
         {"prediction_id": None},
