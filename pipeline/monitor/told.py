@@ -228,7 +228,7 @@ class Judged:
         if twice := len(self.rows) - len(self.last_of_each()):
             yield (
                 f"{counted(twice, 'row')} not kept: another row tells of the same prediction, and "
-                "was observed later."
+                "was observed later, or at the same time and stands further down."
             )
         for status, sentence in BECAME.items():
             if counts[status]:

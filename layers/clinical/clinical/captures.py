@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 
 from pydantic import Field, ValidationError
 
@@ -23,6 +24,7 @@ from clinical.frozen import Frozen
 FOLDER = "captures"
 WATERMARK = f"{FOLDER}/watermark.json"
 REQUESTS = "requests"  # the entry of a day's requests, as the API's log tells them
+INDEXED_AT_ONCE = 250_000  # predictions
 TRIES = 20  # to move what others move at the same time
 
 ID = re.compile("[0-9a-f]{32}")
@@ -184,9 +186,10 @@ class Captures:
 
         All days are looked at: whoever entered a file may have been killed before it was indexed.
         """
+        days = self.days()
         lines: dict[str, set[bytes]] = defaultdict(set)
         done: dict[date, set[str]] = {}
-        days = self.days()
+        number = 0
         for day in days:
             entries = self.manifest(day).not_indexed
             for name, entry in entries.items():
@@ -194,10 +197,12 @@ class Captures:
                 for line in self.lines_of(day, entry):
                     one = Captured.of_line(line).prediction_id
                     lines[one[0]].add(one.encode() + where)
+                    number += 1
+                    if number % INDEXED_AT_ONCE == 0:
+                        self._add_to_index(lines, days[0])
             if entries:
                 done[day] = {entry.sha256 for entry in entries.values()}
-        for digit in sorted(lines):
-            self._add_to_index(digit, lines.pop(digit), days[0])
+        self._add_to_index(lines, days[0] if days else date.min)
         for day, digests in done.items():
             self._move(_manifest_key(day), Manifest(date=day), _indexing(digests))
 
@@ -209,19 +214,23 @@ class Captures:
             lambda before: Watermark(until=max(before.until, until)),
         )
 
-    def _add_to_index(self, digit: str, lines: set[bytes], oldest: date) -> None:
-        """Add lines to the index, and leave out those of days before the oldest: they expired."""
+    def _add_to_index(self, lines: dict[str, set[bytes]], oldest: date) -> None:
+        """Add lines to the index by their digit, and leave none of them.
+
+        Those of days before the oldest are left out of the index then: they expired.
+        """
         first = oldest.isoformat().encode()
+        for digit in sorted(lines):
+            self._rewrite_index(digit, partial(_merged, new=lines.pop(digit), first=first))
+
+    def _rewrite_index(self, digit: str, merged: Callable[[bytes], bytes]) -> None:
         for _ in range(TRIES):
-            body, etag = self._index(digit)
-            known = body.splitlines(keepends=True)
-            new = lines.difference(known)
-            if not new:
+            before, etag = self._index(digit)
+            after = merged(before)
+            if after == before:
                 return
-            kept = (line for line in known if line[_DAY_OF_A_LINE] >= first)
-            merged = b"".join(sorted([*kept, *new]))
             try:
-                self._write(_index_key(digit), _sealed_lines(merged), etag)
+                self._write(_index_key(digit), _sealed_lines(after), etag)
             except PreconditionFailed:
                 continue
             return
@@ -303,6 +312,18 @@ def _unsealed_lines(key: str, body: bytes) -> bytes:
     if seal.decode("ascii", "replace") != sha256(lines):
         raise ArtefactCorrupted(f"{key} was altered since it was written")
     return lines
+
+
+def _merged(known: bytes, new: set[bytes], first: bytes) -> bytes:
+    """Add lines to those of an index, in their order, unless they are there.
+
+    first: the day before which lines are left out, where any is added.
+    """
+    lines = known.splitlines(keepends=True)
+    if new.issubset(lines):
+        return known
+    kept = (line for line in lines if line[_DAY_OF_A_LINE] >= first)
+    return b"".join(sorted(new.union(kept)))
 
 
 def _line_of(lines: bytes, begins: bytes) -> bytes:

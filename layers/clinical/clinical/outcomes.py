@@ -15,7 +15,12 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from clinical.artefacts import Bucket, sha256
-from clinical.errors import ArtefactCorrupted, ArtefactMissing, PreconditionFailed
+from clinical.errors import (
+    ArtefactCorrupted,
+    ArtefactMissing,
+    PreconditionFailed,
+    StorageDenied,
+)
 from clinical.frozen import Frozen
 
 RECEIVED = "outcomes/received/"
@@ -112,8 +117,8 @@ class Outcomes:
                 self.bucket.put_over(GATHERED, body, etag)
             else:
                 self.bucket.put_new(GATHERED, body)
-        except PreconditionFailed:
-            return  # another gathered meanwhile; what it has not, the next one will
+        except (PreconditionFailed, StorageDenied):
+            return  # another gathered meanwhile, or whoever may will: it only saves reading
 
     def _gathered(self) -> tuple[Gathered, bytes, str]:
         try:

@@ -1,11 +1,11 @@
-"""What a version's data were like, for what comes later to be set beside: `population.json`."""
+"""What a version's data were like, for what comes later to be set beside.
+
+It is an annex of the version, `population.json`, so that one which an earlier release published has
+it too, once its data were trained on again.
+"""
 
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
-from clinical.artefacts import Artefact, Bucket, read_verified
-from clinical.errors import ArtefactCorrupted
 from clinical.frozen import Frozen
 
 
@@ -59,12 +59,3 @@ class Population(Frozen):
     def left_out_of(self, over: Sequence[str]) -> LeftOut | None:
         """Find the left-out rows that were averaged over the same columns."""
         return next((one for one in self.left_out if one.over == tuple(over)), None)
-
-
-def read_population(bucket: Bucket, artefact: Artefact) -> Population:
-    """Read a population; raises ArtefactMissing, ArtefactCorrupted."""
-    body = read_verified(bucket, artefact)
-    try:
-        return Population.model_validate_json(body)
-    except ValidationError as error:
-        raise ArtefactCorrupted(f"{artefact.key} is no population of this code") from error

@@ -4,6 +4,7 @@ models/<version>/<file>               v- and the start of the model's SHA-256
 models/<version>/<execution>/<file>   what the execution that made it found out about it
 models/<version>/manifest.json        written last: a version without it is not published
 models/<version>/learning_curve.json  an annex: written once, after the version was published
+models/<version>/population.json      another, of what its data were like
 models/<version>/monitoring.json      another: written anew by each run of the monitor
 models/<version>/card.md              the card with what became of the version since, likewise
 models/champion.json                  the version that serves, who promoted it, and why

@@ -27,8 +27,8 @@ WAITS = (
     "outcome waits."
 )
 TOLD_TWICE = (
-    "Another outcome of the same prediction is told beside this one, and was observed later; this "
-    "one is not kept."
+    "Not kept: another outcome of the same prediction is told beside it, and was observed later, "
+    "or at the same time and stands after it."
 )
 
 type Status = Literal["recorded", "waiting", "replaced", "superseded"]

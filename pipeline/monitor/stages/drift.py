@@ -3,8 +3,8 @@
 from clinical.artefacts import Artefacts
 from clinical.captures import Captures
 from clinical.params import Params
-from clinical.population import read_population
-from clinical.registry import POPULATION
+from clinical.population import Population
+from clinical.registry import POPULATION, Registry
 from stage import stage
 
 from monitor.drift import drift_of, without_population
@@ -13,12 +13,11 @@ from monitor.state import Begun, Drifted
 
 
 @stage(cached=False)  # captures are not among its inputs
-def drift(begun: Begun, artefacts: Artefacts, params: Params) -> Drifted:
+def drift(begun: Begun, artefacts: Artefacts, registry: Registry, params: Params) -> Drifted:
     """Tell whether features and scores are like the version's data, and what moved."""
     version, window = begun.serving, begun.window
     captures = Captures(artefacts.bucket).between(window.since, window.until)
-    if file := version.files.get(POPULATION):
-        population = read_population(artefacts.bucket, file)
+    if population := registry.annex(version.version, POPULATION, Population):
         found = drift_of(counted(captures, population, version.version, params), population, params)
     else:
         requests = sum(1 for _ in asked(captures, params))

@@ -8,8 +8,8 @@ from clinical.captures import Captures
 from clinical.monitored import Selection
 from clinical.outcomes import Outcome, Outcomes
 from clinical.params import Params
-from clinical.population import Population, read_population
-from clinical.registry import POPULATION
+from clinical.population import Population
+from clinical.registry import POPULATION, Registry
 from stage import RawBucket, Run, stage
 
 from monitor.degraded import Came, observed_of, selection_of
@@ -22,10 +22,11 @@ LOOKED_BACK = timedelta(days=92)  # on predictions without an outcome, beside th
 
 
 @stage(cached=False)  # outcomes and captures are not among its inputs
-def join_outcomes(
+def join_outcomes(  # noqa: PLR0913, PLR0917 - what is told, and what it is told of
     begun: Begun,
     raw: RawBucket,
     artefacts: Artefacts,
+    registry: Registry,
     run: Run,
     params: Params,
 ) -> Joined:
@@ -35,8 +36,7 @@ def join_outcomes(
     taken = take_in(raw, told, captures, run, params)
     every = told.all()
     found = joined(every, captures, window, version.version)
-    file = version.files.get(POPULATION)
-    population = read_population(artefacts.bucket, file) if file else None
+    population = registry.annex(version.version, POPULATION, Population)
     observed = observed_of(
         found.came, population, params, beat_average=version.verdict.beats_average
     )

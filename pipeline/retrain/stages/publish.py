@@ -3,6 +3,7 @@
 from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
 from clinical.params import Params
+from clinical.population import Population
 from clinical.reference import Reference
 from clinical.registry import (
     CARD,
@@ -60,7 +61,6 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
             "model.joblib": artefacts.read(trained.model),
             REFERENCE: reference,
             TRAINING_ROWS: artefacts.read(preprocessed.training_rows),
-            **({POPULATION: artefacts.read(trained.population)} if trained.population else {}),
         },
         {
             "evaluation.json": evaluation,
@@ -74,6 +74,9 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
         run.now,
         admitted.upload,
     )
+    if trained.population:
+        population = Population.model_validate_json(artefacts.read(trained.population))
+        registry.annotate(version.version, POPULATION, population)
     verdict = evaluated.verdict
     if verdict.decision == "withheld":  # then the execution ends; else `promote` counts it
         telemetry.count_execution(verdict.decision)

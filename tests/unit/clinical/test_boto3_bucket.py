@@ -65,3 +65,27 @@ def test_an_s3_that_cannot_be_reached_is_unavailable(
 
     with pytest.raises(StorageUnavailable, match="EndpointConnectionError"):
         bucket.put("key", b"")
+
+
+def test_versions_of_what_was_not_deleted_are_listed_in_the_order_they_were_made(
+    bucket: Boto3Bucket,
+) -> None:
+    made = [
+        bucket.client.put_object(Bucket="artifacts", Key=key, Body=body)["VersionId"]
+        for key, body in (
+            ("outcomes/b.csv", b"1"),
+            ("outcomes/a.csv", b"2"),
+            ("outcomes/b.csv", b"3"),
+            ("outcomes/", b""),
+            ("outcomes/gone.csv", b"4"),
+            ("elsewhere/c.csv", b"5"),
+        )
+    ]
+    bucket.client.delete_object(Bucket="artifacts", Key="outcomes/gone.csv")
+
+    found = bucket.versions("outcomes/")
+
+    assert sorted(one.version_id for one, _ in found) == sorted(made[:3])
+    of_b = [one.version_id for one, _ in found if one.key == "outcomes/b.csv"]
+    assert of_b == [made[0], made[2]]
+    assert [at for _, at in found] == sorted(at for _, at in found)

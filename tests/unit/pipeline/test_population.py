@@ -3,10 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clinical.artefacts import Artefact, Artefacts, Bucket, read_verified
-from clinical.errors import ArtefactCorrupted
+from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.params import params
-from clinical.population import Population, read_population
+from clinical.population import Population
 from clinical.registry import POPULATION, Registry
 from retrain.intervals import LeftOut
 from retrain.population import MOST_PAIRS, feature_levels, left_out_pairs
@@ -25,7 +24,11 @@ def came_to(retrained: Retrained, sample_bytes: bytes) -> dict[str, Any]:
 
 @pytest.fixture
 def population(bucket: Bucket, came_to: dict[str, Any]) -> Population:
-    return read_population(bucket, Artefact(**came_to["trained"]["population"]))
+    (version,) = Registry(bucket).versions()
+    found = Registry(bucket).annex(version.version, POPULATION, Population)
+    written = read_verified(bucket, Artefact(**came_to["trained"]["population"]))
+    assert found == Population.model_validate_json(written)
+    return found
 
 
 def test_features_are_those_of_all_rows_and_scores_those_of_held_out_ones(
@@ -118,10 +121,3 @@ def test_of_many_left_out_rows_some_are_kept_the_same_ones_each_time() -> None:
     assert np.subtract(known.recorded, known.predicted) == pytest.approx(2)
     assert np.subtract(later.recorded, later.predicted) == pytest.approx(1)
     assert left_out_pairs(predicted, scores + 2, params()) == [known, later]
-
-
-def test_what_is_no_population_is_refused(bucket: Bucket) -> None:
-    artefact = Artefacts(bucket, "runs/one/train").write_json(POPULATION, {"rows": "many"})
-
-    with pytest.raises(ArtefactCorrupted, match="no population of this code"):
-        read_population(bucket, artefact)

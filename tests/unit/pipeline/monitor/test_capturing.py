@@ -1,7 +1,6 @@
 """What was predicted is captured once each, whatever happens to a run."""
 
 import io
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from clinical.params import params
 from monitor import capturing
 from monitor.capturing import Taken
 from monitor.log import Log
-from score.captured import Marker, PartPredictions, Predictions, ids_drawn
+from score.captured import Marker, PartPredictions, Predictions
 
 from tests.unit.pipeline.monitor.clouds import Killed, Logs, MortalBucket, line_of, utc
 
@@ -70,11 +69,11 @@ def scored(bucket: Bucket, execution: str, at: datetime, parts: int = 2) -> list
     """Have a file be scored, five rows a part, and give the ids."""
     written, ids = [], []
     for number in range(parts):
-        out, drawn = io.BytesIO(), ids_drawn(execution, number, 0, 5)
-        part = Predictions(out, ["Age"])
-        codes = {"Age": np.array([0, 1, 0, 1, 0])}
-        part.enter(drawn, codes, [[6.5] * 5, [4.0] * 5, [8.0] * 5], [("Side_Effects",)] * 5)
-        part.close({"Age": [56, None]}.__getitem__)
+        out, figures = io.BytesIO(), [np.full(5, figure) for figure in (6.5, 4.0, 8.0)]
+        with Predictions(out, ["Age"], execution, number) as part:
+            drawn, codes = part.ids(0, 5), {"Age": np.array([0, 1, 0, 1, 0])}
+            part.enter(drawn, codes, figures, [("Side_Effects",)] * 5)
+            part.end({"Age": [56, None]}.__getitem__)
         key, body = f"runs/{execution}/score_part/{number:05}.npz", out.getvalue()
         bucket.put(key, body)
         written.append(PartPredictions(key=key, sha256=sha256(body), number=number, predictions=5))
@@ -248,7 +247,7 @@ def test_a_run_that_was_killed_loses_and_doubles_nothing(
         died = True
     run(memory, logs.log)
 
-    assert died or writes > 24
+    assert died or writes > 16  # an index has no file of a digit that no id has
     found = captured(memory)
     assert [one for one in found if one.source == "predict"] == early + made
     assert {one.prediction_id for one in found if one.source == "score"} == set(ids)
@@ -285,17 +284,15 @@ def test_two_runs_at_once_capture_each_prediction_once(memory: Bucket, writes: i
     made = predictions(30)
     half, whole = logged(made[::2]), logged(made)
     ids = scored(memory, "one", NOON)
-    others = itertools.count()
 
-    def other() -> None:
-        next(others)
-        run(memory, whole.log)
-
-    run(Contended(memory, writes, other), half.log)
+    contended = Contended(memory, writes, lambda: run(memory, whole.log))
+    run(contended, half.log)
+    assert contended.writes < 0 or writes > 16
+    if contended.writes >= 0:
+        run(memory, whole.log, NOON + 2 * DAY, by_hand=True)
     run(memory, whole.log)
 
     found = captured(memory)
-    assert next(others) == 1 or writes > 18
     assert [one for one in found if one.source == "predict"] == made
     assert {one.prediction_id for one in found if one.source == "score"} == set(ids)
 

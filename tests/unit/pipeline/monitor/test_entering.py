@@ -2,10 +2,11 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from clinical.artefacts import Bucket
 from clinical.captured import Captured, new_ids
 from clinical.captures import Captures
-from monitor.entering import enter
+from monitor.entering import Found, enter, enter_requests
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -56,3 +57,18 @@ def test_a_prediction_is_found_by_its_id(bucket: Bucket) -> None:
     assert captures.days_of([made[190].prediction_id]) == {
         made[190].prediction_id: date(2026, 12, 1)
     }
+
+
+def test_what_waits_on_the_disk_is_given_in_order_as_often_as_it_is_asked_for(
+    memory: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.entering.SORTED_AT_ONCE", 7)
+    made = predictions(100)
+
+    with Found() as found:
+        for one in sorted(made, key=lambda one: one.prediction_id):
+            found.add(one)
+        assert list(found) == list(found) == made
+        assert enter_requests(Captures(memory), NOON.date(), found) == 100
+
+    assert list(Captures(memory).between(NOON, NOON + timedelta(days=1))) == made
