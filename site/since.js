@@ -11,6 +11,7 @@ const HEIGHT = 200; // of a small chart
 const TICKS = 5; // on an axis of dates, at most
 const SUPERSCRIPT = [..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((digit) => `⁻${digit}`);
 const FEWEST = 0.0001; // that a probability is written as
+const LEAST = 1e-9; // that one is drawn as
 
 const whole = (count) => count.toLocaleString("en-GB");
 const dated = (date) =>
@@ -70,7 +71,7 @@ function charts(points, last, words) {
     }),
     chart(over, {
       title: "How likely so much change is by chance",
-      of: ({ drift_p_value }) => drift_p_value,
+      of: ({ drift_p_value }) => known(drift_p_value) ? Math.max(drift_p_value, LEAST) : null, // its axis has no 0
       write: chance,
       axis: { name: "p", as: powers },
       holds: [1, drift.alarm_level],
@@ -192,13 +193,13 @@ function changed(drift, words) {
       columned(one, labelOf),
       drifted ? make("strong", {}, level) : level,
       known(p_value) ? chance(p_value) : "",
-      known(psi) ? `${psi.toFixed(2)}, ${band}` : "",
+      known(psi) ? `${psi.toFixed(2)},\u00a0${band}` : "",
       whole(rows),
     ];
   });
   return [
     heading("What moved"),
-    table(["Column", "Moved the most, of the model’s data → of requests", "p", "PSI", "Rows"], rows),
+    table(["Column", "Level that moved the most, in the model’s data → in requests", "p", "PSI", "Rows"], rows),
     hint(
       "p: how often data without a change would move as much, for each column by itself; all together alarm below " +
         `${drift.alarm_level}${known(drift.p_value) ? `, and have ${chance(drift.p_value)}` : ""}. PSI, the ` +
@@ -216,7 +217,7 @@ function columned({ column, over = [] }, labelOf) {
 function scores({ score_mean: mean, score_variance: variance, ...drift }, { write, unit, labelOf }) {
   if (!known(mean)) return [];
   const before = known(drift.reference_score_mean)
-    ? ` (of held-out rows ${write(drift.reference_score_mean)} and ${write(drift.reference_score_variance)})`
+    ? ` (on held-out rows, ${write(drift.reference_score_mean)} and ${write(drift.reference_score_variance)})`
     : "";
   const gaps = drift.gaps.map(({ feature, group, rows, mean, less_all }) => [
     `${labelOf(feature)}: ${group}`,
@@ -254,7 +255,7 @@ function came(outcomes, target, words) {
     );
   }
   if (outcomes.tests.length) {
-    parts.push(listed(outcomes.tests.map(({ says, p_value }) => `${says} (p ${chance(p_value).replace(/^(?!<)/, "= ")})`)));
+    parts.push(listed(outcomes.tests.map(({ says }) => says)));
   }
   if (outcomes.selection) parts.push(make("p", {}, outcomes.selection.says));
   if (outcomes.calibration) parts.push(...calibrated(outcomes, target));

@@ -164,9 +164,13 @@ def observed(**changed: Any) -> Observed:
             OutcomeTest(
                 name="squared_error",
                 p_value=0.0003,
-                says="Squared errors are larger than on rows that were left out of fits.",
+                says="RMSE 1.31 on 140 outcomes, after 0.77 on 800 left-out rows (p = 0.0003).",
             ),
-            OutcomeTest(name="mean_error", p_value=0.004, says="Predictions are too high by 0.34."),
+            OutcomeTest(
+                name="mean_error",
+                p_value=0.004,
+                says="Mean error +0.34 on 140 outcomes (p = 0.004).",
+            ),
         ),
         p_value=0.0006,
         alarm_level=0.001,

@@ -13,7 +13,7 @@ from local.site import SITE, described_study
 STYLE = """
 .checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; --bad: #a33b12; }
 .body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; --bad: #ffab87; }
-.checks { font-size: 0.875rem; }
+.checks { max-width: 100%; font-size: 0.875rem; }
 .checks > * + * { margin-top: 0.5rem; }
 .checks h2 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
 .checks h3 { font-size: 0.9375rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }

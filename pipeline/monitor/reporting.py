@@ -161,7 +161,7 @@ def _observed(observed: Observed) -> Iterator[str]:
             yield f"\nCoverage should be {target:.0%}."
     if observed.tests:
         yield ""
-        yield from (f"- {one.says} (p = {chance(one.p_value)})" for one in observed.tests)
+        yield from (f"- {one.says}" for one in observed.tests)
     if observed.selection:
         yield f"\n{observed.selection.says}"
     if observed.subgroups:

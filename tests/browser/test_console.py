@@ -3,12 +3,19 @@
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clinical.artefacts import sealed_json
+from clinical.boto3_bucket import Boto3Bucket
+from clinical.monitored import MONITORING, Monitoring
+from clinical.registry import Registry
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from local.console.pages import PAGES
+from tests import monitored
 from tests.browser.conftest import Visit, Windows
 from tests.integration.conftest import Laptop, of_few_trees
 from tests.patience import PATIENCE_SECONDS
@@ -244,12 +251,68 @@ def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
     assert visit.complaints == []
 
 
+@pytest.fixture(scope="module")
+def life(laptop: Laptop) -> Iterator[Monitoring]:
+    """A made-up life of the model that serves, with two of its days; taken away again."""
+    bucket = Boto3Bucket(laptop.stack.s3, laptop.stack.outputs.artifacts_bucket)
+    registry = Registry(bucket)
+    pointer = registry.champion()
+    assert pointer is not None
+    version = pointer.champion.version
+    made = monitored.a_life()
+    registry.revise(version, MONITORING, Monitoring, lambda _: made)
+    runs = [made.last, monitored.nothing("two", monitored.LAST - timedelta(days=1))]
+    keys = [f"monitor/{run.window.date}.json" for run in runs]
+    for key, run in zip(keys, runs, strict=True):
+        bucket.put(key, sealed_json(run))
+    yield made
+    for key in (*keys, f"models/{version}/{MONITORING}"):
+        laptop.stack.s3.delete_object(Bucket=bucket.name, Key=key)
+
+
+@pytest.mark.usefixtures("life")
+def test_what_became_of_the_model_is_drawn_as_on_its_page_of_the_site(
+    visit: Visit, console: str
+) -> None:
+    page = visit.page
+    page.goto(f"{console}/monitoring")
+
+    since = page.locator(".checks")
+    expect(since.get_by_role("img")).to_have_count(5)
+    expect(since).to_contain_text("Sertraline: 7.0% → 13%")
+    expect(since.locator(".warning")).to_have_text([monitored.MOVED, monitored.WORSE])
+    for name in ("Drifted", "Degraded", "NotMonitored"):
+        expect(page.locator(".q-chip", has_text=f"{name}Alarm: ")).to_be_visible()
+    rows = page.locator(".q-table tbody tr")
+    expect(rows.first).to_contain_text("drifted, degraded")
+    expect(rows.nth(1)).to_contain_text("too few to tell")
+    visit.keep("console-monitoring")
+    assert visit.complaints == []
+
+
+def test_the_monitor_is_run_by_a_button(visit: Visit, console: str, laptop: Laptop) -> None:
+    machine = laptop.stack.outputs.monitor_state_machine_arn
+    page = visit.page
+    page.goto(f"{console}/monitoring")
+    before = len(laptop.stack.stepfunctions.list_executions(stateMachineArn=machine)["executions"])
+
+    page.get_by_role("button", name="Run now").click()
+
+    expect(page.get_by_text("The monitor runs; what it finds is shown here")).to_be_visible()
+    expect(page.get_by_text(re.compile("The last run began at .*: succeeded"))).to_be_visible()
+    ran = laptop.stack.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
+    assert len(ran) == before + 1
+    expect(page.locator(".q-table tbody tr").first).to_contain_text(f"{datetime.now(UTC):%Y-%m-%d}")
+
+
+@pytest.mark.usefixtures("life")
 @pytest.mark.parametrize(
     ("path", "drawn"),
     [
         ("", "g.node"),
         ("dashboard", ".nicegui-echart text"),
         ("models", ".checks svg"),
+        ("monitoring", ".checks svg"),
     ],
 )
 def test_every_page_passes_axe(
@@ -264,7 +327,7 @@ def test_every_page_passes_axe(
 
 
 def test_the_console_asks_no_third_party(visit: Visit, console: str) -> None:
-    for path in ("/", "/score", "/dashboard", "/models"):
+    for path in PAGES:
         visit.page.goto(f"{console}{path}", wait_until="networkidle")
 
     own = (console, "data:", "blob:", console.replace("http", "ws"))

@@ -170,6 +170,23 @@ def test_a_patient_is_predicted_before_the_treatment(
     assert visit.complaints == []
 
 
+def test_an_outcome_is_recorded_by_the_id_of_its_prediction(
+    visit: Visit, site: str, laptop: Laptop, patient: dict[str, Any]
+) -> None:
+    page = predicted(visit, site, patient)
+
+    page.get_by_role("button", name="Record the outcome").click()
+    identifier = page.get_by_label("Prediction id").input_value()
+    page.locator("#outcome-value").fill("6.5")
+    page.get_by_role("button", name="Record", exact=True).click()
+
+    expect(page.get_by_role("status").last).to_contain_text("once the prediction is captured")
+    again = {"prediction_id": identifier, "Improvement_Score": 6.4, "observed_at": "2100-01-01"}
+    (refused,) = laptop.post("/outcomes", {"outcomes": [again]}).body["outcomes"]
+    assert refused["errors"][0]["loc"] == ["body", "outcomes", 0, "observed_at"]
+    assert visit.complaints == []
+
+
 def test_treatments_are_compared_in_one_request_and_none_is_recommended(
     visit: Visit, site: str, laptop: Laptop, patient: dict[str, Any]
 ) -> None:

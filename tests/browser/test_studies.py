@@ -606,7 +606,9 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
         sentence = f"{name}, 27 September 2026 to 25 November 2026; at last {at_last}"
         expect(since.get_by_role("img", name=sentence, exact=True)).to_be_visible()
     moved = since.get_by_role("region", name="Column").locator("tbody tr")
-    expect(moved.nth(1)).to_have_text("DrugSertraline: 7.0% → 13%<\u00a00.00010.13, moderate1,412")
+    expect(moved.nth(1)).to_have_text(
+        "DrugSertraline: 7.0% → 13%<\u00a00.00010.13,\u00a0moderate1,412"
+    )
     expect(moved.nth(2)).to_have_text("Side effecttoo few rows12")
     expect(moved.nth(3)).to_contain_text("Improvement score, with side effect not known")
     expect(moved.locator("strong")).to_have_count(1)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clinical.artefacts import sealed_json
+from clinical.artefacts import Stored, sealed_json
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.monitored import MONITORING, Monitored, Monitoring
 from clinical.registry import Champion, Registry
@@ -70,9 +70,13 @@ def test_a_day_that_ran_again_is_read_again_and_no_other(
     write(cloud, nothing("two"))
     reader.read()
     write(cloud, troubled("three"))
-    got = list[str]()
-    get = Boto3Bucket.get
-    monkeypatch.setattr(Boto3Bucket, "get", lambda self, key: got.append(key) or get(self, key))
+    got, get = list[str](), Boto3Bucket.get
+
+    def noted(self: Boto3Bucket, key: str) -> Stored:
+        got.append(key)
+        return get(self, key)
+
+    monkeypatch.setattr(Boto3Bucket, "get", noted)
 
     runs = reader.read().runs
 

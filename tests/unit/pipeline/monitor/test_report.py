@@ -1,11 +1,13 @@
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+import gzip
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from clinical.artefacts import Bucket, read_verified, unsealed_json
+from clinical.artefacts import read_verified, sha256, unsealed_json
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.captured import Captured
+from clinical.captures import REQUESTS, Captures, Entry
 from clinical.errors import ArtefactCorrupted
 from clinical.monitored import MONITORING, Monitored, Monitoring
 from clinical.registry import Champion, Registry
@@ -38,20 +40,16 @@ def captured(version: str, number: int, source: Any = "predict") -> Captured:
 
 
 @pytest.fixture(autouse=True)
-def made(champion: Champion, monkeypatch: pytest.MonkeyPatch) -> list[Captured]:
+def _captures(bucket: Boto3Bucket, champion: Champion) -> None:
     """What was predicted by this version, twice, and by another; a comparison is no request."""
     made = [captured(champion.version, n) for n in range(2)]
     made += [captured("v-00000000", 3), captured(champion.version, 4, "compare")]
-
-    class Captures:
-        def __init__(self, _bucket: Bucket) -> None:
-            pass
-
-        def between(self, since: datetime, until: datetime) -> Iterator[Captured]:
-            return (one for one in made if since <= one.predicted_at < until)
-
-    monkeypatch.setattr(stage_of_report, "Captures", Captures)
-    return made
+    body = gzip.compress("".join(f"{one.line()}\n" for one in made).encode())
+    key = f"captures/{LAST}/requests-0.jsonl.gz"
+    bucket.put(key, body)
+    Captures(bucket).enter(
+        LAST, {REQUESTS: Entry(key=key, sha256=sha256(body), predictions=len(made))}
+    )
 
 
 def reported(inputs: Inputs, execution: str = "one") -> Reported:
