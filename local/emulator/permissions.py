@@ -2,8 +2,8 @@
 
 On AWS a policy lets somebody read a log group's lines by the ARN that CloudFormation gives it,
 which ends in `:*`; only tags are of the one without. ministack asks for the one without for
-everything, so that a policy which AWS takes would be refused here. Source: "CloudWatch Logs resources and
-operations" in the Amazon CloudWatch Logs user guide.
+everything, so that a policy which AWS takes would be refused here. Source: "CloudWatch Logs
+resources and operations" in the Amazon CloudWatch Logs user guide.
 """
 
 from typing import TYPE_CHECKING
