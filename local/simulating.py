@@ -391,11 +391,9 @@ def conclude(seen: Sequence[Simulated], shift: str, at: int, console: Console) -
         first = off[0]
         says = first.found.drift.says if name == "Drifted" else first.found.outcomes.says
         since = first.day.number - at
-        after = (
-            f", {since} days after {SHIFTS[shift].says}" if shift != "none" and since >= 0 else ""
-        )
+        after = f", {since} days after the change" if shift != "none" and since >= 0 else ""
         console.print(
             f"[bold red]{name}[/] went off on day {first.day.number} "
-            f"({first.day.date:%Y-%m-%d}){after}, and on {len(off)} of {len(seen)} runs: "
+            f"({first.day.date:%Y-%m-%d}){after}, and on {len(off)} of {len(seen)} runs in all. "
             f"{escape(says)}"
         )

@@ -29,6 +29,7 @@ import branches  # type: ignore[import-not-found]
 import limits  # type: ignore[import-not-found]
 import maps  # type: ignore[import-not-found]
 import monitoring  # type: ignore[import-not-found]
+import permissions  # type: ignore[import-not-found]
 import saving  # type: ignore[import-not-found]
 import storage  # type: ignore[import-not-found]
 import workers  # type: ignore[import-not-found]
@@ -147,6 +148,7 @@ if __name__ == "__main__":
     branches.install()
     maps.install(workers.AT_ONCE)
     limits.install()
+    permissions.install()
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

@@ -82,7 +82,7 @@ def test_the_roles_allow_all_that_monitoring_does(
     second = laptop.ended(executions.start(strict, machine=MONITOR))
 
     for ended in (first, second):
-        assert ended["status"] == "SUCCEEDED", ended
+        assert ended["status"] == "SUCCEEDED", (ended.get("error"), ended.get("cause"))
     assert told.body["outcomes"][0]["status"] == "recorded", told.text
     assert found.status == 200, found.text
     bucket = Boto3Bucket(strict.s3, strict.outputs.artifacts_bucket)

@@ -137,7 +137,10 @@ def test_what_cannot_be_done_is_told_before_anything_is(
 
     with pytest.raises(CloudFailed, match=says):
         recorded.outcomes(
-            stack(), data and tmp_path / data, out and tmp_path / out, Console(quiet=True)
+            stack(),
+            tmp_path / data if data else None,
+            tmp_path / out if out else None,
+            Console(quiet=True),
         )
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from clinical.params import params
+from rich.console import Console
 
 from data import generate, shifts
 from data.shifts import DOUBLED, SHIFTS, YOUNGEST
 from local import simulating
 from local.cloud import CloudFailed
-from local.simulating import PER_DAY, Day
+from local.simulating import PER_DAY, Day, Simulated
 from local.studies import study_of
+from tests import monitored
 
 END = datetime(2026, 11, 26, tzinfo=UTC)
 DAYS = 40
@@ -165,3 +167,25 @@ def test_what_cannot_be_simulated_is_told_before_anything_is_done(
         )
 
     assert says in str(refused.value)
+
+
+def test_the_end_says_which_alarm_went_off_first_when_and_why() -> None:
+    seen = [
+        Simulated(day, monitored.nothing() if day.number < 20 else monitored.troubled(), ())
+        for day in drawn("doubled_drug", at=11)
+    ]
+    calm = [Simulated(one.day, monitored.nothing(), ()) for one in seen]
+
+    troubled_says, calm_says = (concluded(some) for some in (seen, calm))
+
+    assert "Drifted went off on day 20 (2026-11-05), 9 days after the change" in troubled_says
+    assert "on 21 of 40 runs in all. Requests are not like" in troubled_says
+    assert "Degraded went off on day 20 (2026-11-05), 9 days" in troubled_says
+    assert calm_says == "Drifted did not go off.\nDegraded did not go off.\n"
+
+
+def concluded(seen: list[Simulated]) -> str:
+    console = Console(width=300, no_color=True)
+    with console.capture() as captured:
+        simulating.conclude(seen, "doubled_drug", 11, console)
+    return captured.get()
