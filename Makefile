@@ -15,7 +15,7 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 135
+METRICS ?= 172
 UNTIL ?=
 DAYS ?=
 SHIFT ?=
@@ -156,7 +156,7 @@ bench-statistics: $(READY) ## Simulate known truths, and write what was found of
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=135]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=172]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback

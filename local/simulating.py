@@ -7,7 +7,6 @@ that is older than two weeks.
 """
 
 import csv
-import importlib.util
 import io
 import json
 import random
@@ -18,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 from clinical.boto3_bucket import Boto3Bucket
@@ -31,6 +29,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from data import generate
+from data.shifts import SHIFTS, Patient, Shift
 from local import executions, monitoring, uploading
 from local.cloud import ROOT, CloudFailed
 from local.machines import MONITOR, OUTCOMES
@@ -39,7 +39,7 @@ from local.studies import THE_DRUG_STUDY
 
 PER_DAY = 50
 TOLD = 0.3  # of the patients, what came of them
-OBSERVED_AFTER = (3, 14)  # days
+OBSERVED_AFTER = (2, 7)  # days
 DAILY = 35  # the last days, which the monitor looks at one by one
 WEEK = 7
 SEED = 14
@@ -48,24 +48,7 @@ FILE = f"{OUTCOMES}simulated.csv"
 OF_A_SIMULATION = ("captures/", "monitor/")  # which the next one begins without
 KEPT = "captures/scored/"  # from which files that were really scored are captured again
 OFFICE_HOURS = (8 * 3600, 18 * 3600)
-NOISIER = 1.0  # where data/generate.py has 0.7
 SHOWN_DAYS = 20  # of a table that grows
-
-type Patient = dict[str, Any]
-type Draw = random.Random
-
-
-@dataclass(frozen=True)
-class Shift:
-    """What is other from a day on.
-
-    says: in words. asked: whether a patient of the sample comes in nevertheless.
-    came: what comes of a patient, of whom the sample says `score`.
-    """
-
-    says: str
-    asked: Callable[[Patient, Draw], bool] = lambda _patient, _draw: True
-    came: Callable[[Patient, float, Draw], float] = lambda _patient, score, _draw: score
 
 
 @dataclass(frozen=True)
@@ -85,49 +68,6 @@ class Simulated:
     day: Day
     found: Monitored
     reasons: tuple[str, ...]
-
-
-def generator() -> ModuleType:
-    """Load data/generate.py, which knows the truth of the sample."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "data" / "generate.py")
-    if spec is None or spec.loader is None:
-        raise ImportError("data/generate.py cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TRUTH = generator()
-DRUGS = [drug for treats in TRUTH.TREATMENTS.values() for drug in treats]
-DOUBLED = "Sertraline"
-
-
-def _doubled(patient: Patient, draw: Draw) -> bool:
-    """Let others in so seldom that this drug's share is twice what it was."""
-    others = len(DRUGS) - 1
-    return patient["Drug_Name"] == DOUBLED or draw.random() < (others - 1) / (2 * others)
-
-
-def _reversed(patient: Patient, score: float, _draw: Draw) -> float:
-    treats = list(TRUTH.TREATMENTS[patient["Condition"]])
-    effect: float = TRUTH.DRUG_EFFECTS[treats.index(patient["Drug_Name"])]
-    return score - 2 * effect
-
-
-def _noisier(_patient: Patient, score: float, draw: Draw) -> float:
-    return score + draw.gauss(0, (NOISIER**2 - TRUTH.NOISE**2) ** 0.5)
-
-
-SHIFTS = {
-    "none": Shift("nothing changes"),
-    "doubled_drug": Shift(f"twice as many patients get {DOUBLED}", asked=_doubled),
-    "older": Shift(
-        f"nobody under {min(TRUTH.AGES) + 5} comes, where ages began with {min(TRUTH.AGES)}",
-        asked=lambda patient, _draw: patient["Age"] >= min(TRUTH.AGES) + 5,
-    ),
-    "reversed_effects": Shift("the best drug of each condition is the worst", came=_reversed),
-    "noisier": Shift(f"outcomes vary more: by {NOISIER:g}, not {TRUTH.NOISE:g}", came=_noisier),
-}
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is looked at
@@ -230,8 +170,8 @@ def days_of(days: int, shift: Shift, at: int, end: datetime) -> Iterator[Day]:
         patients: list[Patient] = []
         batch = 0
         while len(patients) < PER_DAY:
-            some = TRUTH.patients(PER_DAY, f"{SEED}-{number}-{batch}")
-            patients += [one for one in some if not shifted or shift.asked(one, chosen)]
+            some = generate.patients(PER_DAY, (SEED * 1000 + number) * 1000 + batch)
+            patients += [one for one in some if not shifted or shift.comes(one, chosen)]
             batch += 1
         date = end - timedelta(days=days - number + 1)
         yield Day(date, number, tuple(patients[:PER_DAY]), shifted)
@@ -244,10 +184,9 @@ def request_of(patient: Patient, number: int) -> Patient:
     return {name: value for name, value in patient.items() if name not in {target, *later}}
 
 
-def outcome_of(patient: Patient, shift: Shift, draw: Draw, *, shifted: bool) -> float:
+def outcome_of(patient: Patient, shift: Shift, draw: random.Random) -> float:
     """Draw what comes of a patient, within the target's range."""
-    score = patient[params().target.column]
-    came = shift.came(patient, score, draw) if shifted else score
+    came = shift.scores(patient, draw)
     low, high = params().scale
     return float(round(min(max(came, low), high), 1))
 
@@ -351,7 +290,7 @@ def hand_in(stack: Stack, drawn: Sequence[Day], ids: Sequence[list[str]], shift:
     for day, of_day in zip(drawn, ids, strict=True):
         for patient, prediction_id in zip(day.patients, of_day, strict=True):
             observed = day.date + timedelta(days=draw.randint(*OBSERVED_AFTER))
-            came = outcome_of(patient, shift, draw, shifted=day.shifted)
+            came = outcome_of(patient, shift if day.shifted else SHIFTS["none"], draw)
             if draw.random() < TOLD and observed <= last:
                 writer.writerow((prediction_id, came, f"{observed:%Y-%m-%d}"))
                 told += 1
@@ -419,8 +358,9 @@ def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simul
 def table(seen: Sequence[Simulated]) -> Table:
     """Draw what the monitor found, one day a line."""
     drawn = Table(title="What the monitor found", title_justify="left")
-    for heading in ("day", "date", "requests", "p of drift", "outcomes", "RMSE", "average's", ""):
-        drawn.add_column(heading, justify="left" if heading in {"date", ""} else "right")
+    for heading in ("day", "date", "requests", "p of drift", "outcomes", "RMSE", "average's"):
+        drawn.add_column(heading, justify="right")
+    drawn.add_column("alarm")
     for one in seen:
         drift, outcomes = one.found.drift, one.found.outcomes
         alarms = (("drifted", drift.drifted), ("degraded", outcomes.degraded))

@@ -231,8 +231,12 @@ def watch_the_model(bucket: Boto3Bucket, logged: Sequence[str]) -> None:
     with pipeline.own_log(requests):
         assert pipeline.monitor("nobody")["begun"]["decision"] == "nothing_serves"
         bucket.put(CHAMPION_KEY, champion)
-        ids = [json.loads(line)["prediction_id"] for line in requests]
-        rows = [f"{one},6.5,{datetime.now(UTC):%Y-%m-%d}" for one in ids if isinstance(one, str)]
+        ids = [json.loads(line).get("prediction_id") for line in requests]
+        rows = [
+            f"{one},{3 + number},{datetime.now(UTC):%Y-%m-%d}"
+            for number, one in enumerate(ids)
+            if isinstance(one, str)
+        ]
         header = f"prediction_id,{params().target.column},observed_at"
         body = "\n".join((header, *rows)).encode()
         bucket.client.put_object(Bucket="raw", Key="outcomes/told.csv", Body=body)

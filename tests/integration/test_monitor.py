@@ -25,6 +25,8 @@ from model.loader import load
 from obstore.store import S3Store
 from rich.console import Console
 
+from data import generate
+from data.shifts import DOUBLED
 from local import executions, simulating
 from local.cloud import REGION
 from local.machines import MONITOR
@@ -35,7 +37,7 @@ from tests.patience import until
 
 SINGLE, BATCHES, IN_A_BATCH = 300, 3, 1000
 ASKED = SINGLE + BATCHES * IN_A_BATCH
-DAYS, AT = 45, 17
+DAYS, AT = 50, 15
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def answered(laptop: Laptop) -> Answered:
     since = datetime.now(UTC)
     patients = [
         {name: value for name, value in one.items() if name != params().target.column}
-        for one in simulating.TRUTH.patients(ASKED, "asked")
+        for one in generate.patients(ASKED, 14)
     ]
     with ThreadPoolExecutor(8) as clients:
         singly = list(clients.map(lambda one: laptop.post("/predict", one), patients[:SINGLE]))
@@ -204,7 +206,7 @@ def test_outcomes_of_a_file_are_joined_and_brought_back_as_rows_to_train_on(
     done = laptop.run("outcomes", DATA=str(data), OUT=str(out))
 
     assert done.returncode == 0, done.stdout
-    joined = {row[params().identifier]: row for row in csv.DictReader(out.open())}
+    joined = {row[params().identifier]: row for row in csv.DictReader(out.read_text().splitlines())}
     for number, one in enumerate(some):
         row = joined[one.prediction_id]
         assert float(row[target]) == number % 10 + 0.5
@@ -292,13 +294,13 @@ def test_a_doubled_drug_drifts_and_is_named(
     assert not any(one.found.drift.drifted for one in found if not one.day.shifted)
     last = found[-1].found
     assert last.drift.drifted
-    assert simulating.DOUBLED in last.drift.says
+    assert DOUBLED in last.drift.says
     (drugs,) = [one for one in last.drift.columns if one.column == "Drug_Name"]
     assert drugs.drifted
     assert drugs.moved
-    assert drugs.moved.level == simulating.DOUBLED
+    assert drugs.moved.level == DOUBLED
     assert drugs.moved.now > 1.5 * drugs.moved.before
-    assert simulating.DOUBLED in printed
+    assert DOUBLED in printed
     until(lambda: alarm(laptop, "Drifted") == "ALARM", "the alarm")
 
 

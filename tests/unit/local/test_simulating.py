@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from clinical.params import params
 
+from data import generate, shifts
+from data.shifts import DOUBLED, SHIFTS, YOUNGEST
 from local import simulating
 from local.cloud import CloudFailed
-from local.simulating import DOUBLED, PER_DAY, SHIFTS, TRUTH, Day
+from local.simulating import PER_DAY, Day
 from local.studies import study_of
 
 END = datetime(2026, 11, 26, tzinfo=UTC)
@@ -57,8 +59,8 @@ def test_twice_as_many_get_the_drug() -> None:
 
 
 def test_the_youngest_stay_away_where_patients_are_older() -> None:
-    assert min(one["Age"] for one in patients("none")) == min(TRUTH.AGES)
-    assert min(one["Age"] for one in patients("older")) == min(TRUTH.AGES) + 5
+    assert min(one["Age"] for one in patients("none")) == min(generate.AGES)
+    assert min(one["Age"] for one in patients("older")) == YOUNGEST
 
 
 def came(shift: str) -> list[float]:
@@ -66,16 +68,16 @@ def came(shift: str) -> list[float]:
     draw = Random(1)  # noqa: S311 - no secret
     left = []
     for one in patients(shift):
-        treats = list(TRUTH.TREATMENTS[one["Condition"]])
+        treats = list(generate.TREATMENTS[one["Condition"]])
         truth = (
             6
-            + TRUTH.CONDITION_EFFECTS[one["Condition"]]
-            + TRUTH.DRUG_EFFECTS[treats.index(one["Drug_Name"])]
-            + 0.3 * (TRUTH.DOSAGES.index(one["Dosage_mg"]) - 2)
+            + generate.CONDITION_EFFECTS[one["Condition"]]
+            + generate.DRUG_EFFECTS[treats.index(one["Drug_Name"])]
+            + 0.3 * (generate.DOSAGES.index(one["Dosage_mg"]) - 2)
             + (one["Treatment_Duration_days"] - 32) / 27
         )
         if 2 < truth < 8:
-            left.append(simulating.outcome_of(one, SHIFTS[shift], draw, shifted=True) - truth)
+            left.append(simulating.outcome_of(one, SHIFTS[shift], draw) - truth)
     return left
 
 
@@ -85,8 +87,8 @@ def spread(values: list[float]) -> float:
 
 
 def test_outcomes_vary_as_they_are_said_to() -> None:
-    assert spread(came("none")) == pytest.approx(TRUTH.NOISE, abs=0.04)
-    assert spread(came("noisier")) == pytest.approx(simulating.NOISIER, abs=0.06)
+    assert spread(came("none")) == pytest.approx(generate.NOISE, abs=0.04)
+    assert spread(came("noisier")) == pytest.approx(shifts.NOISIER, abs=0.06)
 
 
 def test_the_best_drug_is_the_worst_where_effects_are_reversed() -> None:
@@ -94,7 +96,7 @@ def test_the_best_drug_is_the_worst_where_effects_are_reversed() -> None:
     draw = Random(1)  # noqa: S311 - no secret
     for one in patients("reversed_effects"):
         if one["Condition"] == "Hypertension":
-            outcome = simulating.outcome_of(one, SHIFTS["reversed_effects"], draw, shifted=True)
+            outcome = simulating.outcome_of(one, SHIFTS["reversed_effects"], draw)
             by_drug.setdefault(one["Drug_Name"], []).append(outcome)
 
     means = {drug: sum(values) / len(values) for drug, values in by_drug.items()}
@@ -105,10 +107,7 @@ def test_what_comes_of_a_patient_is_of_the_range() -> None:
     low, high = params().scale
     draw = Random(1)  # noqa: S311 - no secret
 
-    outcomes = {
-        simulating.outcome_of(one, SHIFTS["noisier"], draw, shifted=True)
-        for one in patients("noisier")
-    }
+    outcomes = {simulating.outcome_of(one, SHIFTS["noisier"], draw) for one in patients("noisier")}
 
     assert low <= min(outcomes) <= max(outcomes) <= high
 

@@ -1,7 +1,6 @@
 """What was predicted is captured once each, whatever happens to a run."""
 
 import io
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -248,7 +247,7 @@ def test_a_run_that_was_killed_loses_and_doubles_nothing(
         died = True
     run(memory, logs.log)
 
-    assert died or writes > 24
+    assert died or writes > 16  # an index has no file of a digit that no id has
     found = captured(memory)
     assert [one for one in found if one.source == "predict"] == early + made
     assert {one.prediction_id for one in found if one.source == "score"} == set(ids)
@@ -285,17 +284,15 @@ def test_two_runs_at_once_capture_each_prediction_once(memory: Bucket, writes: i
     made = predictions(30)
     half, whole = logged(made[::2]), logged(made)
     ids = scored(memory, "one", NOON)
-    others = itertools.count()
 
-    def other() -> None:
-        next(others)
-        run(memory, whole.log)
-
-    run(Contended(memory, writes, other), half.log)
+    contended = Contended(memory, writes, lambda: run(memory, whole.log))
+    run(contended, half.log)
+    assert contended.writes < 0 or writes > 16
+    if contended.writes >= 0:
+        run(memory, whole.log, NOON + 2 * DAY, by_hand=True)
     run(memory, whole.log)
 
     found = captured(memory)
-    assert next(others) == 1 or writes > 18
     assert [one for one in found if one.source == "predict"] == made
     assert {one.prediction_id for one in found if one.source == "score"} == set(ids)
 
