@@ -25,7 +25,7 @@ from levels import levels_of, levels_of_scores, places_of, places_of_numbers
 from model.scored import interval_around
 from monitor import chance
 from monitor.chance import deals_for, joint
-from monitor.degraded import MOST_TESTS, Errors, misses_p_value, outcome_tests, welch
+from monitor.degraded import MOST_TESTS, Errors, outcome_tests
 from monitor.drift import LARGE, drift_of
 from monitor.requests import Counted, Tally
 from retrain.encoding import as_table, encoded
@@ -51,10 +51,11 @@ YEAR = 365
 NOMINAL = 0.01  # of a window or of a set of outcomes by itself
 DEALS = 2_000  # at most, of a set of outcomes at that level: the stage has ten times as many
 PROCESSES = 2
-YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 60, 60
+YEARS, YEARS_OF_OTHERS, DELAYS, POWER_REFERENCES = 200, 100, 50, 50
 POWER_SIZES, POWER_SETS = (50, 100, 200, 500), 5
-NICE = 5
-CANNOT_ALARM = 2.8  # standard errors: a day on which no share moved by as much is not dealt out
+NICE = 1
+CANNOT_ALARM = 3.3  # standard errors: a day on which nothing moved by as much is not dealt out
+BARELY = 2.5  # likewise, of what is skewed
 RIDGE = {"family": "ridge", "alpha": 30.0}  # fitted six times a reference: a forest takes minutes
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -138,18 +139,25 @@ def _signal(patient: Mapping[str, object], effects: Mapping[str, float]) -> floa
 class Serving:
     """A version that was made of a thousand patients, as monitoring knows it.
 
-    places: the level of each code, by feature. predicted: of all patients (n,), as it serves them.
-    low, high: the ends of their intervals. left_out, held_out: what the data set came to.
+    places: the level of each code, by feature. regressor, half_width: of its answers. left_out,
+    held_out: what the data set came to.
     """
 
     population: Population
     places: dict[str, Which]
     scores: Levels
-    predicted: Array
-    low: Array
-    high: Array
+    regressor: Any
+    half_width: float
     left_out: Errors
     held_out: Errors
+
+    def predicted(self, rows: Which) -> Array:
+        """Score patients by their numbers (n,), as they are served."""
+        return _served(self.regressor.predict(world().features[rows]))
+
+    def came(self, rows: Which, recorded: Array) -> Errors:
+        """Give the errors of patients by their numbers (n,), of whom so much is recorded."""
+        return _came(self.regressor, self.half_width, rows, recorded)
 
 
 def served_from(number: int) -> Serving:
@@ -165,10 +173,9 @@ def served_from(number: int) -> Serving:
     for fitted_on, fold in folds(there.params.intervals.folds, there.params).split(features):
         fitted = clone(regressor).fit(features[fitted_on], target[fitted_on])
         left_out[fold] = fitted.predict(features[fold])
-    scores = regressor.fit(features, target).predict(there.features)
+    regressor.fit(features, target)
     half = conformal(target - left_out, there.params).half_width
-    low, high = interval_around(scores, half, there.params)
-    predicted = _served(scores)
+    predicted = _served(regressor.predict(there.features[held_out]))
     levels = tuple(
         levels_of(
             name,
@@ -178,15 +185,15 @@ def served_from(number: int) -> Serving:
         )
         for name, codes in there.codes.items()
     )
-    of_scores = levels_of_scores(there.params.target.column, predicted[held_out], 2)
+    of_scores = levels_of_scores(there.params.target.column, predicted, 2)
     return Serving(
         population=Population(
             rows=DATA,
             average=float(target.mean()),
             features=levels,
             scores=(of_scores,),
-            score_mean=float(predicted[held_out].mean()),
-            score_variance=float(predicted[held_out].var()),
+            score_mean=float(predicted.mean()),
+            score_variance=float(predicted.var()),
             left_out=(),
         ),
         places={
@@ -194,11 +201,10 @@ def served_from(number: int) -> Serving:
             for one in levels
         },
         scores=of_scores,
-        predicted=predicted,
-        low=low,
-        high=high,
+        regressor=regressor,
+        half_width=half,
         left_out=Errors(_served(left_out), target, np.zeros(len(target), np.bool_)),
-        held_out=_came(held_out, there.recorded[held_out], predicted, low, high),
+        held_out=_came(regressor, half, held_out, there.recorded[held_out]),
     )
 
 
@@ -207,9 +213,10 @@ def _served(scores: Array) -> Array:
     return np.round(np.clip(scores, *decisions.scale), decisions.target.decimals)
 
 
-def _came(rows: Which, recorded: Array, predicted: Array, low: Array, high: Array) -> Errors:
-    missed = (recorded < low[rows]) | (recorded > high[rows])
-    return Errors(predicted[rows], recorded, missed)
+def _came(regressor: Any, half_width: float, rows: Which, recorded: Array) -> Errors:  # noqa: ANN401
+    scores = regressor.predict(world().features[rows])
+    low, high = interval_around(scores, half_width, world().params)
+    return Errors(_served(scores), recorded, (recorded < low) | (recorded > high))
 
 
 # ---- Drift ----
@@ -223,7 +230,7 @@ def counted(serving: Serving, rows: Which) -> Counted:
         for name, places in serving.places.items()
     }
     scores = np.bincount(
-        places_of_numbers(serving.scores, serving.predicted[rows]),
+        places_of_numbers(serving.scores, serving.predicted(rows)),
         minlength=len(serving.scores.names) + 1,
     )
     return Counted(len(rows), len(rows), features, {(): scores}, Tally())
@@ -311,7 +318,7 @@ def counted_by_day(serving: Serving, drawn: Table) -> dict[str, Table]:
     """Count patients (days, a day) by day and level; scores are under no name."""
     there = world()
     days = np.arange(len(drawn))[:, np.newaxis]
-    of_scores = places_of_numbers(serving.scores, serving.predicted[drawn.ravel()])
+    of_scores = places_of_numbers(serving.scores, serving.predicted(drawn.ravel()))
     places = {
         name: (of_codes[there.codes[name][drawn]], _levels(serving, name) + 1)
         for name, of_codes in serving.places.items()
@@ -417,7 +424,7 @@ def judged(task: tuple[int, str, tuple[int, ...], int]) -> list[list[bool]]:
         for one in range(sets):
             rows = generator.integers(0, POOL, size)
             recorded = OUTCOMES[what](generator, rows)
-            live = _came(rows, recorded, serving.predicted, serving.low, serving.high)
+            live = serving.came(rows, recorded)
             alarms = tested(live, serving, NOMINAL, [SEED, number, one])
             told.append([alarms, *naively(live, serving)])
     return told
@@ -433,26 +440,35 @@ def alarmed_days_of_outcomes(serving: Serving, every: Errors, from_day: int) -> 
     for day in range(from_day, len(every) // a_day + 1):
         some = slice(max(0, day - decisions.window_days) * a_day, day * a_day)
         live = Errors(every.predicted[some], every.recorded[some], every.missed[some])
-        if len(live) < decisions.min_outcomes or cannot_alarm(live, serving, level / MOST_TESTS):
+        if len(live) < decisions.min_outcomes or cannot_alarm(live, serving):
             continue
         if tested(live, serving, level, [SEED, day]):
             yield day
 
 
-def cannot_alarm(live: Errors, serving: Serving, level: float) -> bool:
-    """Tell whether no test of outcomes can come to a level: then nothing need be dealt out.
+def cannot_alarm(live: Errors, serving: Serving) -> bool:
+    """Tell whether no test of outcomes can come to an alarm: then nothing need be dealt out.
 
-    Squared errors are skewed, so that they exceed a normal distribution's more often than it says.
+    Of what each test looks at, chance alone goes beyond a normal distribution's more often than
+    that says, for squared errors and misses are skewed.
     """
-    then, now = serving.left_out.errors**2, live.errors**2
-    every = np.concatenate([then, now])
-    error = every.std() * np.sqrt(1 / len(now) - 1 / len(every))
+    then, now = serving.left_out.errors, live.errors
+    promised = 1 - world().params.intervals.coverage
+    of_misses = promised * (1 - promised) * (1 / len(now) + 1 / len(then))
     return bool(
-        now.mean() - every.mean() < (CANNOT_ALARM - 0.3) * error
-        and live.less_average(serving.population.average).mean() < 0
-        and welch(serving.left_out.errors, live.errors) > level
-        and misses_p_value(live.missed, len(then), world().params.intervals.coverage) > level
+        live.less_average(serving.population.average).mean() < 0
+        and live.missed.mean() - promised < BARELY * np.sqrt(of_misses)
+        and _apart(then**2, now**2, np.concatenate([then**2, now**2]).var()) < BARELY
+        and abs((now.mean() - then.mean()) / _error(then, now)) < CANNOT_ALARM
     )
+
+
+def _apart(then: Array, now: Array, variance: float) -> float:
+    return float((now.mean() - then.mean()) / np.sqrt(variance * (1 / len(now) + 1 / len(then))))
+
+
+def _error(then: Array, now: Array) -> float:
+    return float(np.sqrt(then.var() / len(then) + now.var() / len(now)))
 
 
 def clean_year_of_outcomes(number: int) -> bool:
@@ -460,7 +476,7 @@ def clean_year_of_outcomes(number: int) -> bool:
     serving = served_from(number)
     generator = np.random.default_rng([SEED, number, 5])
     rows = generator.integers(0, POOL, YEAR * OUTCOMES_A_DAY)
-    every = _came(rows, world().recorded[rows], serving.predicted, serving.low, serving.high)
+    every = serving.came(rows, world().recorded[rows])
     return any(True for _ in alarmed_days_of_outcomes(serving, every, 1))
 
 
@@ -474,7 +490,7 @@ def delay_of_outcomes(task: tuple[int, str]) -> int | None:
     recorded = np.concatenate(
         [world().recorded[rows[:clean]], OUTCOMES[what](generator, rows[clean:])]
     )
-    every = _came(rows, recorded, serving.predicted, serving.low, serving.high)
+    every = serving.came(rows, recorded)
     found = next(alarmed_days_of_outcomes(serving, every, window + 1), None)
     return None if found is None else found - window
 

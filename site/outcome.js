@@ -52,9 +52,11 @@ function idOf(id, said) {
   input.addEventListener("focus", () => input.select());
   copy.addEventListener("click", async () => {
     input.select();
-    await navigator.clipboard?.writeText(id).catch(() => document.execCommand("copy"));
-    if (!navigator.clipboard) document.execCommand("copy"); // a page without TLS has no other way
-    said.textContent = "Copied.";
+    const copied = await (navigator.clipboard?.writeText(id) ?? Promise.reject()).then(
+      () => true,
+      () => document.execCommand("copy"), // a page without TLS has no other way
+    );
+    said.textContent = copied ? "Copied." : "This browser does not let the page copy; the id is selected.";
   });
   const hint = make("p", { className: "hint", id: "id-notes" }, "Keep it beside your patient, to record the outcome later.");
   input.setAttribute("aria-describedby", hint.id);

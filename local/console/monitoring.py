@@ -135,16 +135,17 @@ class Reader:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._of_etag: dict[str, dict[str, Any] | str] = {}  # a row, or why there is none
+        # A row of each report as it was read, or why there is none
+        self._rows: dict[tuple[str, str], dict[str, Any] | str] = {}
 
     def read(self) -> Told:
         registry = Registry(Boto3Bucket(self.stack.s3, self.stack.outputs.artifacts_bucket))
         pointer = registry.champion()
         told = Told(version=pointer.champion.version if pointer else None)
-        for key, etag in self._newest():
-            if etag not in self._of_etag:
-                self._of_etag[etag] = self._row(registry, key)
-            match self._of_etag[etag]:
+        for report in self._newest():
+            if report not in self._rows:
+                self._rows[report] = self._row(registry, report[0])
+            match self._rows[report]:
                 case str(sentence):
                     told.unreadable.append(sentence)
                 case row:

@@ -38,6 +38,8 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
         return []
     try:
         line = json.loads(message)
+        if "\\u" in message or not message.isascii():
+            json.dumps(line, ensure_ascii=False).encode()  # half a surrogate pair is no text
         read = _compared if "compared" in line else _answered
         return list(read(line, SOURCES[line["route"]], at, params))
     except WRONG as error:

@@ -78,9 +78,11 @@ def _section(monitoring: Monitoring) -> Iterator[str]:
         f"It serves since {monitoring.served_since:%Y-%m-%d}, and has answered "
         f"{monitoring.requests:,} requests that were captured. What follows is of the window from "
         f"{window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC, as the run "
-        f"`{run.execution}` found it.\n"
+        f"`{run.execution}` found it."
     )
-    yield from (f"- {note}" for note in run.notes)
+    if run.notes:
+        yield ""
+        yield from (f"- {note}" for note in run.notes)
     yield "\n### Whether requests changed\n"
     yield f"{run.drift.says}\n"
     yield from _drift(run.drift)

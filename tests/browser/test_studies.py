@@ -673,6 +673,8 @@ def test_an_outcome_is_recorded_with_the_id_filled_in(
     expect(page.get_by_label("Prediction id")).to_have_value(studies.PREDICTION)
     value = page.locator("#outcome").get_by_label(study.target["label"])
     expect(value).to_be_focused()
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.get_by_role("status").last).to_have_text("Copied.")
     value.fill(str(high + 1))
     page.get_by_role("button", name="Record", exact=True).click()
     wrong = f"{study.target['label']} must be from {low} to {high}."

@@ -22,7 +22,8 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.hyperparameters import Grid
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
-from clinical.registry import Champion, Promotion, Registry, Version
+from clinical.population import Population
+from clinical.registry import POPULATION, Champion, Promotion, Registry, Version
 from clinical.verdict import Verdict
 from pytest_socket import disable_socket
 from threadpoolctl import threadpool_limits
@@ -151,6 +152,7 @@ class Candidate:
     files: dict[str, bytes]
     findings: dict[str, bytes]
     verdict: Verdict
+    population: Population
 
 
 def candidate_on(body: bytes, decisions: Params) -> Candidate:
@@ -161,11 +163,14 @@ def candidate_on(body: bytes, decisions: Params) -> Candidate:
         version = Registry(bucket).version(pipeline.retrain("execution-1")["nominated"]["version"])
         assert version is not None
         read = {name: bucket.get(file.key).body for name, file in version.files.items()}
+        population = Registry(bucket).annex(version.version, POPULATION, Population)
+        assert population is not None
         own = {name for name, file in version.files.items() if "/execution-1/" in file.key}
     return Candidate(
         files={name: read[name] for name in read if name not in own},
         findings={name: read[name] for name in own},
         verdict=version.verdict,
+        population=population,
     )
 
 
@@ -219,9 +224,11 @@ def candidate_of(trees: int) -> Candidate:
 @pytest.fixture
 def publish(registry: Registry) -> Callable[[Candidate], Version]:
     def publish_candidate(candidate: Candidate) -> Version:
-        return registry.publish(
+        version = registry.publish(
             candidate.files, candidate.findings, candidate.verdict, "execution-1", NOW
         )
+        registry.annotate(version.version, POPULATION, candidate.population)
+        return version
 
     return publish_candidate
 

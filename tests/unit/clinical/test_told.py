@@ -66,7 +66,7 @@ def test_a_time_that_is_written_in_its_zone_is_read(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
 
     if offset % timedelta(minutes=1) == timedelta(0) and 2 < moment.year < 9998:
-        assert moment_of(whole.isoformat()) == whole
+        assert moment_of(whole.isoformat()) == whole.astimezone(UTC)
 
 
 def test_today_may_be_tomorrow_elsewhere() -> None:

@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from clinical.captured import new_ids
 from clinical.params import params
 from monitor.lines import LineUnreadable, captured_in
 
 from tests.unit.pipeline.monitor.clouds import utc
 
 AT = utc(2026, 11, 23, 12)
-ONE, TWO = new_ids(2)
+ONE, TWO = (digit * 32 for digit in "1a")  # the same in each process
 PATIENT = {
     "Age": 56,
     "Dosage_mg": 50,
@@ -114,6 +113,18 @@ def test_features_of_another_release_are_kept_as_they_were_said() -> None:
     assert one.averaged_over == ()
 
 
+@pytest.mark.parametrize("escaped", [False, True])
+def test_words_are_read_however_they_are_written(*, escaped: bool) -> None:
+    features = {"Größe": "\N{SNOWMAN}\N{GRINNING FACE}"}
+
+    (one,) = captured_in(
+        json.dumps(SINGLE | {"features": features}, ensure_ascii=escaped), AT, params()
+    )
+
+    assert one.features == features
+    assert one.of_line(one.line().encode()) == one
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -137,7 +148,7 @@ def test_lines_about_something_else_are_passed_over(message: str) -> None:
     "wrong",
     [
         {"prediction_id": ONE[:-1]},
-        {"prediction_id": ONE.upper() if ONE.upper() != ONE else "G" * 32},
+        {"prediction_id": TWO.upper()},
         {"prediction_id": "\N{FULLWIDTH DIGIT ONE}" * 32},
         {"prediction_id": 7},
         {"prediction_id": None},
@@ -156,6 +167,9 @@ def test_lines_about_something_else_are_passed_over(message: str) -> None:
         {"features": {"Age": [56]}},
         {"features": {"Age": {"a": 1}}},
         {"features": {"Age": float("inf")}},
+        {"features": {"Drug_Name": "\ud800"}},
+        {"features": {"\udfff": 1}},
+        {"model_version": "\ud800"},
         {"model_version": None},
         {"model_version": ""},
         {"route": "POST /predicted"},

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.captured import Captured
 from clinical.captures import Captures
 from clinical.outcomes import Outcomes
 from clinical.params import params
@@ -187,7 +186,7 @@ def test_of_many_refused_rows_the_first_are_named(take: Take, told: Upload) -> N
 def test_an_outcome_before_its_prediction_is_refused(
     take: Take, told: Upload, bucket: Boto3Bucket
 ) -> None:
-    made: list[Captured] = predictions(2, NOW - timedelta(days=2), 60)
+    made = predictions(2, NOW - timedelta(days=2), 60)
     enter(Captures(bucket), made)
     early = (made[0].predicted_at.date() - timedelta(days=1)).isoformat()
     told(f"{made[0].prediction_id},5,{early}", f"{made[1].prediction_id},5,{YESTERDAY}")
