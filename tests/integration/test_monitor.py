@@ -200,16 +200,20 @@ def test_outcomes_of_a_file_are_joined_and_brought_back_as_rows_to_train_on(
 ) -> None:
     target, some = params().target.column, captured[1:101]
     data, out = tmp_path / "outcomes.csv", tmp_path / "joined.csv"
-    rows = [f"{one.prediction_id};{number % 10},5;{today()}" for number, one in enumerate(some)]
+    outcomes = {
+        one.prediction_id: min(max(one.score + (-1) ** number * 0.5, 0), 10)
+        for number, one in enumerate(some)
+    }
+    rows = [f"{one};{value:.2f};{today()}".replace(".", ",") for one, value in outcomes.items()]
     data.write_text("\n".join([f"prediction_id;{target};observed_at", *rows]) + "\n")
 
     done = laptop.run("outcomes", DATA=str(data), OUT=str(out))
 
     assert done.returncode == 0, done.stdout
     joined = {row[params().identifier]: row for row in csv.DictReader(out.read_text().splitlines())}
-    for number, one in enumerate(some):
+    for one in some:
         row = joined[one.prediction_id]
-        assert float(row[target]) == number % 10 + 0.5
+        assert float(row[target]) == pytest.approx(outcomes[one.prediction_id], abs=0.006)
         assert row["Drug_Name"] == one.features["Drug_Name"]
     assert len(joined) >= len(some)
 
