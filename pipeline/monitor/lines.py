@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from clinical.captured import Captured, Source
@@ -40,6 +41,8 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
         line = json.loads(message)
         if "\\u" in message or not message.isascii():
             json.dumps(line, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        if line.get("status", HTTPStatus.OK) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return []  # what was predicted reached nobody
         read = _compared if "compared" in line else _answered
         return list(read(line, SOURCES[line["route"]], at, params))
     except WRONG as error:

@@ -104,6 +104,16 @@ def test_a_comparison_is_a_prediction_a_treatment() -> None:
     assert (first.source, first.low, first.high, first.coverage) == ("compare", 4.0, 9.0, 0.9)
 
 
+@pytest.mark.parametrize("line", [SINGLE, BATCH, COMPARE], ids=["one", "batch", "comparison"])
+@pytest.mark.parametrize(("status", "kept"), [(200, True), (500, False), (503, False)])
+def test_what_was_predicted_and_answered_to_nobody_is_none(
+    line: dict[str, Any], status: int, *, kept: bool
+) -> None:
+    found = captured_in(json.dumps({**line, "status": status}), AT, params())
+
+    assert bool(found) is kept
+
+
 def test_features_of_another_release_are_kept_as_they_were_said() -> None:
     other = SINGLE | {"features": {"Größe": 1.85, "Raucher": True, "Medikament": "Парацетамол"}}
 
