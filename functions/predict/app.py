@@ -89,7 +89,11 @@ def predict(
         prediction_id=prediction_id,
         model_version=model.version,
         prediction={params().target.column: score.score},
-        interval=dict(score.interval),
+        interval={
+            "low": score.interval.low,
+            "high": score.interval.high,
+            "coverage": score.interval.coverage,
+        },
         features=features_of(asked),
         **({"explained": True} if explain else {}),
     )
