@@ -532,7 +532,7 @@ def years_in(pool: Pool, some: Some) -> Iterator[str]:
     decisions = params().monitoring
     yield (
         f"Each day looks back on {decisions.window_days} days, from the first with "
-        f"{decisions.min_requests} requests on, and alarms at {decisions.false_alarms.drift:.1%}. "
+        f"{decisions.min_requests} requests on, and alarms at {decisions.false_alarms.drift:.2%}. "
         "How many years in which nothing changed had any alarm, with the interval of 95 %.\n"
     )
     found = {
@@ -548,7 +548,7 @@ def years_in(pool: Pool, some: Some) -> Iterator[str]:
 def delays_in(pool: Pool, some: Some) -> Iterator[str]:
     yield (
         f"{A_DAY} requests a day, after 28 clean days, at an alarm level of "
-        f"{params().monitoring.false_alarms.drift:.1%} a day. The median is of all runs. The last "
+        f"{params().monitoring.false_alarms.drift:.2%} a day. The median is of all runs. The last "
         f"column but one: how often any PSI of the first 28 shifted days is {LARGE} or more.\n"
     )
     found = {
@@ -707,7 +707,7 @@ def main(scale: float, parts: Sequence[str]) -> None:
         return range(max(2, round(scale * number)))
 
     # Alarms are dealt out to the end all the same; what is no alarm may be told less exactly.
-    chance.ENOUGH, chance.FIRST_DEALS = 10, 25
+    chance.ENOUGH, chance.FIRST_DEALS = 5, 25
     world()  # once, for all processes
     with get_context("fork").Pool(PROCESSES, os.nice, (NICE,)) as pool:
         for part in parts or PARTS:

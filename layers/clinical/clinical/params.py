@@ -233,7 +233,7 @@ class Gate(Frozen):
 class FalseAlarms(Frozen):
     """How often a run may alarm though nothing changed: a probability, for each of its alarms."""
 
-    drift: float = Field(default=0.001, gt=0, lt=0.1)
+    drift: float = Field(default=0.0005, gt=0, lt=0.1)
     outcomes: float = Field(default=0.001, gt=0, lt=0.1)
 
 
