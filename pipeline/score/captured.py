@@ -1,4 +1,4 @@
-"""What was predicted for a part's rows: columns in runs/<execution>/score_part/<number>.npz.
+"""What was predicted for a part's rows: columns in captures/scored/<execution>/<number>.npz.
 
 No patient's id is there, and no row that has no score. The rows are in blocks, as they came up, so
 that no more than one is ever in memory. A block has a code a row of every feature; the header,

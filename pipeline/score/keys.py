@@ -1,5 +1,6 @@
 """Where files that are scored, and their answers, lie in the raw bucket; and what stays of them."""
 
+from score.marker import MARKERS
 from score.state import FormatName
 
 IN = "score/in/"
@@ -21,5 +22,5 @@ def counts_key(execution: str, number: int) -> str:
 
 
 def predictions_key(execution: str, number: int) -> str:
-    """Name what was predicted for a part's rows, in the artefacts bucket."""
-    return f"runs/{execution}/score_part/{number:05}.npz"
+    """Name what was predicted for a part's rows: with captures, which expire as they do."""
+    return f"{MARKERS}{execution}/{number:05}.npz"

@@ -161,7 +161,7 @@ def test_no_log_and_no_artefact_has_a_patient(laptop: Laptop) -> None:
 
     assert laptop.logged_with("CANARY") == []
     assert f"captures/scored/{execution}.json" in keys
-    assert f"runs/{execution}/score_part/00000.npz" in keys
+    assert f"captures/scored/{execution}/00000.npz" in keys
     for key in keys:
         body = s3.get_object(Bucket=outputs.artifacts_bucket, Key=key)["Body"].read()
         assert b"CANARY" not in body, key

@@ -74,7 +74,7 @@ def scored(bucket: Bucket, execution: str, at: datetime, parts: int = 2) -> list
             drawn, codes = part.ids(0, 5), {"Age": np.array([0, 1, 0, 1, 0])}
             part.enter(drawn, codes, figures, [("Side_Effects",)] * 5)
             part.end({"Age": [56, None]}.__getitem__)
-        key, body = f"runs/{execution}/score_part/{number:05}.npz", out.getvalue()
+        key, body = f"captures/scored/{execution}/{number:05}.npz", out.getvalue()
         bucket.put(key, body)
         written.append(PartPredictions(key=key, sha256=sha256(body), number=number, predictions=5))
         ids += [bytes(one).hex() for one in drawn]

@@ -23,7 +23,7 @@ from score.captured import (
 )
 
 SEED = "0123456789abcdef" * 2
-PART = PartPredictions(key="runs/e/score_part/00000.npz", sha256="0" * 64, number=0, predictions=1)
+PART = PartPredictions(key="captures/scored/e/00000.npz", sha256="0" * 64, number=0, predictions=1)
 MARKER = Marker(
     execution="e",
     scored_at=datetime(2026, 11, 26, 8, 30, 1, 250_000, tzinfo=UTC),

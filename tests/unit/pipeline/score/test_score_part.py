@@ -91,7 +91,7 @@ def test_what_was_predicted_lies_beside_the_counts(
         body = desk.artefacts.get(predictions_key("captured", number)).body
         counts = json.loads(desk.artefacts.get(counts_key("captured", number)).body)
         assert counts["predictions"] == {
-            "key": f"runs/captured/score_part/{number:05}.npz",
+            "key": f"captures/scored/captured/{number:05}.npz",
             "sha256": sha256(body),
             "number": number,
             "predictions": len(ids),
@@ -108,7 +108,7 @@ def test_a_part_without_a_score_leaves_no_predictions(desk: Desk, text: str) -> 
     ran(score_part, "refused", part_of(came_to, 0))
 
     assert json.loads(desk.artefacts.get(counts_key("refused", 0)).body)["predictions"] is None
-    assert desk.artefacts.keys("runs/refused/score_part/", ".npz") == []
+    assert desk.artefacts.keys("captures/scored/refused/", "") == []
 
 
 def test_two_executions_name_the_same_rows_otherwise(desk: Desk, text: str) -> None:
