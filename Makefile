@@ -155,6 +155,10 @@ bench-burst: $(READY) ## Send 50 requests a second for two minutes to the runnin
 bench-statistics: $(READY) ## Simulate known truths, and write what was found of them to docs/statistics.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
+.PHONY: bench-monitoring
+bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and others, and write docs/monitoring.md
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
+
 .PHONY: cost
 cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=172]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
