@@ -24,6 +24,7 @@ from clinical.monitored import MONITORING, Monitored
 from clinical.outcomes import GATHERED, RECEIVED
 from clinical.params import params
 from clinical.registry import Champion, Registry
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -357,9 +358,9 @@ def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simul
 
 def table(seen: Sequence[Simulated]) -> Table:
     """Draw what the monitor found, one day a line."""
-    drawn = Table(title="What the monitor found", title_justify="left")
-    for heading in ("day", "date", "requests", "p of drift", "outcomes", "RMSE", "average's"):
-        drawn.add_column(heading, justify="right")
+    drawn = Table(title="What the monitor found", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("day", "date", "requests", "p, drift", "outcomes", "RMSE", "average's"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
     drawn.add_column("alarm")
     for one in seen:
         drift, outcomes = one.found.drift, one.found.outcomes
