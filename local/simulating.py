@@ -358,10 +358,12 @@ def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simul
 
 def table(seen: Sequence[Simulated]) -> Table:
     """Draw what the monitor found, one day a line."""
-    drawn = Table(title="What the monitor found", title_justify="left", box=SIMPLE_HEAD)
+    drawn = Table(
+        title="What the monitor found", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for heading in ("day", "date", "requests", "p, drift", "outcomes", "RMSE", "average's"):
         drawn.add_column(heading, justify="right", no_wrap=True)
-    drawn.add_column("alarm")
+    drawn.add_column("alarm", no_wrap=True)
     for one in seen:
         drift, outcomes = one.found.drift, one.found.outcomes
         alarms = (("drifted", drift.drifted), ("degraded", outcomes.degraded))
