@@ -375,7 +375,7 @@ def table(seen: Sequence[Simulated]) -> Table:
             f"{outcomes.outcomes:,}",
             f"{outcomes.rmse.value:.3f}" if outcomes.rmse else "",
             f"{outcomes.average_rmse.value:.3f}" if outcomes.average_rmse else "",
-            " ".join(f"[bold red]{name}[/]" for name, off in alarms if off),
+            "\n".join(f"[bold red]{name}[/]" for name, off in alarms if off),
         )
     return drawn
 
