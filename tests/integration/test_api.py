@@ -65,6 +65,8 @@ def test_a_batch_is_scored_as_its_patients_are(laptop: Laptop, patient: dict[str
 
     first, problem, last = answer["predictions"]
     alone = laptop.post("/predict", patient).body
+    ids = {one.pop("prediction_id") for one in (first, last, alone)}
+    assert len(ids) == 3
     assert first == last == {name: alone[name] for name in first}
     assert problem["status"] == 422
     assert problem["errors"][0]["loc"] == ["body", "patients", 1, "Age"]
@@ -99,6 +101,8 @@ def test_the_documentation_is_served(laptop: Laptop) -> None:
         "/predict",
         "/predict/batch",
         "/compare",
+        "/outcomes",
+        "/predictions/{prediction_id}",
         "/model",
         "/health",
         "/dropdown-values",

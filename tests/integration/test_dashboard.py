@@ -22,6 +22,8 @@ SENT = {
     "GET /health": 3,
     "GET /dropdown-values": 1,
     "GET /docs": 1,
+    "POST /outcomes": 1,
+    "GET /predictions/{prediction_id}": 1,
     "GET /openapi.json": 1,
     "preflights of browsers": 1,
 }
@@ -92,6 +94,9 @@ def since(laptop: Laptop, patient: dict[str, object]) -> datetime:
     later = ("Drug_Name", "Dosage_mg", "Side_Effects")
     untreated = {name: value for name, value in patient.items() if name not in later}
     assert laptop.post("/compare", {"patient": untreated}).status == 200
+    told = {"prediction_id": "0" * 32, "Improvement_Score": 5, "observed_at": "2026-01-31"}
+    assert laptop.post("/outcomes", {"outcomes": [told]}).status == 200
+    assert laptop.get(f"/predictions/{'0' * 32}").status == 404
     for path in (
         "model",
         "report",
@@ -136,7 +141,7 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
     errors = widgets["Prediction errors"]
     assert sums(laptop, errors, since) == {"Predictions that failed": 0}
     (asked,) = figures(laptop, errors, since, "SampleCount").values()
-    assert sum(asked) == sum(SENT[route] for route in SENT if route.startswith("POST"))
+    assert sum(asked) == sum(SENT[f"POST {one}"] for one in ("/predict", "/predict/batch", "/compare"))
 
 
 def test_rates_are_of_all_requests(laptop: Laptop, widgets: Widgets, since: datetime) -> None:
@@ -145,7 +150,7 @@ def test_rates_are_of_all_requests(laptop: Laptop, widgets: Widgets, since: date
     assert sums(laptop, widget, since) == {
         "Server errors that the gateway saw": 0,
         "Server errors that functions answered": 0,
-        "Client errors": 3 + 1,
+        "Client errors": 3 + 1 + 1,
     }
     for counted in figures(laptop, widget, since, "SampleCount").values():
         assert sum(counted) == sum(SENT.values())
