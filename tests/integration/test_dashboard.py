@@ -141,7 +141,8 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
     errors = widgets["Prediction errors"]
     assert sums(laptop, errors, since) == {"Predictions that failed": 0}
     (asked,) = figures(laptop, errors, since, "SampleCount").values()
-    assert sum(asked) == sum(SENT[f"POST {one}"] for one in ("/predict", "/predict/batch", "/compare"))
+    routes = ("POST /predict", "POST /predict/batch", "POST /compare")
+    assert sum(asked) == sum(SENT[route] for route in routes)
 
 
 def test_rates_are_of_all_requests(laptop: Laptop, widgets: Widgets, since: datetime) -> None:
