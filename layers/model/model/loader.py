@@ -116,11 +116,13 @@ class Model:
 
         Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
         """
-        since = {
-            "learning_curve": self._learning_curve.now(),
-            "monitoring": self._monitoring.now(),
-        }
-        return self._card.model_copy(update=since)
+        card = self._card  # without which the rest need not be read
+        return card.model_copy(
+            update={
+                "learning_curve": self._learning_curve.now(),
+                "monitoring": self._monitoring.now(),
+            }
+        )
 
     @cached_property
     def _card(self) -> ServedCard:
