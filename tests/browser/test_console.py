@@ -132,7 +132,7 @@ def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
     page = visit.page
     page.goto(console)
 
-    page.get_by_label("Input").fill("{tune}")
+    page.get_by_role("textbox", name="Input").fill("{tune}")
     page.get_by_role("button", name="Start", exact=True).click()
 
     expect(page.get_by_text("The input is no JSON object")).to_be_visible()
@@ -143,7 +143,7 @@ def test_an_execution_is_stopped(visit: Visit, console: str, few_trees: None) ->
     page.goto(console)
 
     # Of 108 candidates: what the cache answers would be over before there is a button to press.
-    page.get_by_label("Input").fill('{"tune": "full"}')
+    page.get_by_role("textbox", name="Input").fill('{"tune": "full"}')
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_role("button", name="Stop").click()
 
