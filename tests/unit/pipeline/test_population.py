@@ -4,14 +4,16 @@ from typing import Any
 import numpy as np
 import pytest
 from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.boto3_bucket import Boto3Bucket
 from clinical.params import params
 from clinical.population import Population
 from clinical.registry import POPULATION, Registry
 from retrain.intervals import LeftOut
 from retrain.population import MOST_PAIRS, feature_levels, left_out_pairs
+from retrain.stages.publish import publish
 
 from data.generate import as_csv, patients
-from tests.pipeline import rows_of
+from tests.pipeline import ran, rows_of
 from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -80,14 +82,18 @@ def test_left_out_rows_are_kept_by_what_was_not_known(
     assert population.average == pytest.approx(came_to["trained"]["average"], abs=1e-6)
 
 
-def test_a_version_has_it_among_its_files_and_is_named_as_without_it(
-    registry: Registry, came_to: dict[str, Any]
+def test_a_version_that_an_earlier_release_published_gets_it_with_the_next_training(
+    bucket: Boto3Bucket, came_to: dict[str, Any], population: Population
 ) -> None:
-    version = registry.version(came_to["nominated"]["version"])
+    name, inputs = came_to["nominated"]["version"], (
+        "admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated"
+    )  # fmt: skip
+    bucket.client.delete_object(Bucket=bucket.name, Key=f"models/{name}/{POPULATION}")
 
-    assert version is not None
-    assert version.files[POPULATION].sha256 == came_to["trained"]["population"]["sha256"]
-    assert version.version == f"v-{came_to['trained']['onnx']['sha256'][:8]}"
+    again = ran(publish, "one", {one: came_to[one] for one in inputs})
+
+    assert again["version"] == name
+    assert Registry(bucket).annex(name, POPULATION, Population) == population
 
 
 def test_nobody_is_in_it(bucket: Bucket, came_to: dict[str, Any], sample_bytes: bytes) -> None:

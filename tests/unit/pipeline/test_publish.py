@@ -7,7 +7,7 @@ import stage
 from clinical.artefacts import Bucket, read_verified
 from clinical.card import Card
 from clinical.params import params
-from clinical.registry import POPULATION, TRAINING_ROWS, Registry, Version
+from clinical.registry import TRAINING_ROWS, Registry, Version
 from clinical.report import render
 from clinical.upload import Upload as MadeOf
 from retrain.stages.publish import publish
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("few_trees")
 type Retrain = Callable[..., dict[str, Any]]
 type Upload = Callable[[bytes], str]
 
-OF_THE_VERSION = {"model.onnx", "model.joblib", "reference.json", POPULATION, TRAINING_ROWS}
+OF_THE_VERSION = {"model.onnx", "model.joblib", "reference.json", TRAINING_ROWS}
 OF_THE_EXECUTION = {"evaluation.json", "lineage.json", "card.json", "card.md", "report.html"}
 
 
