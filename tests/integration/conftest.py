@@ -182,12 +182,8 @@ class Laptop:
 
         What runs ends before, for it would be ended with the functions' processes.
         """
-        states, lambdas = self.stack.stepfunctions, self.stack._client("lambda")
-        running = states.list_executions(
-            stateMachineArn=self.stack.outputs.state_machine_arn, statusFilter="RUNNING"
-        )
-        for execution in running["executions"]:
-            self.ended(execution["executionArn"])
+        lambdas = self.stack._client("lambda")
+        self.wait_until_idle()
         pages = lambdas.get_paginator("list_functions").paginate()
         for function in [one for page in pages for one in page["Functions"]]:
             name = function["FunctionName"]
@@ -199,6 +195,14 @@ class Laptop:
                     FunctionName=name, Environment={"Variables": variables}
                 )
                 lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    def wait_until_idle(self) -> None:
+        """Wait until no execution retrains any more: `make up` ends before its second one does."""
+        running = self.stack.stepfunctions.list_executions(
+            stateMachineArn=self.stack.outputs.state_machine_arn, statusFilter="RUNNING"
+        )
+        for execution in running["executions"]:
+            self.ended(execution["executionArn"])
 
     def wait_until_served(self, version: str) -> None:
         """Wait until warm functions serve a version, which takes them `refresh_seconds`."""

@@ -218,6 +218,7 @@ def test_an_execution_is_counted_by_its_verdict(
     labels = {metric[-2]: metric[-1]["label"] for metric in by_verdict["metrics"]}
     stages = widgets["Stages of the pipeline"]
     today = datetime.now(UTC) - timedelta(hours=20)
+    laptop.wait_until_idle()
     before, stages_before = sums(laptop, by_verdict, today), sums(laptop, stages, today)
 
     ended = laptop.retrain_on(sample)
