@@ -4,7 +4,6 @@ What is handed in is a CSV of prediction_id, the target and observed_at, and lie
 the bucket of uploads. What is brought back are the predictions that have an outcome, as a data set.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,7 +20,7 @@ from rich.markup import escape
 from local import monitoring, uploading
 from local.cloud import CloudFailed
 from local.machines import OUTCOMES, fit_for_a_key
-from local.scoring import removed
+from local.scoring import check_writable, removed
 from local.stack import Stack
 
 
@@ -36,7 +35,7 @@ def outcomes(stack: Stack, data: Path | None, out: Path | None, console: Console
             "OUT=joined.csv writes what came of predictions as rows to train on"
         )
     if out:
-        check(out)
+        check_writable(out, "joined.csv")
     if data:
         hand_in(stack, data, console)
         monitoring.monitor(stack, None, console)
@@ -54,16 +53,6 @@ def hand_in(stack: Stack, data: Path, console: Console) -> str:
     with uploading.shown(data, console) as sent:
         uploading.put(stack, data, key, sent)
     return key
-
-
-def check(out: Path) -> None:
-    """Raise CloudFailed where a file may not or cannot be written, before anything is done."""
-    if not out.parent.is_dir():
-        raise CloudFailed(f"OUT={out} cannot be written: there is no folder {out.parent}")
-    if not os.access(out.parent, os.W_OK):
-        raise CloudFailed(f"OUT={out} cannot be written: the folder may not be")
-    if out.is_dir():
-        raise CloudFailed(f"OUT={out} is a folder; name a file in it: OUT={out / 'joined.csv'}")
 
 
 def bring_back(stack: Stack, out: Path, console: Console) -> None:

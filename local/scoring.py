@@ -75,6 +75,19 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
     console.print(escape(summary.disclaimer))
 
 
+def check_writable(out: Path, name: str) -> None:
+    """Raise CloudFailed where a file may not or cannot be written, before anything is done.
+
+    name: that the file could have, where only a folder is given.
+    """
+    if not out.parent.is_dir():
+        raise CloudFailed(f"OUT={out} cannot be written: there is no folder {out.parent}")
+    if not os.access(out.parent, os.W_OK):
+        raise CloudFailed(f"OUT={out} cannot be written: the folder may not be")
+    if out.is_dir():
+        raise CloudFailed(f"OUT={out} is a folder; name a file in it: OUT={out / name}")
+
+
 def result_path(data: Path, out: Path | None) -> Path:
     """Say where the result goes; raises CloudFailed where it may not or cannot go there."""
     if not uploading.size_of(data):
@@ -82,12 +95,7 @@ def result_path(data: Path, out: Path | None) -> Path:
     kind = format_of(data)
     name = result_name(data.name, kind)
     path = out or data.with_name(name)
-    if not path.parent.is_dir():
-        raise CloudFailed(f"OUT={path} cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise CloudFailed(f"{path} cannot be written: the folder may not be")
-    if path.is_dir():
-        raise CloudFailed(f"OUT={path} is a folder; name a file in it: OUT={path / name}")
+    check_writable(path, name)
     if path.exists() and path.samefile(data):
         raise CloudFailed(f"OUT={path} is the file to be scored, which stays as it is")
     if format_told(path.name) not in {kind, None}:

@@ -10,6 +10,7 @@ from typing import Any
 from nicegui import ui
 
 from local.console import widgets
+from local.console.alarms import Alarms, alarms_of
 from local.console.tables import columns
 from local.console.widgets import Line, Widget
 from local.stack import Stack
@@ -18,7 +19,6 @@ ROW_REM = 3.2  # a row of CloudWatch's grid, of which 24 columns make the width
 LOOK_AGAIN_SECONDS = 6.0
 QUERY_SECONDS = 10
 RANGES = {"-PT15M": "15 min", "-PT1H": "1 h", "-PT3H": "3 h", "-P1D": "1 day"}
-STATES = {"OK": "positive", "ALARM": "negative", "INSUFFICIENT_DATA": "grey-8"}
 
 # What CloudWatch answers to a widget, and how far back that looks
 type Update = Callable[[list[Any], timedelta], None]
@@ -30,12 +30,11 @@ class Page:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.drawn: list[Widget] = []
-        self.alarms: list[tuple[str, str, str]] = []
         self.updates: list[Update] = []
         self.start = ""
         self.due = 0.0
         with ui.row().classes("w-full no-wrap items-start justify-between gap-6"):
-            self.chips = ui.row().classes("gap-2")
+            self.alarms = Alarms()
             self.range = ui.toggle(RANGES, on_change=self.refresh)
             self.range.classes("shrink-0 whitespace-nowrap").props("no-caps")
         self.grid = (
@@ -63,19 +62,8 @@ class Page:
         if self.range.value != chosen:
             return  # the range was changed meanwhile, which asks again
         self.start = self.range.value = start
-        self._show_alarms(alarms)
+        self.alarms.show(alarms)
         self._show_widgets(body, answers)
-
-    def _show_alarms(self, alarms: list[tuple[str, str, str]]) -> None:
-        if alarms == self.alarms:
-            return
-        self.alarms = alarms
-        self.chips.clear()
-        with self.chips:
-            for name, state, why in alarms:
-                ui.chip(f"{name}: {state.lower().replace('_', ' ')}", color=STATES[state]).props(
-                    "square text-color=white"
-                ).tooltip(why)
 
     def _show_widgets(self, body: dict[str, Any], answers: list[list[Any]]) -> None:
         """Draw the widgets once, and from then on only what they show, so that nothing flickers."""
@@ -92,20 +80,6 @@ def body_of(stack: Stack) -> dict[str, Any]:
     found = stack.cloudwatch.get_dashboard(DashboardName=stack.outputs.dashboard_name)
     body: dict[str, Any] = json.loads(found["DashboardBody"])
     return body
-
-
-def alarms_of(stack: Stack) -> list[tuple[str, str, str]]:
-    """Name every alarm, with its state and why it is in that."""
-    prefix = f"{stack.outputs.stack_name}-"
-    found = stack.cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-    return [
-        (
-            alarm["AlarmName"].removeprefix(prefix).rsplit("-", 1)[0],
-            alarm["StateValue"],
-            alarm.get("StateReason", ""),
-        )
-        for alarm in found
-    ]
 
 
 def answer(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[Line] | list[list[str]]:

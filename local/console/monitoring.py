@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from local import executions
 from local.console import checks
-from local.console.dashboard import LOOK_AGAIN_SECONDS, STATES, alarms_of
+from local.console.alarms import Alarm, Alarms, alarms_of
+from local.console.dashboard import LOOK_AGAIN_SECONDS
 from local.console.executions import inline_link
 from local.console.tables import columns
 from local.machines import MONITOR
@@ -65,12 +66,11 @@ class Page:
         self.stack = stack
         self.reader = Reader(stack)
         self.drawn: Told | None = None
-        self.alarms: list[tuple[str, str, str]] = []
         self.due = 0.0
         checks.add_style()
         with ui.row().classes("w-full items-center gap-4"):
             self.title = ui.label("Monitoring").classes("text-lg font-semibold")
-            self.chips = ui.row().classes("gap-2")
+            self.alarms = Alarms()
             self.run = ui.button("Run now", on_click=self._run).props("no-caps")
         with ui.row().classes("items-center gap-2"):
             self.last = ui.label().props("role=status")
@@ -87,7 +87,7 @@ class Page:
         """Read what the last run wrote, and how the alarms stand."""
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + LOOK_AGAIN_SECONDS
-            self._show_alarms(await asyncio.to_thread(monitoring_alarms, self.stack))
+            self.alarms.show(await asyncio.to_thread(monitoring_alarms, self.stack))
         told = await asyncio.to_thread(self.reader.read)
         self.last.text = await asyncio.to_thread(last_execution, self.stack)
         self.run.set_enabled(told.version is not None and MONITOR.is_in(self.stack))
@@ -112,17 +112,6 @@ class Page:
     def _draw_unreadable(self, told: Told) -> None:
         for sentence in told.unreadable:
             ui.label(sentence)
-
-    def _show_alarms(self, alarms: list[tuple[str, str, str]]) -> None:
-        if alarms == self.alarms:
-            return
-        self.alarms = alarms
-        self.chips.clear()
-        with self.chips:
-            for name, state, why in alarms:
-                ui.chip(f"{name}: {state.lower().replace('_', ' ')}", color=STATES[state]).props(
-                    "square text-color=white"
-                ).tooltip(why)
 
     async def _run(self) -> None:
         await asyncio.to_thread(executions.start, self.stack, {}, None, MONITOR)
@@ -198,7 +187,7 @@ def chance(p_value: float | None) -> str:
     return "< 0.0001" if p_value < 0.0001 else f"{p_value:.2g}"  # noqa: PLR2004
 
 
-def monitoring_alarms(stack: Stack) -> list[tuple[str, str, str]]:
+def monitoring_alarms(stack: Stack) -> list[Alarm]:
     """Give the alarms about the model that serves, each with its state and why."""
     return [one for one in alarms_of(stack) if one[0] in ALARMS]
 
