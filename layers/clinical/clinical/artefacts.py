@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from clinical.errors import ArtefactCorrupted
+from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.frozen import Frozen
 
 SEAL = "sha256"
@@ -139,6 +139,24 @@ def unsealed_json(key: str, body: bytes) -> JsonValue:
             raise ArtefactCorrupted(f"{key} was altered since it was written")
     read: JsonValue = plain
     return read
+
+
+def read_sealed[Kept: BaseModel](
+    bucket: Bucket, key: str, kind: type[Kept], what: str
+) -> tuple[Kept, str] | None:
+    """Read what `sealed_json` wrote, with the ETag that writing over it must match.
+
+    Gives None where nothing is there. what: it should be, for the error. Raises ArtefactCorrupted
+    where it is not as it was written.
+    """
+    try:
+        stored = bucket.get(key)
+    except ArtefactMissing:
+        return None
+    try:
+        return kind.model_validate(unsealed_json(key, stored.body)), stored.etag
+    except ValidationError as error:
+        raise ArtefactCorrupted(f"{key} is no {what} of this code") from error
 
 
 def canonical_json(value: BaseModel | JsonValue) -> bytes:

@@ -14,9 +14,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from clinical.artefacts import Artefact, Bucket, read_verified, sealed_json, sha256, unsealed_json
+from clinical.artefacts import (
+    Artefact,
+    Bucket,
+    read_sealed,
+    read_verified,
+    sealed_json,
+    sha256,
+)
 from clinical.captured import Captured
 from clinical.errors import ArtefactCorrupted, ArtefactMissing, PreconditionFailed
 from clinical.frozen import Frozen
@@ -265,14 +272,7 @@ class Captures:
     def _read[Kept: (Manifest, Watermark)](
         self, key: str, kind: type[Kept]
     ) -> tuple[Kept, str] | None:
-        try:
-            stored = self.bucket.get(key)
-        except ArtefactMissing:
-            return None
-        try:
-            return kind.model_validate(unsealed_json(key, stored.body)), stored.etag
-        except ValidationError as error:
-            raise ArtefactCorrupted(f"{key} is not of this code") from error
+        return read_sealed(self.bucket, key, kind, kind.__name__.lower())
 
     def _write(self, key: str, body: bytes, etag: str) -> None:
         """Write over what had this ETag, or what was not there yet where it is empty."""

@@ -25,6 +25,7 @@ from clinical.artefacts import (
     Artefact,
     Bucket,
     Stored,
+    read_sealed,
     read_verified,
     sealed_json,
     sha256,
@@ -51,6 +52,7 @@ CARD = "card.json"
 CARD_TEXT = "card.md"  # of the execution that made it; in the version's folder, as it is since
 LEARNING_CURVE = "learning_curve.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
+ANNEX = "annex"
 CHAMPION_KEY = "models/champion.json"
 MAX_WHO, MAX_WHY = 256, 2000  # characters, of a promotion
 REVISIONS = 10  # tries to write an annex that others write too
@@ -302,7 +304,7 @@ class Registry:
         """
         key = f"models/{name}/{annex}"
         for tries_left in reversed(range(REVISIONS)):
-            there = self._annexed(key, kind)
+            there = read_sealed(self.bucket, key, kind, ANNEX)
             made = revised(there and there[0])
             try:
                 if there is None:
@@ -321,19 +323,8 @@ class Registry:
 
         Raises ArtefactCorrupted where it is not as it was written.
         """
-        there = self._annexed(f"models/{name}/{annex}", kind)
+        there = read_sealed(self.bucket, f"models/{name}/{annex}", kind, ANNEX)
         return there and there[0]
-
-    def _annexed[Annex: BaseModel](self, key: str, kind: type[Annex]) -> tuple[Annex, str] | None:
-        """Read an annex, and the ETag that writing over it must match."""
-        try:
-            stored = self.bucket.get(key)
-        except ArtefactMissing:
-            return None
-        try:
-            return kind.model_validate(unsealed_json(key, stored.body)), stored.etag
-        except ValidationError as error:
-            raise ArtefactCorrupted(f"{key} is no annex of this code") from error
 
     def promote(
         self, version: Version, over: Pointer | None, promotion: Promotion, now: datetime
