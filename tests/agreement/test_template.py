@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from clinical import api, errors
 from clinical.contract import Patient
 from clinical.hyperparameters import Model
@@ -487,3 +488,26 @@ def test_the_readme_maps_every_room() -> None:
     for room in ROOT.iterdir():
         if room.is_dir() and not room.name.startswith(".") and f"{room.name}/" not in ignored:
             assert f"{room.name}/" in readme, room.name
+
+
+def test_no_property_is_taken_over_and_then_given_another_value() -> None:
+    """Whoever reads the template for weaknesses takes it for written twice, and reads no more."""
+
+    def keys_of(mapping: yaml.MappingNode) -> set[str]:
+        merged = [value for key, value in mapping.value if key.value == "<<"]
+        own = {key.value for key, _ in mapping.value} - {"<<"}
+        taken_over: set[str] = set().union(*map(keys_of, merged))
+        assert not own & taken_over, f"line {mapping.start_mark.line + 1}"
+        return own | taken_over
+
+    def look_at(node: yaml.Node | None) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys_of(node)
+            for key, value in node.value:
+                if key.value != "<<":
+                    look_at(value)
+        elif isinstance(node, yaml.SequenceNode):
+            for one in node.value:
+                look_at(one)
+
+    look_at(yaml.compose((ROOT / "template.yaml").read_text()))
