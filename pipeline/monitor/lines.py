@@ -63,19 +63,7 @@ def _answered(
         raise ValueError("features of more or fewer rows")
     for place, (one, score, low, high) in enumerate(zip(ids, scores, lows, highs, strict=True)):
         said = {name: _value(values[place]) for name, values in features.items()}
-        yield Captured(
-            prediction_id=_id(one),
-            predicted_at=at,
-            source=source,
-            model_version=_word(line["model_version"]),
-            features=said,
-            score=_number(score),
-            low=_number(low),
-            high=_number(high),
-            coverage=_number(coverage),
-            averaged_over=_averaged(said, params),
-            explained=line.get("explained") is True,
-        )
+        yield _captured(line, source, at, params, one, said, (score, low, high, coverage))
 
 
 def _compared(
@@ -89,18 +77,37 @@ def _compared(
         said = {**line["features"], **told}
         features = {column: _value(said.pop(column, None)) for column in params.features}
         features |= {column: _value(value) for column, value in said.items()}
-        yield Captured(
-            prediction_id=_id(name),
-            predicted_at=at,
-            source=source,
-            model_version=_word(line["model_version"]),
-            features=features,
-            score=_number(score),
-            low=_number(interval["low"]),
-            high=_number(interval["high"]),
-            coverage=_number(line["coverage"]),
-            averaged_over=_averaged(features, params),
-        )
+        figures = (score, interval["low"], interval["high"], line["coverage"])
+        yield _captured(line, source, at, params, name, features, figures)
+
+
+def _captured(  # noqa: PLR0913, PLR0917 - all that a line says of a prediction
+    line: Mapping[str, Any],
+    source: Source,
+    at: datetime,
+    params: Params,
+    prediction_id: object,
+    features: dict[str, Value],
+    figures: tuple[object, object, object, object],
+) -> Captured:
+    """Hold what a line says of one prediction to what it should say.
+
+    figures: the score, the ends of its interval, and how often such intervals hold.
+    """
+    score, low, high, coverage = map(_number, figures)
+    return Captured(
+        prediction_id=_id(prediction_id),
+        predicted_at=at,
+        source=source,
+        model_version=_word(line["model_version"]),
+        features=features,
+        score=score,
+        low=low,
+        high=high,
+        coverage=coverage,
+        averaged_over=_averaged(features, params),
+        explained=line.get("explained") is True,
+    )
 
 
 def _averaged(features: Mapping[str, Value], params: Params) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """What counts of captures is found, checked before it is read, and indexed in any case."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import obstore
 import pytest
-from clinical.captured import Captured, new_ids
+from clinical.captured import new_ids
 from clinical.captures import TRIES, Captures, Entry, _line_of
 from clinical.errors import ArtefactCorrupted, ArtefactMissing, PreconditionFailed
 from clinical.obstore_bucket import ObstoreBucket
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monitor.entering import enter, write_file
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+import tests.predictions
+from tests.predictions import NOON
+
 DAY = timedelta(days=1)
 
 
@@ -21,21 +24,8 @@ def captures(store: ObstoreBucket) -> Captures:
     return Captures(store)
 
 
-def predictions(number: int, first: datetime = NOON) -> list[Captured]:
-    return [
-        Captured(
-            prediction_id=one,
-            predicted_at=first + timedelta(hours=place),
-            source="predict",
-            model_version="v-00000000",
-            features={"Age": 56, "prediction_id": "0" * 32, "Größe": 'a "b", "c":"d"'},
-            score=6.5,
-            low=4.0,
-            high=8.25,
-            coverage=0.9,
-        )
-        for place, one in enumerate(new_ids(number))
-    ]
+ODD = {"prediction_id": "0" * 32, "Größe": 'a "b", "c":"d"'}
+predictions = partial(tests.predictions.predictions, features=ODD)
 
 
 def test_nothing_is_captured_at_first(captures: Captures) -> None:

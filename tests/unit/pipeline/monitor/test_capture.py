@@ -14,9 +14,9 @@ from monitor.stages.capture import capture
 from monitor.state import Begun
 
 from tests.pipeline import Context
+from tests.predictions import predictions
 from tests.unit.conftest import NOW, Candidate, emf_lines
 from tests.unit.pipeline.monitor.clouds import Logs, line_of, utc
-from tests.unit.pipeline.monitor.test_capturing import predictions
 
 type Run = Callable[..., Begun]
 

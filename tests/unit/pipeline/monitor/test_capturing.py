@@ -9,7 +9,7 @@ from typing import override
 import numpy as np
 import pytest
 from clinical.artefacts import Bucket, sealed_json, sha256
-from clinical.captured import Captured, new_ids
+from clinical.captured import Captured
 from clinical.captures import Captures
 from clinical.params import params
 from monitor import capturing
@@ -17,29 +17,11 @@ from monitor.capturing import Taken
 from monitor.log import Log
 from score.captured import Marker, PartPredictions, Predictions
 
+from tests.predictions import NOON, predictions
 from tests.unit.pipeline.monitor.clouds import Killed, Logs, MortalBucket, line_of, utc
 
-NOON = utc(2026, 11, 23, 12)
 NIGHT = utc(2026, 11, 26, 3)
 DAY = timedelta(days=1)
-
-
-def predictions(number: int, first: datetime = NOON, step: float = 3600) -> list[Captured]:
-    return [
-        Captured(
-            prediction_id=one,
-            predicted_at=first + timedelta(seconds=step * place),
-            source="predict",
-            model_version="v-00000000",
-            features={"Age": 20 + place % 50, "Gender": "Female"},
-            score=6.5,
-            low=4.0,
-            high=8.25,
-            coverage=0.9,
-            explained=place % 2 == 0,
-        )
-        for place, one in enumerate(new_ids(number))
-    ]
 
 
 def logged(made: list[Captured]) -> Logs:

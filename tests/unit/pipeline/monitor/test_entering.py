@@ -1,31 +1,18 @@
 """Captures are written once each, whoever is killed, comes twice or at the same time."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from clinical.artefacts import Bucket
-from clinical.captured import Captured, new_ids
+from clinical.captured import new_ids
 from clinical.captures import Captures
 from monitor.entering import Found, enter, enter_requests
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+import tests.predictions
+from tests.predictions import NOON
 
-
-def predictions(number: int, first: datetime = NOON, step: float = 60) -> list[Captured]:
-    return [
-        Captured(
-            prediction_id=one,
-            predicted_at=first + timedelta(seconds=step * place),
-            source="predict",
-            model_version="v-00000000",
-            features={"Age": 20 + place % 50, "Gender": None},
-            score=6.5,
-            low=4.0,
-            high=8.25,
-            coverage=0.9,
-        )
-        for place, one in enumerate(new_ids(number))
-    ]
+predictions = partial(tests.predictions.predictions, step=60, features={"Gender": None})
 
 
 def test_what_was_entered_is_read_in_its_order(bucket: Bucket) -> None:

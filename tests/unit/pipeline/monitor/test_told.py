@@ -13,8 +13,8 @@ from monitor.entering import enter
 from monitor.told import TakenIn, take_in
 from stage import RawBucket, Run
 
+from tests.predictions import predictions
 from tests.unit.pipeline.monitor.clouds import Killed, MortalBucket
-from tests.unit.pipeline.monitor.test_capturing import predictions
 
 NOW = datetime.now(UTC)
 YESTERDAY = (NOW - timedelta(days=1)).date().isoformat()
