@@ -82,9 +82,10 @@ def bring_back(stack: Stack, out: Path, console: Console) -> None:
             f"{out} was not written: no captured prediction has an outcome that can be trained on. "
             "`make monitor` captures what was predicted so far, and takes in files of outcomes"
         )
+    named = params().identifier
     console.print(
         f"[bold]{escape(str(out))}[/] has {rows:,} {'row' if rows == 1 else 'rows'}, each a "
-        f"prediction with what came of it; its {params().identifier} is the prediction's id."
+        f"prediction with what came of it{f'; its {named} is the id of that' if named else ''}."
     )
     console.print(f"`make retrain DATA={escape(str(out))}` trains on them, and on nothing else.")
 

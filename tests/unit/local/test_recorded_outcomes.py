@@ -93,6 +93,27 @@ def test_predictions_with_an_outcome_are_rows_under_their_ids(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("named", [True, False])
+def test_whether_a_study_names_its_patients_is_told_of_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    columns = {
+        name: kind
+        for name, kind in params().columns.items()
+        if named or name != params().identifier
+    }
+    study = params().model_copy(update={"columns": columns})
+    came_of(predicted(generate.patients(2, 7)))
+    monkeypatch.setattr(recorded, "params", lambda: study)
+
+    printed = brought_back(tmp_path / "joined.csv")
+
+    assert "has 2 rows, each a prediction with what came of it" in printed
+    assert ("Patient_ID is the id of that" in printed) == named
+    assert "None" not in printed
+
+
+@pytest.mark.usefixtures("cloud")
 def test_what_cannot_be_trained_on_is_left_out_and_told(tmp_path: Path) -> None:
     known, unknown = generate.patients(2, 1)
     del unknown["Side_Effects"]
