@@ -1,5 +1,6 @@
 """What the stages hand each other: keys with digests and small figures, never data."""
 
+from datetime import datetime
 from typing import Literal
 
 from clinical.artefacts import Artefact, RawObject
@@ -24,6 +25,8 @@ class Nominated(Frozen):
     named the version, which then follows whatever serves.
     verdict, upload: what it was judged to be worth, and whose rows it was made of; None likewise.
     even_if_older: whether it may follow a champion of newer data.
+    approval: why somebody has to approve of it first, in sentences; empty where nobody has to.
+    approval_seconds: how long it waits for that.
     """
 
     version: str = Field(min_length=1, max_length=64)
@@ -33,6 +36,8 @@ class Nominated(Frozen):
     verdict: Verdict | None = None
     upload: Upload | None = None
     even_if_older: bool = False
+    approval: tuple[str, ...] = ()
+    approval_seconds: int = 0
 
 
 class Admitted(Frozen):
@@ -53,18 +58,23 @@ class Admitted(Frozen):
 
 
 class Ingested(Frozen):
+    """The upload, and outcomes that were told since, as rows; None where none are trained on."""
+
     dataset: Artefact
     source: RawObject
+    outcomes: Artefact | None = None
 
 
 class Validated(Frozen):
     """The rows as they were read, in one form and without the id, so that their digest names them.
 
+    outcomes: how many of the rows are predictions of earlier versions and what came of them.
     notes: a sentence for every leniency with which the upload was read.
     """
 
     dataset: Artefact
     rows: int
+    outcomes: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -185,6 +195,31 @@ class Measured(Frozen):
     """The learning curve of a data set and its hyperparameters, whatever becomes of the model."""
 
     curve: Artefact
+
+
+class Token(Frozen):
+    """What wakes the execution that waits for an approval."""
+
+    token: str = Field(min_length=1)
+
+
+class Requested(Frozen):
+    """An approval that was asked for, and until when it is waited for."""
+
+    version: str
+    until: datetime
+
+
+class Closed(Frozen):
+    """What came of an approval: the decision that stands, and who made it and why, in a sentence.
+
+    decision: `not_approved` where it was rejected or nobody decided in time.
+    """
+
+    decision: Literal["approved", "not_approved"]
+    reason: str
+    version: str
+    verdict: Verdict | None
 
 
 class Published(Frozen):

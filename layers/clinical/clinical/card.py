@@ -12,7 +12,7 @@ from clinical.hyperparameters import ModelAsFitted
 from clinical.monitored import Monitoring
 from clinical.reference import Conformal
 from clinical.registry import Champion
-from clinical.verdict import CurvePoint, Estimate, Importance, Subgroup, Verdict
+from clinical.verdict import CurvePoint, Estimate, Importance, ReplayedGroup, Subgroup, Verdict
 
 
 class Part(Frozen):
@@ -32,12 +32,14 @@ class Overview(Part):
 class Data(Part):
     """The data set, by the SHA-256 of its file, and how its scores lie, in units of the target.
 
+    rows: with those of outcomes, which are predictions of earlier versions and what came of them.
     missing: cells that say nothing, by column. imputed: always empty, for clients of an earlier
     release; models take what is missing as such.
     """
 
     sha256: str
     rows: int
+    outcomes: int = 0
     training_rows: int
     held_out_rows: int
     score_mean: float
@@ -113,6 +115,7 @@ class Card(Part):
     subgroups: tuple[Subgroup, ...]
     simultaneous: bool = False
     calibration_curve: tuple[CurvePoint, ...] = ()
+    replayed: tuple[ReplayedGroup, ...] = ()
     importances: tuple[Importance, ...]
     lineage: Lineage
 

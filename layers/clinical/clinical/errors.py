@@ -71,6 +71,14 @@ class ChampionMoved(ClinicalError):
     """When another promotion moved the champion first; judging against it anew can help."""
 
 
+class NotApproved(ClinicalError):
+    """When a nomination that somebody has to approve of is to serve without that."""
+
+
+class ApprovalSettled(ClinicalError):
+    """When an approval is to be decided that was decided otherwise, or waits no more."""
+
+
 class TuningFailed(ClinicalError):
     """When more candidates of a grid failed than params.yaml tolerates, or it has no such grid."""
 
@@ -105,6 +113,10 @@ class NotFound(ClinicalError):
 
 class PredictionUnknown(NotFound):
     """When no capture holds a prediction of an id."""
+
+
+class ApprovalUnknown(NotFound):
+    """When no execution of that name ever asked for an approval."""
 
 
 class BodyTooLarge(ClinicalError):

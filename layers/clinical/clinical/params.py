@@ -222,12 +222,44 @@ class LearningCurve(Frozen):
         return self
 
 
+class MovesMoreThan(Frozen):
+    """Where replayed scores move by more than their interval's half-width, in too many requests.
+
+    replay_moves_more_than: the fraction of replayed requests; what could not be replayed counts as
+    more.
+    """
+
+    replay_moves_more_than: float = Field(ge=0, lt=1)
+
+
+type ApprovalRule = Literal["with_warning", "loses_combinations"] | MovesMoreThan
+
+
+class ApprovalWhen(Frozen):
+    """That somebody has to approve of a candidate of which one of these holds."""
+
+    when: tuple[ApprovalRule, ...] = Field(min_length=1)
+
+
 class Gate(Frozen):
+    """What a candidate must be to serve, and whether somebody has to approve of it.
+
+    approval_days: how long it waits for that.
+    """
+
     max_parity_error: float = Field(ge=0)
     coverage_tolerance: float = Field(gt=0, lt=1)
     without_skill: Literal["rejected", "promoted_with_warning"]
     min_champion_rows: int = Field(ge=2)
     max_lost_combinations: float = Field(ge=0, le=1)
+    approval: Literal["none", "always"] | ApprovalWhen = "none"
+    approval_days: float = Field(default=7, gt=0, le=30)
+
+
+class Replay(Frozen):
+    """How many of the last captured requests a candidate is asked once more; 0 for none."""
+
+    requests: int = Field(default=10_000, ge=0, le=100_000)
 
 
 class FalseAlarms(Frozen):
@@ -256,6 +288,11 @@ class Monitoring(Frozen):
 
 
 class Serving(Frozen):
+    """How requests are answered.
+
+    shadow: a published version that scores them too, into the log line alone.
+    """
+
     refresh_seconds: float = Field(gt=0)
     refresh_timeout_seconds: float = Field(gt=0)
     load_timeout_seconds: float = Field(gt=0, lt=10)  # which Lambda allows a start
@@ -263,6 +300,7 @@ class Serving(Frozen):
     max_batch_rows: int = Field(ge=1)
     max_batch_bytes: int = Field(ge=1)
     dropdown_keys: dict[str, str] = Field(default_factory=dict)
+    shadow: str | None = Field(default=None, pattern="^v-[0-9a-f]{8}$")
 
 
 class Params(Frozen):
@@ -282,6 +320,7 @@ class Params(Frozen):
     evaluation: Evaluation
     learning_curve: LearningCurve = Field(default_factory=LearningCurve)
     gate: Gate
+    replay: Replay = Field(default_factory=Replay)
     serving: Serving
     monitoring: Monitoring = Field(default_factory=Monitoring)
 
@@ -387,10 +426,14 @@ class Params(Frozen):
     @cached_property
     def pipeline_digest(self) -> str:
         """The SHA-256 of all that can change a trained model, which words and serving cannot."""
-        return _digest(
-            {**self.model_dump(mode="json", exclude={"study", "serving", "monitoring", "columns"})}
-            | {"columns": self._computed_with(self.columns)}
+        decided = self.model_dump(
+            mode="json",
+            exclude={
+                **dict.fromkeys(("study", "replay", "serving", "monitoring", "columns"), True),
+                "gate": {"approval", "approval_days"},
+            },
         )
+        return _digest(decided | {"columns": self._computed_with(self.columns)})
 
     @cached_property
     def contract_digest(self) -> str:

@@ -17,7 +17,7 @@ written is refused.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -88,11 +88,21 @@ class Version(Frozen):
         return self.files[CARD]
 
 
+class Approval(Frozen):
+    """Who decided on a candidate, what, when and why; nobody did where it expired."""
+
+    decision: Literal["approved", "rejected", "expired"]
+    who: str = Field(min_length=1, max_length=MAX_WHO)
+    why: str = Field(min_length=1, max_length=MAX_WHY)
+    decided_at: datetime
+
+
 class Promotion(Frozen):
     """Who had a version promoted, and why, and by which execution of the state machine.
 
     verdict: the version's, as that execution judged it; None where it only named the version.
     upload: whose rows that execution read; None likewise.
+    approval: whose it took; None where nobody had to approve.
     """
 
     who: str = Field(min_length=1, max_length=MAX_WHO)
@@ -100,6 +110,7 @@ class Promotion(Frozen):
     execution: str
     verdict: Verdict | None = None
     upload: Upload | None = None
+    approval: Approval | None = None
 
     @property
     def by_hand(self) -> bool:

@@ -10,10 +10,17 @@ class Upload(RawObject):
 
     uploaded_at: the version's own time, in whole seconds, as S3 tells it.
     sequencer: S3's, out of the event; empty where a run was started by hand, which has none.
+    outcomes_until: where outcomes that were told since the upload are trained on beside it, up to
+    when they were observed; None where there are none.
     """
 
     uploaded_at: datetime
     sequencer: str = ""
+    outcomes_until: datetime | None = None
+
+    def is_same_object(self, other: "RawObject") -> bool:
+        """Whether both are of one version of one object, whatever outcomes go with it."""
+        return (self.key, self.version_id) == (other.key, other.version_id)
 
     def is_older_than(self, other: "Upload") -> bool:
         """Whether this upload was made before another.

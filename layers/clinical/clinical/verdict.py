@@ -3,6 +3,7 @@
 Every figure is in units of the target, unless its name says otherwise.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from clinical.frozen import Frozen
@@ -135,6 +136,46 @@ class AgainstChampion(Frozen):
     not_compared: str = ""
 
 
+class Quantiles(Frozen):
+    """How a figure of many requests is spread: 5, 25, 50, 75 and 95 of 100 are at most these."""
+
+    p05: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+
+
+class Replayed(Frozen):
+    """The last captured requests, asked of the candidate and of the champion once more.
+
+    champion: its version. requests: that both could be asked, the newest; from since to until.
+    reproduced: the champion's own predictions among them, and mismatches: those of them that came
+    out otherwise than they were served. void: why nothing follows from it, in a sentence; empty
+    where something does. refused: requests that the champion answers and the candidate would not.
+    change: of the score, the candidate's less the champion's. moved: the fraction of requests whose
+    score changes by more than the half-width of the champion's interval. outcomes: requests of
+    which it is known what came of them, and that neither model was trained on. candidate_scores,
+    champion_scores, rmse_difference: on those; None where they are too few. rmse_difference: below
+    0, the candidate is better.
+    """
+
+    champion: str
+    requests: int = 0
+    since: datetime | None = None
+    until: datetime | None = None
+    reproduced: int = 0
+    mismatches: int = 0
+    void: str = ""
+    refused: int = 0
+    change: Quantiles | None = None
+    moved: float | None = None
+    outcomes: int = 0
+    candidate_scores: Scores | None = None
+    champion_scores: Scores | None = None
+    rmse_difference: Estimate | None = None
+
+
 class Figures(Frozen):
     """What the gate decides on.
 
@@ -142,6 +183,7 @@ class Figures(Frozen):
     rmse_difference: the candidate's RMSE less the plain average's; below 0 is better.
     averaged: one for each choice of the columns that may be left out.
     baseline, calibration, wins: None in what an earlier release found.
+    replay: None where there is no champion, and likewise.
     """
 
     rows: int
@@ -157,6 +199,7 @@ class Figures(Frozen):
     calibration: Calibration | None = None
     wins: Wins | None = None
     champion: AgainstChampion | None = None
+    replay: Replayed | None = None
 
 
 class Verdict(Figures):
@@ -203,8 +246,23 @@ class CurvePoint(Frozen):
     recorded: Estimate
 
 
+class ReplayedGroup(Frozen):
+    """A subgroup of the replayed requests: how many, and what changes for them.
+
+    mean_change: of the score, the candidate's less the champion's, with its bootstrap interval.
+    moved: as of all requests.
+    """
+
+    feature: str
+    group: str
+    requests: int
+    refused: int = 0
+    mean_change: Estimate | None = None
+    moved: float | None = None
+
+
 class Evaluation(Frozen):
-    """All that was found out about a candidate on the held-out rows.
+    """All that was found out about a candidate on the held-out rows, and on replayed requests.
 
     simultaneous: whether each kind of figure holds for all subgroups at once, so sure; else each
     interval is for itself, as an earlier release had it.
@@ -215,3 +273,4 @@ class Evaluation(Frozen):
     importances: tuple[Importance, ...]
     simultaneous: bool = False
     calibration_curve: tuple[CurvePoint, ...] = ()
+    replayed: tuple[ReplayedGroup, ...] = ()
