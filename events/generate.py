@@ -48,6 +48,16 @@ ALWAYS = {
 }
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 SCORED = "score/in/sample.csv"
+# What an execution hands on where somebody has to approve, which on the sample nobody has to.
+OF_APPROVAL = ("request_approval", "close_approval")
+ASKED = {
+    "approval": ["Somebody has to approve of every candidate (gate.approval: always)."],
+    "approval_seconds": 604_800,
+}
+WAITING = {
+    "token": "a token that Step Functions made",
+    "arn": f"arn:aws:states:us-east-1:123456789012:execution:retrain:{EXECUTION}",
+}
 
 
 def stages(machine: str = "retrain") -> list[str]:
@@ -76,6 +86,7 @@ def events() -> dict[str, dict[str, Any]]:
         with own_log():
             watched: dict[str, Any] = _as_ever(monitor(EXECUTION))
     came_to |= {name: tuned[name] for name in OF_TUNING}
+    waits = came_to | {"nominated": came_to["nominated"] | ASKED, "waiting": WAITING}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
     return {
@@ -83,7 +94,10 @@ def events() -> dict[str, dict[str, Any]]:
         **{
             name: {
                 "execution": EXECUTION,
-                **{one: _as_ever(came_to[one]) for one in inputs_of(name)},
+                **{
+                    one: _as_ever((waits if name in OF_APPROVAL else came_to)[one])
+                    for one in inputs_of(name)
+                },
             }
             for name in stages()
         },
