@@ -42,6 +42,7 @@ from retrain.stages.list_candidates import list_candidates
 from retrain.stages.preprocess import preprocess
 from retrain.stages.promote import promote
 from retrain.stages.publish import publish
+from retrain.stages.replay import replay
 from retrain.stages.train import train
 from retrain.stages.validate import validate
 from rows import Rows
@@ -221,6 +222,8 @@ def retrain(execution: str, given: State | None = None) -> State:
         came_to["chosen"] = at(choose, "tried")
     came_to["trained"] = at(train, "validated", "preprocessed", "combined", "chosen")
     came_to["evaluated"] = at(evaluate, "preprocessed", "trained")
+    came_to["before_replay"] = came_to["evaluated"]
+    came_to["evaluated"] = at(replay, "preprocessed", "trained", "evaluated")
     if came_to["evaluated"]["verdict"]["decision"] == "rejected":
         return came_to
     came_to["nominated"] = at(

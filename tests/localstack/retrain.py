@@ -24,7 +24,7 @@ from clinical.errors import (
     VersionUnknown,
 )
 from clinical.params import params
-from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
+from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Replayed, Verdict
 from pydantic import BaseModel
 from retrain.gate import judged
 from retrain.stages.validate import judge
@@ -114,6 +114,15 @@ UNPROVEN = _evaluated(
     champion=_champion(1).model_copy(update={"rmse_difference": None, "beats_average": True})
 )
 WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
+WORSE_ON_OUTCOMES = _evaluated(
+    champion=_champion(1),
+    replay=Replayed(
+        champion=OTHER,
+        requests=400,
+        outcomes=120,
+        rmse_difference=Estimate(value=0.3, low=0.2, high=0.4),
+    ),
+)
 UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
 
 
@@ -156,6 +165,7 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Choose": (CHOSEN,),
     "Train": (TRAINED,),
     "Evaluate": (OVER_THE_FIRST,),
+    "Replay": (OVER_THE_FIRST,),
     "Publish": (_nominated(OVER_THE_FIRST),),
     "Promote": (PROMOTED,),
     "LearningCurve": (MEASURED,),
@@ -168,7 +178,8 @@ NO_CURVE = {"Measurable": 1, "NoCurve": 1}
 PREPARED_AND_CURVE = {**PREPARED, **CURVE}
 TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
 READ = "Admit Admitted Ingest Validate Prepare Prepared"
-TRAIN = f"{READ} Release Wanted Train Evaluate Gate"
+EVALUATE = f"{READ} Release Wanted Train Evaluate"
+TRAIN = f"{EVALUATE} Replay Gate"
 TUNE = f"{READ} ListCandidates Tune Choose"
 BY_HAND = "Admit Admitted Release Wanted Promote"
 JOINED = "Concluded Released Ended"
@@ -210,6 +221,7 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (WITHOUT_SKILL,),
+            "Replay": (WITHOUT_SKILL,),
             "Publish": (_nominated(WITHOUT_SKILL),),
             "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
         },
@@ -252,7 +264,11 @@ _CASES: Mapping[str, Case] = {
     ),
     "Withheld": Case(
         asked={},
-        answers={"Evaluate": (UNPROVEN,), "Publish": (_nominated(UNPROVEN),)},
+        answers={
+            "Evaluate": (UNPROVEN,),
+            "Replay": (UNPROVEN,),
+            "Publish": (_nominated(UNPROVEN),),
+        },
         path=f"{TRAIN} Publish Published {ANNOTATE} Withheld",
         within=PREPARED_AND_CURVE,
         ends={
@@ -263,15 +279,22 @@ _CASES: Mapping[str, Case] = {
     ),
     "Rejected": Case(
         asked={},
-        answers={"Evaluate": (UNLIKE_ITSELF,)},
+        answers={"Evaluate": (UNLIKE_ITSELF,), "Replay": (UNLIKE_ITSELF,)},
         path=f"{TRAIN} {JOINED} Rejected",
         within=PREPARED_AND_CURVE,
         ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
     ),
+    "RejectedByReplay": Case(
+        asked={},
+        answers={"Replay": (WORSE_ON_OUTCOMES,)},
+        path=f"{TRAIN} {JOINED} Rejected",
+        within=PREPARED_AND_CURVE,
+        ends={"decision": "rejected", "verdict": WORSE_ON_OUTCOMES.verdict.model_dump(mode="json")},
+    ),
     "ModelUnanswerable": Case(
         asked={},
         answers={"Evaluate": (UNANSWERABLE,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} ModelUnanswerable",
+        path=f"{EVALUATE} {JOINED} ModelUnanswerable",
         within=PREPARED_AND_CURVE,
         ends=("ModelUnanswerable", str(UNANSWERABLE)),
     ),
@@ -279,10 +302,11 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (OVER_THE_FIRST, OVER_THE_SECOND),
+            "Replay": (OVER_THE_FIRST, OVER_THE_SECOND),
             "Publish": (_nominated(OVER_THE_FIRST), _nominated(OVER_THE_SECOND)),
             "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
         },
-        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Gate {TO_THE_END}",
+        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Replay Gate {TO_THE_END}",
         within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
     ),
@@ -296,7 +320,7 @@ _CASES: Mapping[str, Case] = {
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
             ),
         },
-        path=f"{TUNE} Release Wanted Train Evaluate Gate {TO_THE_END}",
+        path=f"{TUNE} Release Wanted Train Evaluate Replay Gate {TO_THE_END}",
         within={**TRIED, "CandidateFailed": 1, **CURVE},
         ends=PROMOTED,
     ),
@@ -413,7 +437,14 @@ _CASES: Mapping[str, Case] = {
     "OutOfMemoryInEvaluate": Case(
         asked={},
         answers={"Evaluate": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} Failed",
+        path=f"{EVALUATE} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "OutOfMemoryInReplay": Case(  # what was not found out is not taken for nothing found
+        asked={},
+        answers={"Replay": (OUT_OF_MEMORY,)},
+        path=f"{EVALUATE} Replay {JOINED} Failed",
         within=PREPARED_AND_CURVE,
         ends=("MemoryError", str(OUT_OF_MEMORY)),
     ),
