@@ -56,7 +56,7 @@ RETRAIN_STATES = (
     *("Admit", "Admitted", "Ingest", "Validate", "Prepare", "Preprocess", "ExtractCombinations"),
     *("Prepared", "Release", "Wanted", "Train", "Evaluate", "Gate", "Publish", "Published"),
     *("Promote", "Concluded", "Measurable", "LearningCurve", "Released", "Annotate", "Ended"),
-    "Served",
+    *("Document", "Served"),
 )
 SCORE_STATES = ("Split", "Divided", "ScoreParts", "Summarise", "Scored")  # and one a part
 ARTEFACTS = {

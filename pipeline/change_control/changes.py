@@ -101,8 +101,7 @@ def _article(change: Change, newer: Change | None, params: Params) -> Markup:
         "article",
         tag(
             "h3",
-            tag("span", f"{entry.sequence}", class_="number"),
-            " ",
+            f"Change {entry.sequence}: ",
             code(entry.version),
             f", {_at(entry.promoted_at)} UTC",
         ),

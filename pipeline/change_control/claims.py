@@ -10,20 +10,28 @@ type Row = tuple[Sequence[object], Sequence[Source]]
 
 
 def cited(sources: Iterable[Source]) -> Markup:
-    """Name sources, for people and for whoever checks them."""
+    """Name sources, for people and for whoever checks them; a file once, with all keys in it."""
+    by_file: dict[str, dict[str, Source]] = {}
+    for one in sources:
+        by_file.setdefault(one.file, {})[one.key] = one
+    return joined((_cited(file, list(found.values())) for file, found in by_file.items()), " ")
+
+
+def _cited(file: str, found: Sequence[Source]) -> Markup:
+    if all(one.key for one in found):
+        keys = joined((_marked(one, one.key) for one in found), ", ")
+        return tag("span", code(file), " ", keys, class_="source")
+    return tag("span", *(_marked(one, one.key or file) for one in found), class_="source")
+
+
+def _marked(source: Source, name: str) -> Markup:
+    return tag("cite", code(name), data_file=source.file, data_key=source.key)
+
+
+def by_name(sources: Iterable[Source]) -> Markup:
+    """Name what is in a file that is named beside it."""
     return joined(
-        (
-            tag(
-                "cite",
-                code(one.file),
-                *([" ", code(one.key)] if one.key else []),
-                class_="source",
-                data_file=one.file,
-                data_key=one.key,
-            )
-            for one in dict.fromkeys(sources)
-        ),
-        " ",
+        (tag("cite", one.key, data_file=one.file, data_key=one.key) for one in sources), ", "
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clinical.report.markup import Markup, code, tag
+from clinical.report.markup import Markup, code, joined, tag
 from clinical.report.wording import enumerated, level
 
-from change_control.claims import claim, claims, lead, sourced, told
+from change_control.claims import by_name, claim, claims, lead, sourced, told
 from change_control.sources import TEMPLATE, Decisions, Source, Template, machine
 
 DATA, TRAINING, EVALUATION, UPDATE = "data", "training", "evaluation", "update"
@@ -223,12 +223,10 @@ def _fixed(decisions: Decisions) -> Markup:
 def traced() -> Iterator[Markup]:
     """Set modifications beside the parts of the protocol that they pass."""
     yield lead("Which parts of the protocol each modification passes, by the states it enters.")
-    retrain = machine("retrain")
     rows = []
     for one in MODIFICATIONS:
         passed = [_passed(one, part) for part in PROTOCOL]
-        states = [state for part in PROTOCOL for state in one.steps.get(part, ())]
-        rows.append(((_linked(one), *passed), [retrain.source(state) for state in states[:1]]))
+        rows.append(((_linked(one), *passed), [machine("retrain").source()]))
     yield sourced(
         "Modifications and the parts of the protocol",
         ("Modification", *(f"{number} {name}" for number, name in PROTOCOL.values())),
@@ -240,5 +238,6 @@ def _linked(one: Modification) -> Markup:
     return tag("a", one.number, href=f"#{one.anchor}")
 
 
-def _passed(one: Modification, part: str) -> str:
-    return ", ".join(one.steps.get(part, ())) or "not passed"
+def _passed(one: Modification, part: str) -> Markup:
+    states = [machine("retrain").source(state) for state in one.steps.get(part, ())]
+    return by_name(states) if states else joined(("not passed",))

@@ -358,7 +358,7 @@ def _writing(
         if not actions or not where:
             continue
         denied = one["Effect"] == "Deny"
-        unless = " unless it is new" if "s3:if-none-match" in str(one.get("Condition")) else ""
+        unless = " unless it is new" if "s3:if-none-match" in str(one) else ""
         said = enumerated(code(each) for each in sorted(actions))
         yield (
             (
