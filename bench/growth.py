@@ -55,17 +55,8 @@ SCORING = ("split", "score_part", "summarise")
 RETRAIN_STATES = (
     *("Admit", "Admitted", "Ingest", "Validate", "Prepare", "Preprocess", "ExtractCombinations"),
     *("Prepared", "Release", "Wanted", "Train", "Evaluate", "Replay", "Gate", "Publish"),
-    *(
-        "Published",
-        "Promote",
-        "Concluded",
-        "Measurable",
-        "LearningCurve",
-        "Released",
-        "Annotate",
-        "Ended",
-    ),
-    "Served",
+    *("Published", "Promote", "Concluded", "Measurable", "LearningCurve", "Released"),
+    *("Annotate", "Ended", "Document", "Served"),
 )
 SCORE_STATES = ("Split", "Divided", "ScoreParts", "Summarise", "Scored")  # and one a part
 ARTEFACTS = {

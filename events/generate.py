@@ -23,6 +23,7 @@ from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
 from tests.pipeline import (
+    documented,
     measure,
     mirror,
     monitor,
@@ -70,6 +71,7 @@ def events() -> dict[str, dict[str, Any]]:
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
         came_to |= measure(EXECUTION, came_to)
+        came_to |= documented(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
         of_replay = {"evaluated": came_to["before_replay"]}
         tuned = retrain(EXECUTION, {"tune": True})

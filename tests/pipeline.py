@@ -34,6 +34,7 @@ from retrain.stages.admit import admit
 from retrain.stages.annotate import annotate
 from retrain.stages.choose import choose
 from retrain.stages.cross_validate import cross_validate
+from retrain.stages.document import document
 from retrain.stages.evaluate import evaluate
 from retrain.stages.extract_combinations import extract_combinations
 from retrain.stages.ingest import ingest
@@ -243,6 +244,12 @@ def measure(execution: str, came_to: State) -> State:
         "published": {"version": came_to["nominated"]["version"]},
     }
     return measured | {"annotated": ran(annotate, execution, measured)}
+
+
+def documented(execution: str, came_to: State) -> State:
+    """Write the change-control page as of the promotion that a run came to."""
+    made = {name: came_to["promoted"][name] for name in ("version", "sequence")}
+    return {"made": made, "documented": ran(document, execution, {"made": made})}
 
 
 def monitor(execution: str, given: State | None = None) -> State:

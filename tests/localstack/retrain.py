@@ -34,6 +34,7 @@ from retrain.state import (
     Chosen,
     Combined,
     CrossValidated,
+    Documented,
     Evaluated,
     Ingested,
     Listed,
@@ -153,6 +154,9 @@ ANNOTATED = Annotated(
     version=VERSION,
     learning_curve=Artefact(key=f"models/{VERSION}/learning_curve.json", sha256="0" * 64),
 )
+DOCUMENTED = Documented(
+    sequence=2, page=Artefact(key="models/change-control/000002.html", sha256="0" * 64)
+)
 
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Admit": (ADMITTED,),
@@ -170,6 +174,7 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Promote": (PROMOTED,),
     "LearningCurve": (MEASURED,),
     "Annotate": (ANNOTATED,),
+    "Document": (DOCUMENTED,),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
@@ -184,7 +189,7 @@ TUNE = f"{READ} ListCandidates Tune Choose"
 BY_HAND = "Admit Admitted Release Wanted Promote"
 JOINED = "Concluded Released Ended"
 ANNOTATE = "Concluded Released Annotate Ended"
-TO_THE_END = f"Publish Published Promote {ANNOTATE} Served"
+TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
@@ -207,6 +212,10 @@ CORRUPTED = ArtefactCorrupted(
 MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
+NOT_DOCUMENTED = (
+    "The change-control page of this promotion was not written: StorageDenied; a further execution "
+    "that finds this version serving writes it."
+)
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
 
@@ -371,14 +380,14 @@ _CASES: Mapping[str, Case] = {
     "ByHand": Case(
         asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
         answers={"Admit": (_by_hand(VERSION),)},
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
     "OvertakenByHand": Case(
         asked={"promote": "previous"},
         answers={"Admit": (_by_hand("previous"),), "Promote": (MOVED, PROMOTED)},
-        path=f"{BY_HAND} Overtaken Promote {JOINED} Served",
+        path=f"{BY_HAND} Overtaken Promote {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -416,7 +425,7 @@ _CASES: Mapping[str, Case] = {
             "Admit": (_by_hand(VERSION),),
             "Promote": (LambdaFailed(), LambdaFailed(), PROMOTED),
         },
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -458,7 +467,7 @@ _CASES: Mapping[str, Case] = {
     "CurveFails": Case(
         asked={},
         answers={"LearningCurve": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN} Publish Published Promote {JOINED} Served",
+        path=f"{TRAIN} Publish Published Promote {JOINED} Document Served",
         within={**PREPARED_AND_CURVE, "NoCurve": 1},
         ends=PROMOTED,
     ),
@@ -483,15 +492,32 @@ _CASES: Mapping[str, Case] = {
         within=PREPARED_AND_CURVE,
         ends=PROMOTED,
     ),
+    "DocumentFails": Case(
+        asked={},
+        answers={"Document": (DENIED,)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED_AND_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
+    "DocumentFailsByHand": Case(
+        asked={"promote": VERSION},
+        answers={"Admit": (_by_hand(VERSION),), "Document": (DENIED,)},
+        path=f"{BY_HAND} {JOINED} Document Served",
+        within=NO_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
 }
 
 
 def _noted(case: Case) -> Case:
-    """Expect how leniently the upload was read, which whatever was read for ends with."""
+    """Expect how leniently the upload was read, which whatever was read for ends with.
+
+    What a case expects to be noted besides comes after it.
+    """
     if isinstance(case.ends, tuple) or not {"Promote", "Validate"} & set(case.path.split()):
         return case
-    notes = NOTES if "Validate" in case.path else {"notes": []}
-    return replace(case, ends={**plain(case.ends), **notes})
+    ends, read = plain(case.ends), NOTES["notes"] if "Validate" in case.path else []
+    return replace(case, ends={**ends, "notes": [*read, *ends.get("notes", [])]})
 
 
 RETRAIN = Machine("retrain", ORDINARY, {name: _noted(case) for name, case in _CASES.items()})
