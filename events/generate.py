@@ -23,6 +23,7 @@ from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
 from tests.pipeline import (
+    documented,
     measure,
     mirror,
     monitor,
@@ -80,13 +81,16 @@ def events() -> dict[str, dict[str, Any]]:
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
         came_to |= measure(EXECUTION, came_to)
+        came_to |= documented(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
+        of_replay = {"evaluated": came_to["before_replay"]}
         tuned = retrain(EXECUTION, {"tune": True})
         of_a_file = scored(bucket)
         with own_log():
             watched: dict[str, Any] = _as_ever(monitor(EXECUTION))
     came_to |= {name: tuned[name] for name in OF_TUNING}
-    waits = came_to | {"nominated": came_to["nominated"] | ASKED, "waiting": WAITING}
+    waits = {"nominated": came_to["nominated"] | ASKED, "waiting": WAITING}
+    others = {"replay": of_replay, **dict.fromkeys(OF_APPROVAL, waits)}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
     return {
@@ -95,7 +99,7 @@ def events() -> dict[str, dict[str, Any]]:
             name: {
                 "execution": EXECUTION,
                 **{
-                    one: _as_ever((waits if name in OF_APPROVAL else came_to)[one])
+                    one: _as_ever({**came_to, **others.get(name, {})}[one])
                     for one in inputs_of(name)
                 },
             }
@@ -134,7 +138,7 @@ def _as_ever(part: Any) -> Any:  # noqa: ANN401 - JSON
     match part:
         case dict():
             return {
-                name: ALWAYS[name] if name in ALWAYS else _as_ever(value)
+                name: ALWAYS[name] if name in ALWAYS and value is not None else _as_ever(value)
                 for name, value in part.items()
             }
         case list():
