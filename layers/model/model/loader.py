@@ -306,28 +306,34 @@ def load(bucket: ObstoreBucket, champion: Champion) -> Model:
     return Model(**vars(opened(bucket, champion)), bucket=bucket, champion=champion)
 
 
-def opened(bucket: Bucket, version: Version) -> Loaded:
+def opened(bucket: Bucket, version: Version, decided: Params | None = None) -> Loaded:
     """Fetch a version's files, check their digests, and only then open them.
 
-    Raises ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the
-    storage errors of `Bucket`.
+    decided: what requests are held to, where it is not what this code was deployed with. Raises
+    ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the storage
+    errors of `Bucket`.
     """
+    decided = decided or params()
     # What is small comes first: once the model was read, nothing can be late any more.
     reference = read_reference(bucket, version.reference)
-    reference.check_contract(params())
+    reference.check_contract(decided)
     scorer = Scorer(read_verified(bucket, version.model))
     if scorer.properties.get(REFERENCE_PROPERTY) != version.reference.sha256:
         raise ArtefactCorrupted(f"{version.version} was not made with its reference")
-    names = params().roles.recorded_together
-    loaded = Loaded(
-        version=version.version,
+    return ready(version.version, scorer, reference, decided)
+
+
+def ready(version: str, scorer: Scorer, reference: Reference, decided: Params) -> Loaded:
+    """Make of a version's parts what scores; raises ModelUnanswerable."""
+    check_answers(scorer, reference, decided)
+    names = decided.roles.recorded_together
+    return Loaded(
+        version=version,
         scorer=scorer,
         reference=reference,
-        params=params(),
+        params=decided,
         training_rows={
             tuple(combination.values.get(name) for name in names): combination.training_rows
             for combination in reference.combinations
         },
     )
-    check_answers(scorer, reference, params())
-    return loaded
