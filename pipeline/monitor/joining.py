@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
-from clinical.captured import Captured
 from clinical.captures import Captures
 from clinical.monitored import Window
 from clinical.outcomes import Outcome
+from further import is_before
 from wording import counted
 
 from monitor.degraded import Came
 
 MOST_JOINED = 50_000  # newest outcomes of a window, whose predictions are looked up
-ZONES = timedelta(days=1)  # by which a day somewhere may be another than in UTC
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def joined(
         if prediction is None:
             is_late = captured_until is not None and outcome.received_at < captured_until
             unknown, waiting = unknown + is_late, waiting + (not is_late)
-        elif _is_before(outcome, prediction):
+        elif is_before(outcome, prediction):
             too_early += 1
         elif prediction.model_version != version:
             of_others += 1
@@ -68,8 +66,3 @@ def joined(
     }
     said = tuple(note for note, number in notes.items() if number)
     return Matched(came, unknown, waiting, said)
-
-
-def _is_before(outcome: Outcome, prediction: Captured) -> bool:
-    """Whether an outcome was observed before it was predicted, wherever its day is one."""
-    return (outcome.observed_at + ZONES).date() < prediction.predicted_at.date()
