@@ -6,18 +6,15 @@ brought in a second time.
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from clinical.artefacts import Bucket
-from clinical.captured import Captured
 from clinical.captures import Captures
-from clinical.outcomes import Outcome, Outcomes
+from clinical.outcomes import Outcomes
 from clinical.params import Params
 from clinical.upload import Upload
 from exporting import LeftOut, joined_csv, told
 from wording import counted
-
-ZONES = timedelta(days=1)  # by which a day somewhere may be another than in UTC
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,9 @@ def further(bucket: Bucket, upload: Upload, until: datetime, params: Params) -> 
         if outcome.received_at > upload.uploaded_at and outcome.observed_at < until
     }
     found = Captures(bucket).find(outcomes)
-    early = {one for one, captured in found.items() if is_before(outcomes[one], captured)}
+    early = {
+        one for one, captured in found.items() if outcomes[one].is_before(captured.predicted_at)
+    }
     left_out: LeftOut = Counter()
     lines = joined_csv(
         sorted(
@@ -65,8 +64,3 @@ def further(bucket: Bucket, upload: Upload, until: datetime, params: Params) -> 
     )
     before = f"{counted(len(early), 'outcome')} left out: observed before they were predicted."
     return Further(list(lines), (*([before] if early else []), *told(left_out)))
-
-
-def is_before(outcome: Outcome, prediction: Captured) -> bool:
-    """Whether an outcome was observed before it was predicted, wherever its day is one."""
-    return (outcome.observed_at + ZONES).date() < prediction.predicted_at.date()

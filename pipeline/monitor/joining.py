@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from clinical.captures import Captures
 from clinical.monitored import Window
 from clinical.outcomes import Outcome
-from further import is_before
 from wording import counted
 
 from monitor.degraded import Came
@@ -50,7 +49,7 @@ def joined(
         if prediction is None:
             is_late = captured_until is not None and outcome.received_at < captured_until
             unknown, waiting = unknown + is_late, waiting + (not is_late)
-        elif is_before(outcome, prediction):
+        elif outcome.is_before(prediction.predicted_at):
             too_early += 1
         elif prediction.model_version != version:
             of_others += 1

@@ -347,7 +347,7 @@ def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
     names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env"}
 
     of_stages = {name for _, name in ALL_STAGES}
-    assert names == {*of_stages, "predict", "dropdown", "outcomes", "watch"}
+    assert names == {*of_stages, "predict", "dropdown", "outcomes", "approvals", "watch"}
     assert len(names) == len(functions)
 
 
@@ -366,7 +366,7 @@ def test_the_requests_fields_are_the_features_and_the_id() -> None:
 
 
 def test_every_route_is_reached_through_the_gateway(functions: dict[str, Any]) -> None:
-    for name in ("predict", "dropdown", "outcomes"):
+    for name in ("predict", "dropdown", "outcomes", "approvals"):
         routes = routes_of(load_function(name))
         events = functions[f"{name.capitalize()}Function"]["Events"].values()
         reached = {
