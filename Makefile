@@ -18,6 +18,7 @@ TARGET ?=
 ID ?=
 METRICS ?= 172
 UNTIL ?=
+OUTCOMES ?=
 DAYS ?=
 SHIFT ?=
 AT ?=
@@ -28,7 +29,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
-  SHIFT="$(SHIFT)" AT="$(AT)" $(PYTHON) -m local
+  SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" $(PYTHON) -m local
 
 # A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
 override REASON := $(value REASON)
@@ -53,7 +54,7 @@ up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566
 	@$(LOCAL) up
 
 .PHONY: retrain
-retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true]
+retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true] [OUTCOMES=true]
 	@$(LOCAL) retrain
 
 .PHONY: score

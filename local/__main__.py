@@ -41,6 +41,7 @@ from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
 
 SERVED_SECONDS = 180
+SAID: dict[str, bool] = {"true": True, "false": False}  # of what else is a name or a time
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -102,7 +103,7 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
         case "up":
             up(stack, arguments.data, arguments.console_port, console)
         case "retrain":
-            retrain(stack, arguments.data, console, tune=arguments.tune)
+            retrain(stack, arguments.data, console, tune=arguments.tune, told=arguments.outcomes)
         case "score":
             scoring.score(stack, arguments.data, arguments.out, console)
         case "predict":
@@ -247,17 +248,31 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
     restart.close()
 
 
-def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None = None) -> None:
+def retrain(
+    stack: Stack,
+    data: Path | None,
+    console: Console,
+    tune: str | None = None,
+    told: str | None = None,
+) -> None:
     """Start an execution, by uploading a data set or on the newest one, and follow it.
 
     tune: the grid of params.yaml to choose hyperparameters from, "true" for its default.
+    told: up to when outcomes were observed that are trained on beside the upload, "true" for now
+    and "false" for none of them.
     """
     if data and tune:
         raise CloudFailed("an upload starts an untuned run: retrain with DATA= first, then tune")
+    if data and told:
+        raise CloudFailed(
+            "an upload starts a run of its own, and is taken to hold every outcome that is known: "
+            "retrain with DATA= first, then with OUTCOMES="
+        )
     if data:
         arn = executions.started_by(stack, uploading.on_terminal(stack, data, console))
     else:
-        asked = {"tune": tune if tune != "true" else True} if tune else {}
+        given = {"tune": tune, "outcomes": told}
+        asked = {name: SAID.get(value, value) for name, value in given.items() if value}
         arn = executions.start(stack, {**asked, "who": models.operator()})
     show_outcome(stack, executions.follow(stack, arn, console), console)
 
@@ -414,6 +429,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
+    parser.add_argument("--outcomes", default=os.environ.get("OUTCOMES") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--execution", default=os.environ.get("EXECUTION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)

@@ -31,9 +31,10 @@ type Blocks = Iterator[Markup]
 def flow(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
-        f"All {data.rows:,} rows of the file have the outcome and are analysed: "
-        f"{data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. Who was recruited "
-        "and is no row of it, the system cannot know."
+        f"All {data.rows:,} rows {'of both' if data.outcomes else 'of the file'} have the outcome "
+        f"and are analysed: {data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. "
+        f"Who was recruited and is no row of {'them' if data.outcomes else 'it'}, the system "
+        "cannot know."
     )
 
 
