@@ -23,6 +23,7 @@ from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
 from tests.pipeline import (
+    documented,
     measure,
     mirror,
     monitor,
@@ -70,7 +71,9 @@ def events() -> dict[str, dict[str, Any]]:
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
         came_to |= measure(EXECUTION, came_to)
+        came_to |= documented(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
+        of_replay = {"evaluated": came_to["before_replay"]}
         tuned = retrain(EXECUTION, {"tune": True})
         of_a_file = scored(bucket)
         with own_log():
@@ -83,7 +86,10 @@ def events() -> dict[str, dict[str, Any]]:
         **{
             name: {
                 "execution": EXECUTION,
-                **{one: _as_ever(came_to[one]) for one in inputs_of(name)},
+                **{
+                    one: _as_ever({**came_to, **(of_replay if name == "replay" else {})}[one])
+                    for one in inputs_of(name)
+                },
             }
             for name in stages()
         },
@@ -120,7 +126,7 @@ def _as_ever(part: Any) -> Any:  # noqa: ANN401 - JSON
     match part:
         case dict():
             return {
-                name: ALWAYS[name] if name in ALWAYS else _as_ever(value)
+                name: ALWAYS[name] if name in ALWAYS and value is not None else _as_ever(value)
                 for name, value in part.items()
             }
         case list():

@@ -34,6 +34,7 @@ from retrain.stages.admit import admit
 from retrain.stages.annotate import annotate
 from retrain.stages.choose import choose
 from retrain.stages.cross_validate import cross_validate
+from retrain.stages.document import document
 from retrain.stages.evaluate import evaluate
 from retrain.stages.extract_combinations import extract_combinations
 from retrain.stages.ingest import ingest
@@ -42,6 +43,7 @@ from retrain.stages.list_candidates import list_candidates
 from retrain.stages.preprocess import preprocess
 from retrain.stages.promote import promote
 from retrain.stages.publish import publish
+from retrain.stages.replay import replay
 from retrain.stages.train import train
 from retrain.stages.validate import validate
 from rows import Rows
@@ -221,6 +223,8 @@ def retrain(execution: str, given: State | None = None) -> State:
         came_to["chosen"] = at(choose, "tried")
     came_to["trained"] = at(train, "validated", "preprocessed", "combined", "chosen")
     came_to["evaluated"] = at(evaluate, "preprocessed", "trained")
+    came_to["before_replay"] = came_to["evaluated"]
+    came_to["evaluated"] = at(replay, "preprocessed", "trained", "evaluated")
     if came_to["evaluated"]["verdict"]["decision"] == "rejected":
         return came_to
     came_to["nominated"] = at(
@@ -240,6 +244,12 @@ def measure(execution: str, came_to: State) -> State:
         "published": {"version": came_to["nominated"]["version"]},
     }
     return measured | {"annotated": ran(annotate, execution, measured)}
+
+
+def documented(execution: str, came_to: State) -> State:
+    """Write the change-control page as of the promotion that a run came to."""
+    made = {name: came_to["promoted"][name] for name in ("version", "sequence")}
+    return {"made": made, "documented": ran(document, execution, {"made": made})}
 
 
 def monitor(execution: str, given: State | None = None) -> State:

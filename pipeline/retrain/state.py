@@ -249,3 +249,17 @@ class Promoted(Frozen):
     previous: str | None
     sequence: int
     verdict: Verdict | None
+
+
+class Made(Frozen):
+    """A promotion that was made, by its number in the ledger."""
+
+    version: str = Field(min_length=1, max_length=64)
+    sequence: int = Field(ge=1)
+
+
+class Documented(Frozen):
+    """The change-control page as of a promotion, where it lies now."""
+
+    sequence: int
+    page: Artefact

@@ -24,7 +24,7 @@ from clinical.errors import (
     VersionUnknown,
 )
 from clinical.params import params
-from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
+from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Replayed, Verdict
 from pydantic import BaseModel
 from retrain.gate import judged
 from retrain.stages.validate import judge
@@ -34,6 +34,7 @@ from retrain.state import (
     Chosen,
     Combined,
     CrossValidated,
+    Documented,
     Evaluated,
     Ingested,
     Listed,
@@ -114,6 +115,15 @@ UNPROVEN = _evaluated(
     champion=_champion(1).model_copy(update={"rmse_difference": None, "beats_average": True})
 )
 WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
+WORSE_ON_OUTCOMES = _evaluated(
+    champion=_champion(1),
+    replay=Replayed(
+        champion=OTHER,
+        requests=400,
+        outcomes=120,
+        rmse_difference=Estimate(value=0.3, low=0.2, high=0.4),
+    ),
+)
 UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
 
 
@@ -144,6 +154,9 @@ ANNOTATED = Annotated(
     version=VERSION,
     learning_curve=Artefact(key=f"models/{VERSION}/learning_curve.json", sha256="0" * 64),
 )
+DOCUMENTED = Documented(
+    sequence=2, page=Artefact(key="models/change-control/000002.html", sha256="0" * 64)
+)
 
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Admit": (ADMITTED,),
@@ -156,10 +169,12 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Choose": (CHOSEN,),
     "Train": (TRAINED,),
     "Evaluate": (OVER_THE_FIRST,),
+    "Replay": (OVER_THE_FIRST,),
     "Publish": (_nominated(OVER_THE_FIRST),),
     "Promote": (PROMOTED,),
     "LearningCurve": (MEASURED,),
     "Annotate": (ANNOTATED,),
+    "Document": (DOCUMENTED,),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
@@ -168,12 +183,13 @@ NO_CURVE = {"Measurable": 1, "NoCurve": 1}
 PREPARED_AND_CURVE = {**PREPARED, **CURVE}
 TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
 READ = "Admit Admitted Ingest Validate Prepare Prepared"
-TRAIN = f"{READ} Release Wanted Train Evaluate Gate"
+EVALUATE = f"{READ} Release Wanted Train Evaluate"
+TRAIN = f"{EVALUATE} Replay Gate"
 TUNE = f"{READ} ListCandidates Tune Choose"
 BY_HAND = "Admit Admitted Release Wanted Promote"
 JOINED = "Concluded Released Ended"
 ANNOTATE = "Concluded Released Annotate Ended"
-TO_THE_END = f"Publish Published Promote {ANNOTATE} Served"
+TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
@@ -196,6 +212,10 @@ CORRUPTED = ArtefactCorrupted(
 MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
+NOT_DOCUMENTED = (
+    "The change-control page of this promotion was not written: StorageDenied; a further execution "
+    "that finds this version serving writes it."
+)
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
 
@@ -210,6 +230,7 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (WITHOUT_SKILL,),
+            "Replay": (WITHOUT_SKILL,),
             "Publish": (_nominated(WITHOUT_SKILL),),
             "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
         },
@@ -252,7 +273,11 @@ _CASES: Mapping[str, Case] = {
     ),
     "Withheld": Case(
         asked={},
-        answers={"Evaluate": (UNPROVEN,), "Publish": (_nominated(UNPROVEN),)},
+        answers={
+            "Evaluate": (UNPROVEN,),
+            "Replay": (UNPROVEN,),
+            "Publish": (_nominated(UNPROVEN),),
+        },
         path=f"{TRAIN} Publish Published {ANNOTATE} Withheld",
         within=PREPARED_AND_CURVE,
         ends={
@@ -263,15 +288,22 @@ _CASES: Mapping[str, Case] = {
     ),
     "Rejected": Case(
         asked={},
-        answers={"Evaluate": (UNLIKE_ITSELF,)},
+        answers={"Evaluate": (UNLIKE_ITSELF,), "Replay": (UNLIKE_ITSELF,)},
         path=f"{TRAIN} {JOINED} Rejected",
         within=PREPARED_AND_CURVE,
         ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
     ),
+    "RejectedByReplay": Case(
+        asked={},
+        answers={"Replay": (WORSE_ON_OUTCOMES,)},
+        path=f"{TRAIN} {JOINED} Rejected",
+        within=PREPARED_AND_CURVE,
+        ends={"decision": "rejected", "verdict": WORSE_ON_OUTCOMES.verdict.model_dump(mode="json")},
+    ),
     "ModelUnanswerable": Case(
         asked={},
         answers={"Evaluate": (UNANSWERABLE,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} ModelUnanswerable",
+        path=f"{EVALUATE} {JOINED} ModelUnanswerable",
         within=PREPARED_AND_CURVE,
         ends=("ModelUnanswerable", str(UNANSWERABLE)),
     ),
@@ -279,10 +311,11 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (OVER_THE_FIRST, OVER_THE_SECOND),
+            "Replay": (OVER_THE_FIRST, OVER_THE_SECOND),
             "Publish": (_nominated(OVER_THE_FIRST), _nominated(OVER_THE_SECOND)),
             "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
         },
-        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Gate {TO_THE_END}",
+        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Replay Gate {TO_THE_END}",
         within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
     ),
@@ -296,7 +329,7 @@ _CASES: Mapping[str, Case] = {
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
             ),
         },
-        path=f"{TUNE} Release Wanted Train Evaluate Gate {TO_THE_END}",
+        path=f"{TUNE} Release Wanted Train Evaluate Replay Gate {TO_THE_END}",
         within={**TRIED, "CandidateFailed": 1, **CURVE},
         ends=PROMOTED,
     ),
@@ -347,14 +380,14 @@ _CASES: Mapping[str, Case] = {
     "ByHand": Case(
         asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
         answers={"Admit": (_by_hand(VERSION),)},
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
     "OvertakenByHand": Case(
         asked={"promote": "previous"},
         answers={"Admit": (_by_hand("previous"),), "Promote": (MOVED, PROMOTED)},
-        path=f"{BY_HAND} Overtaken Promote {JOINED} Served",
+        path=f"{BY_HAND} Overtaken Promote {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -392,7 +425,7 @@ _CASES: Mapping[str, Case] = {
             "Admit": (_by_hand(VERSION),),
             "Promote": (LambdaFailed(), LambdaFailed(), PROMOTED),
         },
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -413,7 +446,14 @@ _CASES: Mapping[str, Case] = {
     "OutOfMemoryInEvaluate": Case(
         asked={},
         answers={"Evaluate": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} Failed",
+        path=f"{EVALUATE} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "OutOfMemoryInReplay": Case(  # what was not found out is not taken for nothing found
+        asked={},
+        answers={"Replay": (OUT_OF_MEMORY,)},
+        path=f"{EVALUATE} Replay {JOINED} Failed",
         within=PREPARED_AND_CURVE,
         ends=("MemoryError", str(OUT_OF_MEMORY)),
     ),
@@ -427,7 +467,7 @@ _CASES: Mapping[str, Case] = {
     "CurveFails": Case(
         asked={},
         answers={"LearningCurve": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN} Publish Published Promote {JOINED} Served",
+        path=f"{TRAIN} Publish Published Promote {JOINED} Document Served",
         within={**PREPARED_AND_CURVE, "NoCurve": 1},
         ends=PROMOTED,
     ),
@@ -452,15 +492,32 @@ _CASES: Mapping[str, Case] = {
         within=PREPARED_AND_CURVE,
         ends=PROMOTED,
     ),
+    "DocumentFails": Case(
+        asked={},
+        answers={"Document": (DENIED,)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED_AND_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
+    "DocumentFailsByHand": Case(
+        asked={"promote": VERSION},
+        answers={"Admit": (_by_hand(VERSION),), "Document": (DENIED,)},
+        path=f"{BY_HAND} {JOINED} Document Served",
+        within=NO_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
 }
 
 
 def _noted(case: Case) -> Case:
-    """Expect how leniently the upload was read, which whatever was read for ends with."""
+    """Expect how leniently the upload was read, which whatever was read for ends with.
+
+    What a case expects to be noted besides comes after it.
+    """
     if isinstance(case.ends, tuple) or not {"Promote", "Validate"} & set(case.path.split()):
         return case
-    notes = NOTES if "Validate" in case.path else {"notes": []}
-    return replace(case, ends={**plain(case.ends), **notes})
+    ends, read = plain(case.ends), NOTES["notes"] if "Validate" in case.path else []
+    return replace(case, ends={**ends, "notes": [*read, *ends.get("notes", [])]})
 
 
 RETRAIN = Machine("retrain", ORDINARY, {name: _noted(case) for name, case in _CASES.items()})
