@@ -167,7 +167,7 @@ class Laptop:
         request = AWSRequest("POST", url, {"Content-Type": "application/json"}, raw)
         SigV4Auth(Credentials("test", secret), "execute-api", REGION).add_auth(request)
         headers = {name: str(value) for name, value in request.headers.items()}
-        return fetch(url, raw, None, **headers, **changed)
+        return fetch(url, raw, None, **headers | changed)
 
     def get(self, path: str, **headers: str) -> Answer:
         return fetch(f"{self.stack.outputs.api_url}{path}", None, None, **headers)
