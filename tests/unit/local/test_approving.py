@@ -18,7 +18,7 @@ from local import approving, executions
 from local.cloud import CloudFailed
 from local.models import operator
 from tests.unit.local import clouds
-from tests.waiting import MACHINE, NOW, States, asked
+from tests.waiting import ARN, NOW, States, asked
 
 
 @pytest.fixture
@@ -31,7 +31,6 @@ def stack(*running: str) -> Any:
     made = clouds.stack()
     made.stepfunctions = States(*running)
     made.outputs.artifacts_bucket = "artifacts"
-    made.outputs.state_machine_arn = MACHINE
     made.study, made.folder = SimpleNamespace(told=""), Path("nowhere")
     return made
 
@@ -171,7 +170,7 @@ def test_an_execution_that_waits_for_somebody_is_not_followed_for_days(kept: App
     there, waiting = stack("one"), asked(kept.bucket)
     there.stepfunctions = Awaiting("one")
 
-    arn, console = executions.arn_of(there, "one"), Console(file=io.StringIO())
+    arn, console = f"{ARN}one", Console(file=io.StringIO())
     outcome = executions.follow(there, arn, console)
 
     assert outcome.waiting == waiting
@@ -184,7 +183,7 @@ def test_an_execution_that_was_decided_on_is_followed_to_its_end(kept: Approvals
     approving.decide(there, "one", "rejected", "It loses combinations.")
     there.stepfunctions = Awaiting("one", looks=3)
 
-    arn, console = executions.arn_of(there, "one"), Console(file=io.StringIO())
+    arn, console = f"{ARN}one", Console(file=io.StringIO())
     outcome = executions.follow(there, arn, console)
 
     assert outcome.waiting is None
