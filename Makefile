@@ -10,6 +10,7 @@ CONSOLE_PORT ?=
 DATA ?=
 TUNE ?=
 VERSION ?=
+EXECUTION ?=
 REASON ?=
 OUT ?=
 STUDY ?=
@@ -26,9 +27,12 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
-  TUNE="$(TUNE)" VERSION="$(VERSION)" REASON="$(REASON)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
+  TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
   SHIFT="$(SHIFT)" AT="$(AT)" $(PYTHON) -m local
 
+# A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
+override REASON := $(value REASON)
+export REASON
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
@@ -79,6 +83,26 @@ models: $(READY) ## List the models, what they are worth, and who promoted them
 .PHONY: report
 report: $(READY) ## Write the TRIPOD+AI report of the model that serves  [STUDY=name] [OUT=.local/report.html]
 	@$(LOCAL) report
+
+.PHONY: approvals
+approvals: $(READY) ## List what waits for somebody's approval before it serves
+	@$(LOCAL) approvals
+
+.PHONY: approve
+approve: $(READY) ## Let a model serve that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
+	@$(LOCAL) approve
+
+.PHONY: reject
+reject: $(READY) ## Refuse a model that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
+	@$(LOCAL) reject
+
+.PHONY: change-control
+change-control: $(READY) ## Write what may change, how a change is judged, and every change  [OUT=.local/change-control.html]
+	@$(LOCAL) change-control
+
+.PHONY: export
+export: $(READY) ## Pack a version with all that is kept about it, for an auditor  [VERSION=v-…] [OUT=.local/v-….zip]
+	@$(LOCAL) export
 
 .PHONY: rollback
 rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]

@@ -49,14 +49,14 @@ RETRAINING = (
     "learning_curve",
     "publish",
 )
-LEFT_OUT = ("admit", "promote", "annotate")
+LEFT_OUT = ("admit", "replay", "promote", "annotate")
 SCORING = ("split", "score_part", "summarise")
 # The states that a run enters which ends in a promotion; each is a transition that is paid for.
 RETRAIN_STATES = (
     *("Admit", "Admitted", "Ingest", "Validate", "Prepare", "Preprocess", "ExtractCombinations"),
-    *("Prepared", "Release", "Wanted", "Train", "Evaluate", "Gate", "Publish", "Published"),
-    *("Promote", "Concluded", "Measurable", "LearningCurve", "Released", "Annotate", "Ended"),
-    "Served",
+    *("Prepared", "Release", "Wanted", "Train", "Evaluate", "Replay", "Gate", "Publish"),
+    *("Published", "Promote", "Concluded", "Measurable", "LearningCurve", "Released"),
+    *("Annotate", "Ended", "Document", "Served"),
 )
 SCORE_STATES = ("Split", "Divided", "ScoreParts", "Summarise", "Scored")  # and one a part
 ARTEFACTS = {
@@ -212,7 +212,8 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     yield (
         "`make bench-growth` wrote this. Each stage ran by its handler in a process of its own, on "
         f"synthetic patients (`data/generate.py`, seed {SEED}), by the `params.yaml` of the drug "
-        "study, on buckets that are folders. `admit`, `promote` and `annotate` are left out, for "
+        "study, on buckets that are folders. `admit`, `replay`, which has no captures here, "
+        "`promote` and `annotate` are left out, for "
         f"none takes more than {brief:.1f} CPU seconds or {small:,.0f} MB; their price is in that "
         "of a run.\n"
     )

@@ -13,16 +13,19 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 os.environ["POWERTOOLS_SERVICE_NAME"] = "bench"
 
 import joblib
+import onnx
 import pandas as pd
-from clinical.artefacts import Artefact, read_verified
+from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.params import params
+from clinical.registry import CARD, MODEL, REFERENCE, Registry, Version
 
 from tests.pipeline import Context, mirror, own_cloud, own_store, retrain
 
@@ -49,6 +52,40 @@ def timed(act: Callable[[], object], runs: int = RUNS) -> Timing:
         took.append((time.perf_counter() - began) * 1e3)
     cuts = statistics.quantiles(took, n=100)
     return Timing(p50=cuts[49], p99=cuts[98])
+
+
+def paired(act: Callable[[], object], other: Callable[[], object], runs: int) -> tuple[Timing, ...]:
+    """Time two acts by turns, so that both meet the same noise; the third are their differences."""
+    took = []
+    for run in range(-50, runs):
+        began = time.perf_counter()
+        act()
+        between = time.perf_counter()
+        other()
+        if run >= 0:
+            took.append((between - began, time.perf_counter() - between))
+    return tuple(
+        Timing(p50=cuts[49] * 1e3, p99=cuts[98] * 1e3)
+        for one in (
+            [first for first, _ in took],
+            [second for _, second in took],
+            [second - first for first, second in took],
+        )
+        for cuts in [statistics.quantiles(one, n=100)]
+    )
+
+
+def another_version(bucket: Bucket, champion: Version) -> str:
+    """Publish the champion's forest once more under a name of its own, for it to be a shadow."""
+    graph = onnx.load_from_string(read_verified(bucket, champion.model))
+    graph.doc_string = "the same forest"
+    files = {REFERENCE: read_verified(bucket, champion.reference), MODEL: graph.SerializeToString()}
+    card = {CARD: read_verified(bucket, champion.card)}
+    return (
+        Registry(bucket)
+        .publish(files, card, champion.verdict, champion.execution, champion.published_at)
+        .version
+    )
 
 
 @contextlib.contextmanager
@@ -98,7 +135,24 @@ def time_requests() -> dict[str, Timing]:
             answer = function.handler(asked, Context())
             if answer["statusCode"] != 200:  # noqa: PLR2004
                 raise SystemExit(f"the handler answered {answer}")
-        scorer = function.follower.current().scorer
+        champion = function.follower.current()
+        scorer = champion.scorer
+        alone, beside = function.shadow, function.Shadow(another_version(store, champion.champion))
+        beside.look(store, champion)
+
+        def ask(shadow: object, asked: dict[str, object]) -> None:
+            function.shadow = shadow  # type: ignore[attr-defined]
+            function.handler(asked, Context())
+
+        shadowed = {
+            what: paired(partial(ask, alone, asked), partial(ask, beside, asked), runs)
+            for what, asked, runs in (
+                ("a request", event, RUNS),
+                ("a request, with what is known after treatment left out", before, RUNS),
+                (f"a batch of {len(patients):,} patients", batch, 50),
+            )
+        }
+        function.shadow = alone  # type: ignore[attr-defined]
         model = Artefact(**came_to["trained"]["model"])
         forest = joblib.load(io.BytesIO(read_verified(bucket, model)))
         return {
@@ -118,6 +172,10 @@ def time_requests() -> dict[str, Timing]:
             f"handler with a batch of {len(patients):,} patients": timed(
                 lambda: function.handler(batch, Context()), runs=50
             ),
+            **{
+                f"what a shadow of the same size adds to {what}": differences
+                for what, (_, _, differences) in shadowed.items()
+            },
             "the predecessor's scoring: scikit-learn and a DataFrame": timed(
                 lambda: forest.predict(pd.DataFrame([row])), runs=100
             ),

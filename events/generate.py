@@ -23,6 +23,7 @@ from clinical.reference import example_request, read_reference
 from pydantic import BaseModel
 
 from tests.pipeline import (
+    documented,
     measure,
     mirror,
     monitor,
@@ -48,6 +49,16 @@ ALWAYS = {
 }
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 SCORED = "score/in/sample.csv"
+# What an execution hands on where somebody has to approve, which on the sample nobody has to.
+OF_APPROVAL = ("request_approval", "close_approval")
+ASKED = {
+    "approval": ["Somebody has to approve of every candidate (gate.approval: always)."],
+    "approval_seconds": 604_800,
+}
+WAITING = {
+    "token": "a token that Step Functions made",
+    "arn": f"arn:aws:states:us-east-1:123456789012:execution:retrain:{EXECUTION}",
+}
 
 
 def stages(machine: str = "retrain") -> list[str]:
@@ -70,12 +81,16 @@ def events() -> dict[str, dict[str, Any]]:
         retrain("first")  # which the next one is compared with, as after `make up`
         came_to = retrain(EXECUTION)
         came_to |= measure(EXECUTION, came_to)
+        came_to |= documented(EXECUTION, came_to)
         reference = read_reference(bucket, Artefact(**came_to["trained"]["reference"]))
+        of_replay = {"evaluated": came_to["before_replay"]}
         tuned = retrain(EXECUTION, {"tune": True})
         of_a_file = scored(bucket)
         with own_log():
             watched: dict[str, Any] = _as_ever(monitor(EXECUTION))
     came_to |= {name: tuned[name] for name in OF_TUNING}
+    waits = {"nominated": came_to["nominated"] | ASKED, "waiting": WAITING}
+    others = {"replay": of_replay, **dict.fromkeys(OF_APPROVAL, waits)}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
     return {
@@ -83,7 +98,10 @@ def events() -> dict[str, dict[str, Any]]:
         **{
             name: {
                 "execution": EXECUTION,
-                **{one: _as_ever(came_to[one]) for one in inputs_of(name)},
+                **{
+                    one: _as_ever({**came_to, **others.get(name, {})}[one])
+                    for one in inputs_of(name)
+                },
             }
             for name in stages()
         },
@@ -120,7 +138,7 @@ def _as_ever(part: Any) -> Any:  # noqa: ANN401 - JSON
     match part:
         case dict():
             return {
-                name: ALWAYS[name] if name in ALWAYS else _as_ever(value)
+                name: ALWAYS[name] if name in ALWAYS and value is not None else _as_ever(value)
                 for name, value in part.items()
             }
         case list():

@@ -10,9 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn
 from clinical.params import Params, params
 
 HERE = Path(__file__).parent
+# As API Gateway writes it into the document of an API some of whose routes are IAM-authorised.
+SIGNED = APIKey(
+    name="Authorization",
+    in_=APIKeyIn.header,
+    description="AWS Signature Version 4, of the service execute-api",
+    **{"x-amazon-apigateway-authtype": "awsSigv4"},
+)
 UNANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
 
@@ -24,7 +32,8 @@ def document() -> str:
         merged.setdefault("paths", {}).update(spec["paths"])
         merged.setdefault("schemas", {}).update(spec["components"]["schemas"])
     without_unanswered(merged)
-    spec |= {"paths": merged["paths"], "components": {"schemas": merged["schemas"]}}
+    spec["paths"] = merged["paths"]
+    spec["components"]["schemas"] = merged["schemas"]
     spec["servers"] = [{"url": "."}]  # beside this document, whatever its host and stage
     return json.dumps(spec, indent=1, sort_keys=True) + "\n"
 
@@ -60,6 +69,7 @@ def described(function: Path) -> dict[str, Any]:
         version="1.0.0",
         description=f"{predicts(params())} For research support only: no diagnosis and no "
         "treatment advice. HEAD is answered wherever GET is.",
+        security_schemes={"sigv4": SIGNED},
     )
     described: dict[str, Any] = json.loads(text)
     return described

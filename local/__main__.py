@@ -17,7 +17,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from local import (
+    approving,
+    controlling,
     executions,
+    exporting,
     failures,
     lock,
     models,
@@ -51,6 +54,11 @@ COMMANDS = (
     "simulate",
     "models",
     "report",
+    "change-control",
+    "export",
+    "approvals",
+    "approve",
+    "reject",
     "rollback",
     "down",
 )
@@ -99,16 +107,40 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
             scoring.score(stack, arguments.data, arguments.out, console)
         case "predict":
             show_prediction(stack, console)
+        case "down":
+            down(stack, console)
+        case "models" | "report" | "change-control" | "export":
+            _tell(arguments, stack, console)
+        case "approvals" | "approve" | "reject" | "rollback":
+            _decide(arguments, stack, console)
+        case _:
+            _watch(arguments, stack, console)
+
+
+def _tell(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    """Run a command that tells what is known about the models, and changes nothing."""
+    match arguments.command:
         case "models":
             models.show(stack, console)
         case "report":
             report.write(stack, arguments.out, console)
+        case "change-control":
+            controlling.write(stack, arguments.out, console)
+        case "export":
+            exporting.export(stack, arguments.version, arguments.out, console)
+
+
+def _decide(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    """Run a command by which somebody says which model serves."""
+    match arguments.command:
+        case "approvals":
+            approving.show(stack, console)
+        case "approve":
+            decide(stack, arguments.execution, "approved", arguments.reason, console)
+        case "reject":
+            decide(stack, arguments.execution, "rejected", arguments.reason, console)
         case "rollback":
             rollback(stack, arguments.version, arguments.reason, console)
-        case "down":
-            down(stack, console)
-        case _:
-            _watch(arguments, stack, console)
 
 
 def _watch(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
@@ -165,23 +197,37 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
     stack.publish_site()
     _done(console, "Site", "published", began)
     carry_on(stack, restart, console)
-    fresh = executions.to_upload(stack, data)
-    if was_deployed and not fresh and is_healthy(stack):
-        _done(console, "Model", "is served", began)
-    else:
-        try:
-            retrain(stack, fresh, console)
-        except RetrainFailed as failed:
-            if not is_healthy(stack):
-                raise
-            _warn(console, str(failed))
-        if fresh == THE_DRUG_STUDY.data():
-            executions.start_once(stack, {}, OF_THE_EVENTS)
+    waits = made(stack, data, console, began, was_deployed=was_deployed)
     started = in_browser.start()
     _done(console, "Console", "started" if started else "was up", began)
-    show_prediction(stack, console)
+    if not waits or is_healthy(stack):
+        show_prediction(stack, console)
     show_places(stack, in_browser, console)
     console.print(f"Ready in {time.monotonic() - began:.0f} s. `make down` stops it.")
+
+
+def made(
+    stack: Stack, data: Path | None, console: Console, began: float, *, was_deployed: bool
+) -> bool:
+    """Train unless a model serves, or waits for an approval, and say whether one waits."""
+    fresh = executions.to_upload(stack, data)
+    if was_deployed and not fresh:
+        waits = bool(approving.waiting(stack))
+        if waits or is_healthy(stack):
+            _done(console, "Model", "waits" if waits else "is served", began)
+            if waits:
+                approving.show(stack, console)
+            return waits
+    try:
+        retrain(stack, fresh, console)
+    except RetrainFailed as failed:
+        if not is_healthy(stack):
+            raise
+        _warn(console, str(failed))
+    waits = bool(approving.waiting(stack))
+    if fresh == THE_DRUG_STUDY.data() and not waits:
+        executions.start_once(stack, {}, OF_THE_EVENTS)
+    return waits
 
 
 def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
@@ -195,7 +241,7 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
             _warn(console, one.told)
         if arn and one.machine is RETRAIN:  # what is scored, the console shows when it is done
             try:
-                show_outcome(executions.follow(stack, arn, console), console)
+                show_outcome(stack, executions.follow(stack, arn, console), console)
             except RetrainFailed as failed:
                 _warn(console, str(failed))
     restart.close()
@@ -213,7 +259,25 @@ def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None 
     else:
         asked = {"tune": tune if tune != "true" else True} if tune else {}
         arn = executions.start(stack, {**asked, "who": models.operator()})
-    show_outcome(executions.follow(stack, arn, console), console)
+    show_outcome(stack, executions.follow(stack, arn, console), console)
+
+
+def decide(
+    stack: Stack,
+    execution: str | None,
+    decision: approving.Decision,
+    reason: str | None,
+    console: Console,
+) -> None:
+    """Decide on what waits for an approval, and follow the execution to its end.
+
+    execution: None for the one that waits, where it is the only one.
+    """
+    why = approving.reason(reason or "")  # before anything else is asked for
+    decided = approving.decide(stack, execution or approving.only(stack), decision, why)
+    console.print(f"{decided.version} was {decision} by {escape(models.operator())}.")
+    arn = executions.arn_of(stack, decided.execution)
+    show_outcome(stack, executions.follow(stack, arn, console), console)
 
 
 def rollback(stack: Stack, version: str | None, reason: str | None, console: Console) -> None:
@@ -237,8 +301,12 @@ def down(stack: Stack, console: Console) -> None:
     console.print("Stopped." if stopped else stack.cloud.not_stopped)
 
 
-def show_outcome(outcome: Outcome, console: Console) -> None:
+def show_outcome(stack: Stack, outcome: Outcome, console: Console) -> None:
     """Print what an execution came to; raises RetrainFailed where it failed."""
+    if outcome.waiting:
+        approving.show_waiting(stack, outcome.waiting, console)
+        approving.show_places(stack, console)
+        return
     if not outcome.succeeded:
         outcomes.show_rejection(outcome, console)
         raise RetrainFailed(f"{outcome.error or outcome.status}; the champion stays")
@@ -347,6 +415,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
+    parser.add_argument("--execution", default=os.environ.get("EXECUTION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)
     parser.add_argument("--out", type=Path, default=os.environ.get("OUT") or None)
     parser.add_argument("--until", default=os.environ.get("UNTIL") or None)

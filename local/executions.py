@@ -4,10 +4,13 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from clinical.approvals import Approvals, Waiting
+from clinical.boto3_bucket import Boto3Bucket
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -30,6 +33,7 @@ POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 180
 NAME_LETTERS = 80  # that the name of an execution may have
 INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
+AWAITS = "AwaitApproval"  # the state in which an execution waits for somebody
 
 
 @dataclass
@@ -93,7 +97,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: its output, or the error that names the failure and its cause."""
+    """How an execution ended: its output, or the error that names the failure and its cause.
+
+    waiting: the approval that it waits for, where it has not ended for that.
+    """
 
     arn: str
     status: str
@@ -101,6 +108,7 @@ class Outcome:
     output: dict[str, Any]
     error: str = ""
     cause: str = ""
+    waiting: Waiting | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -298,8 +306,11 @@ def _unheard(
 
 
 def follow(stack: Stack, arn: str, console: Console) -> Outcome:
-    """Show an execution's states while it runs, and return how it ended."""
-    progress = Progress()
+    """Show an execution's states while it runs, and return how it ended.
+
+    One that waits for somebody's approval is not followed further: that may take days.
+    """
+    progress, waits = Progress(), None
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         while True:
             described = stack.stepfunctions.describe_execution(executionArn=arn)
@@ -307,10 +318,43 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
             live.update(shown(progress, described["status"]))
             if described["status"] != "RUNNING":
                 break
+            if any(step.name == AWAITS and step.seconds is None for step in progress.steps):
+                waits = awaited(stack, described["name"])
+            if waits:
+                break
             time.sleep(POLL_SECONDS)
     if not console.is_terminal:
         console.print()  # Live ends its last frame without a line of its own
-    return _outcome(described)
+    return _outcome(described, waits)
+
+
+def approvals_of(stack: Stack) -> Approvals:
+    """Give what waits for an approval in a stack, and what was decided."""
+    return Approvals(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
+
+
+def awaited(stack: Stack, execution: str) -> Waiting | None:
+    """Give the approval that an execution waits for; None where nobody is asked any more."""
+    approvals = approvals_of(stack)
+    asked = approvals.asked(execution)
+    if asked is None or asked.until <= datetime.now(UTC) or approvals.decision(execution):
+        return None
+    return asked
+
+
+def arn_of(stack: Stack, execution: str, machine: Machine = RETRAIN) -> str:
+    """Give the ARN of an execution, by its name."""
+    return f"{machine.arn(stack).replace(':stateMachine:', ':execution:')}:{execution}"
+
+
+def is_running(stack: Stack, execution: str) -> bool:
+    """Whether an execution that retrains is there, and has not ended."""
+    client = stack.stepfunctions
+    try:
+        described = client.describe_execution(executionArn=arn_of(stack, execution))
+    except client.exceptions.ExecutionDoesNotExist:
+        return False
+    return described["status"] == "RUNNING"
 
 
 def outcome_of(stack: Stack, arn: str) -> Outcome | None:
@@ -319,8 +363,10 @@ def outcome_of(stack: Stack, arn: str) -> Outcome | None:
     return _outcome(described) if described["status"] != "RUNNING" else None
 
 
-def _outcome(described: "DescribeExecutionOutputTypeDef") -> Outcome:
-    took = described["stopDate"] - described["startDate"]
+def _outcome(
+    described: "DescribeExecutionOutputTypeDef", waiting: Waiting | None = None
+) -> Outcome:
+    took = described.get("stopDate", datetime.now(UTC)) - described["startDate"]
     return Outcome(
         arn=described["executionArn"],
         status=described["status"],
@@ -328,6 +374,7 @@ def _outcome(described: "DescribeExecutionOutputTypeDef") -> Outcome:
         output=json.loads(described.get("output") or "{}"),
         error=described.get("error", ""),
         cause=described.get("cause", ""),
+        waiting=waiting,
     )
 
 

@@ -6,7 +6,7 @@ equal rows. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from clinical.verdict import Estimate
@@ -45,6 +45,13 @@ class Bootstrap:
     resamples: int
     confidence: float
     seed: int
+
+    def of_two(self) -> "Bootstrap":
+        """Be so sure of each of two intervals that both hold with this confidence at least.
+
+        Source: Bonferroni's inequality.
+        """
+        return replace(self, confidence=one_of_two(self.confidence))
 
     def estimate(self, statistic: Callable[..., Array], *columns: Array) -> Estimate:
         """Estimate a figure of the rows.
@@ -107,6 +114,11 @@ class Bootstrap:
         at_once = max(1, DRAWN_AT_ONCE // rows)
         for first in range(0, self.resamples, at_once):
             yield generator.integers(0, rows, (min(at_once, self.resamples - first), rows))
+
+
+def one_of_two(confidence: float) -> float:
+    """Give the confidence of one of two intervals, as `Bootstrap.of_two` has it."""
+    return (1 + confidence) / 2
 
 
 def in_blocks(columns: Array) -> Array:

@@ -13,7 +13,7 @@ const FAILED =
 /** Say why no requests were replayed: what the module that draws a replay is not fetched for. */
 export const unreplayed = ({ champion }) =>
   champion
-    ? "An earlier release judged this version, and replayed no requests."
+    ? "No requests were replayed when this version was judged."
     : "No model served when this version was judged, so there was none to replay requests beside.";
 
 /** Say how many rows were no part of the upload. */

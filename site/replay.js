@@ -32,6 +32,7 @@ export function replayed({ verdict: { replay, confidence }, replayed: groups = [
 }
 
 function opening({ champion, requests, since, until }) {
+  if (!requests) return `None of the last captured requests is one that this version and ${champion} both answer.`;
   const [first, last] = [since, until].map((date) => known(date) && dated(date));
   const when = first ? ` (${first === last ? first : `${first} to ${last}`})` : "";
   const many = requests === 1 ? "The last captured request" : `The last ${whole(requests)} captured requests`;
@@ -48,10 +49,11 @@ function found(groups, told) {
 
 function figures({ replay, write, target }) {
   const { champion, half_width: half, moved, refused, reproduced } = replay;
-  const width = known(half) ? `±${write(half)} ${target.unit}, ` : "";
+  const width = known(half) ? ` (median: ±${write(half)} ${target.unit})` : "";
   return [
     reproduced && `${champion} gave its own ${counted(reproduced, "captured prediction")} again as they were served.`,
-    known(moved) && `${share(moved)} of the scores change by more than ${width}the half-width of ${champion}’s interval.`,
+    known(moved) && `${share(moved)} of the scores change by more than the half-width of ${champion}’s interval${width}.`,
+    ...replay.notes ?? [],
     refused
       ? `${counted(refused, "request")} that ${champion} answers would be refused.`
       : `No request that ${champion} answers would be refused.`,
@@ -66,7 +68,7 @@ function spread({ replay, write, target }) {
   const sentence =
     `Change of ${lower(target.label)}, this version less ${champion}: 5 of 100 requests change by ${write(change.p05)} ` +
     `or less, half of all by ${between({ low: change.p25, high: change.p75 }, write)}, and 5 by ${write(change.p95)} or more` +
-    `${known(half) ? `; the half-width of ${champion}’s interval is ${write(half)}` : ""}.`;
+    `${known(half) ? `; the median half-width of ${champion}’s intervals is ${write(half)}` : ""}.`;
   return figure(
     "How scores change",
     strips({
@@ -74,12 +76,12 @@ function spread({ replay, write, target }) {
       name,
       rows: [
         { name: "Requests", low: change.p05, high: change.p95, box: [change.p25, change.p75], at: change.p50 },
-        known(half) && { name: `Half-width of ${champion}’s interval, to both sides`, low: -half, high: half, kind: "beside" },
+        known(half) && { name: `Half-width of ${champion}’s intervals, to both sides`, low: -half, high: half, kind: "beside" },
       ].filter(Boolean),
     }),
     hint(
-      "The line holds 90 of 100 requests, the box the middle half of them, and the dot is their median. Above 0, this " +
-        `version scores higher than ${champion}.`,
+      "The line holds 90 of 100 requests, the box the middle half of them, and the dot is their median" +
+        `${known(half) ? "; dashed is the median half-width" : ""}. Above 0, this version scores higher than ${champion}.`,
     ),
     opened(
       "The changes as a table",

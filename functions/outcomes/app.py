@@ -1,7 +1,5 @@
 """What came of predictions: outcomes are told here, and a prediction is looked up with its own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import get_args
@@ -16,7 +14,6 @@ from clinical.errors import (
     ArtefactMissing,
     ClinicalError,
     PredictionUnknown,
-    RecordsUnavailable,
     RequestInvalid,
     StorageDenied,
     StorageUnavailable,
@@ -72,11 +69,11 @@ def record(told: ToldOutcomes) -> RecordedOutcomes:
     now, within = datetime.now(UTC), bucket().within(SECONDS)
     rows = [read(number, row, now) for number, row in enumerate(told.outcomes)]
     ids = {one.prediction_id for one in rows if isinstance(one, Outcome)}
-    with needed("captured predictions"):
+    with api.needed("captured predictions", REASONS):
         days = Captures(within).days_of(ids)
     judged = [timely(number, one, days) for number, one in enumerate(rows)]
     outcomes = [one for one in judged if isinstance(one, Outcome)]
-    with needed("recorded outcomes"):
+    with api.needed("recorded outcomes", REASONS):
         kept = Outcomes(within)
         came = became(outcomes, kept.find(ids) if ids else {}, days.keys())
         if new := [one for one, of_it in zip(outcomes, came, strict=True) if of_it.is_new]:
@@ -114,14 +111,14 @@ def look_up(prediction_id: str) -> CapturedPrediction:
         )
         raise RequestInvalid([wrong])
     within = bucket().within(SECONDS)
-    with needed("captured predictions"):
+    with api.needed("captured predictions", REASONS):
         captured = Captures(within).find([one]).get(one)
     if captured is None:
         raise PredictionUnknown(
             "No captured prediction has this id. Predictions are captured daily, so one of today "
             "may be found tomorrow; those that were captured long ago expire."
         )
-    with needed("recorded outcomes"):
+    with api.needed("recorded outcomes", REASONS):
         outcome = Outcomes(within).find([one]).get(one)
     telemetry.note(model_version=captured.model_version, has_outcome=outcome is not None)
     return described(captured, outcome)
@@ -180,23 +177,6 @@ def described(captured: Captured, outcome: Outcome | None) -> CapturedPrediction
             received_at=outcome.received_at,
         ),
     )
-
-
-@contextmanager
-def needed(what: str) -> Iterator[None]:
-    """Turn what keeps a request from reading or keeping `what` into a reason that a client gets."""
-    try:
-        yield
-    except tuple(REASONS) as error:
-        telemetry.logger().error(
-            "A request could not be answered for want of what it needs.",
-            extra={"error": type(error).__name__, "reason": str(error), "needed": what},
-        )
-        if isinstance(error, ArtefactCorrupted):
-            telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
-        (said,) = (said for kind, said in REASONS.items() if isinstance(error, kind))
-        reason = said.format(what=what)
-        raise RecordsUnavailable(reason[0].upper() + reason[1:]) from error
 
 
 handler = api.lambda_handler(app, body_limits={"POST /outcomes": params().serving.max_batch_bytes})

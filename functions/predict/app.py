@@ -38,6 +38,7 @@ from clinical.params import params
 from clinical.reference import example_request
 from model.comparing import Fitting, compare, fitting, most_recorded
 from model.loader import Model, Score, load
+from model.shadow import Shadow
 from pydantic import ValidationError
 
 type Asked = dict[str, Value]
@@ -65,7 +66,8 @@ def bucket() -> ObstoreBucket:
     return s3_bucket(environment().artifacts_bucket)
 
 
-follower = ChampionFollower(bucket, load)
+shadow = Shadow(params().serving.shadow)
+follower = ChampionFollower(bucket, load, beside=shadow.look)
 
 
 @app.post(
@@ -97,6 +99,8 @@ def predict(
         features=features_of(asked),
         **({"explained": True} if explain else {}),
     )
+    if shadowed := shadow.beside([asked], [score.score]):
+        telemetry.note(shadow=shadowed.fact())
     prediction = Prediction(
         **dict(scored(asked, score, prediction_id)),
         model_version=model.version,
@@ -128,6 +132,7 @@ def predict_batch(batch: Batch) -> BatchPrediction:
     rows = [one for one in judged if isinstance(one, dict)]
     scores = model.predict(rows) if rows else []
     ids = new_ids(len(rows))
+    shadowed = shadow.beside(rows, [one.score for one in scores]) if rows else None
     answers = iter(map(scored, rows, scores, ids))
     problems = iter(api.problems_of([one for one in judged if isinstance(one, RequestInvalid)]))
     predictions = tuple(
@@ -146,6 +151,7 @@ def predict_batch(batch: Batch) -> BatchPrediction:
                 "coverage": model.reference.interval.coverage,
             },
             "features": {name: [row[name] for row in rows[some]] for name in params().features},
+            **({"shadow": shadowed.facts(some)} if shadowed else {}),
         }
 
     telemetry.add(telemetry.Metric.PREDICTIONS, len(rows), patients_refused=len(judged) - len(rows))

@@ -2,8 +2,11 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from local.background import Background, answers, is_taken
 from local.cloud import ROOT, CloudFailed
@@ -86,3 +89,14 @@ class ConsoleProcess:
         """Say what it is told; NiceGUI would serve otherwise if it saw that pytest started it."""
         inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         return {**inherited, "NICEGUI_STORAGE_PATH": str(self.folder / "console")}
+
+
+def address_of(folder: Path) -> str | None:
+    """Say where the console of a stack is; None where it does not run."""
+    pid = ConsoleProcess.of(folder)._process.pid()  # noqa: SLF001
+    if pid is None:
+        return None
+    with suppress(psutil.NoSuchProcess, ValueError, IndexError):
+        command = psutil.Process(pid).cmdline()
+        return f"http://localhost:{command[command.index('--port') + 1]}"
+    return None

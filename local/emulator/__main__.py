@@ -31,6 +31,7 @@ import maps  # type: ignore[import-not-found]
 import monitoring  # type: ignore[import-not-found]
 import permissions  # type: ignore[import-not-found]
 import saving  # type: ignore[import-not-found]
+import signatures  # type: ignore[import-not-found]
 import storage  # type: ignore[import-not-found]
 import workers  # type: ignore[import-not-found]
 from hypercorn.config import Config, Sockets
@@ -149,6 +150,7 @@ if __name__ == "__main__":
     maps.install(workers.AT_ONCE)
     limits.install()
     permissions.install()
+    signatures.install()
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()

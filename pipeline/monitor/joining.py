@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
-from clinical.captured import Captured
 from clinical.captures import Captures
 from clinical.monitored import Window
 from clinical.outcomes import Outcome
@@ -13,7 +11,6 @@ from wording import counted
 from monitor.degraded import Came
 
 MOST_JOINED = 50_000  # newest outcomes of a window, whose predictions are looked up
-ZONES = timedelta(days=1)  # by which a day somewhere may be another than in UTC
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def joined(
         if prediction is None:
             is_late = captured_until is not None and outcome.received_at < captured_until
             unknown, waiting = unknown + is_late, waiting + (not is_late)
-        elif _is_before(outcome, prediction):
+        elif outcome.is_before(prediction.predicted_at):
             too_early += 1
         elif prediction.model_version != version:
             of_others += 1
@@ -68,8 +65,3 @@ def joined(
     }
     said = tuple(note for note, number in notes.items() if number)
     return Matched(came, unknown, waiting, said)
-
-
-def _is_before(outcome: Outcome, prediction: Captured) -> bool:
-    """Whether an outcome was observed before it was predicted, wherever its day is one."""
-    return (outcome.observed_at + ZONES).date() < prediction.predicted_at.date()

@@ -1,9 +1,8 @@
 """What a window's predictions were about, counted as they are read: levels, and no row is kept."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
 
@@ -15,10 +14,9 @@ from clinical.params import Params
 from clinical.population import Levels, Population
 from clinical.recorded import Names
 from levels import Counts, places_of, places_of_numbers
+from requested import asked
 
 AT_ONCE = 10_000  # predictions in memory
-AGAIN = timedelta(hours=1)  # within which an explanation is of what was asked before
-MOST_REMEMBERED = 100_000  # questions, of which an explanation may be
 
 
 @dataclass
@@ -87,29 +85,6 @@ def counted(
         found.overall.add(one.score for one in ours if not one.averaged_over)
         add_groups(found.groups, ours, params)
     return found
-
-
-def asked(captures: Iterable[Captured], params: Params) -> Iterator[Captured]:
-    """Give the predictions that count as requests: of the sources that params.yaml names, once."""
-    return asked_once(one for one in captures if one.source in params.monitoring.sources)
-
-
-def asked_once(captures: Iterable[Captured]) -> Iterator[Captured]:
-    """Leave out explanations of what was asked within the hour before: the site asks for both."""
-    asked: dict[int, datetime] = {}
-    for one in captures:
-        if one.source == "predict":
-            question = hash((one.model_version, *one.features.items()))
-            if one.explained:
-                before = asked.get(question)
-                if before is not None and one.predicted_at - before <= AGAIN:
-                    continue
-            else:
-                asked.pop(question, None)  # the newest stand last
-                asked[question] = one.predicted_at
-                if len(asked) > MOST_REMEMBERED:
-                    del asked[next(iter(asked))]
-        yield one
 
 
 def counted_levels(batch: Iterable[Captured], levels: Levels, params: Params) -> Counts:

@@ -1,6 +1,7 @@
 """Set a candidate beside others on the same held-out rows: the champion, and a ridge."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,13 +98,14 @@ def against_champion(
         return against
     bootstrap = bootstrap_of(params)
     recorded = held_out.recorded[compared]
-    its_errors = clamped(predicted, params) - recorded
+    errors, its_errors = held_out.errors[compared], clamped(predicted, params) - recorded
     below_average = bootstrap.estimate(rmse_difference, its_errors, held_out.average - recorded)
     return against.model_copy(
         update={
             "scores": scored(its_errors, recorded, bootstrap),
-            "rmse_difference": bootstrap.estimate(
-                rmse_difference, held_out.errors[compared], its_errors
+            "rmse_difference": bootstrap.estimate(rmse_difference, errors, its_errors),
+            "rmse_difference_of_two": bootstrap.of_two().estimate(
+                rmse_difference, errors, its_errors
             ),
             "beats_average": below_average.high < 0,
         }
@@ -145,21 +147,30 @@ def serves(reference: Reference, params: Params) -> bool:
 def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
     """Tell which held-out rows a champion was not trained on: bool array (n,).
 
-    Rows are compared by the columns that the champion had. Raises ModelOfAnotherStudy where one of
-    them is gone, or is written otherwise: then nobody can tell what it was trained on.
+    Rows are compared by the columns that the champion had; raises what `seen_by` does.
+    """
+    seen = seen_by(champion, registry, {name: rows.form(name) for name in rows.columns})
+    known = set(seen.digests)
+    return np.array([digest not in known for digest in rows.digests(seen.columns)])
+
+
+def seen_by(champion: Champion, registry: Registry, forms: Mapping[str, str | None]) -> Seen:
+    """Read which rows a champion was trained on.
+
+    forms: in which columns are written that there are now. Raises ModelOfAnotherStudy where one of
+    the champion's is gone, or is written otherwise: then nobody can tell what it was trained on.
     """
     read = json.loads(read_verified(registry.bucket, champion.training_rows))
     if isinstance(read, list):  # as an earlier release wrote it: of these very columns
-        read = {"columns": {name: rows.form(name) for name in rows.columns}, "digests": read}
+        read = {"columns": dict(forms), "digests": read}
     seen = Seen.model_validate(read)
-    changed = [name for name, form in seen.columns.items() if rows.form(name) != form]
+    changed = [name for name, form in seen.columns.items() if forms.get(name) != form]
     if changed:
         raise ModelOfAnotherStudy(
             f"it was trained on columns that there are no longer, or not in the same form: "
             f"{', '.join(changed)}"
         )
-    known = set(seen.digests)
-    return np.array([digest not in known for digest in rows.digests(seen.columns)])
+    return seen
 
 
 def against_baseline(  # noqa: PLR0913, PLR0917 - whose errors are compared with whose

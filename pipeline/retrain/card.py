@@ -18,7 +18,16 @@ from clinical.card import (
 from clinical.params import Params
 from clinical.reference import Conformal, Reference
 from clinical.registry import LEARNING_CURVE
-from clinical.verdict import Calibration, CurvePoint, Evaluation, Verdict, Wins
+from clinical.verdict import (
+    Calibration,
+    CurvePoint,
+    Evaluation,
+    Replayed,
+    ReplayedGroup,
+    Verdict,
+    Wins,
+)
+from wording import counted
 
 from retrain.state import Ingested, Preprocessed, Trained
 
@@ -82,6 +91,7 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
         simultaneous=evaluation.simultaneous,
         calibration_curve=evaluation.calibration_curve,
         importances=evaluation.importances,
+        replayed=evaluation.replayed,
         lineage=_lineage(json.loads(lineage)),
     )
 
@@ -164,6 +174,8 @@ def _lines(card: Card) -> Iterator[str]:
         yield from _wins(verdict.wins)
     yield "\n## Errors by subgroup\n"
     yield from _subgroups(card)
+    if verdict.replay:
+        yield from _replay(verdict.replay, card.replayed, verdict.confidence)
     yield "\n## Permutation importances\n"
     yield "How much RMSE grows when the feature is shuffled.\n"
     yield from table(
@@ -303,6 +315,74 @@ def _subgroups(card: Card) -> Iterator[str]:
             for one in card.subgroups
         ),
     )
+
+
+def _replay(
+    replay: Replayed, groups: tuple[ReplayedGroup, ...], confidence: float
+) -> Iterator[str]:
+    yield "\n## Replay\n"
+    if replay.void:
+        yield f"{replay.void}"
+        return
+    yield (
+        f"{counted(replay.requests, 'captured request')}{_times(replay)}, asked once more of this "
+        f"model and of the champion {replay.champion}, which reproduced "
+        f"{counted(replay.reproduced, 'prediction')} of its own among them. "
+        f"{counted(replay.refused, 'request')} would be refused by this model alone. A score moves "
+        "where it changes by more than the half-width of the champion's interval.\n"
+    )
+    change = replay.change
+    if change is not None and replay.moved is not None:
+        yield from table(
+            ("change of the score", "5%", "25%", "median", "75%", "95%", "moved"),
+            [
+                (
+                    "this model less the champion",
+                    *(
+                        f"{one:+.3f}"
+                        for one in (change.p05, change.p25, change.p50, change.p75, change.p95)
+                    ),
+                    f"{replay.moved:.1%}",
+                )
+            ],
+        )
+        yield ""
+    if replay.candidate_scores and replay.champion_scores:
+        yield f"On {counted(replay.outcomes, 'outcome')} that are new to both models:\n"
+        columns = (
+            ("this model", replay.candidate_scores),
+            (f"the champion {replay.champion}", replay.champion_scores),
+        )
+        yield from table(
+            ("", "RMSE", "MAE", "R²"),
+            ((name, shown(one.rmse), shown(one.mae), shown(one.r2)) for name, one in columns),
+        )
+        yield ""
+    if groups:
+        yield (
+            "The intervals of the mean change hold for all groups at once, with "
+            f"{confidence:.0%} confidence.\n"
+        )
+        yield from table(
+            ("feature", "group", "requests", "refused", "mean change", "moved"),
+            (
+                (
+                    one.feature,
+                    one.group,
+                    f"{one.requests:,}",
+                    f"{one.refused:,}",
+                    shown(one.mean_change),
+                    "" if one.moved is None else f"{one.moved:.1%}",
+                )
+                for one in groups
+            ),
+        )
+
+
+def _times(replay: Replayed) -> str:
+    if replay.since is None or replay.until is None:
+        return ""
+    return f" from {replay.since:%Y-%m-%d %H:%M} to {replay.until:%Y-%m-%d %H:%M} UTC"
 
 
 def _tuning(tuning: Tuning) -> Iterator[str]:

@@ -1,20 +1,26 @@
 """Decide whether a candidate may serve, and say why in sentences."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from clinical.params import Gate, Params
+from bootstrap import one_of_two
+from clinical.params import ApprovalRule, ApprovalWhen, Gate, Params
 from clinical.verdict import (
     AgainstChampion,
     Calibration,
     CalibrationBin,
     Coverage,
     Decision,
+    Estimate,
     Figures,
+    Replayed,
     Verdict,
     WinBin,
     Wins,
 )
+from wording import counted
 
 CHANCE = 0.01  # to either side: correct intervals are off by more in 2 of 100 runs
 
@@ -35,8 +41,11 @@ def judged(figures: Figures, params: Params) -> Verdict:
     beats_average = figures.rmse_difference.high < 0
     # One that cannot answer requests any more is compared, and told of, and stops nobody.
     champion = figures.champion if figures.champion and figures.champion.serves else None
+    compared = _comparisons(figures)
+    is_worse = champion is not None and any(one.difference.low > 0 for one in compared)
+    is_unproven = champion is not None and champion.beats_average and not compared
     decision: Decision
-    if not (figures.parity.holds and _covers(figures)) or _is_worse(champion):
+    if not (figures.parity.holds and _covers(figures)) or is_worse:
         decision = "rejected"
     elif beats_average:
         decision = "promoted"
@@ -44,7 +53,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
         decision = "rejected"
     else:
         decision = gate.without_skill
-    if decision != "rejected" and (_is_unproven(champion) or _loses(champion, gate)):
+    if decision != "rejected" and (is_unproven or _loses(champion, gate)):
         decision = "withheld"
     return Verdict(
         **dict(figures),
@@ -53,6 +62,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
         reasons=(
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
+            *_of_replay(figures, params),
             *_of_combinations(figures.champion, decision, gate),
             _of_baseline(figures, beats=beats_average),
             *_of_calibration(figures.calibration, figures.confidence, params),
@@ -64,18 +74,111 @@ def judged(figures: Figures, params: Params) -> Verdict:
     )
 
 
+def approval_needed(verdict: Verdict, gate: Gate) -> tuple[str, ...]:
+    """Say why somebody has to approve of a candidate before it serves; nothing where nobody has to.
+
+    What the gate does not let serve by itself needs none: whoever names it, answers for it.
+    """
+    if verdict.decision in {"rejected", "withheld"}:
+        return ()
+    match gate.approval:
+        case "none":
+            return ()
+        case "always":
+            return ("Somebody has to approve of every candidate (gate.approval: always).",)
+        case ApprovalWhen(when=rules):
+            return tuple(dict.fromkeys(filter(None, (_asked_by(one, verdict) for one in rules))))
+
+
+def _asked_by(rule: ApprovalRule, verdict: Verdict) -> str:
+    """Say of one rule why it asks for an approval; "" where it does not."""
+    champion = verdict.champion
+    match rule:
+        case "with_warning":
+            if verdict.decision != "promoted_with_warning":
+                return ""
+            return "It does not beat the plain average, and would serve with a warning."
+        case "loses_combinations":
+            if champion is None or not champion.lost_combinations:
+                return ""
+            return (
+                f"Its data lack {champion.lost_combinations:,} of the {champion.combinations:,} "
+                "combinations that the champion's recorded; requests for them would be refused."
+            )
+    return _of_replay(verdict.replay, rule.replay_moves_more_than) if champion else ""
+
+
+def _of_replay(replay: Replayed | None, most: float) -> str:
+    """Say so where too many replayed scores move, or none tell: no evidence is no evidence of it.
+
+    A request that the candidate would refuse moves.
+    """
+    if replay is None or replay.void or not replay.requests or replay.moved is None:
+        why = f": {replay.void.rstrip('.')}" if replay and replay.void else ""
+        return f"No replayed requests tell how its scores differ from the champion's{why}."
+    asked = replay.requests + replay.refused
+    moved = replay.moved * replay.requests + replay.refused
+    if moved <= most * asked:
+        return ""
+    return (
+        f"Of {asked:,} replayed requests, {moved / asked:.1%} move by more than the half-width of "
+        f"their interval, or would be refused; {most:.1%} may without an approval."
+    )
+
+
 def _covers(figures: Figures) -> bool:
     """Whether intervals hold what they promise, of every prediction that is served."""
     return figures.coverage.holds and all(one.coverage.holds for one in figures.averaged)
 
 
-def _is_worse(champion: AgainstChampion | None) -> bool:
-    return bool(champion and champion.rmse_difference and champion.rmse_difference.low > 0)
+@dataclass(frozen=True)
+class Comparison:
+    """The candidate's RMSE less the champion's, and how sure its interval is."""
+
+    difference: Estimate
+    confidence: float
+
+    @property
+    def found(self) -> str:
+        if self.difference.low > 0:
+            return "is significantly worse than"
+        return "is significantly better than" if self.difference.high < 0 else "cannot be told from"
+
+    def __str__(self) -> str:
+        one = self.difference
+        return (
+            f"its RMSE differs by {one.value:+.3f} ({self.confidence:.3g}% interval {one.low:+.3f} "
+            f"to {one.high:+.3f})"
+        )
 
 
-def _is_unproven(champion: AgainstChampion | None) -> bool:
-    """Whether a champion that is worth something could not be compared with the candidate."""
-    return bool(champion and champion.beats_average and champion.rmse_difference is None)
+def _comparisons(figures: Figures) -> list[Comparison]:
+    """Give the comparisons with the champion: on held-out rows, and on outcomes of requests.
+
+    Each of two is judged by a wider interval than one alone would be: otherwise a candidate that is
+    as good as the champion would be rejected twice as often.
+    """
+    return [one for one in (_on_held_out(figures), _on_outcomes(figures)) if one]
+
+
+def _on_held_out(figures: Figures) -> Comparison | None:
+    return _compared_on(figures.champion, figures.replay, figures.confidence)
+
+
+def _on_outcomes(figures: Figures) -> Comparison | None:
+    return _compared_on(figures.replay, figures.champion, figures.confidence)
+
+
+def _compared_on(
+    one: AgainstChampion | Replayed | None,
+    other: AgainstChampion | Replayed | None,
+    confidence: float,
+) -> Comparison | None:
+    if one is None or one.rmse_difference is None:
+        return None
+    if other is None or other.rmse_difference is None or one.rmse_difference_of_two is None:
+        return Comparison(one.rmse_difference, 100 * confidence)
+    return Comparison(one.rmse_difference_of_two, 100 * one_of_two(confidence))
 
 
 def _loses(champion: AgainstChampion | None, gate: Gate) -> bool:
@@ -99,7 +202,7 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     champion = figures.champion
     if champion is None:
         return ["There is no champion to compare it with."]
-    compared = _compared(champion, figures.confidence)
+    compared = _compared(champion, _on_held_out(figures))
     if decision == "rejected" and champion.serves and champion.beats_average and not beats:
         return [compared, "The champion does beat the plain average, so it stays."]
     if not champion.serves and not champion.not_compared:
@@ -110,7 +213,7 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
                 "answer them: it stops no successor."
             ),
         ]
-    if _is_unproven(champion):
+    if champion.beats_average and not _comparisons(figures):
         return [
             compared,
             (
@@ -119,6 +222,55 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
             ),
         ]
     return [compared]
+
+
+def _of_replay(figures: Figures, params: Params) -> list[str]:
+    """Say what it would have answered to the last requests, beside the champion."""
+    replay = figures.replay
+    if replay is None:
+        return []
+    if replay.void:
+        return [*replay.notes, replay.void]
+    return [
+        *_of_change(replay, params),
+        *replay.notes,
+        *_of_outcomes(replay, _on_outcomes(figures), both=len(_comparisons(figures)) > 1),
+    ]
+
+
+def _of_change(replay: Replayed, params: Params) -> Iterator[str]:
+    if replay.change is not None and replay.moved is not None:
+        low, high = (
+            f"{one:+z.{params.target.decimals}f}" for one in (replay.change.p05, replay.change.p95)
+        )
+        yield (
+            f"Asked the last {counted(replay.requests, 'request')} once more, it answers "
+            f"{replay.moved:.1%} of them differently from the champion by more than the half-width "
+            f"of the champion's interval; nine in ten scores change by {low} to {high}."
+        )
+    if replay.refused:
+        yield (
+            f"It would refuse {counted(replay.refused, 'request')} that the champion answers, for "
+            "its data do not record them together."
+        )
+
+
+def _of_outcomes(replay: Replayed, compared: Comparison | None, *, both: bool) -> Iterator[str]:
+    if compared is None:
+        yield (
+            "It was not compared with the champion on outcomes of these requests: "
+            f"{replay.outcomes:,} are known and new to both, which is too few."
+        )
+        return
+    told = (
+        f"On the {replay.outcomes:,} outcomes of these requests that are new to both, it "
+        f"{compared.found} the champion: {compared}."
+    )
+    if both:
+        told += (
+            f" Two comparisons, so each takes an interval of {compared.confidence:.3g}% to tell."
+        )
+    yield told
 
 
 def _of_combinations(champion: AgainstChampion | None, decision: Decision, gate: Gate) -> list[str]:
@@ -138,20 +290,12 @@ def _of_combinations(champion: AgainstChampion | None, decision: Decision, gate:
     return [lost, too_many]
 
 
-def _compared(champion: AgainstChampion, confidence: float) -> str:
-    difference = champion.rmse_difference
-    if difference is None:
+def _compared(champion: AgainstChampion, compared: Comparison | None) -> str:
+    if compared is None:
         return _not_compared(champion)
-    if difference.low > 0:
-        compared = "is significantly worse than"
-    elif difference.high < 0:
-        compared = "is significantly better than"
-    else:
-        compared = "cannot be told from"
     return (
-        f"It {compared} the champion {champion.version}: on the {champion.rows:,} held-out rows "
-        f"that are new to both, its RMSE differs by {difference.value:+.3f} "
-        f"({confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f})."
+        f"It {compared.found} the champion {champion.version}: on the {champion.rows:,} held-out "
+        f"rows that are new to both, {compared}."
     )
 
 

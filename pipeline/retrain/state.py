@@ -198,9 +198,13 @@ class Measured(Frozen):
 
 
 class Token(Frozen):
-    """What wakes the execution that waits for an approval."""
+    """What wakes the execution that waits for an approval, and the ARN of that execution.
 
-    token: str = Field(min_length=1)
+    token: goes into approvals/ alone, and so into no lineage.
+    """
+
+    token: str = Field(min_length=1, exclude=True, repr=False)
+    arn: str = Field(min_length=1)
 
 
 class Requested(Frozen):
@@ -249,3 +253,17 @@ class Promoted(Frozen):
     previous: str | None
     sequence: int
     verdict: Verdict | None
+
+
+class Made(Frozen):
+    """A promotion that was made, by its number in the ledger."""
+
+    version: str = Field(min_length=1, max_length=64)
+    sequence: int = Field(ge=1)
+
+
+class Documented(Frozen):
+    """The change-control page as of a promotion, where it lies now."""
+
+    sequence: int
+    page: Artefact

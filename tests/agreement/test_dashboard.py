@@ -23,7 +23,7 @@ from clinical.verdict import Decision
 from retrain import watch
 from retrain.stages.admit import Ended
 from retrain.stages.promote import promote
-from retrain.state import Promoted
+from retrain.state import Closed, Promoted
 from score.stages.score_part import score_part
 from score.stages.split import split
 from score.stages.summarise import summarise
@@ -255,8 +255,9 @@ def few_will_do() -> Monitoring:
 
 def ask_the_api(bucket: ObstoreBucket) -> None:
     """Ask every route, have the health checked, and let a champion be refused."""
-    predict, dropdown, outcomes = (
-        Api(load_function(name), Context()) for name in ("predict", "dropdown", "outcomes")
+    predict, dropdown, outcomes, approvals = (
+        Api(load_function(name), Context())
+        for name in ("predict", "dropdown", "outcomes", "approvals")
     )
     for _ in range(3):
         assert predict("POST", "/predict", PATIENT).status == 200
@@ -270,6 +271,9 @@ def ask_the_api(bucket: ObstoreBucket) -> None:
         "pathParameters": {"prediction_id": "0" * 32},
     }
     assert outcomes("GET", f"/predictions/{'0' * 32}", **one).status == 404
+    asked = {"resource": "/approvals/{execution}", "pathParameters": {"execution": "sample"}}
+    decided = {"decision": "approve", "reason": "To see it counted."}
+    assert approvals("POST", "/approvals/sample", decided, **asked).status == 403
     for api in (predict, dropdown):
         for method, path in routes_of(api.module):
             if method == "GET":
@@ -348,7 +352,7 @@ def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any
 
     routes = {"unmatched"} | {
         " ".join(route)
-        for name in ("predict", "dropdown", "outcomes")
+        for name in ("predict", "dropdown", "outcomes", "approvals")
         for route in routes_of(load_function(name))
     }
     assert shown_of("route", "Requests a minute, by route") == routes
@@ -357,7 +361,9 @@ def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any
         *get_args(Decision.__value__),
         *get_args(Promoted.model_fields["decision"].annotation),
         *get_args(Ended.__value__),
-    }
+        *get_args(Closed.model_fields["decision"].annotation),
+        "approval_void",
+    } - {"approved"}  # `promote` counts what comes of that
     assert shown_of("verdict", "Executions of the pipeline, by verdict") == decisions
 
 

@@ -114,6 +114,7 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
             requests=9812,
             since=datetime(2026, 10, 27, 8, 30, tzinfo=UTC),
             until=datetime(2026, 11, 25, 22, 15, tzinfo=UTC),
+            notes=("3 were left out.",),
             reproduced=9310,
             refused=12,
             change=Quantiles(

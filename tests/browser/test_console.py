@@ -63,7 +63,7 @@ def test_a_retrain_is_started_and_watched_to_its_end(
     expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
     wait_for(page, "Served", GREEN)
 
-    for state in ("Admit", "Validate", "Preprocess", "Train", "Evaluate", "Gate"):
+    for state in ("Admit", "Validate", "Preprocess", "Train", "Evaluate", "Replay", "Gate"):
         assert colour(page, state) == GREEN, state
     assert colour(page, "Rejected") != GREEN
     prepare = page.locator("g.cluster[id$='-Prepare'] rect").first

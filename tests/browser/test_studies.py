@@ -623,7 +623,7 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
 def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> None:
     studies.drugs().serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
-    its = "v-4e5f6a7b\N{RIGHT SINGLE QUOTATION MARK}s interval"
+    its = "v-4e5f6a7b\N{RIGHT SINGLE QUOTATION MARK}s"
 
     replay = visit.page.locator("section", has_text="What it would have said")
     expect(replay.locator("p").first).to_have_text(
@@ -633,7 +633,11 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
     expect(replay.locator("li")).to_have_text(
         [
             "v-4e5f6a7b gave its own 9,310 captured predictions again as they were served.",
-            f"7.3% of the scores change by more than ±0.900 points, the half-width of {its}.",
+            (
+                f"7.3% of the scores change by more than the half-width of {its} interval "
+                "(median: ±0.900 points)."
+            ),
+            "3 were left out.",
             "12 requests that v-4e5f6a7b answers would be refused.",
         ]
     )
@@ -641,7 +645,7 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
         (
             "Change of improvement score, this version less v-4e5f6a7b: 5 of 100 requests change "
             "by -0.600 or less, half of all by -0.200 to 0.300, and 5 by 1.100 or more; the "
-            f"half-width of {its} is 0.900."
+            f"median half-width of {its} intervals is 0.900."
         ),
         (
             "Mean change of improvement score by group: sex: 1 0.110 (0.070 to 0.150); sex: 2 "
@@ -704,7 +708,7 @@ def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
     ("replay", "champion", "words"),
     [
         (None, None, "No model served when this version was judged"),
-        (None, {"version": "v-4e5f6a7b"}, "An earlier release judged this version"),
+        (None, {"version": "v-4e5f6a7b"}, "No requests were replayed when"),
         (Replayed(champion="v-4e5f6a7b", void="No request was captured."), None, "No request was"),
         (
             Replayed(champion="v-4e5f6a7b", requests=1, outcomes=1),
@@ -712,7 +716,7 @@ def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
             "The last captured request,",
         ),
     ],
-    ids=["no champion", "an earlier release", "void", "hardly anything"],
+    ids=["no champion", "an earlier release", "void", "all refused", "hardly anything"],
 )
 def test_where_little_was_replayed_the_model_page_says_why(
     visit: Visit,

@@ -7,10 +7,12 @@ tells of them. Ordinary answers are those of events/*.json, which a run on the s
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from clinical.artefacts import Artefact
 from clinical.errors import (
+    ApprovalSettled,
     ArtefactCorrupted,
     ArtefactMissing,
     ChampionMoved,
@@ -18,13 +20,14 @@ from clinical.errors import (
     DatasetUnreadable,
     InputInvalid,
     ModelUnanswerable,
+    NotApproved,
     StorageDenied,
     StorageUnavailable,
     TuningFailed,
     VersionUnknown,
 )
 from clinical.params import params
-from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Verdict
+from clinical.verdict import AgainstChampion, Estimate, Figures, Parity, Replayed, Verdict
 from pydantic import BaseModel
 from retrain.gate import judged
 from retrain.stages.validate import judge
@@ -32,8 +35,10 @@ from retrain.state import (
     Admitted,
     Annotated,
     Chosen,
+    Closed,
     Combined,
     CrossValidated,
+    Documented,
     Evaluated,
     Ingested,
     Listed,
@@ -41,6 +46,7 @@ from retrain.state import (
     Nominated,
     Preprocessed,
     Promoted,
+    Requested,
     Trained,
     Validated,
 )
@@ -114,6 +120,15 @@ UNPROVEN = _evaluated(
     champion=_champion(1).model_copy(update={"rmse_difference": None, "beats_average": True})
 )
 WITHOUT_SKILL = _evaluated(champion=None, rmse_difference=Estimate(value=0.1, low=-0.1, high=0.3))
+WORSE_ON_OUTCOMES = _evaluated(
+    champion=_champion(1),
+    replay=Replayed(
+        champion=OTHER,
+        requests=400,
+        outcomes=120,
+        rmse_difference=Estimate(value=0.3, low=0.2, high=0.4),
+    ),
+)
 UNLIKE_ITSELF = _evaluated(parity=Parity(max_error=0.3, holds=False))
 
 
@@ -139,10 +154,37 @@ def _ended(decision: str, reason: str) -> Admitted:
     return ADMITTED.model_copy(update={"decision": decision, "reason": reason})
 
 
+def _closed(decision: str, reason: str) -> Closed:
+    return Closed.model_validate(
+        {
+            "decision": decision,
+            "reason": reason,
+            "version": VERSION,
+            "verdict": OVER_THE_FIRST.verdict,
+        }
+    )
+
+
+LONG, SHORT = 600, 1  # seconds that are waited for an approval
+WAITS = _nominated(OVER_THE_FIRST).model_copy(
+    update={
+        "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
+        "approval_seconds": LONG,
+    }
+)
+WAITS_SHORTLY = WAITS.model_copy(update={"approval_seconds": SHORT})
+REQUESTED = Requested(version=VERSION, until=datetime(2026, 12, 2, 12, tzinfo=UTC))
+APPROVED = f'{VERSION} was approved by ada on 2026-11-26 12:00 UTC ("The replay is calm.").'
+REJECTED = f'{VERSION} was rejected by ada on 2026-11-26 12:00 UTC ("Too many move.").'
+EXPIRED = f"{VERSION} was not approved by 2026-12-02 12:00 UTC: nobody had decided."
+WOKEN = {"decision": "approved"}
 PROMOTED = _promoted(OVER_THE_FIRST.verdict)
 ANNOTATED = Annotated(
     version=VERSION,
     learning_curve=Artefact(key=f"models/{VERSION}/learning_curve.json", sha256="0" * 64),
+)
+DOCUMENTED = Documented(
+    sequence=2, page=Artefact(key="models/change-control/000002.html", sha256="0" * 64)
 )
 
 ORDINARY: Mapping[str, tuple[Answer, ...]] = {
@@ -156,10 +198,15 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Choose": (CHOSEN,),
     "Train": (TRAINED,),
     "Evaluate": (OVER_THE_FIRST,),
+    "Replay": (OVER_THE_FIRST,),
     "Publish": (_nominated(OVER_THE_FIRST),),
     "Promote": (PROMOTED,),
     "LearningCurve": (MEASURED,),
     "Annotate": (ANNOTATED,),
+    "Document": (DOCUMENTED,),
+    "TellApprovers": ({"MessageId": "11111111-2222-3333-4444-555555555555"},),
+    "AwaitApproval": (REQUESTED,),
+    "CloseApproval": (_closed("approved", APPROVED),),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
@@ -168,12 +215,15 @@ NO_CURVE = {"Measurable": 1, "NoCurve": 1}
 PREPARED_AND_CURVE = {**PREPARED, **CURVE}
 TRIED = {**PREPARED, "CrossValidate": len(LISTED.candidates)}
 READ = "Admit Admitted Ingest Validate Prepare Prepared"
-TRAIN = f"{READ} Release Wanted Train Evaluate Gate"
+EVALUATE = f"{READ} Release Wanted Train Evaluate"
+TRAIN = f"{EVALUATE} Replay Gate"
 TUNE = f"{READ} ListCandidates Tune Choose"
 BY_HAND = "Admit Admitted Release Wanted Promote"
 JOINED = "Concluded Released Ended"
 ANNOTATE = "Concluded Released Annotate Ended"
-TO_THE_END = f"Publish Published Promote {ANNOTATE} Served"
+AWAIT = "Publish Published TellApprovers AwaitApproval"
+CLOSE = f"{AWAIT} CloseApproval Decided"
+TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
@@ -193,13 +243,20 @@ UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models
 CORRUPTED = ArtefactCorrupted(
     f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", recorded was "0"'
 )
+UNTOLD = LambdaFailed("SNS.NotFoundException", "Topic does not exist")
+SETTLED = ApprovalSettled(APPROVED)
+NOBODY_APPROVED = NotApproved(f"{VERSION} needs an approval that nobody gave")
 MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
+NOT_DOCUMENTED = (
+    "The change-control page of this promotion was not written: StorageDenied; a further execution "
+    "that finds this version serving writes it."
+)
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
 
-_CASES: Mapping[str, Case] = {
+_CASES: dict[str, Case] = {
     "Promoted": Case(
         asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
         path=f"{TRAIN} {TO_THE_END}",
@@ -210,6 +267,7 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (WITHOUT_SKILL,),
+            "Replay": (WITHOUT_SKILL,),
             "Publish": (_nominated(WITHOUT_SKILL),),
             "Promote": (_promoted(WITHOUT_SKILL.verdict, previous=None, sequence=1),),
         },
@@ -252,7 +310,11 @@ _CASES: Mapping[str, Case] = {
     ),
     "Withheld": Case(
         asked={},
-        answers={"Evaluate": (UNPROVEN,), "Publish": (_nominated(UNPROVEN),)},
+        answers={
+            "Evaluate": (UNPROVEN,),
+            "Replay": (UNPROVEN,),
+            "Publish": (_nominated(UNPROVEN),),
+        },
         path=f"{TRAIN} Publish Published {ANNOTATE} Withheld",
         within=PREPARED_AND_CURVE,
         ends={
@@ -263,15 +325,22 @@ _CASES: Mapping[str, Case] = {
     ),
     "Rejected": Case(
         asked={},
-        answers={"Evaluate": (UNLIKE_ITSELF,)},
+        answers={"Evaluate": (UNLIKE_ITSELF,), "Replay": (UNLIKE_ITSELF,)},
         path=f"{TRAIN} {JOINED} Rejected",
         within=PREPARED_AND_CURVE,
         ends={"decision": "rejected", "verdict": UNLIKE_ITSELF.verdict.model_dump(mode="json")},
     ),
+    "RejectedByReplay": Case(
+        asked={},
+        answers={"Replay": (WORSE_ON_OUTCOMES,)},
+        path=f"{TRAIN} {JOINED} Rejected",
+        within=PREPARED_AND_CURVE,
+        ends={"decision": "rejected", "verdict": WORSE_ON_OUTCOMES.verdict.model_dump(mode="json")},
+    ),
     "ModelUnanswerable": Case(
         asked={},
         answers={"Evaluate": (UNANSWERABLE,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} ModelUnanswerable",
+        path=f"{EVALUATE} {JOINED} ModelUnanswerable",
         within=PREPARED_AND_CURVE,
         ends=("ModelUnanswerable", str(UNANSWERABLE)),
     ),
@@ -279,10 +348,11 @@ _CASES: Mapping[str, Case] = {
         asked={},
         answers={
             "Evaluate": (OVER_THE_FIRST, OVER_THE_SECOND),
+            "Replay": (OVER_THE_FIRST, OVER_THE_SECOND),
             "Publish": (_nominated(OVER_THE_FIRST), _nominated(OVER_THE_SECOND)),
             "Promote": (MOVED, _promoted(OVER_THE_SECOND.verdict, sequence=3)),
         },
-        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Gate {TO_THE_END}",
+        path=f"{TRAIN} Publish Published Promote Overtaken Evaluate Replay Gate {TO_THE_END}",
         within=PREPARED_AND_CURVE,
         ends=_promoted(OVER_THE_SECOND.verdict, sequence=3),
     ),
@@ -296,7 +366,7 @@ _CASES: Mapping[str, Case] = {
                 *[CROSS_VALIDATED] * (len(LISTED.candidates) - 4),
             ),
         },
-        path=f"{TUNE} Release Wanted Train Evaluate Gate {TO_THE_END}",
+        path=f"{TUNE} Release Wanted Train Evaluate Replay Gate {TO_THE_END}",
         within={**TRIED, "CandidateFailed": 1, **CURVE},
         ends=PROMOTED,
     ),
@@ -347,14 +417,14 @@ _CASES: Mapping[str, Case] = {
     "ByHand": Case(
         asked={"promote": VERSION, "who": "ada@example", "reason": "It was better on Tuesday."},
         answers={"Admit": (_by_hand(VERSION),)},
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
     "OvertakenByHand": Case(
         asked={"promote": "previous"},
         answers={"Admit": (_by_hand("previous"),), "Promote": (MOVED, PROMOTED)},
-        path=f"{BY_HAND} Overtaken Promote {JOINED} Served",
+        path=f"{BY_HAND} Overtaken Promote {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -392,7 +462,7 @@ _CASES: Mapping[str, Case] = {
             "Admit": (_by_hand(VERSION),),
             "Promote": (LambdaFailed(), LambdaFailed(), PROMOTED),
         },
-        path=f"{BY_HAND} {JOINED} Served",
+        path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends=PROMOTED,
     ),
@@ -413,7 +483,14 @@ _CASES: Mapping[str, Case] = {
     "OutOfMemoryInEvaluate": Case(
         asked={},
         answers={"Evaluate": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN.removesuffix(' Gate')} {JOINED} Failed",
+        path=f"{EVALUATE} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "OutOfMemoryInReplay": Case(  # what was not found out is not taken for nothing found
+        asked={},
+        answers={"Replay": (OUT_OF_MEMORY,)},
+        path=f"{EVALUATE} Replay {JOINED} Failed",
         within=PREPARED_AND_CURVE,
         ends=("MemoryError", str(OUT_OF_MEMORY)),
     ),
@@ -427,7 +504,7 @@ _CASES: Mapping[str, Case] = {
     "CurveFails": Case(
         asked={},
         answers={"LearningCurve": (OUT_OF_MEMORY,)},
-        path=f"{TRAIN} Publish Published Promote {JOINED} Served",
+        path=f"{TRAIN} Publish Published Promote {JOINED} Document Served",
         within={**PREPARED_AND_CURVE, "NoCurve": 1},
         ends=PROMOTED,
     ),
@@ -452,15 +529,132 @@ _CASES: Mapping[str, Case] = {
         within=PREPARED_AND_CURVE,
         ends=PROMOTED,
     ),
+    "DocumentFails": Case(
+        asked={},
+        answers={"Document": (DENIED,)},
+        path=f"{TRAIN} {TO_THE_END}",
+        within=PREPARED_AND_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
+    "DocumentFailsByHand": Case(
+        asked={"promote": VERSION},
+        answers={"Admit": (_by_hand(VERSION),), "Document": (DENIED,)},
+        path=f"{BY_HAND} {JOINED} Document Served",
+        within=NO_CURVE,
+        ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
+}
+
+
+_CASES |= {
+    "Approved": Case(
+        asked={},
+        answers={"Publish": (WAITS,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "Disapproved": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "CloseApproval": (_closed("not_approved", REJECTED),)},
+        woken={"decision": "rejected"},
+        path=f"{TRAIN} {CLOSE} {ANNOTATE} NotApproved",
+        within=PREPARED_AND_CURVE,
+        ends=_closed("not_approved", REJECTED),
+    ),
+    "ApprovalExpired": Case(
+        asked={},
+        answers={"Publish": (WAITS_SHORTLY,), "CloseApproval": (_closed("not_approved", EXPIRED),)},
+        path=f"{TRAIN} {CLOSE} {ANNOTATE} NotApproved",
+        within=PREPARED_AND_CURVE,
+        ends=_closed("not_approved", EXPIRED),
+    ),
+    "DecidedJustInTime": Case(  # and nobody woke it
+        asked={},
+        answers={"Publish": (WAITS_SHORTLY,)},
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "DecidedBeforeItAskedAgain": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "AwaitApproval": (UNAVAILABLE, SETTLED)},
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "ApprovalVoid": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "Promote": (MOVED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote Overtaken VoidApproval {ANNOTATE} ApprovalVoid",
+        within=PREPARED_AND_CURVE,
+        ends={
+            "decision": "approval_void",
+            "reason": f"{APPROVED} That is void, for the champion moved meanwhile: {MOVED}. "
+            "Retrain, and decide on what comes of it.",
+            "version": VERSION,
+            "verdict": WAITS.verdict.model_dump(mode="json") if WAITS.verdict else None,
+        },
+    ),
+    "NobodyCouldBeTold": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "TellApprovers": (UNTOLD,) * 4},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=plain(PROMOTED)
+        | {
+            "notes": [
+                *VALIDATED.notes,
+                "Nobody was told that it waited for an approval: SNS.NotFoundException.",
+            ]
+        },
+    ),
+    "ApprovalCannotBeAskedFor": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "AwaitApproval": (DENIED,)},
+        path=f"{TRAIN} {AWAIT} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("StorageDenied", str(DENIED)),
+    ),
+    "WokenWithAnError": Case(
+        asked={},
+        answers={"Publish": (WAITS,)},
+        woken=OUT_OF_MEMORY,
+        path=f"{TRAIN} {AWAIT} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "DecisionCannotBeRead": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "CloseApproval": (DENIED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {AWAIT} CloseApproval {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("StorageDenied", str(DENIED)),
+    ),
+    "NobodyApproved": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "Promote": (NOBODY_APPROVED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("NotApproved", str(NOBODY_APPROVED)),
+    ),
 }
 
 
 def _noted(case: Case) -> Case:
-    """Expect how leniently the upload was read, which whatever was read for ends with."""
+    """Expect how leniently the upload was read, which whatever was read for ends with.
+
+    What a case expects to be noted besides comes after it.
+    """
     if isinstance(case.ends, tuple) or not {"Promote", "Validate"} & set(case.path.split()):
         return case
-    notes = NOTES if "Validate" in case.path else {"notes": []}
-    return replace(case, ends={**plain(case.ends), **notes})
+    ends, read = plain(case.ends), NOTES["notes"] if "Validate" in case.path else []
+    return replace(case, ends={**ends, "notes": [*read, *ends.get("notes", [])]})
 
 
 RETRAIN = Machine("retrain", ORDINARY, {name: _noted(case) for name, case in _CASES.items()})

@@ -326,6 +326,11 @@ def outcomes_api(store: ObstoreBucket, context: Context) -> Api:
     return Api(load_function("outcomes"), context)
 
 
+@pytest.fixture
+def approvals_api(store: ObstoreBucket, context: Context) -> Api:
+    return Api(load_function("approvals"), context)
+
+
 def emf_lines(printed: str) -> list[dict[str, Any]]:
     """The EMF lines among what was printed."""
     return [

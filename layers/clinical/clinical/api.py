@@ -10,7 +10,8 @@ Errors leave as RFC 9457 problems, made in one place, and no answer is larger th
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from operator import attrgetter
@@ -28,11 +29,15 @@ from clinical.contract import Problem, Violation
 from clinical.cors import Cors
 from clinical.environment import environment
 from clinical.errors import (
+    ApprovalSettled,
+    ArtefactCorrupted,
     BodyTooLarge,
     BodyUnreadable,
+    CallerUnknown,
     ClinicalError,
     MediaTypeUnsupported,
     NotFound,
+    RecordsUnavailable,
     RequestInvalid,
     RouteUnknown,
     Unavailable,
@@ -51,14 +56,17 @@ LISTED_BYTES = 2_500_000  # of violations in one answer, for Lambda allows it 6 
 MESSAGE = 500  # characters of a violation's message
 LOGGED_VIOLATIONS = 20
 PARAMETER = re.compile("{([a-z_]+)}")  # of a path, as a resource has it
-IN_A_PATH = re.compile("[0-9A-Za-z_-]{1,64}")  # what may stand for one: ids do not say more
+# What may stand for one: ids and names of executions do not say more.
+IN_A_PATH = re.compile("[0-9A-Za-z._-]{1,80}")
 SCHEDULED = "scheduled"  # a member of the event that API Gateway never sends: so no client can
 
 _DECIDING = ("content-type", "content-encoding", "origin")
 
 _STATUS: dict[type[ClinicalError], HTTPStatus] = {
     BodyUnreadable: HTTPStatus.BAD_REQUEST,
+    CallerUnknown: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    ApprovalSettled: HTTPStatus.CONFLICT,
     BodyTooLarge: HTTPStatus.CONTENT_TOO_LARGE,
     MediaTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RequestInvalid: HTTPStatus.UNPROCESSABLE_CONTENT,
@@ -112,6 +120,33 @@ def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, Ope
             "content": {PROBLEM_JSON: {"model": Problem}},
         }
     return documented
+
+
+def forbidden(why: str) -> dict[int, OpenAPIResponse]:
+    """Document a route's own reason to answer 403, in place of the gateway's."""
+    return {
+        HTTPStatus.FORBIDDEN: {"description": why, "content": {PROBLEM_JSON: {"model": Problem}}}
+    }
+
+
+@contextmanager
+def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[None]:
+    """Turn what keeps a request from reading or keeping `what` into a reason that a client gets.
+
+    reasons: by the error, with a place for `what`.
+    """
+    try:
+        yield
+    except tuple(reasons) as error:
+        telemetry.logger().error(
+            "A request could not be answered for want of what it needs.",
+            extra={"error": type(error).__name__, "reason": str(error), "needed": what},
+        )
+        if isinstance(error, ArtefactCorrupted):
+            telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
+        (said,) = (said for kind, said in reasons.items() if isinstance(error, kind))
+        reason = said.format(what=what)
+        raise RecordsUnavailable(reason[0].upper() + reason[1:]) from error
 
 
 def violations(
@@ -281,7 +316,7 @@ def _in_path(event: Event, name: str) -> str:
     value = (event.get("pathParameters") or {}).get(name)
     if isinstance(value, str) and IN_A_PATH.fullmatch(value):
         return value
-    wrong = "Input should be 1 to 64 letters, digits, hyphens and underscores"
+    wrong = "Input should be 1 to 80 letters, digits, dots, hyphens and underscores"
     raise RequestInvalid([Violation(loc=("path", name), msg=wrong, type="string_pattern_mismatch")])
 
 

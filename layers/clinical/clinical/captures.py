@@ -80,19 +80,22 @@ class Captures:
 
     def between(self, since: datetime, until: datetime) -> Iterator[Captured]:
         """Give each prediction that was made from `since` up to `until`, once, day by day."""
-        seen = set[bytes]()
         first, last = (one.astimezone(UTC).date() for one in (since, until))
         for day in self.days():
-            if not first <= day <= last:
-                continue
-            for line in self.lines(day):
-                captured = Captured.of_line(line)
-                if not since <= captured.predicted_at < until:
-                    continue
-                known = bytes.fromhex(captured.prediction_id)
-                if known not in seen:
-                    seen.add(known)
-                    yield captured
+            if first <= day <= last:
+                for captured in self.of_day(day):
+                    if since <= captured.predicted_at < until:
+                        yield captured
+
+    def of_day(self, day: date) -> Iterator[Captured]:
+        """Give each prediction of a day, once, file by file."""
+        seen = set[bytes]()
+        for line in self.lines(day):
+            captured = Captured.of_line(line)
+            known = bytes.fromhex(captured.prediction_id)
+            if known not in seen:
+                seen.add(known)
+                yield captured
 
     def find(self, ids: Collection[str]) -> dict[str, Captured]:
         """Find predictions by their ids; those that are not captured are not there."""

@@ -47,6 +47,8 @@ class ChampionFollower[Served]:
 
     bucket: of artefacts; every look at it, with all that is then loaded, has one deadline.
     load: makes of a champion what the function serves, and may fail as it likes.
+    beside: looks after every look that found the champion for what goes with it, in what is left of
+    the same time; where it fails, that is told, and the champion serves all the same.
     clock: seconds that only grow.
     """
 
@@ -55,9 +57,11 @@ class ChampionFollower[Served]:
         bucket: Callable[[], ObstoreBucket],
         load: Callable[[ObstoreBucket, Champion], Served],
         clock: Callable[[], float] = time.monotonic,
+        beside: Callable[[ObstoreBucket, Served], None] = lambda _, __: None,
     ) -> None:
         self._bucket = bucket
         self._load = load
+        self._beside = beside
         self._clock = clock
         self._pointer: Pointer | None = None
         self._served: Served | None = None
@@ -117,14 +121,14 @@ class ChampionFollower[Served]:
             newer = registry.champion_after(self._pointer) if self._pointer else registry.champion()
             if newer is None:
                 self._reason = NOTHING_PROMOTED
-                return
-            self._served = self._load(bucket, newer.champion)
-            self._pointer = newer
-            telemetry.count(
-                telemetry.Metric.MODEL_LOADS,
-                model_version=newer.champion.version,
-                promotion=newer.champion.sequence,
-            )
+            else:
+                self._served = self._load(bucket, newer.champion)
+                self._pointer = newer
+                telemetry.count(
+                    telemetry.Metric.MODEL_LOADS,
+                    model_version=newer.champion.version,
+                    promotion=newer.champion.sequence,
+                )
         except Exception as error:  # noqa: BLE001 - whatever it is, what is loaded can serve
             self._reason = _reason("the champion", error)
             _tell(
@@ -133,6 +137,15 @@ class ChampionFollower[Served]:
                 model_loaded=self._served is not None,
             )
             telemetry.count(telemetry.Metric.CHAMPION_REFRESH_FAILURES)
+        else:
+            if self._served is not None:
+                self._look_beside(bucket, self._served)
+
+    def _look_beside(self, bucket: ObstoreBucket, served: Served) -> None:
+        try:
+            self._beside(bucket, served)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the champion can serve
+            _tell("The shadow could not be read; requests are answered without it.", error)
 
 
 @contextmanager

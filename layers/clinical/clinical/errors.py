@@ -104,7 +104,7 @@ class ModelUnavailable(Unavailable):
 
 
 class RecordsUnavailable(Unavailable):
-    """When what was captured or told cannot be read or kept."""
+    """When what was captured, told or decided cannot be read or kept."""
 
 
 class NotFound(ClinicalError):
@@ -117,6 +117,10 @@ class PredictionUnknown(NotFound):
 
 class ApprovalUnknown(NotFound):
     """When no execution of that name ever asked for an approval."""
+
+
+class CallerUnknown(ClinicalError):
+    """When nobody is named as the caller of what only somebody known may ask for."""
 
 
 class BodyTooLarge(ClinicalError):

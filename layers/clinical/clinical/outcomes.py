@@ -10,7 +10,7 @@ and says which files it is made of: what it does not name is read beside it.
 import gzip
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -26,6 +26,7 @@ from clinical.frozen import Frozen
 RECEIVED = "outcomes/received/"
 GATHERED = "outcomes/gathered.jsonl.gz"
 UNGATHERED = 32  # files that are read one by one, before they are worth being gathered
+ZONES = timedelta(days=1)  # by which a day somewhere may be another than in UTC
 AT_ONCE = 50_000  # outcomes in a file
 
 _ID_OF_A_LINE = re.compile(rb'"prediction_id":"([0-9a-f]{32})"')
@@ -49,6 +50,10 @@ class Outcome(Frozen):
     def counts_over(self, other: "Outcome") -> bool:
         """Whether this, and not another of the same prediction, is the outcome."""
         return self.order > other.order
+
+    def is_before(self, predicted_at: datetime) -> bool:
+        """Whether it was observed before it was predicted, wherever its day is one."""
+        return (self.observed_at + ZONES).date() < predicted_at.date()
 
     @property
     def order(self) -> tuple[datetime, datetime, float, str]:

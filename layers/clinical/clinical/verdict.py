@@ -118,6 +118,8 @@ class AgainstChampion(Frozen):
     sequence: which promotion it was that made it the champion.
     scores, rmse_difference: None where those rows are too few to compare anything.
     rmse_difference: the candidate's RMSE less the champion's, on the same rows.
+    rmse_difference_of_two: the same with the wider interval that counts where the two are compared
+    on outcomes as well, so that both intervals hold with the verdict's confidence.
     beats_average: on those rows or, where they are too few, on its own when it was evaluated.
     combinations: that its data recorded, and how many of those the candidate's did not.
     serves: whether requests as they are now can be answered by it; else it stops no successor.
@@ -129,6 +131,7 @@ class AgainstChampion(Frozen):
     rows: int
     scores: Scores | None = None
     rmse_difference: Estimate | None = None
+    rmse_difference_of_two: Estimate | None = None
     beats_average: bool
     combinations: int = 0
     lost_combinations: int = 0
@@ -149,21 +152,23 @@ class Quantiles(Frozen):
 class Replayed(Frozen):
     """The last captured requests, asked of the candidate and of the champion once more.
 
-    champion: its version. requests: that both could be asked, the newest; from since to until.
-    reproduced: the champion's own predictions among them, and mismatches: those of them that came
-    out otherwise than they were served. void: why nothing follows from it, in a sentence; empty
-    where something does. refused: requests that the champion answers and the candidate would not.
-    change: of the score, the candidate's less the champion's. moved: the fraction of requests whose
-    score changes by more than the half-width of the champion's interval. half_width: that of
-    whoever has none of a group's own. outcomes: requests of which it is known what came of them,
-    and that neither model was trained on. candidate_scores, champion_scores, rmse_difference: on
-    those; None where they are too few. rmse_difference: below 0, the candidate is better.
+    champion: its version. requests: the newest that both answer, from since to until. notes: what
+    was left out, in sentences. reproduced: the champion's own predictions among them, and
+    mismatches: those of them that came out otherwise than they were served. void: why nothing
+    follows from it, in a sentence; empty where something does. refused: requests that the champion
+    answers and the candidate would not. change: of the score, the candidate's less the champion's.
+    moved: the fraction of requests whose score changes by more than the half-width of the
+    champion's interval. half_width: the median of those. outcomes: requests of which it is known
+    what came of them, and that neither model was trained on. candidate_scores, champion_scores,
+    rmse_difference: on those; None where they are too few. rmse_difference: below 0, the candidate
+    is better. rmse_difference_of_two: as against the champion on held-out rows.
     """
 
     champion: str
     requests: int = 0
     since: datetime | None = None
     until: datetime | None = None
+    notes: tuple[str, ...] = ()
     reproduced: int = 0
     mismatches: int = 0
     void: str = ""
@@ -175,6 +180,7 @@ class Replayed(Frozen):
     candidate_scores: Scores | None = None
     champion_scores: Scores | None = None
     rmse_difference: Estimate | None = None
+    rmse_difference_of_two: Estimate | None = None
 
 
 class Figures(Frozen):

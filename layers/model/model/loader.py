@@ -1,4 +1,4 @@
-"""Make of the champion in the registry what the predict function serves."""
+"""Make of versions in the registry what scores, and of the champion what the functions serve."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from clinical import telemetry
-from clinical.artefacts import read_verified
+from clinical.artefacts import Bucket, read_verified
 from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
 from clinical.contract import PredictionInterval, Skill, Violation
 from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
@@ -17,7 +17,7 @@ from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Params, params
 from clinical.recorded import Choice, Names
 from clinical.reference import Reference, Row, read_reference
-from clinical.registry import LEARNING_CURVE, REFERENCE_PROPERTY, Champion, Registry
+from clinical.registry import LEARNING_CURVE, REFERENCE_PROPERTY, Champion, Registry, Version
 from pydantic import BaseModel, ValidationError
 
 from model.answering import check_answers
@@ -69,19 +69,128 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Model:
-    """A champion, ready: it scores, explains, and knows what its data recorded."""
+class Loaded:
+    """A published version, ready: it scores, and knows what its data recorded."""
 
-    bucket: ObstoreBucket
-    champion: Champion
+    version: str
     scorer: Scorer
     reference: Reference
     params: Params
     training_rows: dict[Values, int]
 
-    @property
-    def version(self) -> str:
-        return self.champion.version
+    def unknown(self, patient: Row) -> Names:
+        """Name the columns that are known after treatment, and that nobody says of a patient."""
+        later = self.params.roles.known_after_treatment
+        unknown = [name for name in later if patient.get(name) is None]
+        return tuple(unknown)
+
+    def unrecorded(self, patient: Row) -> Violation | None:
+        """Say so if the data never recorded these values together, or not without what is left out.
+
+        A model of an earlier release cannot average over anything.
+        """
+        unknown = self.unknown(patient)
+        if unknown not in self.reference.intervals:
+            return Violation(
+                loc=("body", unknown[0]),
+                msg="Field required: the model that serves was trained before it could be left out",
+                type="missing",
+            )
+        if self.support(patient, unknown) is not None:
+            return None
+        *rest, last = self._together(unknown)
+        what = f"{', '.join(rest)} and {last} were" if rest else f"This {last} was"
+        return Violation(
+            loc=("body",),
+            msg=f"{what} never recorded{' together' if rest else ''}; "
+            "GET /dropdown-values lists the valid_combinations",
+            type="unrecorded_combination",
+        )
+
+    def predict(self, patients: Sequence[Row]) -> list[Score]:
+        """Score patients with recorded combinations, in one call of ONNX Runtime."""
+        return self.served(patients, self.scored(patients))
+
+    def scored(self, patients: Sequence[Row]) -> Scored:
+        """Score patients, the mean over what is unknown of each."""
+        unknown = [self.unknown(one) for one in patients]
+        intervals = [self.reference.intervals[one] for one in unknown]
+        half_widths = np.array(
+            [
+                interval.half_width_of(self.group_of(patient))
+                if interval.by
+                else interval.half_width
+                for patient, interval in zip(patients, intervals, strict=True)
+            ]
+        )
+        return Scored(self.scores(patients, unknown), half_widths, unknown)
+
+    def scores(self, patients: Sequence[Row], unknown: Sequence[Names]) -> Scores:
+        """Score patients, float array (n,): as the model has them, not as they are served."""
+        if not any(unknown):
+            return self.scorer.predict([self.params.features_of(one) for one in patients])
+        return self._averaged(patients, unknown)
+
+    def _averaged(self, patients: Sequence[Row], unknown: Sequence[Names]) -> Scores:
+        rows: list[dict[str, Feature]] = []
+        weights: list[float] = []
+        starts: list[int] = []
+        for patient, columns in zip(patients, unknown, strict=True):
+            starts.append(len(rows))
+            for choice in self.reference.later.choices(patient, columns) if columns else CERTAIN:
+                known = dict(zip(columns, choice.values, strict=True))
+                rows.append(self.params.features_of({**patient, **known}))
+                weights.append(choice.weight)
+        scores: Scores = np.add.reduceat(self.scorer.predict(rows) * np.array(weights), starts)
+        return scores
+
+    def served(self, patients: Sequence[Row], scored: Scored) -> list[Score]:
+        """Make of scores what is served of them."""
+        lows, highs = interval_around(scored.scores, scored.half_widths, self.params)
+        coverage = self.reference.interval.coverage
+        return [
+            Score(
+                score=score,
+                interval=PredictionInterval(low=low, high=high, coverage=coverage),
+                support=self.support(patient, unknown) or 0,
+                averaged_over=unknown,
+            )
+            for patient, unknown, score, low, high in zip(
+                patients,
+                scored.unknown,
+                served(scored.scores, self.params),
+                lows.tolist(),
+                highs.tolist(),
+                strict=True,
+            )
+        ]
+
+    def support(self, patient: Row, unknown: Names) -> int | None:
+        """Count the training rows with a patient's combination; None where nobody recorded it."""
+        if not unknown:
+            names = self.params.roles.recorded_together
+            return self.training_rows.get(tuple([patient.get(name) for name in names]))
+        names = self._together(unknown)
+        counts = self.reference.together.grouped(names, ()).get(
+            tuple(patient.get(name) for name in names)
+        )
+        return None if counts is None else counts[()]
+
+    def _together(self, unknown: Names) -> Names:
+        return tuple(one for one in self.params.roles.recorded_together if one not in unknown)
+
+    @cached_property
+    def group_of(self) -> Callable[[Row], tuple[str, ...]]:
+        """Name a patient's group, where intervals go by groups."""
+        return groups_by(self.reference.interval.by, self.params)
+
+
+@dataclass(frozen=True)
+class Model(Loaded):
+    """The champion, ready: it says what it is, and why it scores as it does."""
+
+    bucket: ObstoreBucket
+    champion: Champion
 
     @property
     def skill(self) -> Skill:
@@ -162,105 +271,6 @@ class Model:
                 telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
             return None
 
-    def unknown(self, patient: Row) -> Names:
-        """Name the columns that are known after treatment, and that nobody says of a patient."""
-        later = self.params.roles.known_after_treatment
-        unknown = [name for name in later if patient.get(name) is None]
-        return tuple(unknown)
-
-    def unrecorded(self, patient: Row) -> Violation | None:
-        """Say so if the data never recorded these values together, or not without what is left out.
-
-        A model of an earlier release cannot average over anything.
-        """
-        unknown = self.unknown(patient)
-        if unknown not in self.reference.intervals:
-            return Violation(
-                loc=("body", unknown[0]),
-                msg="Field required: the model that serves was trained before it could be left out",
-                type="missing",
-            )
-        if self.support(patient, unknown) is not None:
-            return None
-        *rest, last = self._together(unknown)
-        what = f"{', '.join(rest)} and {last} were" if rest else f"This {last} was"
-        return Violation(
-            loc=("body",),
-            msg=f"{what} never recorded{' together' if rest else ''}; "
-            "GET /dropdown-values lists the valid_combinations",
-            type="unrecorded_combination",
-        )
-
-    def predict(self, patients: Sequence[Row]) -> list[Score]:
-        """Score patients with recorded combinations, in one call of ONNX Runtime."""
-        return self.served(patients, self.scored(patients))
-
-    def scored(self, patients: Sequence[Row]) -> Scored:
-        """Score patients, the mean over what is unknown of each."""
-        unknown = [self.unknown(one) for one in patients]
-        intervals = [self.reference.intervals[one] for one in unknown]
-        half_widths = np.array(
-            [
-                interval.half_width_of(self.group_of(patient))
-                if interval.by
-                else interval.half_width
-                for patient, interval in zip(patients, intervals, strict=True)
-            ]
-        )
-        if not any(unknown):
-            scores = self.scorer.predict([self.params.features_of(one) for one in patients])
-        else:
-            scores = self._averaged(patients, unknown)
-        return Scored(scores, half_widths, unknown)
-
-    def _averaged(self, patients: Sequence[Row], unknown: Sequence[Names]) -> Scores:
-        rows: list[dict[str, Feature]] = []
-        weights: list[float] = []
-        starts: list[int] = []
-        for patient, columns in zip(patients, unknown, strict=True):
-            starts.append(len(rows))
-            for choice in self.reference.later.choices(patient, columns) if columns else CERTAIN:
-                known = dict(zip(columns, choice.values, strict=True))
-                rows.append(self.params.features_of({**patient, **known}))
-                weights.append(choice.weight)
-        scores: Scores = np.add.reduceat(self.scorer.predict(rows) * np.array(weights), starts)
-        return scores
-
-    def served(self, patients: Sequence[Row], scored: Scored) -> list[Score]:
-        """Make of scores what is served of them."""
-        lows, highs = interval_around(scored.scores, scored.half_widths, self.params)
-        coverage = self.reference.interval.coverage
-        return [
-            Score(
-                score=score,
-                interval=PredictionInterval(low=low, high=high, coverage=coverage),
-                support=self.support(patient, unknown) or 0,
-                averaged_over=unknown,
-            )
-            for patient, unknown, score, low, high in zip(
-                patients,
-                scored.unknown,
-                served(scored.scores, self.params),
-                lows.tolist(),
-                highs.tolist(),
-                strict=True,
-            )
-        ]
-
-    def support(self, patient: Row, unknown: Names) -> int | None:
-        """Count the training rows with a patient's combination; None where nobody recorded it."""
-        if not unknown:
-            names = self.params.roles.recorded_together
-            return self.training_rows.get(tuple([patient.get(name) for name in names]))
-        names = self._together(unknown)
-        counts = self.reference.together.grouped(names, ()).get(
-            tuple(patient.get(name) for name in names)
-        )
-        return None if counts is None else counts[()]
-
-    def _together(self, unknown: Names) -> Names:
-        return tuple(one for one in self.params.roles.recorded_together if one not in unknown)
-
     @cached_property
     def probability(self) -> Callable[[Floats], Floats]:
         """Map differences of scores to win probabilities.
@@ -270,11 +280,6 @@ class Model:
         if self.reference.differences is None:
             raise ModelUnavailable(COMPARES_NOTHING, RETRY_SECONDS)
         return win_probability(self.reference.differences, self.params.target.higher_is)
-
-    @cached_property
-    def group_of(self) -> Callable[[Row], tuple[str, ...]]:
-        """Name a patient's group, where intervals go by groups."""
-        return groups_by(self.reference.interval.by, self.params)
 
 
 def mean_of(weighted: Sequence[tuple[float, Explanation]]) -> Explanation:
@@ -297,28 +302,38 @@ def mean_of(weighted: Sequence[tuple[float, Explanation]]) -> Explanation:
 
 
 def load(bucket: ObstoreBucket, champion: Champion) -> Model:
-    """Fetch a champion's files, check their digests, and only then open them.
+    """Make of a champion what serves; raises what `opened` does."""
+    return Model(**vars(opened(bucket, champion)), bucket=bucket, champion=champion)
 
-    Raises ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the
-    storage errors of `Bucket`.
+
+def opened(bucket: Bucket, version: Version, decided: Params | None = None) -> Loaded:
+    """Fetch a version's files, check their digests, and only then open them.
+
+    decided: what requests are held to, where it is not what this code was deployed with. Raises
+    ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the storage
+    errors of `Bucket`.
     """
+    decided = decided or params()
     # What is small comes first: once the model was read, nothing can be late any more.
-    reference = read_reference(bucket, champion.reference)
-    reference.check_contract(params())
-    scorer = Scorer(read_verified(bucket, champion.model))
-    if scorer.properties.get(REFERENCE_PROPERTY) != champion.reference.sha256:
-        raise ArtefactCorrupted(f"{champion.version} was not made with its reference")
-    names = params().roles.recorded_together
-    model = Model(
-        bucket=bucket,
-        champion=champion,
+    reference = read_reference(bucket, version.reference)
+    reference.check_contract(decided)
+    scorer = Scorer(read_verified(bucket, version.model))
+    if scorer.properties.get(REFERENCE_PROPERTY) != version.reference.sha256:
+        raise ArtefactCorrupted(f"{version.version} was not made with its reference")
+    return ready(version.version, scorer, reference, decided)
+
+
+def ready(version: str, scorer: Scorer, reference: Reference, decided: Params) -> Loaded:
+    """Make of a version's parts what scores; raises ModelUnanswerable."""
+    check_answers(scorer, reference, decided)
+    names = decided.roles.recorded_together
+    return Loaded(
+        version=version,
         scorer=scorer,
         reference=reference,
-        params=params(),
+        params=decided,
         training_rows={
             tuple(combination.values.get(name) for name in names): combination.training_rows
             for combination in reference.combinations
         },
     )
-    check_answers(scorer, reference, params())
-    return model

@@ -5,10 +5,11 @@ from clinical.captures import Captures
 from clinical.params import Params
 from clinical.population import Population
 from clinical.registry import POPULATION, Registry
+from requested import asked
 from stage import stage
 
 from monitor.drift import drift_of, without_population
-from monitor.requests import asked, counted
+from monitor.requests import counted
 from monitor.state import Begun, Drifted
 
 

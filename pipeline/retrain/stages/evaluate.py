@@ -86,8 +86,6 @@ def evaluate(
         simultaneous=True,
         calibration_curve=curve(recorded, served, bootstrap),
     )
-    if evaluation.verdict.decision == "rejected":  # then the execution ends; else `promote` knows
-        telemetry.count_execution("rejected")
     telemetry.note(decision=evaluation.verdict.decision)
     return Evaluated(
         verdict=evaluation.verdict, report=artefacts.write_json("evaluation.json", evaluation)

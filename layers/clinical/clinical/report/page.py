@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 
 from clinical.card import Card
 from clinical.params import Params
 from clinical.report.answers import ANSWERS
+from clinical.report.document import document
 from clinical.report.facts import Facts, on_the_average, on_the_baseline
 from clinical.report.items import ITEMS, Item, stated, unstated
-from clinical.report.markup import Markup, code, p, paragraphs, said, tag
+from clinical.report.markup import Markup, code, joined, p, paragraphs, said, tag
 
-STYLE = Path(__file__).with_name("style.css")
 SOURCE = "https://doi.org/10.1136/bmj-2023-078378"
 
 
@@ -22,30 +21,14 @@ def render(card: Card, params: Params) -> str:
     """
     facts = Facts(card, params)
     title = f"{params.study.title}: TRIPOD+AI report of {card.model_version}"
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),  # so that no browser asks for one
-        tag("title", title),
-        # Ours alone, and of no character that would end it.
-        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    return document(
+        title,
+        skip="Skip to the report",
+        first=joined(_first_page(facts)),
+        contents=joined(_contents(facts)),
+        main=joined(_sections(facts)),
+        disclaimer=params.study.disclaimer,
     )
-    body = tag(
-        "body",
-        tag("a", "Skip to the report", href="#report", class_="skip"),
-        tag("header", *_first_page(facts)),
-        tag(
-            "nav",
-            tag("h2", "Contents", id="contents"),
-            *_contents(facts),
-            aria_labelledby="contents",
-        ),
-        tag("main", *_sections(facts), id="report"),
-        tag("footer", p(said(params.study.disclaimer))),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _first_page(facts: Facts) -> Iterator[Markup]:

@@ -3,9 +3,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import requested
 from clinical.params import params
 from monitor import requests
-from monitor.requests import asked_once, counted
+from monitor.requests import counted
+from requested import asked_once
 
 from tests.unit.conftest import with_column
 from tests.unit.pipeline.monitor.made import (
@@ -123,7 +125,7 @@ def test_the_same_patient_asked_for_twice_counts_twice() -> None:
 
 
 def test_only_so_many_questions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "MOST_REMEMBERED", 1)
+    monkeypatch.setattr(requested, "MOST_REMEMBERED", 1)
     first, second = predictions(2)
     of_first = replace(first, prediction_id="a" * 32, explained=True)
     of_second = replace(second, prediction_id="b" * 32, explained=True)

@@ -207,6 +207,7 @@ def model_of(decided: str, rows: str) -> Model:
     reference = Reference.model_validate_json(trained.files[REFERENCE])
     names = decisions.roles.recorded_together
     return Model(
+        version="v-00000000",
         bucket=cast("ObstoreBucket", None),  # from which only a card would be read
         champion=cast("Champion", None),
         scorer=Scorer(trained.files[MODEL]),

@@ -1,0 +1,46 @@
+"""A page of HTML that is whole by itself: no script, no third party, and it prints."""
+
+from pathlib import Path
+
+from clinical.report.markup import Markup, p, said, tag
+
+STYLE = Path(__file__).with_name("style.css")
+
+
+def document(  # noqa: PLR0913 - a page's parts
+    title: str,
+    *,
+    skip: str,
+    first: Markup,
+    contents: Markup,
+    main: Markup,
+    disclaimer: str,
+) -> str:
+    """Put a page together.
+
+    skip: what the link past the contents says. first: of the first page. disclaimer: the study's.
+    """
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),  # so that no browser asks for one
+        tag("title", title),
+        # Ours alone, and of no character that would end it.
+        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )
+    body = tag(
+        "body",
+        tag("a", skip, href="#report", class_="skip"),
+        tag("header", first),
+        tag(
+            "nav",
+            tag("h2", "Contents", id="contents"),
+            contents,
+            aria_labelledby="contents",
+        ),
+        tag("main", main, id="report"),
+        tag("footer", p(said(disclaimer))),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"

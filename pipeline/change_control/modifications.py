@@ -1,0 +1,243 @@
+"""What may change by itself, what a person changes, and what no run changes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clinical.report.markup import Markup, code, joined, tag
+from clinical.report.wording import enumerated, level
+
+from change_control.claims import by_name, claim, claims, lead, sourced, told
+from change_control.sources import TEMPLATE, Decisions, Source, Template, machine
+
+DATA, TRAINING, EVALUATION, UPDATE = "data", "training", "evaluation", "update"
+PROTOCOL = {
+    DATA: ("2.1", "Data management practices"),
+    TRAINING: ("2.2", "Re-training practices"),
+    EVALUATION: ("2.3", "Performance evaluation"),
+    UPDATE: ("2.4", "Update procedures"),
+}
+# The states of the machine that retrains, by the part of the protocol that they are of.
+STATES = {
+    DATA: ("Admit", "Ingest", "Validate", "Preprocess", "ExtractCombinations"),
+    TRAINING: (
+        *("Prepared", "ListCandidates", "Tune", "CrossValidate", "Choose"),
+        *("Train", "LearningCurve", "Annotate"),
+    ),
+    EVALUATION: ("Evaluate", "Replay", "Gate"),
+    UPDATE: ("Publish", "Published", "Promote", "Overtaken", "Ended", "Document"),
+}
+TUNING = {"ListCandidates", "Tune", "CrossValidate", "Choose"}
+BY_HAND = ("Admit", "Wanted", "Promote", "Document")
+
+
+@dataclass(frozen=True)
+class Modification:
+    """A change that the model can undergo.
+
+    automatic: how far it happens without anybody. steps: the states it passes, by the part of the
+    protocol that they are of.
+    """
+
+    number: str
+    name: str
+    automatic: str
+    steps: Mapping[str, Sequence[str]] = field(hash=False)
+
+    @property
+    def anchor(self) -> str:
+        return f"modification-{self.number.lower()}"
+
+
+def _without(states: Sequence[str], left_out: set[str]) -> list[str]:
+    return [one for one in states if one not in left_out]
+
+
+FITTED = {**STATES, TRAINING: _without(STATES[TRAINING], TUNING)}
+RETRAINED = Modification(
+    "M1",
+    "The model is fitted anew to an upload",
+    "by itself, once a data set is uploaded",
+    FITTED,
+)
+WITH_OUTCOMES = Modification(
+    "M2",
+    "The model is fitted anew to an upload and to the outcomes of its predictions",
+    "started by a person",
+    FITTED,
+)
+TUNED = Modification(
+    "M3",
+    "The model is fitted anew with other hyperparameters of the declared grid",
+    "started by a person",
+    STATES,
+)
+NAMED = Modification(
+    "M4",
+    "A published version is put in the champion's place: a promotion by name, or a rollback",
+    "by a person alone",
+    {UPDATE: BY_HAND},
+)
+REDEPLOYED = Modification(
+    "M5",
+    "The decisions or the program change",
+    "by a deployment, by a person alone",
+    FITTED,
+)
+MODIFICATIONS = (RETRAINED, WITH_OUTCOMES, TUNED, NAMED, REDEPLOYED)
+
+
+def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
+    """Write the first element: each modification, and what none of them changes."""
+    yield lead("Each change that the system can make to the model that serves, and who starts it.")
+    about = {
+        RETRAINED: _retrained(template),
+        WITH_OUTCOMES: _with_outcomes(template),
+        TUNED: _tuned(decisions),
+        NAMED: _named(),
+        REDEPLOYED: _redeployed(template),
+    }
+    for number, one in enumerate(MODIFICATIONS, 1):
+        yield tag(
+            "article",
+            tag("h3", tag("span", one.number, class_="number"), " ", one.name),
+            claims([_automatic(one), *about[one]]),
+            id=one.anchor,
+        )
+        assert one.number == f"M{number}"  # noqa: S101
+    yield tag(
+        "article",
+        tag("h3", "What no run changes"),
+        lead("It takes an edit of the study's file or of the program, and a deployment (M5)."),
+        _fixed(decisions),
+        id="fixed",
+    )
+
+
+def _automatic(one: Modification) -> Markup:
+    return claim(
+        tag("strong", "How far it is automatic"),
+        f": {one.automatic}. Whether what comes of it serves, the protocol decides.",
+        of=[machine("retrain").source("Wanted" if one is NAMED else "Gate")],
+    )
+
+
+def _retrained(template: Template) -> Iterator[Markup]:
+    uploaded = template.resources["RetrainStateMachine"]["Properties"]["Events"]["Uploaded"]
+    prefix = uploaded["Properties"]["Pattern"]["detail"]["object"]["$or"][0]["key"][0]["prefix"]
+    yield claim(
+        "An object under ",
+        code(prefix),
+        " in the bucket of uploads starts the state machine that retrains.",
+        of=[Source(TEMPLATE, "Resources.RetrainStateMachine.Properties.Events.Uploaded")],
+    )
+    yield from told(machine("retrain"), "Admitted", "Train", "ExtractCombinations")
+    seconds = machine("retrain").definition["TimeoutSeconds"]
+    yield claim(
+        f"It comes as often as data are uploaded. One run may take {seconds:,} seconds in all.",
+        of=[machine("retrain").source("TimeoutSeconds")],
+    )
+
+
+def _with_outcomes(template: Template) -> Iterator[Markup]:
+    yield from told(machine("monitor"), "Act")
+    for name in ("RetrainAfterOutcomes", "Retraining", "RetrainSchedule"):
+        if name in template.parameters:
+            yield parameter(template, name)
+
+
+def parameter(template: Template, name: str) -> Markup:
+    """Say what a parameter of the stack is for, and what it is where nobody sets it."""
+    return claim(
+        tag("strong", name),
+        f": {template.parameters[name]['Description'].strip()} Default: ",
+        code(template.default(name) or "empty"),
+        ".",
+        of=[Source(TEMPLATE, f"Parameters.{name}")],
+    )
+
+
+def _tuned(decisions: Decisions) -> Iterator[Markup]:
+    yield from told(machine("retrain"), "Prepared", "Choose")
+    grid = decisions["tuning.grid"]
+    candidates = decisions.params.tuning.candidates(grid)
+    yield claim(
+        f"The default grid is {grid}, with {len(candidates)} candidates, of ",
+        enumerated(one.replace("_", " ") for one in decisions["tuning.families"]),
+        f"; each is cross-validated in {decisions['tuning.folds']} folds.",
+        of=[decisions.source(f"tuning.{key}") for key in ("grid", "grids", "families", "folds")],
+    )
+
+
+def _named() -> Iterator[Markup]:
+    yield from told(machine("retrain"), "Wanted", "Withdrawn")
+    yield claim(
+        "Who named it and why is part of the promotion, and of the ledger.",
+        of=[Source("layers/clinical/clinical/registry.py", "Promotion")],
+    )
+
+
+def _redeployed(template: Template) -> Iterator[Markup]:
+    yield claim(
+        "What changes a trained model changes the digest of the decisions, by which no earlier "
+        "result is taken for the new one.",
+        of=[
+            Source("layers/clinical/clinical/params.py", "pipeline_digest"),
+            Source("pipeline/cache.py", "fingerprint"),
+        ],
+    )
+    yield claim(
+        "A version that was trained under other columns does not serve under the new ones.",
+        of=[
+            Source("layers/clinical/clinical/errors.py", "ModelOfAnotherStudy"),
+            Source("pipeline/retrain/stages/promote.py", "moved"),
+        ],
+    )
+    yield parameter(template, "CanaryDeployment")
+
+
+def _fixed(decisions: Decisions) -> Markup:
+    params = decisions.params
+    model = params.model.model_dump(exclude={"family"})
+    held = [
+        ("Columns, their kinds and ranges", f"{len(params.columns)} columns", ["schema"]),
+        ("What is predicted", params.target.column, ["target"]),
+        ("What is chosen for a patient", ", ".join(params.roles.treatment), ["roles.treatment"]),
+        ("Family of models", params.model.family.replace("_", " "), ["model.family"]),
+        (
+            "Hyperparameters, where nothing is tuned",
+            ", ".join(f"{name} {value}" for name, value in model.items()),
+            ["model"],
+        ),
+        ("Rows that are held out", level(params.split.test_fraction), ["split.test_fraction"]),
+        ("Seed of every draw", f"{params.seed}", ["seed"]),
+        ("What intervals promise", level(params.intervals.coverage), ["intervals.coverage"]),
+        ("The gate", "its limits are in section 2.3", ["gate"]),
+    ]
+    return sourced(
+        "Held fixed by the study's file",
+        ("Decision", "What was decided"),
+        [((what, said), [decisions.source(one) for one in keys]) for what, said, keys in held],
+    )
+
+
+def traced() -> Iterator[Markup]:
+    """Set modifications beside the parts of the protocol that they pass."""
+    yield lead("Which parts of the protocol each modification passes, by the states it enters.")
+    rows = []
+    for one in MODIFICATIONS:
+        passed = [_passed(one, part) for part in PROTOCOL]
+        rows.append(((_linked(one), *passed), [machine("retrain").source()]))
+    yield sourced(
+        "Modifications and the parts of the protocol",
+        ("Modification", *(f"{number} {name}" for number, name in PROTOCOL.values())),
+        rows,
+    )
+
+
+def _linked(one: Modification) -> Markup:
+    return tag("a", one.number, href=f"#{one.anchor}")
+
+
+def _passed(one: Modification, part: str) -> Markup:
+    states = [machine("retrain").source(state) for state in one.steps.get(part, ())]
+    return by_name(states) if states else joined(("not passed",))

@@ -1,0 +1,55 @@
+"""Captured predictions as requests: each question once, and the newest of them."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from clinical.captured import Captured
+from clinical.captures import Captures
+from clinical.params import Params
+
+AGAIN = timedelta(hours=1)  # within which an explanation is of what was asked before
+MOST_REMEMBERED = 100_000  # questions, of which an explanation may be
+
+
+def asked(captures: Iterable[Captured], params: Params) -> Iterator[Captured]:
+    """Give the predictions that count as requests: of the sources that params.yaml names, once."""
+    return asked_once(one for one in captures if one.source in params.monitoring.sources)
+
+
+def asked_once(captures: Iterable[Captured]) -> Iterator[Captured]:
+    """Leave out explanations of what was asked within the hour before: the site asks for both."""
+    asked: dict[int, datetime] = {}
+    for one in captures:
+        if one.source == "predict":
+            question = hash((one.model_version, *one.features.items()))
+            if one.explained:
+                before = asked.get(question)
+                if before is not None and one.predicted_at - before <= AGAIN:
+                    continue
+            else:
+                asked.pop(question, None)  # the newest stand last
+                asked[question] = one.predicted_at
+                if len(asked) > MOST_REMEMBERED:
+                    del asked[next(iter(asked))]
+        yield one
+
+
+def newest(captures: Captures, number: int, params: Params) -> list[Captured]:
+    """Give so many of the last requests, the newest first, or all where there are fewer.
+
+    No day is read that is not needed, and of a day no more is kept than is asked for.
+    """
+    found: list[Captured] = []  # the oldest first, as `asked_once` takes them
+    for day in reversed(captures.days()):
+        wanted = number - len(found)
+        if wanted <= 0:
+            break
+        of_day = heapq.nlargest(wanted, asked(captures.of_day(day), params), key=_when)
+        # Once more, for what was asked before midnight may be explained after it.
+        found = list(asked_once([*reversed(of_day), *found]))
+    return found[::-1]
+
+
+def _when(one: Captured) -> tuple[datetime, str]:
+    return one.predicted_at, one.prediction_id
