@@ -28,7 +28,7 @@ TOO_LONG = f"The ledger keeps {MAX_WHY:,} characters; this is more."
 OVER = "waits no more, and nobody decided: its execution ended, or its time is over."
 RULES = {
     "with_warning": "it would serve with a warning",
-    "loses_combinations": "it would refuse combinations that the champion answers",
+    "loses_combinations": "its data lack combinations that the champion's recorded",
 }
 
 
@@ -357,8 +357,8 @@ def in_words(gate: Gate) -> str:
 def rule_in_words(rule: ApprovalRule) -> str:
     if isinstance(rule, MovesMoreThan):
         return (
-            f"more than {rule.replay_moves_more_than:.3g} of the replayed scores move by more than "
-            "their interval's half-width"
+            f"more than {rule.replay_moves_more_than:.1%} of the replayed requests move by more "
+            "than the half-width of their interval or would be refused, or none could be replayed"
         )
     return RULES[rule]
 
