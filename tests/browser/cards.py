@@ -1,6 +1,5 @@
 """Cards of made-up models: as an earlier release made them, and with all of this one's checks."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from clinical.card import LearningCurve, LearningPoint
@@ -13,15 +12,14 @@ from clinical.verdict import (
     Coverage,
     CurvePoint,
     Estimate,
-    Quantiles,
-    Replayed,
-    ReplayedGroup,
     Scores,
     Subgroup,
     WinBin,
     Wins,
 )
 from pydantic import TypeAdapter
+
+from tests.replays import a_replay, its_groups
 
 ESTIMATE = {"value": 1.234, "low": 1.1, "high": 1.4}
 SCORES = {"rmse": ESTIMATE, "mae": ESTIMATE, "r2": ESTIMATE}
@@ -109,48 +107,8 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
             bins=bins,
         ),
         "wins": Wins(rows=200, bins=wins, holds=True),
-        "replay": Replayed(
-            champion="v-4e5f6a7b",
-            requests=9812,
-            since=datetime(2026, 10, 27, 8, 30, tzinfo=UTC),
-            until=datetime(2026, 11, 25, 22, 15, tzinfo=UTC),
-            notes=("3 were left out.",),
-            reproduced=9310,
-            refused=12,
-            change=Quantiles(
-                p05=-0.06 * wide,
-                p25=-0.02 * wide,
-                p50=0.002 * wide,
-                p75=0.03 * wide,
-                p95=0.11 * wide,
-            ),
-            moved=0.073,
-            half_width=0.09 * wide,
-            outcomes=140,
-            candidate_scores=scores(0.13),
-            champion_scores=scores(0.15),
-            rmse_difference=about(-0.02 * wide, 0.015 * wide),
-        ),
+        "replay": a_replay(wide),
     }
-    replayed = (
-        ReplayedGroup(
-            feature="sex",
-            group="1",
-            requests=9000,
-            refused=4,
-            mean_change=about(0.011 * wide, 0.004 * wide),
-            moved=0.08,
-        ),
-        ReplayedGroup(
-            feature="sex",
-            group="2",
-            requests=804,
-            refused=8,
-            mean_change=about(-0.006 * wide, 0.013 * wide),
-            moved=0.004,
-        ),
-        ReplayedGroup(feature="sex", group="3", requests=8),
-    )
     figures = {"rmse": about(0.1 * wide, 0.02 * wide), "mae": about(0.08 * wide, 0.02 * wide)}
     subgroups = (
         Subgroup(
@@ -187,7 +145,7 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
         ).model_dump(mode="json"),
         "verdict": CARD["verdict"] | {name: dumped(one) for name, one in verdict.items()},
         "subgroups": dumped(subgroups),
-        "replayed": dumped(replayed),
+        "replayed": dumped(its_groups(wide)),
         "simultaneous": True,
         "calibration_curve": dumped(curve),
         "learning_curve": dumped(

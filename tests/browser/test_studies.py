@@ -10,7 +10,7 @@ from clinical.monitored import Monitoring
 from clinical.verdict import Replayed
 from playwright.sync_api import Page, expect
 
-from tests import monitored
+from tests import monitored, replays
 from tests.browser import cards, studies
 from tests.browser.conftest import Visit, Windows
 from tests.browser.form import fault, field, fill
@@ -637,7 +637,7 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
                 f"7.3% of the scores change by more than the half-width of {its} interval "
                 "(median: ±0.900 points)."
             ),
-            "3 were left out.",
+            replays.LEFT_OUT,
             "12 requests that v-4e5f6a7b answers would be refused.",
         ]
     )

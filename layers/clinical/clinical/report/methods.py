@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from clinical.card import Data
 from clinical.kinds import Kind, Value
 from clinical.report import wording
 from clinical.report.facts import Facts, in_words, on_the_average, on_the_baseline
@@ -204,14 +205,22 @@ def sample_size(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
         counted(data.rows, "row"),
-        f": all that the file has. {data.training_rows:,} train the model, {data.held_out_rows:,} "
-        f"evaluate it. Files of fewer than {facts.params.dataset.min_rows:,} rows are refused.",
+        f": all that the file has{and_outcomes(data)}. {data.training_rows:,} train the "
+        f"model, {data.held_out_rows:,} evaluate it. Files of fewer than "
+        f"{facts.params.dataset.min_rows:,} rows are refused.",
     )
     curve = facts.learning_curve
     if curve:
         yield p("Whether more rows would help: ", curve.says)
     else:
         yield p(WHERE_THE_CURVE_IS)
+
+
+def and_outcomes(data: Data) -> str:
+    """Say how many of the rows are not the file's; nothing where all are."""
+    if not data.outcomes:
+        return ""
+    return f", with {counted(data.outcomes, 'outcome')} of earlier predictions, told since"
 
 
 WHERE_THE_CURVE_IS = joined(
