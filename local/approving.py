@@ -26,11 +26,11 @@ def waiting(stack: Stack) -> list[Waiting]:
 
     What an execution asked for that ended meanwhile, such as with the cloud, waits no more.
     """
+    kept = executions.approvals_of(stack)
     try:
-        asked = executions.approvals_of(stack).waiting(datetime.now(UTC))
+        return approvals.still_waiting(kept, datetime.now(UTC), stack.stepfunctions)
     except ClinicalError as error:
         raise CloudFailed(str(error)) from error
-    return [one for one in asked if executions.is_running(stack, one.execution)]
 
 
 def decide(stack: Stack, execution: str, decision: Decision, why: str) -> Waiting:

@@ -346,21 +346,6 @@ def awaited(stack: Stack, execution: str) -> Waiting | None:
     return asked
 
 
-def arn_of(stack: Stack, execution: str, machine: Machine = RETRAIN) -> str:
-    """Give the ARN of an execution, by its name."""
-    return f"{machine.arn(stack).replace(':stateMachine:', ':execution:')}:{execution}"
-
-
-def is_running(stack: Stack, execution: str) -> bool:
-    """Whether an execution that retrains is there, and has not ended."""
-    client = stack.stepfunctions
-    try:
-        described = client.describe_execution(executionArn=arn_of(stack, execution))
-    except client.exceptions.ExecutionDoesNotExist:
-        return False
-    return described["status"] == "RUNNING"
-
-
 def outcome_of(stack: Stack, arn: str) -> Outcome | None:
     """Say how an execution ended; None while it runs."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)

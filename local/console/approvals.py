@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from clinical.approvals import Approvals, Waiting
+from clinical.approvals import RUNNING, Approvals, Waiting, status_of
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import ArtefactCorrupted, ArtefactMissing
 from clinical.params import ApprovalRule, Gate, MovesMoreThan, params
@@ -278,8 +278,11 @@ class Reader:
             return
         if approval := approvals.decision(execution):
             self._decided[execution] = asked, approval
-        elif asked.until > datetime.now(UTC) and executions.is_running(self.stack, execution):
+        elif asked.until > datetime.now(UTC) and self._runs(asked):
             told.waiting.append(asked)
+
+    def _runs(self, asked: Waiting) -> bool:
+        return status_of(asked, self.stack.stepfunctions) == RUNNING
 
     def _overtaken(self, told: Told) -> dict[str, str]:
         if not told.waiting:
@@ -308,24 +311,22 @@ class Reader:
             "decision": approval.decision,
             "who": approval.who,
             "why": approval.why,
-            "what came of it": self._came(asked.execution),
+            "what came of it": self._came(asked),
             "execution": asked.execution,
         }
 
-    def _came(self, execution: str) -> str:
+    def _came(self, asked: Waiting) -> str:
         """Say what an execution came to: once it ended, it is not asked again."""
-        if execution not in self._ended:
+        if asked.execution not in self._ended:
             client = self.stack.stepfunctions
             try:
-                found = client.describe_execution(
-                    executionArn=executions.arn_of(self.stack, execution)
-                )
+                found = client.describe_execution(executionArn=asked.arn)
             except client.exceptions.ExecutionDoesNotExist:
                 return "its execution is not kept any more"
-            if found["status"] == "RUNNING":
+            if found["status"] == RUNNING:
                 return "its execution goes on"
-            self._ended[execution] = came_to(dict(found))
-        return self._ended[execution]
+            self._ended[asked.execution] = came_to(dict(found))
+        return self._ended[asked.execution]
 
 
 def came_to(described: dict[str, Any]) -> str:

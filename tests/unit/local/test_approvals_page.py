@@ -24,7 +24,7 @@ from local.console.approvals import (
 from local.console.models import approval_of
 from local.models import operator
 from tests.unit.conftest import PROMOTION, Candidate
-from tests.waiting import MACHINE, NOW, States, asked
+from tests.waiting import NOW, States, asked
 
 HOUR = timedelta(hours=1)
 OTHER = Approval(
@@ -42,9 +42,7 @@ def stack(cloud: Boto3Bucket, states: States) -> Any:
     return SimpleNamespace(
         s3=cloud.client,
         stepfunctions=states,
-        outputs=SimpleNamespace(
-            artifacts_bucket=cloud.name, state_machine_arn=MACHINE, stack_name="clinical-outcomes"
-        ),
+        outputs=SimpleNamespace(artifacts_bucket=cloud.name),
     )
 
 
