@@ -97,6 +97,14 @@ approve: $(READY) ## Let a model serve that waits for an approval  REASON="…" 
 reject: $(READY) ## Refuse a model that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
 	@$(LOCAL) reject
 
+.PHONY: change-control
+change-control: $(READY) ## Write what may change, how a change is judged, and every change  [OUT=.local/change-control.html]
+	@$(LOCAL) change-control
+
+.PHONY: export
+export: $(READY) ## Pack a version with all that is kept about it, for an auditor  [VERSION=v-…] [OUT=.local/v-….zip]
+	@$(LOCAL) export
+
 .PHONY: rollback
 rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]
 	@$(LOCAL) rollback

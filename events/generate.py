@@ -49,6 +49,16 @@ ALWAYS = {
 }
 OF_TUNING = ("asked", "candidate", "tried")  # of the inputs; the others are of an untuned run
 SCORED = "score/in/sample.csv"
+# What an execution hands on where somebody has to approve, which on the sample nobody has to.
+OF_APPROVAL = ("request_approval", "close_approval")
+ASKED = {
+    "approval": ["Somebody has to approve of every candidate (gate.approval: always)."],
+    "approval_seconds": 604_800,
+}
+WAITING = {
+    "token": "a token that Step Functions made",
+    "arn": f"arn:aws:states:us-east-1:123456789012:execution:retrain:{EXECUTION}",
+}
 
 
 def stages(machine: str = "retrain") -> list[str]:
@@ -79,6 +89,8 @@ def events() -> dict[str, dict[str, Any]]:
         with own_log():
             watched: dict[str, Any] = _as_ever(monitor(EXECUTION))
     came_to |= {name: tuned[name] for name in OF_TUNING}
+    waits = {"nominated": came_to["nominated"] | ASKED, "waiting": WAITING}
+    others = {"replay": of_replay, **dict.fromkeys(OF_APPROVAL, waits)}
     request = json.loads((HERE / "predict.json").read_text(encoding="utf-8"))
     body = json.dumps(example_request(reference, params()))
     return {
@@ -87,7 +99,7 @@ def events() -> dict[str, dict[str, Any]]:
             name: {
                 "execution": EXECUTION,
                 **{
-                    one: _as_ever({**came_to, **(of_replay if name == "replay" else {})}[one])
+                    one: _as_ever({**came_to, **others.get(name, {})}[one])
                     for one in inputs_of(name)
                 },
             }

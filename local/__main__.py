@@ -18,7 +18,9 @@ from rich.markup import escape
 
 from local import (
     approving,
+    controlling,
     executions,
+    exporting,
     failures,
     lock,
     models,
@@ -53,6 +55,8 @@ COMMANDS = (
     "simulate",
     "models",
     "report",
+    "change-control",
+    "export",
     "approvals",
     "approve",
     "reject",
@@ -104,16 +108,27 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
             scoring.score(stack, arguments.data, arguments.out, console)
         case "predict":
             show_prediction(stack, console)
-        case "models":
-            models.show(stack, console)
-        case "report":
-            report.write(stack, arguments.out, console)
         case "down":
             down(stack, console)
+        case "models" | "report" | "change-control" | "export":
+            _tell(arguments, stack, console)
         case "approvals" | "approve" | "reject" | "rollback":
             _decide(arguments, stack, console)
         case _:
             _watch(arguments, stack, console)
+
+
+def _tell(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    """Run a command that tells what is known about the models, and changes nothing."""
+    match arguments.command:
+        case "models":
+            models.show(stack, console)
+        case "report":
+            report.write(stack, arguments.out, console)
+        case "change-control":
+            controlling.write(stack, arguments.out, console)
+        case "export":
+            exporting.export(stack, arguments.version, arguments.out, console)
 
 
 def _decide(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from cache import Cache, fingerprint
 from clinical import telemetry
+from clinical.approvals import Approvals
 from clinical.artefacts import Artefacts
 from clinical.boto3_bucket import Boto3Bucket, s3_client
 from clinical.environment import environment
@@ -124,6 +125,7 @@ def artefacts_bucket() -> Boto3Bucket:
 
 
 _GIVEN: dict[Any, Callable[[str, Run], Any]] = {
+    Approvals: lambda _name, _run: Approvals(artefacts_bucket()),
     Handled: lambda _name, _run: Handled(artefacts_bucket()),
     Artefacts: lambda name, run: Artefacts(artefacts_bucket(), f"runs/{run.execution}/{name}"),
     Params: lambda _name, _run: params(),

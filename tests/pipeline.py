@@ -33,6 +33,7 @@ from obstore.store import MemoryStore
 from retrain.stages.admit import admit
 from retrain.stages.annotate import annotate
 from retrain.stages.choose import choose
+from retrain.stages.close_approval import close_approval
 from retrain.stages.cross_validate import cross_validate
 from retrain.stages.document import document
 from retrain.stages.evaluate import evaluate
@@ -44,6 +45,7 @@ from retrain.stages.preprocess import preprocess
 from retrain.stages.promote import promote
 from retrain.stages.publish import publish
 from retrain.stages.replay import replay
+from retrain.stages.request_approval import request_approval
 from retrain.stages.train import train
 from retrain.stages.validate import validate
 from rows import Rows
@@ -198,7 +200,8 @@ def _forget_clients() -> None:
 def retrain(execution: str, given: State | None = None) -> State:
     """Run every stage by its handler, and return what each came to, under the state's names.
 
-    What is measured beside the promotion is for `measure`.
+    What is measured beside the promotion is for `measure`; where it waits for an approval, it goes
+    on by `resume`.
     """
     came_to: State = {"given": given or {}, "chosen": {}}
 
@@ -239,7 +242,21 @@ def retrain(execution: str, given: State | None = None) -> State:
     )
     if came_to["evaluated"]["verdict"]["decision"] == "withheld":
         return came_to
+    if came_to["nominated"]["approval"]:
+        arn = f"arn:aws:states:us-east-1:123456789012:execution:retrain:{execution}"
+        came_to["waiting"] = {"token": f"the token of {execution}", "arn": arn}
+        came_to["requested"] = at(request_approval, "nominated", "waiting")
+        return came_to
     came_to["promoted"] = at(promote, "nominated")
+    return came_to
+
+
+def resume(execution: str, came_to: State) -> State:
+    """Go on after an approval was waited for, whether somebody decided or not."""
+    nominated = {"nominated": came_to["nominated"]}
+    came_to = came_to | {"closed": ran(close_approval, execution, nominated)}
+    if came_to["closed"]["decision"] == "approved":
+        came_to["promoted"] = ran(promote, execution, nominated)
     return came_to
 
 

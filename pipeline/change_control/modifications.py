@@ -23,7 +23,7 @@ STATES = {
         *("Prepared", "ListCandidates", "Tune", "CrossValidate", "Choose"),
         *("Train", "LearningCurve", "Annotate"),
     ),
-    EVALUATION: ("Evaluate", "Gate"),
+    EVALUATION: ("Evaluate", "Replay", "Gate"),
     UPDATE: ("Publish", "Published", "Promote", "Overtaken", "Ended", "Document"),
 }
 TUNING = {"ListCandidates", "Tune", "CrossValidate", "Choose"}

@@ -204,13 +204,10 @@ def _replay(decisions: Decisions) -> Iterator[Markup]:
         return
     yield claim(
         f"Candidate and champion are asked the last {requests:,} captured requests once more, "
-        "where there are any.",
-        of=[decisions.source("replay.requests"), _found("Replayed")],
+        "where there are any; a champion that does not reproduce what it served makes the replay "
+        "void.",
+        of=[decisions.source("replay.requests"), Source("pipeline/retrain/replaying.py")],
     )
-
-
-def _found(name: str) -> Source:
-    return Source("layers/clinical/clinical/verdict.py", name)
 
 
 def _criteria(decisions: Decisions) -> Markup:
@@ -235,7 +232,10 @@ def _criteria(decisions: Decisions) -> Markup:
         ),
         (
             "It is not worse than the champion",
-            "the interval of the difference in RMSE is not wholly above 0",
+            (
+                "the interval of the difference in RMSE is not wholly above 0, on held-out rows or "
+                "on outcomes of replayed requests; of two comparisons, each takes a wider interval"
+            ),
             "rejected",
             ["evaluation.confidence"],
         ),
@@ -247,7 +247,10 @@ def _criteria(decisions: Decisions) -> Markup:
         ),
         (
             "It could be compared with a champion that beats the average",
-            f"on at least {gate.min_champion_rows} held-out rows that are new to both",
+            (
+                f"on at least {gate.min_champion_rows} held-out rows, or outcomes of replayed "
+                "requests, that are new to both"
+            ),
             "withheld: published, and served once a person names it",
             ["gate.min_champion_rows"],
         ),

@@ -202,9 +202,13 @@ class Measured(Frozen):
 
 
 class Token(Frozen):
-    """What wakes the execution that waits for an approval."""
+    """What wakes the execution that waits for an approval, and the ARN of that execution.
 
-    token: str = Field(min_length=1)
+    token: goes into approvals/ alone, and so into no lineage.
+    """
+
+    token: str = Field(min_length=1, exclude=True, repr=False)
+    arn: str = Field(min_length=1)
 
 
 class Requested(Frozen):

@@ -23,7 +23,7 @@ from clinical.verdict import Decision
 from retrain import watch
 from retrain.stages.admit import Ended
 from retrain.stages.promote import promote
-from retrain.state import Promoted
+from retrain.state import Closed, Promoted
 from score.stages.score_part import score_part
 from score.stages.split import split
 from score.stages.summarise import summarise
@@ -361,7 +361,9 @@ def test_every_route_and_every_verdict_is_shown(widgets: dict[str, dict[str, Any
         *get_args(Decision.__value__),
         *get_args(Promoted.model_fields["decision"].annotation),
         *get_args(Ended.__value__),
-    }
+        *get_args(Closed.model_fields["decision"].annotation),
+        "approval_void",
+    } - {"approved"}  # `promote` counts what comes of that
     assert shown_of("verdict", "Executions of the pipeline, by verdict") == decisions
 
 

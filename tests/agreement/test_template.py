@@ -13,7 +13,7 @@ import yaml
 from clinical import api, errors
 from clinical.contract import Patient
 from clinical.hyperparameters import Model
-from clinical.params import Params, params
+from clinical.params import Gate, Params, params
 from retrain.families import Family, family_of
 from retrain.stages import cross_validate, learning_curve
 
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 MACHINES = sorted(path.parent.name for path in ROOT.glob("pipeline/*/*.asl.json"))
 STAGES = stages()
 WHOLE = "{% $states.input %}"  # which a Map made
+SO_LONG = "{% $nominated.approval_seconds %}"
 OF_ONE_STAGE = {"LogUnavailable", "MachineUnavailable"}  # which no other can meet
 FROM_ITS_INPUT = "{% $states.input.error %}"  # where a branch told of it
 ALL_STAGES = [(machine, name) for machine in MACHINES for name in stages(machine)]
@@ -55,7 +56,17 @@ def deployed(template: dict[str, Any], machine: str) -> dict[str, Any]:
 
 
 def tasks_of(states: dict[str, Any]) -> dict[str, Any]:
-    return {name: state for name, state in states.items() if state["Type"] == "Task"}
+    """The tasks that invoke a function."""
+    return {
+        name: state
+        for name, state in states.items()
+        if state["Type"] == "Task" and ":lambda:invoke" in state["Resource"]
+    }
+
+
+def waits(task: dict[str, Any]) -> bool:
+    """Whether a task goes on when somebody wakes it, and not when its function answers."""
+    return bool(task["Resource"].endswith(".waitForTaskToken"))
 
 
 def function_of(task: dict[str, Any]) -> str:
@@ -89,7 +100,7 @@ def test_every_stage_has_a_function_a_state_and_a_test(
         f"{camel(name)}Function" for name in stages(machine)
     }
     for name, task in tasks.items():
-        assert name.startswith(function_of(task).removesuffix("Function"))
+        assert name.startswith(function_of(task).removesuffix("Function")) or waits(task)
     for name in stages(machine):
         handler = functions[f"{camel(name)}Function"]["Handler"]
         assert handler == f"{machine}.stages.{name}.{name}"
@@ -121,14 +132,24 @@ def test_every_substitution_is_made(machine: str, deployed: dict[str, Any]) -> N
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(deployed["DefinitionSubstitutions"])
 
 
-def test_a_state_machine_may_invoke_its_stages_and_nothing_else(deployed: dict[str, Any]) -> None:
+def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_else(
+    machine: str, deployed: dict[str, Any]
+) -> None:
     statements = {one["Sid"]: one for one in deployed["Policies"][0]["Statement"]}
 
     allowed = statements["InvokeTheStages"]["Resource"]
+    named = deployed["DefinitionSubstitutions"].values()
     assert {one["Fn::GetAtt"][0] for one in allowed} == {
-        one["Fn::GetAtt"][0] for one in deployed["DefinitionSubstitutions"].values()
+        one["Fn::GetAtt"][0] for one in named if "Fn::GetAtt" in one
     }
-    assert set(statements) == {"InvokeTheStages", "DeliverLogs"}
+    tells = [one for one in named if "Ref" in one]
+    assert tells == ([{"Ref": "ApprovalTopic"}] if machine == "retrain" else [])
+    assert set(statements) == {
+        *("InvokeTheStages", "DeliverLogs"),
+        *(("TellApprovers", "EncryptWhatTheyAreTold") if tells else ()),
+    }
+    if tells:
+        assert statements["TellApprovers"]["Resource"] == tells[0]
 
 
 def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(
@@ -160,10 +181,13 @@ def test_every_state_says_why_it_is_there(states: dict[str, Any]) -> None:
 
 
 def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(
-    tasks: dict[str, Any],
+    states: dict[str, Any],
 ) -> None:
-    for name, task in tasks.items():
-        assert task["TimeoutSeconds"] > 0, name
+    for name, task in states.items():
+        if task["Type"] != "Task":
+            continue
+        limit = task["TimeoutSeconds"]
+        assert limit == SO_LONG if waits(task) else limit > 0, name
         retries = [retry for retry in task["Retry"] if retry["MaxAttempts"]]
         assert retries, name
         for retry in retries:
@@ -191,7 +215,19 @@ def test_a_function_gives_up_before_its_state_does(
     tasks: dict[str, Any], functions: dict[str, Any]
 ) -> None:
     for name, task in tasks.items():
-        assert functions[function_of(task)]["Timeout"] < task["TimeoutSeconds"], name
+        least = 60 * 60 if waits(task) else task["TimeoutSeconds"]  # by params.yaml, days
+        assert functions[function_of(task)]["Timeout"] < least, name
+
+
+def test_an_approval_is_waited_for_as_long_as_params_may_say_within_the_machines_own_limit(
+    states: dict[str, Any], machine: str
+) -> None:
+    waiting = [name for name, state in states.items() if state["Type"] == "Task" and waits(state)]
+    limits = [one.le for one in Gate.model_fields["approval_days"].metadata if hasattr(one, "le")]
+
+    assert waiting == (["AwaitApproval"] if machine == "retrain" else [])
+    if waiting:
+        assert state_machine.definition()["TimeoutSeconds"] > limits[0] * 24 * 60 * 60 + 60 * 60
 
 
 def test_every_error_that_is_matched_is_raised_by_somebody(tasks: dict[str, Any]) -> None:

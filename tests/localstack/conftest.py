@@ -14,7 +14,7 @@ from local.cloud import REGION, ROOT, install
 from local.localstack import LocalStack
 from local.stack import STACK, Stack
 from tests.integration.conftest import free_port
-from tests.localstack.cases import Machine, mock_config
+from tests.localstack.cases import Machine, Output, mock_config, plain
 from tests.localstack.execution import Execution
 from tests.localstack.monitor import MONITOR
 from tests.localstack.retrain import RETRAIN
@@ -33,6 +33,8 @@ RESOURCES = (
     "SiteBucket",
     "SiteBucketPolicy",
     "RetrainStateMachine",
+    "ApprovalTopic",
+    "AlarmKey",
     "RetrainLogGroup",
     "UndeliveredUploads",
 )
@@ -153,6 +155,10 @@ def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, dict[str
         }
         for machine in MACHINES
     }
+    for machine in MACHINES:
+        for name, arn in started[machine.name].items():
+            if (said := machine.cases[name].woken) is not None:
+                _wake(localstack, arn, said)
     return {
         machine.name: {
             name: _ended(localstack, machine, arn) for name, arn in started[machine.name].items()
@@ -172,11 +178,38 @@ def _created(stack: Stack, machine: Machine) -> str:
     return str(created["stateMachineArn"])
 
 
+def _wake(stack: Stack, arn: str, said: Output | Exception) -> None:
+    """Wake an execution that waits, by the token that its function was handed."""
+    token = until(lambda: _token(stack, arn), f"what {arn} waits for, see {stack.cloud.log}")
+    if isinstance(said, Exception):
+        stack.stepfunctions.send_task_failure(
+            taskToken=token, error=type(said).__name__, cause=str(said)
+        )
+    else:
+        stack.stepfunctions.send_task_success(taskToken=token, output=json.dumps(plain(said)))
+
+
+def _token(stack: Stack, arn: str) -> str | None:
+    """Read of an execution's history the token that it waits for by now."""
+    submitted = False
+    for event in reversed(_history(stack, arn)):
+        submitted |= event["type"] == "TaskSubmitted"
+        if submitted and event["type"] == "TaskScheduled":
+            asked = json.loads(event["taskScheduledEventDetails"]["parameters"])
+            if token := asked.get("Payload", {}).get("waiting", {}).get("token"):
+                return str(token)
+    return None
+
+
+def _history(stack: Stack, arn: str) -> list[dict[str, Any]]:
+    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+    return [dict(event) for page in pages for event in page["events"]]
+
+
 def _ended(stack: Stack, machine: Machine, arn: str) -> Execution:
     def described() -> dict[str, Any] | None:
         found = stack.stepfunctions.describe_execution(executionArn=arn)
         return dict(found) if found["status"] != "RUNNING" else None
 
     ended = until(described, f"the end of {arn}, see {stack.cloud.log}")
-    pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
-    return Execution(machine, ended, [dict(event) for page in pages for event in page["events"]])
+    return Execution(machine, ended, _history(stack, arn))

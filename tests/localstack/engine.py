@@ -6,6 +6,8 @@
   get the same answer.
 - On AWS a distributed Map fails when more of its items do than are tolerated. LocalStack takes each
   that failed for a null.
+- On AWS what a function answers that is handed a token is nobody's: the state waits for the token.
+  LocalStack takes the answer of a mocked one for what it waits for.
 - The events of what a distributed Map runs are told nowhere. Here they are in the history of the
   execution itself, as those of an inline Map are; on AWS each item is an execution of its own.
 """
@@ -32,6 +34,12 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
     DistributedIterationComponent,
     DistributedIterationComponentEvalInput,
 )
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.resource import (  # noqa: E501
+    ResourceCondition,
+)
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback import (  # noqa: E501
+    StateTaskServiceCallback,
+)
 from localstack.services.stepfunctions.asl.eval.environment import Environment
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
 from localstack.services.stepfunctions.asl.eval.event.event_manager import EventManager
@@ -41,6 +49,7 @@ from localstack.services.stepfunctions.local_mocking.mock_config import LocalMoc
 _mocked_response = Environment.get_current_local_mocked_response
 _eval_distributed = DistributedIterationComponent._eval_body
 _map_run = DistributedIterationComponent._map_run
+_after_eval = StateTaskServiceCallback._after_eval_execution
 _alone = threading.Lock()
 _history: ContextVar[EventManager] = ContextVar("history")
 
@@ -57,6 +66,17 @@ def evaluate(expression: str) -> Any:
 def one_at_a_time(environment: Environment) -> LocalMockedResponse:
     with _alone:
         return _mocked_response(environment)
+
+
+def wait_though_mocked(task: StateTaskServiceCallback, env: Environment, *given: Any) -> None:
+    waits = task.resource.condition == ResourceCondition.WaitForTaskToken
+    if waits:
+        env.is_local_mocked_mode = lambda: False
+    try:
+        _after_eval(task, env, *given)
+    finally:
+        if waits:
+            del env.is_local_mocked_mode
 
 
 def eval_distributed(component: DistributedIterationComponent, env: Environment) -> None:
@@ -89,6 +109,7 @@ def map_run(
 if __name__ == "__main__":
     jsonata._eval_jsonata = evaluate
     Environment.get_current_local_mocked_response = one_at_a_time
+    StateTaskServiceCallback._after_eval_execution = wait_though_mocked
     DistributedIterationComponent._eval_body = eval_distributed
     DistributedIterationComponent._map_run = map_run
     main.main()

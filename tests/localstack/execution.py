@@ -63,7 +63,10 @@ class Execution:
                 failed = by_id[before["previousEventId"]]
                 while failed["type"] in {"MapStateFailed", "MapIterationFailed"}:
                     failed = by_id[failed["previousEventId"]]
-                error = failed.get("taskFailedEventDetails", {}).get("error")
+                details = failed.get("taskFailedEventDetails") or failed.get(
+                    "taskTimedOutEventDetails", {}
+                )
+                error = details.get("error")
                 error = _rule(self.machine.states[state], error) if error else None
                 found.add(Step(state, error, event["stateEnteredEventDetails"]["name"]))
         return found
@@ -77,6 +80,16 @@ class Execution:
             if event["type"] == "TaskFailed"
         ]
 
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The messages that were to be sent to somebody."""
+        scheduled = [
+            json.loads(event["taskScheduledEventDetails"]["parameters"])
+            for event in self.events
+            if event["type"] == "TaskScheduled"
+        ]
+        return [parameters for parameters in scheduled if "TopicArn" in parameters]
+
     def asked(self, function: str) -> list[dict[str, Any]]:
         """The payloads that a function was to be invoked with."""
         scheduled = [
@@ -87,7 +100,7 @@ class Execution:
         return [
             parameters["Payload"]
             for parameters in scheduled
-            if parameters["FunctionName"].endswith(f":{function}Function")
+            if parameters.get("FunctionName", "").endswith(f":{function}Function")
         ]
 
 

@@ -7,10 +7,12 @@ tells of them. Ordinary answers are those of events/*.json, which a run on the s
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from clinical.artefacts import Artefact
 from clinical.errors import (
+    ApprovalSettled,
     ArtefactCorrupted,
     ArtefactMissing,
     ChampionMoved,
@@ -18,6 +20,7 @@ from clinical.errors import (
     DatasetUnreadable,
     InputInvalid,
     ModelUnanswerable,
+    NotApproved,
     StorageDenied,
     StorageUnavailable,
     TuningFailed,
@@ -32,6 +35,7 @@ from retrain.state import (
     Admitted,
     Annotated,
     Chosen,
+    Closed,
     Combined,
     CrossValidated,
     Documented,
@@ -42,6 +46,7 @@ from retrain.state import (
     Nominated,
     Preprocessed,
     Promoted,
+    Requested,
     Trained,
     Validated,
 )
@@ -149,6 +154,30 @@ def _ended(decision: str, reason: str) -> Admitted:
     return ADMITTED.model_copy(update={"decision": decision, "reason": reason})
 
 
+def _closed(decision: str, reason: str) -> Closed:
+    return Closed.model_validate(
+        {
+            "decision": decision,
+            "reason": reason,
+            "version": VERSION,
+            "verdict": OVER_THE_FIRST.verdict,
+        }
+    )
+
+
+LONG, SHORT = 600, 1  # seconds that are waited for an approval
+WAITS = _nominated(OVER_THE_FIRST).model_copy(
+    update={
+        "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
+        "approval_seconds": LONG,
+    }
+)
+WAITS_SHORTLY = WAITS.model_copy(update={"approval_seconds": SHORT})
+REQUESTED = Requested(version=VERSION, until=datetime(2026, 12, 2, 12, tzinfo=UTC))
+APPROVED = f'{VERSION} was approved by ada on 2026-11-26 12:00 UTC ("The replay is calm.").'
+REJECTED = f'{VERSION} was rejected by ada on 2026-11-26 12:00 UTC ("Too many move.").'
+EXPIRED = f"{VERSION} was not approved by 2026-12-02 12:00 UTC: nobody had decided."
+WOKEN = {"decision": "approved"}
 PROMOTED = _promoted(OVER_THE_FIRST.verdict)
 ANNOTATED = Annotated(
     version=VERSION,
@@ -175,6 +204,9 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "LearningCurve": (MEASURED,),
     "Annotate": (ANNOTATED,),
     "Document": (DOCUMENTED,),
+    "TellApprovers": ({"MessageId": "11111111-2222-3333-4444-555555555555"},),
+    "AwaitApproval": (REQUESTED,),
+    "CloseApproval": (_closed("approved", APPROVED),),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
@@ -189,6 +221,8 @@ TUNE = f"{READ} ListCandidates Tune Choose"
 BY_HAND = "Admit Admitted Release Wanted Promote"
 JOINED = "Concluded Released Ended"
 ANNOTATE = "Concluded Released Annotate Ended"
+AWAIT = "Publish Published TellApprovers AwaitApproval"
+CLOSE = f"{AWAIT} CloseApproval Decided"
 TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
@@ -209,6 +243,9 @@ UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models
 CORRUPTED = ArtefactCorrupted(
     f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", recorded was "0"'
 )
+UNTOLD = LambdaFailed("SNS.NotFoundException", "Topic does not exist")
+SETTLED = ApprovalSettled(APPROVED)
+NOBODY_APPROVED = NotApproved(f"{VERSION} needs an approval that nobody gave")
 MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
@@ -219,7 +256,7 @@ NOT_DOCUMENTED = (
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
 
-_CASES: Mapping[str, Case] = {
+_CASES: dict[str, Case] = {
     "Promoted": Case(
         asked={"raw": {"key": "raw/sample.csv", "version_id": "a version of it"}},
         path=f"{TRAIN} {TO_THE_END}",
@@ -505,6 +542,106 @@ _CASES: Mapping[str, Case] = {
         path=f"{BY_HAND} {JOINED} Document Served",
         within=NO_CURVE,
         ends={**plain(PROMOTED), "notes": [NOT_DOCUMENTED]},
+    ),
+}
+
+
+_CASES |= {
+    "Approved": Case(
+        asked={},
+        answers={"Publish": (WAITS,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "Disapproved": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "CloseApproval": (_closed("not_approved", REJECTED),)},
+        woken={"decision": "rejected"},
+        path=f"{TRAIN} {CLOSE} {ANNOTATE} NotApproved",
+        within=PREPARED_AND_CURVE,
+        ends=_closed("not_approved", REJECTED),
+    ),
+    "ApprovalExpired": Case(
+        asked={},
+        answers={"Publish": (WAITS_SHORTLY,), "CloseApproval": (_closed("not_approved", EXPIRED),)},
+        path=f"{TRAIN} {CLOSE} {ANNOTATE} NotApproved",
+        within=PREPARED_AND_CURVE,
+        ends=_closed("not_approved", EXPIRED),
+    ),
+    "DecidedJustInTime": Case(  # and nobody woke it
+        asked={},
+        answers={"Publish": (WAITS_SHORTLY,)},
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "DecidedBeforeItAskedAgain": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "AwaitApproval": (UNAVAILABLE, SETTLED)},
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=PROMOTED,
+    ),
+    "ApprovalVoid": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "Promote": (MOVED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote Overtaken VoidApproval {ANNOTATE} ApprovalVoid",
+        within=PREPARED_AND_CURVE,
+        ends={
+            "decision": "approval_void",
+            "reason": f"{APPROVED} That is void, for the champion moved meanwhile: {MOVED}. "
+            "Retrain, and decide on what comes of it.",
+            "version": VERSION,
+            "verdict": WAITS.verdict.model_dump(mode="json") if WAITS.verdict else None,
+        },
+    ),
+    "NobodyCouldBeTold": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "TellApprovers": (UNTOLD,) * 4},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {ANNOTATE} Document Served",
+        within=PREPARED_AND_CURVE,
+        ends=plain(PROMOTED)
+        | {
+            "notes": [
+                *VALIDATED.notes,
+                "Nobody was told that it waited for an approval: SNS.NotFoundException.",
+            ]
+        },
+    ),
+    "ApprovalCannotBeAskedFor": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "AwaitApproval": (DENIED,)},
+        path=f"{TRAIN} {AWAIT} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("StorageDenied", str(DENIED)),
+    ),
+    "WokenWithAnError": Case(
+        asked={},
+        answers={"Publish": (WAITS,)},
+        woken=OUT_OF_MEMORY,
+        path=f"{TRAIN} {AWAIT} {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("MemoryError", str(OUT_OF_MEMORY)),
+    ),
+    "DecisionCannotBeRead": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "CloseApproval": (DENIED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {AWAIT} CloseApproval {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("StorageDenied", str(DENIED)),
+    ),
+    "NobodyApproved": Case(
+        asked={},
+        answers={"Publish": (WAITS,), "Promote": (NOBODY_APPROVED,)},
+        woken=WOKEN,
+        path=f"{TRAIN} {CLOSE} Promote {JOINED} Failed",
+        within=PREPARED_AND_CURVE,
+        ends=("NotApproved", str(NOBODY_APPROVED)),
     ),
 }
 

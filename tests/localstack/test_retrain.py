@@ -1,10 +1,13 @@
 """What the retrain machine hands from stage to stage, in another engine than the local cloud's."""
 
+import json
+import re
+
 import pytest
 
 from events.generate import inputs_of, stages
 from tests.localstack.execution import Execution
-from tests.localstack.retrain import VERSION
+from tests.localstack.retrain import VERSION, WAITS
 
 STAGES = {"".join(part.capitalize() for part in name.split("_")): name for name in stages()}
 
@@ -48,6 +51,31 @@ def test_the_nomination_says_over_which_champion_and_after_a_lost_race_over_the_
     asked = retrained[name].asked("Promote")
 
     assert [one["nominated"].get("over") for one in asked] == over
+
+
+@pytest.mark.parametrize("name", ["Approved", "NobodyCouldBeTold", "Promoted", "Withheld"])
+def test_whoever_may_decide_is_told_what_waits_why_and_where_but_never_the_token(
+    retrained: dict[str, Execution], name: str
+) -> None:
+    execution = retrained[name]
+    tokens = [one["waiting"]["token"] for one in execution.asked("RequestApproval")]
+
+    assert bool(execution.told) == bool(tokens) == (name in {"Approved", "NobodyCouldBeTold"})
+    for message in execution.told:
+        assert message["Subject"] == f"{VERSION} waits for an approval"
+        assert f"make approve EXECUTION={name} " in message["Message"]
+        assert f"POST /approvals/{name}." in message["Message"]
+        assert re.search(r" until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", message["Message"])
+        assert WAITS.approval[0] in message["Message"]
+        assert not any(token in json.dumps(message) for token in tokens)
+
+
+def test_a_retry_has_another_token(retrained: dict[str, Execution]) -> None:
+    asked = retrained["DecidedBeforeItAskedAgain"].asked("RequestApproval")
+
+    first, second = (one["waiting"]["token"] for one in asked)
+    assert first != second
+    assert all(one["waiting"]["arn"].endswith(":DecidedBeforeItAskedAgain") for one in asked)
 
 
 def test_one_candidate_that_fails_is_reported_with_its_error(

@@ -79,6 +79,7 @@ def test_what_was_asked_for_reaches_the_first_state_as_it_was_written(
         ("retrain", "TooManyRequestsTwice", "Promote", 2, "Lambda.TooManyRequestsException"),
         ("retrain", "StorageStaysUnavailable", "Promote", 5, "StorageUnavailable"),
         ("retrain", "StorageDenied", "Train", 1, "StorageDenied"),
+        ("retrain", "DecisionCannotBeRead", "CloseApproval", 1, "StorageDenied"),
         ("score", "SplitUnavailableTwice", "Split", 2, "StorageUnavailable"),
         ("score", "SplitDenied", "Split", 1, "StorageDenied"),
         ("score", "NoRoomForLong", "ScorePart", 4, "Lambda.TooManyRequestsException"),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER = "approvals/"
 DECISION = "decision.json"
+RUNNING = "RUNNING"
+FORGOTTEN = "FORGOTTEN"  # Step Functions keeps executions for 90 days
 # As Step Functions has names of executions, and none that would be a folder of a key.
 EXECUTION = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 
@@ -28,12 +30,14 @@ EXECUTION = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}
 class Waiting(Frozen):
     """A candidate that waits for somebody to approve of it.
 
+    arn: of the execution.
     over: the sequence of the champion that it was judged against, 0 for none.
     who, why: of the nomination. because: why somebody has to approve of it, in sentences.
     token: that the execution waits for. until: when it stops waiting.
     """
 
     execution: str
+    arn: str
     version: str
     over: int
     who: str
@@ -101,37 +105,69 @@ def decide(
 ) -> Waiting:
     """Decide on what waits, and wake its execution; deciding the same again wakes it again.
 
-    Raises ApprovalUnknown, and ApprovalSettled where it was decided otherwise, or waits no more.
+    A decision that nobody is woken by counts all the same: the execution looks for it when its time
+    is over. Raises ApprovalUnknown, and ApprovalSettled where it was decided already and the
+    execution went on, or otherwise, or where it waits no more.
     """
     waiting = approvals.asked(execution)
     if waiting is None:
         raise ApprovalUnknown(f"no execution {execution} ever asked for an approval")
-    stands = approvals.decision(execution)
-    if stands is None and approval.decided_at >= waiting.until:
+    before = approvals.decision(execution)
+    if before is None and approval.decided_at >= waiting.until:
         raise ApprovalSettled(
             f"{execution} waited until {waiting.until:%Y-%m-%d %H:%M} UTC and no longer; promote "
             f"{waiting.version} by name, or retrain"
         )
-    stands = stands or approvals.decide(execution, approval)
+    stands = before or approvals.decide(execution, approval)
     if stands.decision != approval.decision:
+        raise ApprovalSettled(f"{waiting.version} {stands.in_words}, and that stands")
+    if _is_woken(approvals, waiting, stands, states):
+        return waiting
+    if stands != approval:
         raise ApprovalSettled(
-            f"{waiting.version} was {stands.decision} by {stands.who} on "
-            f'{stands.decided_at:%Y-%m-%d %H:%M} UTC ("{stands.why}"), and that stands'
+            f"{waiting.version} {stands.in_words} already; to decide so again changes nothing"
         )
-    try:
-        states.send_task_success(
-            taskToken=waiting.token, output=json.dumps({"decision": stands.decision})
-        )
-    except (
-        states.exceptions.TaskDoesNotExist,
-        states.exceptions.TaskTimedOut,
-        states.exceptions.InvalidToken,
-    ) as error:
+    status = status_of(waiting, states)
+    if status not in {RUNNING, "SUCCEEDED"}:
         raise ApprovalSettled(
-            f"{execution} waits no more, so that this decision changes nothing; promote "
+            f"{execution} is over ({status}), so that this decision changes nothing; promote "
             f"{waiting.version} by name, or retrain"
-        ) from error
+        )
     return waiting
+
+
+def still_waiting(approvals: Approvals, now: datetime, states: "SFNClient") -> list[Waiting]:
+    """List what nobody decided on yet and whose execution runs, what waits the longest first."""
+    return [one for one in approvals.waiting(now) if status_of(one, states) == RUNNING]
+
+
+def status_of(waiting: Waiting, states: "SFNClient") -> str:
+    """Ask Step Functions how the execution that waits stands; FORGOTTEN after three months."""
+    try:
+        return states.describe_execution(executionArn=waiting.arn)["status"]
+    except states.exceptions.ExecutionDoesNotExist:
+        return FORGOTTEN
+
+
+def _is_woken(
+    approvals: Approvals, waiting: Waiting, decided: Approval, states: "SFNClient"
+) -> bool:
+    """Wake an execution, by another token where it asked again meanwhile."""
+    if _is_woken_by(waiting.token, decided, states):
+        return True
+    again = approvals.asked(waiting.execution)
+    if again is None or again.token == waiting.token:
+        return False
+    return _is_woken_by(again.token, decided, states)
+
+
+def _is_woken_by(token: str, decided: Approval, states: "SFNClient") -> bool:
+    errors = states.exceptions
+    try:
+        states.send_task_success(taskToken=token, output=json.dumps({"decision": decided.decision}))
+    except (errors.TaskDoesNotExist, errors.TaskTimedOut, errors.InvalidToken):
+        return False
+    return True
 
 
 def _key(execution: str) -> str:

@@ -96,6 +96,14 @@ class Approval(Frozen):
     why: str = Field(min_length=1, max_length=MAX_WHY)
     decided_at: datetime
 
+    @property
+    def in_words(self) -> str:
+        """Say what was decided, by whom, when and why, to go on after a version's name."""
+        when = f"{self.decided_at:%Y-%m-%d %H:%M} UTC"
+        if self.decision == "expired":
+            return f"was not approved by {when}: {self.why}"
+        return f'was {self.decision} by {self.who} on {when} ("{self.why}")'
+
 
 class Promotion(Frozen):
     """Who had a version promoted, and why, and by which execution of the state machine.

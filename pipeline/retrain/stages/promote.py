@@ -1,35 +1,43 @@
 """Let a published version serve: the candidate that passed the gate, or one named by hand."""
 
-from typing import Literal
-
 from clinical import telemetry
-from clinical.errors import ChampionMoved, VersionUnknown
+from clinical.approvals import Approvals
+from clinical.errors import ChampionMoved, NotApproved, VersionUnknown
 from clinical.params import Params
 from clinical.reference import read_reference
-from clinical.registry import Champion, Pointer, Promotion, Registry, Withdrawal
-from clinical.upload import superseded
+from clinical.registry import Approval, Pointer, Promotion, Registry
 from stage import Run, stage
 
 from retrain.asked import PREVIOUS
+from retrain.standing import is_newer, standing, unmoved
 from retrain.state import Nominated, Promoted
 
 
 @stage(cached=False)
-def promote(nominated: Nominated, registry: Registry, run: Run, params: Params) -> Promoted:
+def promote(
+    nominated: Nominated, registry: Registry, approvals: Approvals, run: Run, params: Params
+) -> Promoted:
     """Move the champion to a version whose every file is whole, by compare-and-swap.
 
     A nomination that follows from a verdict is judged once more by the champion that serves now:
     data that are newer than its own, and what somebody withdrew, stand.
     Raises ChampionMoved where the champion is not the one that the nomination was judged against,
-    VersionUnknown, ArtefactMissing, ArtefactCorrupted, and ModelOfAnotherStudy where requests as
-    they are now could not be answered.
+    NotApproved where somebody had to approve of it and nobody did, VersionUnknown, ArtefactMissing,
+    ArtefactCorrupted, and ModelOfAnotherStudy where requests as they are now could not be answered.
     """
-    promoted = moved(nominated, registry, run, params)
+    try:
+        promoted = moved(nominated, registry, approvals, run, params)
+    except ChampionMoved:
+        if nominated.approval:  # then the execution ends, for what was approved is another change
+            telemetry.count_execution("approval_void")
+        raise
     telemetry.count_execution(promoted.decision)
     return promoted
 
 
-def moved(nominated: Nominated, registry: Registry, run: Run, params: Params) -> Promoted:
+def moved(
+    nominated: Nominated, registry: Registry, approvals: Approvals, run: Run, params: Params
+) -> Promoted:
     """Move the champion, unless it is the nominated version already or something stands."""
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
@@ -49,6 +57,7 @@ def moved(nominated: Nominated, registry: Registry, run: Run, params: Params) ->
             raise ChampionMoved(
                 f"{name} was judged against promotion {nominated.over}; {sequence} serves by now"
             )
+    approval = approval_of(nominated, approvals, run) if nominated.approval else None
     version = registry.verified(name)
     read_reference(registry.bucket, version.reference).check_contract(params)
     promoted = registry.promote(
@@ -60,6 +69,7 @@ def moved(nominated: Nominated, registry: Registry, run: Run, params: Params) ->
             execution=run.execution,
             verdict=nominated.verdict,
             upload=nominated.upload,
+            approval=approval,
         ),
         run.now,
     )
@@ -75,44 +85,19 @@ def moved(nominated: Nominated, registry: Registry, run: Run, params: Params) ->
     )
 
 
-def is_newer(nominated: Nominated, champion: Champion) -> bool:
-    """Whether newer data made the champion's own version: then they are what is no longer older."""
-    before, now = champion.upload, nominated.upload
-    return before is not None and now is not None and before.is_older_than(now)
+def approval_of(nominated: Nominated, approvals: Approvals, run: Run) -> Approval:
+    """Give the approval of what this execution nominated; raises NotApproved where there is none.
 
-
-def standing(
-    nominated: Nominated, champion: Champion | None, withdrawn: dict[str, Withdrawal]
-) -> Promoted | None:
-    """Say what stands against a nomination, whatever its verdict."""
-    name, taken_back = nominated.version, withdrawn.get(nominated.version)
-    if taken_back:
-        reason = (
-            f"{name} was withdrawn by {taken_back.who} on {taken_back.withdrawn_at:%Y-%m-%d %H:%M} "
-            f'UTC ("{taken_back.why}"); it comes back only by name: {{"promote": "{name}"}}.'
+    Whoever woke the execution decided nothing: what counts is the decision that was kept.
+    """
+    asked, decided = approvals.asked(run.execution), approvals.decision(run.execution)
+    of_this = asked and (asked.version, asked.over) == (nominated.version, nominated.over)
+    if not of_this or decided is None or decided.decision != "approved":
+        raise NotApproved(
+            f"{nominated.version} needs an approval that nobody gave: "
+            f"{' '.join(nominated.approval)}"
         )
-        return unmoved("withdrawn", reason, name, champion, nominated)
-    if champion is None or nominated.even_if_older:
-        return None
-    older = superseded(nominated.upload, by=champion.upload)
-    return unmoved("superseded", older, name, champion, nominated) if older else None
-
-
-def unmoved(
-    decision: Literal["already_champion", "superseded", "withdrawn"],
-    reason: str,
-    name: str,
-    champion: Champion | None,
-    nominated: Nominated,
-) -> Promoted:
-    return Promoted(
-        decision=decision,
-        reason=reason,
-        version=name,
-        previous=champion.previous if champion else None,
-        sequence=champion.sequence if champion else 0,
-        verdict=nominated.verdict or (champion.verdict if champion else None),
-    )
+    return decided
 
 
 def previous_of(pointer: Pointer | None, registry: Registry) -> str:

@@ -20,6 +20,8 @@ from clinical.verdict import Evaluation
 from stage import Run, stage
 
 from retrain.card import card_of, markdown
+from retrain.gate import approval_needed
+from retrain.standing import is_settled
 from retrain.state import (
     Admitted,
     Chosen,
@@ -48,7 +50,8 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
 ) -> Nominated:
     """Write the version once, and nominate it; whether it serves is for `promote` to say.
 
-    A crash in between leaves the old champion serving, and the version for the next try.
+    A crash in between leaves the old champion serving, and the version for the next try. Nobody is
+    asked to approve of what would not be promoted anyway.
     """
     onnx = artefacts.read(trained.onnx)
     lineage = run.lineage.read()
@@ -91,7 +94,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
     verdict = evaluated.verdict
     if verdict.decision == "withheld":  # then the execution ends; else `promote` counts it
         telemetry.count_execution(verdict.decision)
-    return Nominated(
+    nominated = Nominated(
         version=version.version,
         over=verdict.champion.sequence if verdict.champion else 0,
         who=admitted.who,
@@ -100,3 +103,8 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
         upload=admitted.upload,
         even_if_older=admitted.even_if_older,
     )
+    needed = approval_needed(verdict, params.gate)
+    if not needed or is_settled(nominated, registry):
+        return nominated
+    seconds = max(1, round(params.gate.approval_days * 24 * 60 * 60))
+    return nominated.model_copy(update={"approval": needed, "approval_seconds": seconds})
