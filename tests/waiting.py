@@ -16,6 +16,7 @@ def asked(bucket: Bucket, execution: str = "one", **changes: Any) -> Waiting:
     """Have a candidate wait since an hour."""
     waiting = Waiting(
         execution=execution,
+        arn=f"{MACHINE.replace(':stateMachine:', ':execution:')}:{execution}",
         version="v-0a1b2c3d",
         over=0,
         who="raw/sample.csv",

@@ -62,7 +62,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
         reasons=(
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
-            *_of_replay(figures, params),
+            *_of_replayed(figures, params),
             *_of_combinations(figures.champion, decision, gate),
             _of_baseline(figures, beats=beats_average),
             *_of_calibration(figures.calibration, figures.confidence, params),
@@ -105,10 +105,10 @@ def _asked_by(rule: ApprovalRule, verdict: Verdict) -> str:
                 f"Its data lack {champion.lost_combinations:,} of the {champion.combinations:,} "
                 "combinations that the champion's recorded; requests for them would be refused."
             )
-    return _of_replay(verdict.replay, rule.replay_moves_more_than) if champion else ""
+    return _of_moved(verdict.replay, rule.replay_moves_more_than) if champion else ""
 
 
-def _of_replay(replay: Replayed | None, most: float) -> str:
+def _of_moved(replay: Replayed | None, most: float) -> str:
     """Say so where too many replayed scores move, or none tell: no evidence is no evidence of it.
 
     A request that the candidate would refuse moves.
@@ -224,7 +224,7 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     return [compared]
 
 
-def _of_replay(figures: Figures, params: Params) -> list[str]:
+def _of_replayed(figures: Figures, params: Params) -> list[str]:
     """Say what it would have answered to the last requests, beside the champion."""
     replay = figures.replay
     if replay is None:
