@@ -19,6 +19,7 @@ ID ?=
 METRICS ?= 172
 UNTIL ?=
 OUTCOMES ?=
+RETRAIN_AFTER ?=
 DAYS ?=
 SHIFT ?=
 AT ?=
@@ -29,7 +30,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
-  SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" $(PYTHON) -m local
+  SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" RETRAIN_AFTER="$(RETRAIN_AFTER)" $(PYTHON) -m local
 
 # A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
 override REASON := $(value REASON)
@@ -50,7 +51,7 @@ help: ## List the targets
 # ── The cloud on this laptop ────────────────────────────────────────────────────────────────────
 
 .PHONY: up
-up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack]
+up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack] [RETRAIN_AFTER=100]
 	@$(LOCAL) up
 
 .PHONY: retrain

@@ -101,7 +101,7 @@ def main() -> int:
 def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
     match arguments.command:
         case "up":
-            up(stack, arguments.data, arguments.console_port, console)
+            up(stack, arguments.data, arguments.console_port, console, arguments.retrain_after)
         case "retrain":
             retrain(stack, arguments.data, console, tune=arguments.tune, told=arguments.outcomes)
         case "score":
@@ -159,11 +159,21 @@ def _watch(arguments: argparse.Namespace, stack: Stack, console: Console) -> Non
             simulating.simulate(stack, arguments.days, arguments.shift, arguments.at, console)
 
 
-def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> None:
+def up(
+    stack: Stack,
+    data: Path | None,
+    console_port: int,
+    console: Console,
+    retrain_after: int | None = None,
+) -> None:
     """Bring everything up, train on the data set, and make one prediction through the API.
 
     console_port: where the console listens; 0 for the port after the cloud's.
+    retrain_after: from how many new outcomes on a model that alarms is retrained by itself, from
+    now on; as it was where that is None.
     """
+    if retrain_after is not None and retrain_after < 0:
+        raise CloudFailed(f"RETRAIN_AFTER={retrain_after} is below 0; 0 retrains nothing by itself")
     began = time.monotonic()
     stack.folder.mkdir(parents=True, exist_ok=True)
     in_browser = ConsoleProcess(
@@ -185,7 +195,8 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         _warn(console, f"The saved state {name} is damaged; the one before it was used.")
     if came_up.crashed:
         _warn(console, "The local cloud had been killed; it goes on from what it last saved.")
-    was_deployed = stack.is_deployed()
+    given = {} if retrain_after is None else {"RetrainAfterOutcomes": f"{retrain_after}"}
+    was_deployed = stack.is_deployed(**given)
     if was_deployed:
         _done(console, "Stack", "was deployed", began)
     else:
@@ -193,7 +204,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
             stack.build()
         _done(console, "Build", "sam build", began)
         with console.status("Deploying the stack (sam deploy)"):
-            stack.deploy()
+            stack.deploy(**given)
         _done(console, "Stack", "sam deploy", began)
     stack.publish_site()
     _done(console, "Site", "published", began)
@@ -428,6 +439,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
+    after = os.environ.get("RETRAIN_AFTER")
+    parser.add_argument("--retrain-after", type=int, default=int(after) if after else None)
     parser.add_argument("--outcomes", default=os.environ.get("OUTCOMES") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--execution", default=os.environ.get("EXECUTION") or None)

@@ -15,7 +15,7 @@ from clinical.monitored import Window
 from clinical.registry import MAX_WHY, Champion
 from wording import counted
 
-WHO, ONLY_THE_ALARM = "the monitor", "Only the alarm goes out."
+ONLY_THE_ALARM = "Only the alarm goes out."
 
 type Status = Literal["never_started", "running", "ended"]
 
@@ -101,7 +101,8 @@ def decided(
             asked={
                 "raw": {"key": upload.key, "version_id": upload.version_id},
                 "outcomes": found.window.until.isoformat(),
-                "who": WHO,
+                # Of this decision alone, so that its execution is told from those of others.
+                "who": f"the monitor, in {found.execution}",
                 "reason": " ".join(found.alarms)[:MAX_WHY],
             },
             by=found.execution,

@@ -72,7 +72,7 @@ def test_what_alarms_with_enough_outcomes_is_retrained_on_its_upload_and_all_of_
         asked={
             "raw": {"key": "raw/data.csv", "version_id": "7"},
             "outcomes": "2026-11-26T00:00:00+00:00",
-            "who": "the monitor",
+            "who": "the monitor, in now",
             "reason": MOVED,
         },
         by="now",
