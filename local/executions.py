@@ -66,6 +66,10 @@ class Progress:
             self._apply(event)
         self.read = len(events)
 
+    def waits_in(self, state: str) -> bool:
+        """Whether a state was entered, and not left yet."""
+        return any(step.name == state and step.seconds is None for step in self.steps)
+
     def _apply(self, event: dict[str, Any]) -> None:
         kind, when = event["type"], event["timestamp"].timestamp()
         if before := self.within.get(event.get("previousEventId", 0)):
@@ -318,7 +322,7 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
             live.update(shown(progress, described["status"]))
             if described["status"] != "RUNNING":
                 break
-            if any(step.name == AWAITS and step.seconds is None for step in progress.steps):
+            if progress.waits_in(AWAITS):
                 waits = awaited(stack, described["name"])
             if waits:
                 break
