@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from clinical.card import Data
 from clinical.kinds import Kind, Value
 from clinical.report import wording
 from clinical.report.facts import Facts, in_words, on_the_average, on_the_baseline
@@ -220,25 +219,6 @@ def sample_size(facts: Facts) -> Blocks:
         yield p("Whether more rows would help: ", curve.says)
     else:
         yield p(WHERE_THE_CURVE_IS)
-
-
-def and_outcomes(data: Data) -> str:
-    """Say how many of the rows are not the file's; nothing where all are."""
-    if not data.outcomes:
-        return ""
-    return f", with {counted(data.outcomes, 'outcome')} of earlier predictions, told since"
-
-
-WHERE_THE_CURVE_IS = joined(
-    (
-        "Whether more rows would help is measured beside the promotion: once there is a learning ",
-        "curve, ",
-        code("GET /report"),
-        " and ",
-        code("GET /model"),
-        " have it.",
-    )
-)
 
 
 def missing_data(facts: Facts) -> Blocks:

@@ -6,7 +6,7 @@ from clinical.monitored import Monitored
 from clinical.report import figures, wording
 from clinical.report.facts import Facts, in_words, lowered, on_the_average, on_the_baseline
 from clinical.report.markup import Markup, code, figure, joined, listed, p, said, table, tag
-from clinical.report.methods import WHERE_THE_CURVE_IS, and_outcomes
+from clinical.report.methods import WHERE_THE_CURVE_IS
 from clinical.report.wording import (
     NOT_MEASURED,
     TOO_FEW,
