@@ -28,9 +28,11 @@ def waiting(stack: Stack) -> list[Waiting]:
     """
     kept = executions.approvals_of(stack)
     try:
-        return approvals.still_waiting(kept, datetime.now(UTC), stack.stepfunctions)
+        asked = kept.waiting(datetime.now(UTC))
     except ClinicalError as error:
         raise CloudFailed(str(error)) from error
+    status_of = approvals.status_of
+    return [one for one in asked if status_of(one, stack.stepfunctions) == approvals.RUNNING]
 
 
 def decide(stack: Stack, execution: str, decision: Decision, why: str) -> Waiting:

@@ -35,10 +35,10 @@ def _asked_by(rule: ApprovalRule, verdict: Verdict) -> str:
                 f"Its data lack {champion.lost_combinations:,} of the {champion.combinations:,} "
                 "combinations that the champion's recorded; requests for them would be refused."
             )
-    return _of_replay(verdict.replay, rule.replay_moves_more_than) if champion else ""
+    return _of_moved(verdict.replay, rule.replay_moves_more_than) if champion else ""
 
 
-def _of_replay(replay: Replayed | None, most: float) -> str:
+def _of_moved(replay: Replayed | None, most: float) -> str:
     """Say so where too many replayed scores move, or none tell: no evidence is no evidence of it.
 
     A request that the candidate would refuse moves.

@@ -62,7 +62,7 @@ def judged(figures: Figures, params: Params) -> Verdict:
         reasons=(
             _of_average(figures, beats=beats_average),
             *_of_champion(figures, decision, beats=beats_average),
-            *_of_replay(figures, params),
+            *_of_replayed(figures, params),
             *_of_combinations(figures.champion, decision, gate),
             _of_baseline(figures, beats=beats_average),
             *_of_calibration(figures.calibration, figures.confidence, params),
@@ -172,7 +172,7 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
     return [compared]
 
 
-def _of_replay(figures: Figures, params: Params) -> list[str]:
+def _of_replayed(figures: Figures, params: Params) -> list[str]:
     """Say what it would have answered to the last requests, beside the champion."""
     replay = figures.replay
     if replay is None:

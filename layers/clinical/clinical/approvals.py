@@ -139,11 +139,6 @@ def decide(
     return waiting
 
 
-def still_waiting(approvals: Approvals, now: datetime, states: "SFNClient") -> list[Waiting]:
-    """List what nobody decided on yet and whose execution runs, what waits the longest first."""
-    return [one for one in approvals.waiting(now) if status_of(one, states) == RUNNING]
-
-
 def status_of(waiting: Waiting, states: "SFNClient") -> str:
     """Ask Step Functions how the execution that waits stands; FORGOTTEN after three months."""
     try:

@@ -6,7 +6,7 @@ from clinical.monitored import Monitored
 from clinical.report import figures, wording
 from clinical.report.facts import Facts, in_words, lowered, on_the_average, on_the_baseline
 from clinical.report.markup import Markup, code, figure, joined, listed, p, said, table, tag
-from clinical.report.methods import WHERE_THE_CURVE_IS, and_outcomes
+from clinical.report.methods import WHERE_THE_CURVE_IS
 from clinical.report.wording import (
     NOT_MEASURED,
     TOO_FEW,
@@ -31,9 +31,10 @@ type Blocks = Iterator[Markup]
 def flow(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
-        f"All {data.rows:,} rows of the file{and_outcomes(data)} have the outcome and are "
-        f"analysed: {data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. Who was "
-        "recruited and is no row of it, the system cannot know."
+        f"All {data.rows:,} rows {'of both' if data.outcomes else 'of the file'} have the outcome "
+        f"and are analysed: {data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. "
+        f"Who was recruited and is no row of {'them' if data.outcomes else 'it'}, the system "
+        "cannot know."
     )
 
 
