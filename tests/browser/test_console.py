@@ -238,7 +238,9 @@ def waiting(laptop: Laptop, sample: Path, tmp_path: Path) -> Iterator[Waiting]:
     """A candidate on fewer rows, which somebody has to approve of."""
     decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     decided["gate"]["approval"] = "always"
-    (params := tmp_path / "params.yaml").write_text(yaml.safe_dump(decided), "utf-8")
+    (params := tmp_path / "params.yaml").write_text(
+        yaml.safe_dump(decided, sort_keys=False), "utf-8"
+    )
     fewer = tmp_path / "fewer.csv"
     fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:-19]))
     laptop.decide_by(params, (PUBLISHES,))

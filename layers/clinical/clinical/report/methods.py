@@ -221,6 +221,18 @@ def sample_size(facts: Facts) -> Blocks:
         yield p(WHERE_THE_CURVE_IS)
 
 
+WHERE_THE_CURVE_IS = joined(
+    (
+        "Whether more rows would help is measured beside the promotion: once there is a learning ",
+        "curve, ",
+        code("GET /report"),
+        " and ",
+        code("GET /model"),
+        " have it.",
+    )
+)
+
+
 def missing_data(facts: Facts) -> Blocks:
     params, missing = facts.params, facts.card.data.missing
     yield p(
