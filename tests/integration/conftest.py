@@ -196,8 +196,10 @@ class Laptop:
         waiting: bool = json.load(answer["Payload"])["waiting"]
         return waiting
 
-    def decide_by(self, params: Path | None) -> None:
+    def decide_by(self, params: Path | None, names: tuple[str, ...] = DECIDING) -> None:
         """Have the functions that fit models go by other decisions, or by the deployed ones again.
+
+        names: of other functions, in the template.
 
         What runs ends before, for it would be ended with the functions' processes.
         """
@@ -206,7 +208,7 @@ class Laptop:
         pages = lambdas.get_paginator("list_functions").paginate()
         for function in [one for page in pages for one in page["Functions"]]:
             name = function["FunctionName"]
-            if name.startswith(f"{self.stack.name}-") and any(one in name for one in DECIDING):
+            if name.startswith(f"{self.stack.name}-") and any(one in name for one in names):
                 variables = {**function["Environment"]["Variables"], "PARAMS_PATH": str(params)}
                 if params is None:
                     del variables["PARAMS_PATH"]
