@@ -1,6 +1,8 @@
 from typing import Any
 
+import numpy as np
 import pytest
+from bootstrap import Bootstrap, rmse_difference
 from clinical.params import Gate, params
 from clinical.verdict import (
     AgainstChampion,
@@ -510,6 +512,36 @@ def test_a_champion_that_serves_no_more_stops_nobody_by_outcomes_either() -> Non
     gone = champion(None, serves=False, not_compared="it cannot be read or scored any more")
 
     assert decided(champion=gone, replay=replay(WORSE)).decision == "promoted"
+
+
+def compared(rows: int, seed: int, more: float) -> tuple[Estimate, Estimate]:
+    """Compare two models, of which the candidate's own errors are larger by so much."""
+    draw = np.random.default_rng(seed)
+    noise = draw.normal(0, 0.7, rows)
+    candidate, champion = (draw.normal(0, 0.4 + off, rows) - noise for off in (more, 0))
+    bootstrap = Bootstrap(400, 0.95, seed)
+    alone, of_two = (
+        one.estimate(rmse_difference, candidate, champion)
+        for one in (bootstrap, bootstrap.of_two())
+    )
+    return alone, of_two
+
+
+@pytest.mark.parametrize(("more", "least", "most"), [(0.0, 0.0, 0.045), (0.3, 0.9, 1.0)])
+def test_two_comparisons_reject_one_that_is_as_good_no_more_often_than_one(
+    more: float, least: float, most: float
+) -> None:
+    rejected = 0
+    for seed in range(400):
+        held_out, on_outcomes = (compared(100, 2 * seed + place, more) for place in (0, 1))
+        verdict = decided(
+            champion=champion(held_out[0], rmse_difference_of_two=held_out[1]),
+            replay=replay(on_outcomes[0], rmse_difference_of_two=on_outcomes[1]),
+        )
+        rejected += verdict.decision == "rejected"
+
+    # 2.5 % are meant; of 400, chance allows 2 points more.
+    assert least <= rejected / 400 <= most
 
 
 # ---- Who has to approve ----
