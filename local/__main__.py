@@ -302,8 +302,7 @@ def decide(
     why = approving.reason(reason or "")  # before anything else is asked for
     decided = approving.decide(stack, execution or approving.only(stack), decision, why)
     console.print(f"{decided.version} was {decision} by {escape(models.operator())}.")
-    arn = executions.arn_of(stack, decided.execution)
-    show_outcome(stack, executions.follow(stack, arn, console), console)
+    show_outcome(stack, executions.follow(stack, decided.arn, console), console)
 
 
 def rollback(stack: Stack, version: str | None, reason: str | None, console: Console) -> None:

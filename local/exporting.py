@@ -57,7 +57,7 @@ SAYS = {
     PAGE: "the change-control page as of the last promotion, written for this archive",
     PARAMS: "the study's decisions as they are now",
     "manifest.json": "the version: its files with their digests, and its verdict",
-    "model.onnx": "the model that serves",
+    "model.onnx": "the model, in the form that serves",
     "training_rows.json": (
         "the training rows, each by the SHA-256 of its cells: no row is in it, but whoever has all "
         "cells of a row can tell whether it was trained on"

@@ -91,9 +91,7 @@ def install() -> None:
     wait_before = stepfunctions._invoke_with_callback  # noqa: SLF001
     stop_before = stepfunctions._stop_execution  # noqa: SLF001
 
-    def execute(
-        state: State, given: Json, execution: State, ctx: State
-    ) -> tuple[Json, str | None]:
+    def execute(state: State, given: Json, execution: State, ctx: State) -> tuple[Json, str | None]:
         if isinstance(state.get("TimeoutSeconds"), str):
             seconds = stepfunctions._jsonata_state_field(  # noqa: SLF001
                 state, "TimeoutSeconds", "number", given, ctx

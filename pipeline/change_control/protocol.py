@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from clinical.params import MovesMoreThan, Params
-from clinical.report.markup import Markup, code, joined, tag
+from clinical.report.markup import Markup, code, joined, tag, ticked
 from clinical.report.wording import counted, enumerated, level, points
 
 from change_control.claims import Row, by_state, claim, claims, sourced
@@ -22,7 +22,7 @@ from change_control.sources import (
 JUDGED = Source("pipeline/retrain/gate.py", "judged")
 WRITES = {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}
 KEPT = ("LogRetentionDays", "ScoreRetentionDays", "CaptureRetentionDays")
-MODELS = "/models/"  # in the ARN of what only a few may write
+GUARDED = ("/models/", "/approvals/")  # in the ARN of what only a few may write
 
 
 def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
@@ -144,7 +144,11 @@ def training(decisions: Decisions) -> Iterator[Markup]:
         ("State", "Is a", "What it means"),
         [
             (
-                (name, "failure" if state["Type"] == "Fail" else "success", state["Comment"]),
+                (
+                    name,
+                    "failure" if state["Type"] == "Fail" else "success",
+                    ticked(state["Comment"]),
+                ),
                 [retrain.source(name)],
             )
             for name, state in retrain.ends.items()
@@ -297,15 +301,22 @@ def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
     )
     yield by_state(machine("retrain"), *STATES[UPDATE])
     yield tag("h4", "Who may do what")
+    yield claims(_signed(template))
     yield sourced(
-        "Who may write into the registry of models, and who may not",
+        "Who may write models and approvals, and who may not",
         ("Who", "May", "On"),
         _writers(template),
     )
     yield tag("h4", "Monitoring")
     yield from _monitoring(decisions, template)
     yield tag("h4", "Who is told")
-    yield claims([parameter(template, "AlarmEmail"), *_topics(template)])
+    yield claims(
+        [
+            parameter(template, "AlarmEmail"),
+            parameter(template, "ApproverEmail"),
+            *_topics(template),
+        ]
+    )
     yield tag("h4", "Alarms, with their thresholds where no parameter says otherwise")
     yield claims(_alarms(template))
 
@@ -342,8 +353,21 @@ def _rule(rule: str | MovesMoreThan) -> str:
     }[rule]
 
 
+def _signed(template: Template) -> Iterator[Markup]:
+    """Find the routes that answer only callers whom IAM knows."""
+    for name, function in template.of_type("AWS::Serverless::Function").items():
+        for key, event in function.get("Events", {}).items():
+            route = event["Properties"]
+            if route.get("Auth", {}).get("Authorizer") == "AWS_IAM":
+                yield claim(
+                    code(f"{route['Method'].upper()} {route['Path']}"),
+                    " is for callers whom IAM lets in alone, and whoever is let in may decide.",
+                    of=[Source(TEMPLATE, f"Resources.{name}.Properties.Events.{key}")],
+                )
+
+
 def _writers(template: Template) -> Iterator[Row]:
-    """Read from every policy who may write under models/, and from the buckets' who may not."""
+    """Read from every policy who may write models and approvals, and who may not."""
     for name, function in template.of_type("AWS::Serverless::Function").items():
         for policy in function.get("Policies", ()):
             yield from _writing(template, name, policy["Statement"])
@@ -357,7 +381,7 @@ def _writing(
     for one in statements:
         actions = WRITES.intersection(_listed(one.get("Action", ())))
         where = [template.value(each) for each in _listed(one.get("Resource", ()))]
-        where = [each for each in where if MODELS in each]
+        where = [each for each in where if any(part in each for part in GUARDED)]
         if not actions or not where:
             continue
         denied = one["Effect"] == "Deny"
@@ -474,6 +498,6 @@ def _alarms(template: Template) -> Iterator[Markup]:
             ", where ",
             code(alarm["MetricName"]),
             f" is {beyond} {template.value(limit)}: ",
-            alarm["AlarmDescription"],
+            ticked(alarm["AlarmDescription"]),
             of=[Source(TEMPLATE, resource), *template.sources(limit, resource)],
         )

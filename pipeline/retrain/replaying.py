@@ -116,6 +116,7 @@ def replayed(
                 "until": max(one.captured.predicted_at for one in requests),
                 "change": quantiles(change),
                 "moved": round(float(moved.mean()), DECIMALS),
+                "half_width": round(float(np.median(theirs.half_widths)), DECIMALS),
                 **on_outcomes(requests, outcomes, (candidate, ours), (champion, theirs), params),
             }
         )

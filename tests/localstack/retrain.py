@@ -607,6 +607,7 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
+                *VALIDATED.notes,
                 "Nobody was told that it waited for an approval: SNS.NotFoundException.",
             ]
         },

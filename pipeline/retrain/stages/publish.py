@@ -19,8 +19,8 @@ from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
 
+from retrain.approval import approval_needed
 from retrain.card import card_of, markdown
-from retrain.gate import approval_needed
 from retrain.standing import is_settled
 from retrain.state import (
     Admitted,
