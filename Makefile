@@ -18,6 +18,8 @@ TARGET ?=
 ID ?=
 METRICS ?= 172
 UNTIL ?=
+OUTCOMES ?=
+RETRAIN_AFTER ?=
 DAYS ?=
 SHIFT ?=
 AT ?=
@@ -28,7 +30,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
-  SHIFT="$(SHIFT)" AT="$(AT)" $(PYTHON) -m local
+  SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" RETRAIN_AFTER="$(RETRAIN_AFTER)" $(PYTHON) -m local
 
 # A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
 override REASON := $(value REASON)
@@ -49,11 +51,11 @@ help: ## List the targets
 # ── The cloud on this laptop ────────────────────────────────────────────────────────────────────
 
 .PHONY: up
-up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack]
+up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack] [RETRAIN_AFTER=100]
 	@$(LOCAL) up
 
 .PHONY: retrain
-retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true]
+retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true] [OUTCOMES=true]
 	@$(LOCAL) retrain
 
 .PHONY: score

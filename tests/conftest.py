@@ -31,6 +31,7 @@ ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own, or takes so long that another laptop is soon made for it.
 ALONE = (
     "browser/test_studies.py",
+    "integration/test_approvals.py",
     "integration/test_crash.py",
     "integration/test_deployment.py",
     "integration/test_faults.py",
@@ -52,6 +53,7 @@ FIRST = (
     "integration/test_faults.py",
     "browser",
     "integration/test_studies.py",
+    "integration/test_approvals.py",
     "browser/test_studies.py",
     "integration/test_registry.py",
     "integration/test_deployment.py",

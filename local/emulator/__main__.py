@@ -26,6 +26,7 @@ from typing import Any
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
 import adoption  # type: ignore[import-not-found]
 import branches  # type: ignore[import-not-found]
+import callbacks  # type: ignore[import-not-found]
 import limits  # type: ignore[import-not-found]
 import maps  # type: ignore[import-not-found]
 import monitoring  # type: ignore[import-not-found]
@@ -147,6 +148,7 @@ if __name__ == "__main__":
     saving.install()
     adoption.install()
     branches.install()
+    callbacks.install()
     maps.install(workers.AT_ONCE)
     limits.install()
     permissions.install()

@@ -18,8 +18,12 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local import executions
+from local.cloud import REGION
 from local.console.process import ConsoleProcess
 from local.emulator.generations import RUNNING
 from local.ministack import Ministack
@@ -32,11 +36,12 @@ ROOT = Path(__file__).parent.parent.parent
 PORTS = range(20_000, 30_000)  # below those that the system gives to whoever connects
 NOT_HERE = {"CanaryDeployment": "false"}  # the local cloud has no CodeDeploy
 FEWER = 10  # times, a model's trees where a test is not about the model
-# The functions that read how large models are.
+# The functions that read how large models are, and who has to approve of them.
 DECIDING = (
     "CrossValidateFunction",
     "LearningCurveFunction",
     "ListCandidatesFunction",
+    "PublishFunction",
     "TrainFunction",
 )
 KEPT = ("s3", "state")  # the folders of a home that hold all that a cloud does
@@ -149,6 +154,20 @@ class Laptop:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content_Type": "application/json"} | headers
         return fetch(f"{self.stack.outputs.api_url}{path}", raw, None, **headers)
+
+    def post_signed(
+        self,
+        path: str,
+        body: object,
+        secret: str = "test",  # noqa: S107 - of the local cloud's one user
+        **changed: str,
+    ) -> Answer:
+        """Post as a client of AWS does, signed; then change headers as who forges one might."""
+        url, raw = f"{self.stack.outputs.api_url}{path}", json.dumps(body).encode()
+        request = AWSRequest("POST", url, {"Content-Type": "application/json"}, raw)
+        SigV4Auth(Credentials("test", secret), "execute-api", REGION).add_auth(request)
+        headers = {name: str(value) for name, value in request.headers.items()}
+        return fetch(url, raw, None, **headers | changed)
 
     def get(self, path: str, **headers: str) -> Answer:
         return fetch(f"{self.stack.outputs.api_url}{path}", None, None, **headers)
