@@ -18,6 +18,8 @@ TARGET ?=
 ID ?=
 METRICS ?= 172
 UNTIL ?=
+OUTCOMES ?=
+RETRAIN_AFTER ?=
 DAYS ?=
 SHIFT ?=
 AT ?=
@@ -28,7 +30,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
-  SHIFT="$(SHIFT)" AT="$(AT)" $(PYTHON) -m local
+  SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" RETRAIN_AFTER="$(RETRAIN_AFTER)" $(PYTHON) -m local
 
 # A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
 override REASON := $(value REASON)
@@ -49,11 +51,11 @@ help: ## List the targets
 # ── The cloud on this laptop ────────────────────────────────────────────────────────────────────
 
 .PHONY: up
-up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack]
+up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566] [EMULATOR=localstack] [RETRAIN_AFTER=100]
 	@$(LOCAL) up
 
 .PHONY: retrain
-retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true]
+retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true] [OUTCOMES=true]
 	@$(LOCAL) retrain
 
 .PHONY: score
@@ -95,6 +97,14 @@ approve: $(READY) ## Let a model serve that waits for an approval  REASON="…" 
 .PHONY: reject
 reject: $(READY) ## Refuse a model that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
 	@$(LOCAL) reject
+
+.PHONY: change-control
+change-control: $(READY) ## Write what may change, how a change is judged, and every change  [OUT=.local/change-control.html]
+	@$(LOCAL) change-control
+
+.PHONY: export
+export: $(READY) ## Pack a version with all that is kept about it, for an auditor  [VERSION=v-…] [OUT=.local/v-….zip]
+	@$(LOCAL) export
 
 .PHONY: rollback
 rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]
@@ -199,6 +209,10 @@ bench-curve: $(READY) ## Simulate how often the learning curve says that more ro
 .PHONY: bench-bulk
 bench-bulk: $(READY) ## Measure how a part of a file is scored, beside ONNX Runtime and scikit-learn alone
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.bulk
+
+.PHONY: bench-replay
+bench-replay: $(READY) ## Measure the replay of 10,000 captured requests, beside asking both models alone
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.replay
 
 .PHONY: bench-growth
 bench-growth: $(READY) ## Measure each stage at up to a million rows, and write docs/growth.md

@@ -18,7 +18,9 @@ from rich.markup import escape
 
 from local import (
     approving,
+    controlling,
     executions,
+    exporting,
     failures,
     lock,
     models,
@@ -39,6 +41,7 @@ from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
 
 SERVED_SECONDS = 180
+SAID: dict[str, bool] = {"true": True, "false": False}  # of what else is a name or a time
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -52,6 +55,8 @@ COMMANDS = (
     "simulate",
     "models",
     "report",
+    "change-control",
+    "export",
     "approvals",
     "approve",
     "reject",
@@ -96,23 +101,34 @@ def main() -> int:
 def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
     match arguments.command:
         case "up":
-            up(stack, arguments.data, arguments.console_port, console)
+            up(stack, arguments.data, arguments.console_port, console, arguments.retrain_after)
         case "retrain":
-            retrain(stack, arguments.data, console, tune=arguments.tune)
+            retrain(stack, arguments.data, console, tune=arguments.tune, told=arguments.outcomes)
         case "score":
             scoring.score(stack, arguments.data, arguments.out, console)
         case "predict":
             show_prediction(stack, console)
-        case "models":
-            models.show(stack, console)
-        case "report":
-            report.write(stack, arguments.out, console)
         case "down":
             down(stack, console)
+        case "models" | "report" | "change-control" | "export":
+            _tell(arguments, stack, console)
         case "approvals" | "approve" | "reject" | "rollback":
             _decide(arguments, stack, console)
         case _:
             _watch(arguments, stack, console)
+
+
+def _tell(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
+    """Run a command that tells what is known about the models, and changes nothing."""
+    match arguments.command:
+        case "models":
+            models.show(stack, console)
+        case "report":
+            report.write(stack, arguments.out, console)
+        case "change-control":
+            controlling.write(stack, arguments.out, console)
+        case "export":
+            exporting.export(stack, arguments.version, arguments.out, console)
 
 
 def _decide(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
@@ -143,11 +159,21 @@ def _watch(arguments: argparse.Namespace, stack: Stack, console: Console) -> Non
             simulating.simulate(stack, arguments.days, arguments.shift, arguments.at, console)
 
 
-def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> None:
+def up(
+    stack: Stack,
+    data: Path | None,
+    console_port: int,
+    console: Console,
+    retrain_after: int | None = None,
+) -> None:
     """Bring everything up, train on the data set, and make one prediction through the API.
 
     console_port: where the console listens; 0 for the port after the cloud's.
+    retrain_after: from how many new outcomes on a model that alarms is retrained by itself, from
+    now on; as it was where that is None.
     """
+    if retrain_after is not None and retrain_after < 0:
+        raise CloudFailed(f"RETRAIN_AFTER={retrain_after} is below 0; 0 retrains nothing by itself")
     began = time.monotonic()
     stack.folder.mkdir(parents=True, exist_ok=True)
     in_browser = ConsoleProcess(
@@ -169,7 +195,8 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
         _warn(console, f"The saved state {name} is damaged; the one before it was used.")
     if came_up.crashed:
         _warn(console, "The local cloud had been killed; it goes on from what it last saved.")
-    was_deployed = stack.is_deployed()
+    given = {} if retrain_after is None else {"RetrainAfterOutcomes": f"{retrain_after}"}
+    was_deployed = stack.is_deployed(**given)
     if was_deployed:
         _done(console, "Stack", "was deployed", began)
     else:
@@ -177,7 +204,7 @@ def up(stack: Stack, data: Path | None, console_port: int, console: Console) -> 
             stack.build()
         _done(console, "Build", "sam build", began)
         with console.status("Deploying the stack (sam deploy)"):
-            stack.deploy()
+            stack.deploy(**given)
         _done(console, "Stack", "sam deploy", began)
     stack.publish_site()
     _done(console, "Site", "published", began)
@@ -232,17 +259,31 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
     restart.close()
 
 
-def retrain(stack: Stack, data: Path | None, console: Console, tune: str | None = None) -> None:
+def retrain(
+    stack: Stack,
+    data: Path | None,
+    console: Console,
+    tune: str | None = None,
+    told: str | None = None,
+) -> None:
     """Start an execution, by uploading a data set or on the newest one, and follow it.
 
     tune: the grid of params.yaml to choose hyperparameters from, "true" for its default.
+    told: up to when outcomes were observed that are trained on beside the upload, "true" for now
+    and "false" for none of them.
     """
     if data and tune:
         raise CloudFailed("an upload starts an untuned run: retrain with DATA= first, then tune")
+    if data and told:
+        raise CloudFailed(
+            "an upload starts a run of its own, and is taken to hold every outcome that is known: "
+            "retrain with DATA= first, then with OUTCOMES="
+        )
     if data:
         arn = executions.started_by(stack, uploading.on_terminal(stack, data, console))
     else:
-        asked = {"tune": tune if tune != "true" else True} if tune else {}
+        given = {"tune": tune, "outcomes": told}
+        asked = {name: SAID.get(value, value) for name, value in given.items() if value}
         arn = executions.start(stack, {**asked, "who": models.operator()})
     show_outcome(stack, executions.follow(stack, arn, console), console)
 
@@ -261,8 +302,7 @@ def decide(
     why = approving.reason(reason or "")  # before anything else is asked for
     decided = approving.decide(stack, execution or approving.only(stack), decision, why)
     console.print(f"{decided.version} was {decision} by {escape(models.operator())}.")
-    arn = executions.arn_of(stack, decided.execution)
-    show_outcome(stack, executions.follow(stack, arn, console), console)
+    show_outcome(stack, executions.follow(stack, decided.arn, console), console)
 
 
 def rollback(stack: Stack, version: str | None, reason: str | None, console: Console) -> None:
@@ -399,6 +439,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or None)
     parser.add_argument("--tune", default=os.environ.get("TUNE") or None)
+    after = os.environ.get("RETRAIN_AFTER")
+    parser.add_argument("--retrain-after", type=int, default=int(after) if after else None)
+    parser.add_argument("--outcomes", default=os.environ.get("OUTCOMES") or None)
     parser.add_argument("--version", default=os.environ.get("VERSION") or None)
     parser.add_argument("--execution", default=os.environ.get("EXECUTION") or None)
     parser.add_argument("--reason", default=os.environ.get("REASON") or None)

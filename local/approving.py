@@ -26,11 +26,13 @@ def waiting(stack: Stack) -> list[Waiting]:
 
     What an execution asked for that ended meanwhile, such as with the cloud, waits no more.
     """
+    kept = executions.approvals_of(stack)
     try:
-        asked = executions.approvals_of(stack).waiting(datetime.now(UTC))
+        asked = kept.waiting(datetime.now(UTC))
     except ClinicalError as error:
         raise CloudFailed(str(error)) from error
-    return [one for one in asked if executions.is_running(stack, one.execution)]
+    status_of = approvals.status_of
+    return [one for one in asked if status_of(one, stack.stepfunctions) == approvals.RUNNING]
 
 
 def decide(stack: Stack, execution: str, decision: Decision, why: str) -> Waiting:

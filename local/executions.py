@@ -66,6 +66,10 @@ class Progress:
             self._apply(event)
         self.read = len(events)
 
+    def waits_in(self, state: str) -> bool:
+        """Whether a state was entered, and not left yet."""
+        return any(step.name == state and step.seconds is None for step in self.steps)
+
     def _apply(self, event: dict[str, Any]) -> None:
         kind, when = event["type"], event["timestamp"].timestamp()
         if before := self.within.get(event.get("previousEventId", 0)):
@@ -318,7 +322,7 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
             live.update(shown(progress, described["status"]))
             if described["status"] != "RUNNING":
                 break
-            if any(step.name == AWAITS and step.seconds is None for step in progress.steps):
+            if progress.waits_in(AWAITS):
                 waits = awaited(stack, described["name"])
             if waits:
                 break
@@ -340,21 +344,6 @@ def awaited(stack: Stack, execution: str) -> Waiting | None:
     if asked is None or asked.until <= datetime.now(UTC) or approvals.decision(execution):
         return None
     return asked
-
-
-def arn_of(stack: Stack, execution: str, machine: Machine = RETRAIN) -> str:
-    """Give the ARN of an execution, by its name."""
-    return f"{machine.arn(stack).replace(':stateMachine:', ':execution:')}:{execution}"
-
-
-def is_running(stack: Stack, execution: str) -> bool:
-    """Whether an execution that retrains is there, and has not ended."""
-    client = stack.stepfunctions
-    try:
-        described = client.describe_execution(executionArn=arn_of(stack, execution))
-    except client.exceptions.ExecutionDoesNotExist:
-        return False
-    return described["status"] == "RUNNING"
 
 
 def outcome_of(stack: Stack, arn: str) -> Outcome | None:

@@ -49,6 +49,10 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         rows[f"{verdict.champion.version}, on {verdict.champion.rows} of them"] = (
             verdict.champion.scores
         )
+    replay = verdict.replay
+    if replay and replay.candidate_scores and replay.champion_scores:
+        rows[f"the candidate, on {replay.outcomes:,} outcomes"] = replay.candidate_scores
+        rows[f"{replay.champion}, on the same"] = replay.champion_scores
     for name, scores in rows.items():
         table.add_row(name, _shown(scores.rmse), _shown(scores.mae), _shown(scores.r2))
     console.print(table)
@@ -88,6 +92,8 @@ def show(stack: Stack, console: Console) -> None:
             f"  {entry.sequence:>4}  {entry.promoted_at:%Y-%m-%d %H:%M}  [bold]{entry.version}[/]  "
             f"{escape(entry.promotion.who)}\n        {escape(entry.promotion.why)}"
         )
+        if approval := entry.promotion.approval:
+            console.print(f"        It {escape(approval.in_words)}.")
 
 
 def alias(version: str, champion: Champion, newest: str) -> str:

@@ -147,7 +147,7 @@ def estimated(estimate: Estimate) -> str:
 
 
 def show_alarms(output: dict[str, Any], console: Console) -> None:
-    """Print what a run alarms of, and why."""
+    """Print what a run alarms of, and why, and whether the model is made anew."""
     off = [name for name in ("drifted", "degraded") if output[name]]
     if not off:
         console.print("\n[green]No alarm.[/]")
@@ -155,3 +155,5 @@ def show_alarms(output: dict[str, Any], console: Console) -> None:
     console.print(f"\n[bold red]Alarms: {', '.join(name.capitalize() for name in off)}[/]")
     for reason in output["reasons"]:
         console.print(f"• {escape(reason)}")
+    if retraining := output.get("retraining"):
+        console.print(f"• {escape(retraining['says'])}")

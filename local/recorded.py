@@ -13,7 +13,7 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.captures import Captures
 from clinical.outcomes import Outcomes
 from clinical.params import params
-from monitor.exporting import LeftOut, joined_csv, told
+from exporting import LeftOut, joined_csv, told
 from rich.console import Console
 from rich.markup import escape
 

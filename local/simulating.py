@@ -46,7 +46,7 @@ WEEK = 7
 SEED = 5  # an ordinary one: of thirty, four take longer than four weeks to show a doubled drug
 STREAM = "simulated/"  # of the API's log, before the day
 FILE = f"{OUTCOMES}simulated.csv"
-OF_A_SIMULATION = ("captures/", "monitor/")  # which the next one begins without
+OF_A_SIMULATION = ("captures/", "monitor/", "retrainings/")  # which the next one begins without
 KEPT = "captures/scored/"  # from which files that were really scored are captured again
 OFFICE_HOURS = (8 * 3600, 18 * 3600)
 SHOWN_DAYS = 20  # of a table that grows
@@ -69,6 +69,11 @@ class Simulated:
     day: Day
     found: Monitored
     reasons: tuple[str, ...]
+
+    @property
+    def retraining(self) -> str:
+        """The execution that made the model anew; empty where none was started."""
+        return self.found.retraining.execution if self.found.retraining else ""
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is looked at
@@ -138,9 +143,9 @@ def check(stack: Stack, days: int, shift: str, at: int) -> Champion:
 
 
 def learned_from_the_sample(stack: Stack, champion: Champion) -> bool:
-    """Whether the data that made a model are the sample that comes with the system."""
+    """Whether the data that made a model are the sample that comes with the system, alone."""
     sample = THE_DRUG_STUDY.data()
-    if champion.upload is None or sample is None:
+    if champion.upload is None or champion.upload.outcomes_until or sample is None:
         return False
     found = stack.s3.head_object(
         Bucket=stack.outputs.raw_bucket,
@@ -400,3 +405,6 @@ def conclude(seen: Sequence[Simulated], shift: str, at: int, console: Console) -
             f"({first.day.date:%Y-%m-%d}){after}, and on {len(off)} of {len(seen)} runs in all. "
             f"{escape(says)}"
         )
+    for one in seen:
+        if one.retraining and one.found.retraining:
+            console.print(f"Day {one.day.number}: {escape(one.found.retraining.says)}")

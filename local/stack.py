@@ -37,6 +37,7 @@ STACK = "clinical-outcomes"  # and -<study> for another study than the drug stud
 NAMESPACE = "ClinicalOutcomes"  # of the metrics, likewise
 SAM_STACK = "aws-sam-cli-managed-default"  # of the bucket into which sam uploads
 SOURCES = "Sources"  # the stack's tag that holds the digest of what it was made from
+KEPT = ("RetrainAfterOutcomes",)  # parameters that `make up` sets, for good
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 BROKEN = {
     "CREATE_FAILED",
@@ -137,13 +138,15 @@ class Stack:
         """Deploy the build, and write outputs.json into the cloud's home.
 
         config: the section of samconfig.toml to deploy by.
-        parameters: of the template, over those of that section.
+        parameters: of the template, over those of that section; what KEPT names stays as it is
+        deployed unless it is given.
         """
         set_there = samconfig(config)
         given = {
             **pairs(set_there.get("parameter_overrides", "")),
             **self._of_the_study(pairs(set_there.get("parameter_overrides", ""))),
             "Architecture": architecture(),
+            **self._kept(),
             **parameters,
         }
         tags = {**pairs(set_there.get("tags", "")), SOURCES: source_digest(self.study)}
@@ -183,15 +186,29 @@ class Stack:
             **({"BucketPrefix": f"{prefix}-{self.study.name}"} if prefix else {}),
         }
 
-    def is_deployed(self) -> bool:
+    def _kept(self) -> dict[str, str]:
+        """Give the parameters that somebody set once for this stack."""
+        return {
+            name: value
+            for name, value in parameters_of(self._described(self.name)).items()
+            if name in KEPT
+        }
+
+    def is_deployed(self, **parameters: str) -> bool:
         """Whether this cloud says that it holds the stack as the sources have it now.
 
+        parameters: of the template, that it is to have.
         If so, outputs.json says where it is, on this port too.
         """
         stack = self._described(self.name)
         tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
         outputs = self._outputs_of(stack)
-        if outputs is None or tags.get(SOURCES) != source_digest(self.study):
+        has = parameters_of(stack)
+        if (
+            outputs is None
+            or tags.get(SOURCES) != source_digest(self.study)
+            or any(has.get(name) != value for name, value in parameters.items())
+        ):
             return False
         self._note(outputs)
         return True
@@ -342,6 +359,12 @@ def end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, kind)
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
+
+
+def parameters_of(stack: dict[str, Any] | None) -> dict[str, str]:
+    """Read the parameters that a stack was deployed with; none where there is no stack."""
+    given = stack.get("Parameters", []) if stack else []
+    return {one["ParameterKey"]: one["ParameterValue"] for one in given}
 
 
 def samconfig(section: str) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Read what an execution was asked for, values as well as names: what machines have in common."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar
 
 from clinical.errors import InputInvalid
+from clinical.kinds import DAY
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -14,6 +16,8 @@ from pydantic import (
     WrapValidator,
 )
 
+FIRST_YEAR = 2000  # before it, there were no such systems
+MAX_MOMENT = 64  # characters of a day or a time
 MAX_KEY = 200  # characters of an upload's key, which the ledger repeats
 SAID = {
     "extra_forbidden": "is unknown",
@@ -77,6 +81,30 @@ def read_as[Input: Asking](kind: type[Input], asked: JsonValue, what_may_be: str
         return kind.model_validate(asked)
     except ValidationError as error:
         raise InputInvalid(f"{_sentence(error, kind.SAID)} {what_may_be}") from error
+
+
+def moment_of(member: str, said: str, now: datetime, what_may_be: str) -> datetime:
+    """Read up to when something is asked for: a day, which is its end (UTC), or a time.
+
+    A time without a zone is UTC; what is left of today ends now. Raises InputInvalid, which names
+    the member and says what may be.
+    """
+    try:
+        if DAY.fullmatch(said):
+            begins = datetime.combine(date.fromisoformat(said), time.min, UTC)
+            until = begins + timedelta(days=1)
+        else:
+            until = datetime.fromisoformat(said)
+            begins = until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InputInvalid(
+            f"{member} is neither a day nor a time in ISO 8601. {what_may_be}"
+        ) from error
+    if begins > now:
+        raise InputInvalid(f"{member} is in the future. {what_may_be}")
+    if begins.year < FIRST_YEAR:
+        raise InputInvalid(f"{member} is before {FIRST_YEAR}. {what_may_be}")
+    return min(until, now)
 
 
 def _sentence(error: ValidationError, of_members: dict[str, str]) -> str:

@@ -72,6 +72,13 @@ class Column:
         moved = np.array([places[cell] for cell in others], np.int32)
         return Column(list(places), np.asarray(moved[self.codes]))
 
+    def followed_by(self, other: "Column") -> "Column":
+        """Put another column's rows after this one's."""
+        coder = Coder(zip(self.cells, range(len(self.cells)), strict=True))
+        moved = np.array([coder[cell] for cell in other.cells], np.int32)
+        codes = moved[other.codes] if len(other) else np.zeros(0, np.int32)
+        return Column(list(coder), np.concatenate([self.codes, codes]))
+
     def at(self, rows: Codes) -> "Column":
         """Take some rows, by their numbers."""
         return Column(self.cells, np.asarray(self.codes[rows]))

@@ -42,12 +42,12 @@ def newest(captures: Captures, number: int, params: Params) -> list[Captured]:
     """
     found: list[Captured] = []  # the oldest first, as `asked_once` takes them
     for day in reversed(captures.days()):
-        wanted = number - len(found)
-        if wanted <= 0:
+        if len(found) >= number:
             break
+        # What was asked before midnight may be explained after it, and then is there twice.
+        wanted = number - sum(not one.explained for one in found)
         of_day = heapq.nlargest(wanted, asked(captures.of_day(day), params), key=_when)
-        # Once more, for what was asked before midnight may be explained after it.
-        found = list(asked_once([*reversed(of_day), *found]))
+        found = list(asked_once([*reversed(of_day), *found]))[-number:]
     return found[::-1]
 
 

@@ -10,6 +10,17 @@ const FAILED =
   "did not do better as often as predicted, and chance does not explain it: do not rely on pairs where treatments are " +
   "compared.";
 
+/** Say why no requests were replayed: what the module that draws a replay is not fetched for. */
+export const unreplayed = ({ champion }) =>
+  champion
+    ? "No requests were replayed when this version was judged."
+    : "No model served when this version was judged, so there was none to replay requests beside.";
+
+/** Say how many rows were no part of the upload. */
+export const outcomesAmong = (outcomes) =>
+  `Of these rows, ${outcomes} ${outcomes === 1 ? "is a prediction" : "are predictions"} of earlier versions and what came ` +
+  "of them, told after the upload.";
+
 const ends = (points) => points.flatMap(({ low, high }) => [low, high]);
 
 /** Show what was recorded where so much was predicted; nothing of a card that does not know. rows: what was recorded. */

@@ -1,7 +1,7 @@
 // Shows the model card: the verdict, what it rests on, and how the model came to serve.
 
 import { ask, config, Problem } from "./api.js";
-import { calibration, learning, wins } from "./checks.js";
+import { calibration, learning, outcomesAmong, unreplayed, wins } from "./checks.js";
 import { byId, has, list as inWords, lower, make, minus, WORTHLESS } from "./page.js";
 import { estimated, hint, percent, table } from "./parts.js";
 
@@ -115,6 +115,7 @@ function origin({ data, training, interval, lineage, overview }) {
     list([
       `${overview.algorithm}: ${settings.join(", ")}, seed ${training.seed}.`,
       `Trained on ${data.training_rows} of ${data.rows} rows${recorded}; data set ${data.sha256.slice(0, 12)}.`,
+      ...(data.outcomes ? [outcomesAmong(data.outcomes)] : []),
       widths(interval),
       ...overview.limits,
     ]),
@@ -132,6 +133,14 @@ const learned = (model) => cardOf("What more rows would bring", learning(model, 
 async function live({ monitoring }) {
   const { since } = monitoring ? await import("./since.js") : { since: () => [make("p", {}, UNMONITORED)] };
   return card("Since it serves", ...since(monitoring, config.study.target, labels));
+}
+
+/** Show what it would have said to requests that came before; its module is loaded like the one above. */
+async function replay(model) {
+  const { replayed } = model.verdict.replay
+    ? await import("./replay.js")
+    : { replayed: () => [make("p", {}, unreplayed(model.verdict))] };
+  return card("What it would have said", ...replayed(model, config.study.target, labels));
 }
 
 const UNMONITORED =
@@ -153,7 +162,7 @@ try {
   labels = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
   together = fields.filter(has("recorded_together")).map(({ name }) => name);
   byId("serves").textContent = `${model.model_version} serves. ${model.overview.intended_use}`;
-  const parts = [verdict, live, calibrated, won, subgroups, learned, importances, origin, history];
+  const parts = [verdict, replay, live, calibrated, won, subgroups, learned, importances, origin, history];
   byId("card").append(...(await Promise.all(parts.map((part) => part(model)))));
 } catch (problem) {
   if (!(problem instanceof Problem)) throw problem;

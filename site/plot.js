@@ -57,7 +57,7 @@ export function plot({ sentence, x, y, line = [], beside = [], marks = [], diago
 }
 
 /** Choose round ticks around the numbers that an axis must hold, and its ends at ticks. */
-function axis(holds) {
+export function axis(holds) {
   const [least, most] = [Math.min(...holds), Math.max(...holds)];
   const rough = (most - least || Math.abs(most) || 1) / TICKS;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -75,11 +75,11 @@ function axis(holds) {
   };
 }
 
-function draw(tag, attributes, inside = []) {
+export function draw(tag, attributes, inside = []) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const name in attributes) element.setAttribute(name, attributes[name]);
   element.append(...inside.filter(Boolean));
   return element;
 }
 
-const words = (text, attributes) => draw("text", attributes, [text]);
+export const words = (text, attributes) => draw("text", attributes, [text]);

@@ -30,7 +30,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own, or takes so long that another laptop is soon made for it.
 ALONE = (
+    "browser/test_retraining.py",
     "browser/test_studies.py",
+    "integration/test_approvals.py",
     "integration/test_crash.py",
     "integration/test_deployment.py",
     "integration/test_faults.py",
@@ -51,7 +53,9 @@ FIRST = (
     "integration/test_faults_of_the_place.py",
     "integration/test_faults.py",
     "browser",
+    "browser/test_retraining.py",
     "integration/test_studies.py",
+    "integration/test_approvals.py",
     "browser/test_studies.py",
     "integration/test_registry.py",
     "integration/test_deployment.py",

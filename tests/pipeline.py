@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import boto3
+import machines
 import stage
 from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
@@ -29,7 +30,6 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import S3Backend, s3_backends
 from obstore.store import MemoryStore
-from retrain import watch
 from retrain.stages.admit import admit
 from retrain.stages.annotate import annotate
 from retrain.stages.choose import choose
@@ -131,7 +131,7 @@ def own_state_machine() -> Iterator[str]:
     )["stateMachineArn"]
     with mock.patch.dict(os.environ, {"STATE_MACHINE_ARN": arn}):
         environment.environment.cache_clear()
-        watch.stepfunctions.cache_clear()
+        machines.stepfunctions.cache_clear()
         yield arn
     environment.environment.cache_clear()
 
@@ -231,7 +231,14 @@ def retrain(execution: str, given: State | None = None) -> State:
     if came_to["evaluated"]["verdict"]["decision"] == "rejected":
         return came_to
     came_to["nominated"] = at(
-        publish, "admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated"
+        publish,
+        "admitted",
+        "ingested",
+        "validated",
+        "preprocessed",
+        "chosen",
+        "trained",
+        "evaluated",
     )
     if came_to["evaluated"]["verdict"]["decision"] == "withheld":
         return came_to

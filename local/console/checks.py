@@ -1,4 +1,4 @@
-"""What came true of a version's numbers, drawn as the site's model page does."""
+"""What came true of a version's numbers, and what it would have said; as the site draws it."""
 
 import json
 from typing import Any
@@ -10,6 +10,7 @@ from nicegui import app, ui
 
 from local.site import SITE, described_study
 
+DRAWN = ("verdict", "calibration_curve", "replayed", "data")  # of a card
 STYLE = """
 .checks { --quiet: #56635f; --hair: #dde2de; --accent: #0b6e69; --bad: #a33b12; }
 .body--dark .checks { --quiet: #a3b0ab; --hair: #2b3632; --accent: #66cfc5; --bad: #ffab87; }
@@ -37,8 +38,10 @@ class Checks(ui.element, component="checks.js"):
 
     def __init__(self, card: dict[str, Any]) -> None:
         super().__init__()
+        study = params()
         self._props["card"] = card
-        self._props["target"] = described_study(params())["target"]
+        self._props["target"] = described_study(study)["target"]
+        self._props["labels"] = {name: study.label(name) for name in study.columns}
 
 
 def install() -> None:
@@ -55,4 +58,4 @@ def add_style() -> None:
 def card_of(version: Version, bucket: Bucket) -> dict[str, Any]:
     """Read of a version's card what its checks are drawn from, of whichever release it is."""
     card = json.loads(read_verified(bucket, version.card))
-    return {name: card[name] for name in ("verdict", "calibration_curve") if name in card}
+    return {name: card[name] for name in DRAWN if name in card}

@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
+from clinical.errors import ClinicalError
 from clinical.params import params
 from nicegui import events, ui
 
@@ -34,6 +36,7 @@ SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
 SHOWN_TIMES = 8  # of a state that is entered once for each part
 LISTED = 50  # executions
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
+WAITS = "waits for approval"  # in the place of a status
 
 
 class Page:
@@ -69,6 +72,8 @@ class Page:
             with ui.column().classes("grow min-w-0 gap-3"):
                 with ui.row().classes("items-center gap-4"):
                     self.title = ui.label("No execution yet").classes("text-lg font-semibold")
+                    self.decide = inline_link("Decide on the page Approvals", "/approvals")
+                    self.decide.set_visibility(False)
                     self.stop = button("Stop", self._stop)
                     self.redrive = button("Redrive", self._redrive)
                 self.report = ui.column().classes("w-full gap-1")
@@ -101,7 +106,9 @@ class Page:
         if drawn == self.drawn:
             return
         self.drawn = drawn
-        self.title.text = f"{described['name']}: {status.lower()}"
+        waits = status == "RUNNING" and progress.waits_in(executions.AWAITS)
+        self.title.text = f"{described['name']}: {WAITS if waits else status.lower()}"
+        self.decide.set_visibility(waits)
         self.stop.set_visibility(status == "RUNNING")
         self.redrive.set_visibility(status in {"FAILED", "ABORTED", "TIMED_OUT"})
         self.diagram.set_content(graph.flowchart(machine, graph.marks(progress.steps)))
@@ -126,7 +133,7 @@ class Page:
         self.drawn = (self.machine,)
         machine = await asyncio.to_thread(definition, self.stack, self.machine)
         self.title.text = "No execution yet"
-        for one in (self.stop, self.redrive):
+        for one in (self.decide, self.stop, self.redrive):
             one.set_visibility(False)
         for place in (self.report, self.details):
             place.clear()
@@ -222,13 +229,21 @@ def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
             {
                 "arn": one["executionArn"],
                 "name": one["name"][:SHOWN_LETTERS],
-                "status": one["status"].lower(),
+                "status": status_of(stack, one["name"], one["status"], machine),
                 "verdict": verdict_of(stack, one["executionArn"], one["status"]),
                 "started (UTC)": f"{one['startDate']:%m-%d %H:%M:%S}",
                 "took": f"{took:.1f} s" if took is not None else "",
             }
         )
     return rows
+
+
+def status_of(stack: Stack, name: str, status: str, machine: Machine) -> str:
+    """Say how an execution stands, in a word or two."""
+    if status == "RUNNING" and machine is RETRAIN:
+        with suppress(ClinicalError):  # the page Approvals says what cannot be read
+            return WAITS if executions.awaited(stack, name) else status.lower()
+    return status.lower()
 
 
 def verdict_of(stack: Stack, arn: str, status: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.registry import Registry
+from clinical.registry import Promotion, Registry
 from nicegui import ui
 
 from local import executions
@@ -25,7 +25,7 @@ VERSIONS = (
     "coverage",
 )
 SHOWN_VERDICTS = 4
-LEDGER = ("promotion", "when (UTC)", "version", "who", "why")
+LEDGER = ("promotion", "when (UTC)", "version", "who", "why", "approval")
 
 
 def page(stack: Stack) -> Callable[[], Awaitable[None]]:
@@ -115,11 +115,20 @@ def registry_of(stack: Stack) -> dict[str, Any]:
                 "version": entry.version,
                 "who": entry.promotion.who,
                 "why": entry.promotion.why,
+                "approval": approval_of(entry.promotion),
             }
             for entry in registry.ledger(champion, SHOWN_PROMOTIONS)
         ],
         "reasons": {one.version: list(one.verdict.reasons) for one in versions[:SHOWN_VERDICTS]},
     }
+
+
+def approval_of(promotion: Promotion) -> str:
+    """Say who approved of a promotion, when and why; nothing where nobody had to."""
+    approval = promotion.approval
+    if approval is None:
+        return ""
+    return f"{approval.who}, {approval.decided_at:%Y-%m-%d %H:%M} UTC: {approval.why}"
 
 
 def cards_of(stack: Stack, names: list[str]) -> dict[str, dict[str, Any]]:

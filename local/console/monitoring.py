@@ -27,7 +27,17 @@ from local.stack import Stack
 FOLDER = "monitor/"  # of the artefacts' bucket, where each day's report lies
 ALARMS = ("DriftedAlarm", "DegradedAlarm", "NotMonitoredAlarm")
 LISTED = 60  # runs, the newest
-COLUMNS = ("date", "version", "requests", "p, drift", "outcomes", "p, outcomes", "alarm", "run")
+COLUMNS = (
+    "date",
+    "version",
+    "requests",
+    "p, drift",
+    "outcomes",
+    "p, outcomes",
+    "alarm",
+    "retraining",
+    "run",
+)
 NOTHING_SERVES = "No model serves, so there is nothing to watch; the first retrain changes that."
 NOT_YET = (
     "The monitor has not run yet since this model serves: it runs once a day, and whenever "
@@ -176,8 +186,17 @@ def row_of(run: Monitored) -> dict[str, Any]:
         "outcomes": f"{outcomes.outcomes:,}",
         "p, outcomes": chance(outcomes.p_value),
         "alarm": ", ".join(name for name, rings in alarms if rings),
+        "retraining": retraining_of(run),
         "run": run.execution[:8],
     }
+
+
+def retraining_of(run: Monitored) -> str:
+    """Name the execution that a run started, or say why a run that alarms started none."""
+    if run.retraining is None:
+        return ""
+    alarms = run.drift.drifted or run.outcomes.degraded
+    return run.retraining.execution or (run.retraining.says if alarms else "")
 
 
 def chance(p_value: float | None) -> str:

@@ -9,7 +9,7 @@ from clinical.params import params
 from nicegui import ui
 
 from local.cloud import CloudFailed
-from local.console import checks, dashboard, executions, models, monitoring, score
+from local.console import approvals, checks, dashboard, executions, models, monitoring, score
 from local.console.stacks import one_stack
 from local.stack import Stack
 from local.studies import Study
@@ -22,6 +22,7 @@ PAGES = {
     "/dashboard": "Dashboard",
     "/monitoring": "Monitoring",
     "/models": "Models",
+    "/approvals": "Approvals",
 }
 STYLE = """
 body { font-family: system-ui, sans-serif; }
@@ -60,6 +61,7 @@ def install(home: Path, study: Study) -> None:
         "/dashboard": lambda stack: dashboard.Page(stack).refresh,
         "/monitoring": lambda stack: monitoring.Page(stack).refresh,
         "/models": models.page,
+        "/approvals": lambda stack: approvals.Page(stack).refresh,
     }
     checks.install()
     score.install(home, study)

@@ -5,7 +5,7 @@
 - Alarms look at the metric of their own dimensions, treat missing data as they say, need so many
   periods of so many, and are judged as time goes by. ministack judges them on PutMetricData alone,
   on all dimensions at once, and never by silence.
-- Logs Insights finds the fields of lines in JSON.
+- Logs Insights finds the fields of lines in JSON, and summarises them.
 
 Dashboards, percentiles and the sending of alarms to SNS are ministack's own. Metric math it lacks.
 """
@@ -13,11 +13,13 @@ Dashboards, percentiles and the sending of alarms to SNS are ministack's own. Me
 import json
 import threading
 import time
+from http import HTTPStatus
 from typing import Any
 
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
 import alarms  # type: ignore[import-not-found]
 import emf  # type: ignore[import-not-found]
+import insights  # type: ignore[import-not-found]
 from ministack.services import apigateway_v1, cloudwatch, cloudwatch_logs, stepfunctions
 
 JUDGE_SECONDS = 10
@@ -32,6 +34,7 @@ COUNTED = {
 type Record = dict[str, Any]
 
 _append_log_events = cloudwatch_logs._append_log_events  # noqa: SLF001
+_start_query = cloudwatch_logs._start_query  # noqa: SLF001
 _row_from_record = cloudwatch_logs._row_from_record  # noqa: SLF001
 _handle_execute_in_scope = apigateway_v1._handle_execute_in_scope  # noqa: SLF001
 _emit_execution_status_event = stepfunctions._emit_execution_status_event  # noqa: SLF001
@@ -125,8 +128,25 @@ def row_with_fields(record: Record, names: list[str]) -> list[Record]:
     return row
 
 
+def list_or_summarise(asked: Record) -> tuple[int, dict[str, str], bytes]:
+    """Run a query, and summarise the lines where it asks for that."""
+    answer: tuple[int, dict[str, str], bytes] = _start_query(asked)
+    query = asked.get("queryString", "")
+    if insights.is_summary(query) and answer[0] == HTTPStatus.OK:
+        groups = cloudwatch_logs._resolve_query_log_groups(asked)  # noqa: SLF001
+        records = cloudwatch_logs._collect_query_records(  # noqa: SLF001
+            groups, asked["startTime"], asked["endTime"]
+        )
+        cloudwatch_logs._queries[json.loads(answer[2])["queryId"]]["results"] = [  # noqa: SLF001
+            [{"field": name, "value": value} for name, value in row.items()]
+            for row in insights.summarised(query, [one["@message"] for one in records])
+        ]
+    return answer
+
+
 def install() -> None:
     cloudwatch_logs._append_log_events = append_and_extract  # noqa: SLF001
+    cloudwatch_logs._start_query = list_or_summarise  # noqa: SLF001
     cloudwatch_logs._row_from_record = row_with_fields  # noqa: SLF001
     apigateway_v1._handle_execute_in_scope = answer_and_count  # noqa: SLF001
     stepfunctions._emit_execution_status_event = emit_and_count  # noqa: SLF001

@@ -266,6 +266,7 @@ def _told_of(found: Replayed, decimals: int) -> Iterator[str]:
             f"On {found.outcomes:,} of them whose outcome is known, its RMSE less that of the "
             f"champion is {wording.estimate(found.rmse_difference, decimals + 1, signed=True)}."
         )
+    yield from found.notes
     yield (
         f"Of {found.reproduced:,} answers of the champion among them, {found.mismatches:,} came "
         "out otherwise than they were served."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from clinical.report.markup import Markup, code, joined, tag
+from clinical.report.markup import Markup, code, joined, tag, ticked
 
 from change_control.sources import Machine, Source
 
@@ -17,15 +17,21 @@ def cited(sources: Iterable[Source]) -> Markup:
     return joined((_cited(file, list(found.values())) for file, found in by_file.items()), " ")
 
 
+def _breaking(name: str, after: str) -> Markup:
+    """Let a name go on in the next line after each of a character."""
+    return code(joined(name.split(after), joined((after, tag("wbr")))))
+
+
 def _cited(file: str, found: Sequence[Source]) -> Markup:
     if all(one.key for one in found):
-        keys = joined((_marked(one, one.key) for one in found), ", ")
-        return tag("span", code(file), " ", keys, class_="source")
-    return tag("span", *(_marked(one, one.key or file) for one in found), class_="source")
+        keys = joined(map(_marked, found), ", ")
+        return tag("span", _breaking(file, "/"), " ", keys, class_="source")
+    return tag("span", *map(_marked, found), class_="source")
 
 
-def _marked(source: Source, name: str) -> Markup:
-    return tag("cite", code(name), data_file=source.file, data_key=source.key)
+def _marked(source: Source) -> Markup:
+    said = _breaking(source.key, ".") if source.key else _breaking(source.file, "/")
+    return tag("cite", said, data_file=source.file, data_key=source.key)
 
 
 def by_name(sources: Iterable[Source]) -> Markup:
@@ -72,5 +78,5 @@ def by_state(machine: Machine, *states: str) -> Markup:
 def told(machine: Machine, *states: str) -> Iterator[Markup]:
     """Say what states of a machine are for, in their own words."""
     for name in states:
-        comment = machine.states[name]["Comment"]
+        comment = ticked(machine.states[name]["Comment"])
         yield claim(tag("strong", name), ": ", comment, of=[machine.source(name)])

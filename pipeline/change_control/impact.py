@@ -15,6 +15,9 @@ REGISTRY = "layers/clinical/clinical/registry.py"
 def assessed(decisions: Decisions) -> Iterator[Markup]:
     """Write the third element: benefits and risks of the changes, alone and together."""
     yield lead("What the changes of section 1 may do to whoever uses the model's answers.")
+    yield tag("h3", "With a change and without it")
+    yield claims(_beside(decisions))
+    yield tag("h3", "Risks")
     yield sourced(
         "Risks, what stands against them, and what remains",
         ("Risk", "What stands against it", "What remains"),
@@ -28,6 +31,20 @@ def assessed(decisions: Decisions) -> Iterator[Markup]:
     yield claims(
         claim(said(one), of=[decisions.source("study.limits")])
         for one in decisions.params.study.limits
+    )
+
+
+def _beside(decisions: Decisions) -> Iterator[Markup]:
+    yield claim(
+        "Each candidate is set beside the model without the change, the champion: on held-out rows "
+        "that are new to both, and on captured requests with what came of them.",
+        of=[machine("retrain").source("Evaluate"), machine("retrain").source("Replay"), JUDGED],
+    )
+    yield claim(
+        "What is gained is told in the verdict, in the target's own units and with its "
+        f"{level(decisions.params.evaluation.confidence)} interval; a gain that cannot be told "
+        "from chance is told as that.",
+        of=[decisions.source("evaluation.confidence"), JUDGED],
     )
 
 

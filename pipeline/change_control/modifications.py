@@ -23,10 +23,14 @@ STATES = {
         *("Prepared", "ListCandidates", "Tune", "CrossValidate", "Choose"),
         *("Train", "LearningCurve", "Annotate"),
     ),
-    EVALUATION: ("Evaluate", "Gate"),
-    UPDATE: ("Publish", "Published", "Promote", "Overtaken", "Ended", "Document"),
+    EVALUATION: ("Evaluate", "Replay", "Gate"),
+    UPDATE: (
+        *("Publish", "Published", "TellApprovers", "AwaitApproval", "CloseApproval", "Decided"),
+        *("Promote", "Overtaken", "VoidApproval", "Ended", "Document"),
+    ),
 }
 TUNING = {"ListCandidates", "Tune", "CrossValidate", "Choose"}
+SECONDS_A_DAY = 86_400
 BY_HAND = ("Admit", "Wanted", "Promote", "Document")
 
 
@@ -131,9 +135,10 @@ def _retrained(template: Template) -> Iterator[Markup]:
         of=[Source(TEMPLATE, "Resources.RetrainStateMachine.Properties.Events.Uploaded")],
     )
     yield from told(machine("retrain"), "Admitted", "Train", "ExtractCombinations")
-    seconds = machine("retrain").definition["TimeoutSeconds"]
+    days = machine("retrain").definition["TimeoutSeconds"] / SECONDS_A_DAY
     yield claim(
-        f"It comes as often as data are uploaded. One run may take {seconds:,} seconds in all.",
+        f"It comes as often as data are uploaded. One run may take {days:g} days, in which it can "
+        "wait for an approval.",
         of=[machine("retrain").source("TimeoutSeconds")],
     )
 

@@ -11,7 +11,7 @@ from change_control.history import History
 from change_control.modifications import DATA, EVALUATION, PROTOCOL, TRAINING, UPDATE
 from change_control.sources import Decisions, Template, template
 
-GUIDANCE = "https://www.fda.gov/regulatory-information/search-fda-guidance-documents/"
+GUIDANCE = "https://www.federalregister.gov/d/2024-28361"  # where it was announced
 SECTIONS = (
     ("1", "Description of modifications", "modifications"),
     ("2", "Modification protocol", "protocol"),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from clinical.params import MovesMoreThan, Params
-from clinical.report.markup import Markup, code, joined, tag
+from clinical.report.markup import Markup, code, joined, tag, ticked
 from clinical.report.wording import counted, enumerated, level, points
 
 from change_control.claims import Row, by_state, claim, claims, sourced
@@ -22,7 +22,7 @@ from change_control.sources import (
 JUDGED = Source("pipeline/retrain/gate.py", "judged")
 WRITES = {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}
 KEPT = ("LogRetentionDays", "ScoreRetentionDays", "CaptureRetentionDays")
-MODELS = "/models/"  # in the ARN of what only a few may write
+GUARDED = ("/models/", "/approvals/")  # in the ARN of what only a few may write
 
 
 def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
@@ -61,7 +61,7 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
         [
             (
                 (params.label(name), kind.kind.replace("_", " "), _part(name, decisions)),
-                [decisions.source("schema")],
+                [_of_column(name, decisions)],
             )
             for name, kind in params.columns.items()
         ],
@@ -78,8 +78,13 @@ def _identifier(decisions: Decisions) -> Iterator[Markup]:
         yield claim(
             f"{decisions.params.label(name)} names a patient: it is in no model, and the digests "
             "of rows are made without it.",
-            of=[decisions.source("schema"), Source("pipeline/retrain/state.py", "Seen")],
+            of=[_of_column(name, decisions), Source("pipeline/retrain/state.py", "Seen")],
         )
+
+
+def _of_column(name: str, decisions: Decisions) -> Source:
+    schema = decisions.source("schema")
+    return Source(schema.file, f"{schema.key}.{name}")
 
 
 def _part(name: str, decisions: Decisions) -> str:
@@ -95,14 +100,16 @@ def _part(name: str, decisions: Decisions) -> str:
 
 def _lifecycles(template: Template) -> Iterator[Row]:
     for name, bucket in template.of_type("AWS::S3::Bucket").items():
-        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", ()):
+        rules = bucket.get("LifecycleConfiguration", {}).get("Rules", ())
+        for rule in rules:
             days, where = rule["ExpirationInDays"], rule.get("Prefix", "")
             yield (
-                (joined((name, " ", code(where or "all"))), template.value(days)),
+                (joined((name, *([": ", code(where)] if where else []))), template.value(days)),
                 template.sources(days, f"Resources.{name}"),
             )
-        if not bucket.get("LifecycleConfiguration"):
-            yield (name, "no end"), [Source(TEMPLATE, f"Resources.{name}")]
+        if all(rule.get("Prefix") for rule in rules):
+            rest = f"{name}: all else" if rules else name
+            yield (rest, "without end"), [Source(TEMPLATE, f"Resources.{name}")]
 
 
 def _log_retention(template: Template) -> Iterator[Row]:
@@ -144,7 +151,11 @@ def training(decisions: Decisions) -> Iterator[Markup]:
         ("State", "Is a", "What it means"),
         [
             (
-                (name, "failure" if state["Type"] == "Fail" else "success", state["Comment"]),
+                (
+                    name,
+                    "failure" if state["Type"] == "Fail" else "success",
+                    ticked(state["Comment"]),
+                ),
                 [retrain.source(name)],
             )
             for name, state in retrain.ends.items()
@@ -204,13 +215,10 @@ def _replay(decisions: Decisions) -> Iterator[Markup]:
         return
     yield claim(
         f"Candidate and champion are asked the last {requests:,} captured requests once more, "
-        "where there are any.",
-        of=[decisions.source("replay.requests"), _found("Replayed")],
+        "where there are any; a champion that does not reproduce what it served makes the replay "
+        "void.",
+        of=[decisions.source("replay.requests"), Source("pipeline/retrain/replaying.py")],
     )
-
-
-def _found(name: str) -> Source:
-    return Source("layers/clinical/clinical/verdict.py", name)
 
 
 def _criteria(decisions: Decisions) -> Markup:
@@ -235,7 +243,10 @@ def _criteria(decisions: Decisions) -> Markup:
         ),
         (
             "It is not worse than the champion",
-            "the interval of the difference in RMSE is not wholly above 0",
+            (
+                "the interval of the difference in RMSE is not wholly above 0, on held-out rows or "
+                "on outcomes of replayed requests; of two comparisons, each takes a wider interval"
+            ),
             "rejected",
             ["evaluation.confidence"],
         ),
@@ -247,7 +258,10 @@ def _criteria(decisions: Decisions) -> Markup:
         ),
         (
             "It could be compared with a champion that beats the average",
-            f"on at least {gate.min_champion_rows} held-out rows that are new to both",
+            (
+                f"on at least {gate.min_champion_rows} held-out rows, or outcomes of replayed "
+                "requests, that are new to both"
+            ),
             "withheld: published, and served once a person names it",
             ["gate.min_champion_rows"],
         ),
@@ -294,15 +308,22 @@ def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
     )
     yield by_state(machine("retrain"), *STATES[UPDATE])
     yield tag("h4", "Who may do what")
+    yield claims(_signed(template))
     yield sourced(
-        "Who may write into the registry of models, and who may not",
+        "Who may write models and approvals, and who may not",
         ("Who", "May", "On"),
         _writers(template),
     )
     yield tag("h4", "Monitoring")
     yield from _monitoring(decisions, template)
     yield tag("h4", "Who is told")
-    yield claims([parameter(template, "AlarmEmail"), *_topics(template)])
+    yield claims(
+        [
+            parameter(template, "AlarmEmail"),
+            parameter(template, "ApproverEmail"),
+            *_topics(template),
+        ]
+    )
     yield tag("h4", "Alarms, with their thresholds where no parameter says otherwise")
     yield claims(_alarms(template))
 
@@ -339,8 +360,21 @@ def _rule(rule: str | MovesMoreThan) -> str:
     }[rule]
 
 
+def _signed(template: Template) -> Iterator[Markup]:
+    """Find the routes that answer only callers whom IAM knows."""
+    for name, function in template.of_type("AWS::Serverless::Function").items():
+        for key, event in function.get("Events", {}).items():
+            route = event["Properties"]
+            if route.get("Auth", {}).get("Authorizer") == "AWS_IAM":
+                yield claim(
+                    code(f"{route['Method'].upper()} {route['Path']}"),
+                    " is for callers whom IAM lets in alone, and whoever is let in may decide.",
+                    of=[Source(TEMPLATE, f"Resources.{name}.Properties.Events.{key}")],
+                )
+
+
 def _writers(template: Template) -> Iterator[Row]:
-    """Read from every policy who may write under models/, and from the buckets' who may not."""
+    """Read from every policy who may write models and approvals, and who may not."""
     for name, function in template.of_type("AWS::Serverless::Function").items():
         for policy in function.get("Policies", ()):
             yield from _writing(template, name, policy["Statement"])
@@ -354,15 +388,15 @@ def _writing(
     for one in statements:
         actions = WRITES.intersection(_listed(one.get("Action", ())))
         where = [template.value(each) for each in _listed(one.get("Resource", ()))]
-        where = [each for each in where if MODELS in each]
+        where = [each for each in where if any(part in each for part in GUARDED)]
         if not actions or not where:
             continue
-        denied = one["Effect"] == "Deny"
+        denied, by_all = one["Effect"] == "Deny", one.get("Principal") == "*"
         unless = " unless it is new" if "s3:if-none-match" in str(one) else ""
         said = enumerated(code(each) for each in sorted(actions))
         yield (
             (
-                "Everybody, administrators too" if denied else name,
+                "Everybody, administrators too" if by_all else name,
                 joined(("no " if denied else "", said, unless)),
                 joined((code(each.split("/", 1)[1]) for each in where), ", "),
             ),
@@ -436,7 +470,7 @@ def false_alarms() -> Iterator[Markup]:
     ):
         yield sourced(
             f"{heading}: how often anything alarms though nothing changed",
-            (of_a_day, "Years with an alarm (95% interval)", "Years simulated"),
+            (of_a_day.capitalize(), "Years with an alarm (95% interval)", "Years simulated"),
             [
                 ((row[of_a_day], row["years with an alarm"], row["years"]), [_simulated(heading)])
                 for row in simulated(heading)
@@ -471,6 +505,6 @@ def _alarms(template: Template) -> Iterator[Markup]:
             ", where ",
             code(alarm["MetricName"]),
             f" is {beyond} {template.value(limit)}: ",
-            alarm["AlarmDescription"],
+            ticked(alarm["AlarmDescription"]),
             of=[Source(TEMPLATE, resource), *template.sources(limit, resource)],
         )

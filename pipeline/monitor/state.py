@@ -4,7 +4,7 @@ from typing import Literal
 
 from clinical.artefacts import Artefact
 from clinical.frozen import Frozen
-from clinical.monitored import Window
+from clinical.monitored import Retrained, Window
 from clinical.registry import Champion
 
 
@@ -39,11 +39,15 @@ class Drifted(Frozen):
 
 
 class Joined(Frozen):
-    """Where what was `Observed` of the window's predictions lies, and what it comes to."""
+    """Where what was `Observed` of the window's predictions lies, and what it comes to.
+
+    further: outcomes that the version did not learn from, and could; 0 where nobody wants to know.
+    """
 
     observed: Artefact
     degraded: bool
     says: str
+    further: int = 0
 
 
 class Reported(Frozen):
@@ -54,11 +58,12 @@ class Reported(Frozen):
 
 
 class Acted(Frozen):
-    """The end of a run: what it alarms of, and why, in sentences."""
+    """The end of a run: what it alarms of, and why, in sentences; and what it did about that."""
 
     model_version: str
     date: str
     drifted: bool
     degraded: bool
     reasons: tuple[str, ...]
+    retraining: Retrained | None = None
     report: Artefact

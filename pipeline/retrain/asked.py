@@ -1,9 +1,10 @@
 """Read what an execution was asked for, values as well as names, before anything is done for it."""
 
 import re
+from datetime import datetime
 from typing import Annotated
 
-from asking import Asking, Event, Object, Optional, read_as
+from asking import MAX_MOMENT, Asking, Event, Object, Optional, moment_of, read_as
 from clinical.errors import InputInvalid
 from clinical.params import Params
 from clinical.registry import MAX_WHY
@@ -13,8 +14,9 @@ PREVIOUS = "previous"
 VERSION = re.compile(r"v-[0-9a-f]{8}")
 WHAT_MAY_BE = (
     'An execution takes {} for the newest upload, or {"raw": {"key": "raw/…", "version_id": "…"}}, '
-    'each with "tune", "even_if_older", "who" and "reason" as needed; or {"promote": "v-…"} with '
-    '"who" and "reason".'
+    'each with "tune", "outcomes", "even_if_older", "who" and "reason" as needed; or {"promote": '
+    '"v-…"} with "who" and "reason". "outcomes" is true for those up to now, false for none, or up '
+    'to when they were observed: "2026-10-31" or "2026-10-31T12:00:00Z".'
 )
 
 
@@ -36,12 +38,16 @@ type Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
 class Wanted(Asking):
     """The input of an execution, as far as it can be told without asking S3."""
 
-    SAID = {"tune": "is neither true, false nor the name of a grid"}  # noqa: RUF012
+    SAID = {  # noqa: RUF012
+        "tune": "is neither true, false nor the name of a grid",
+        "outcomes": "is neither true, false, a day nor a time in ISO 8601",
+    }
 
     raw: Optional[Object] = None
     event: Optional[Event] = None
     even_if_older: bool = False
     tune: bool | str = False
+    outcomes: bool | Annotated[str, Field(max_length=MAX_MOMENT)] = False
     promote: Optional[Annotated[str, AfterValidator(_version)]] = None
     who: Optional[Name] = None
     reason: Optional[Annotated[str, Field(max_length=MAX_WHY), AfterValidator(_not_blank)]] = None
@@ -53,6 +59,16 @@ def wanted(asked: JsonValue, params: Params) -> Wanted:
     if wrong := _at_odds(read, params):
         raise InputInvalid(f"{wrong} {WHAT_MAY_BE}")
     return read
+
+
+def outcomes_asked(read: Wanted, now: datetime) -> datetime | None:
+    """Read up to when outcomes are observed that are to be trained on; None for none of them.
+
+    Raises InputInvalid.
+    """
+    if isinstance(read.outcomes, str):
+        return moment_of("outcomes", read.outcomes, now, WHAT_MAY_BE)
+    return now if read.outcomes else None
 
 
 def _at_odds(read: Wanted, params: Params) -> str | None:

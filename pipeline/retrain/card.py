@@ -29,7 +29,7 @@ from clinical.verdict import (
 )
 from wording import counted
 
-from retrain.state import Ingested, Preprocessed, Trained
+from retrain.state import Ingested, Preprocessed, Trained, Validated
 
 PLOT_WIDTH = 61  # characters
 INTENDED_USE = (
@@ -41,6 +41,7 @@ INTENDED_USE = (
 def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
     version: str,
     ingested: Ingested,
+    validated: Validated,
     preprocessed: Preprocessed,
     trained: Trained,
     evaluation: Evaluation,
@@ -61,11 +62,12 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
             + ", ".join(params.features),
             algorithm=f"{trained.hyperparameters.ALGORITHM}, served as ONNX",
             intended_use=INTENDED_USE,
-            limits=(*_limits(verdict, support, params), *params.study.limits),
+            limits=(*_limits(verdict, support, validated, params), *params.study.limits),
         ),
         data=Data(
             sha256=ingested.dataset.sha256,
             rows=preprocessed.rows,
+            outcomes=validated.outcomes,
             training_rows=preprocessed.rows - verdict.rows,
             held_out_rows=verdict.rows,
             score_mean=target.mean,
@@ -96,7 +98,9 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
     )
 
 
-def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[str]:
+def _limits(
+    verdict: Verdict, support: list[int], validated: Validated, params: Params
+) -> Iterator[str]:
     if not verdict.beats_average:
         yield (
             "It does not beat the plain average: do not read differences between its scores as "
@@ -111,6 +115,12 @@ def _limits(verdict: Verdict, support: list[int], params: Params) -> Iterator[st
     if told := [one for one in known if one]:
         *rest, last = told
         yield f"It knows {', '.join(rest)}{', and ' if rest else ''}{last}."
+    if validated.outcomes:
+        yield (
+            f"{validated.outcomes:,} of the {validated.rows:,} rows that it learned from or was "
+            "evaluated on are outcomes of predictions that this system made. Treatments may have "
+            "been chosen with its help, so that what it learned is shaped by what it advised."
+        )
 
 
 def _lineage(lineage: dict[str, Any]) -> Lineage:
@@ -188,8 +198,9 @@ def _lines(card: Card) -> Iterator[str]:
     yield "\n## Data\n"
     yield (
         f"{data.rows:,} rows, {data.training_rows:,} to train on and {data.held_out_rows:,} held "
-        f"out. Scores from {data.score_min:g} to {data.score_max:g}, mean {data.score_mean:.2f}, "
-        f"standard deviation {data.score_std:.2f}. {data.combinations} recorded treatments, "
+        f"out.{_of_outcomes(data)} Scores from {data.score_min:g} to {data.score_max:g}, mean "
+        f"{data.score_mean:.2f}, standard deviation {data.score_std:.2f}. {data.combinations} "
+        "recorded treatments, "
         f"{data.combinations_in_one_training_row} of them in one training row. SHA-256 "
         f"`{data.sha256}`.\n"
     )
@@ -411,6 +422,12 @@ def _tuning(tuning: Tuning) -> Iterator[str]:
 def _mark(candidate: TuningCandidate) -> str:
     marks = {"best": candidate.best, "chosen": candidate.chosen}
     return ", ".join(name for name, holds in marks.items() if holds)
+
+
+def _of_outcomes(data: Data) -> str:
+    if not data.outcomes:
+        return ""
+    return f" {data.outcomes:,} of them are outcomes of predictions that this system made."
 
 
 def _missing(data: Data) -> list[tuple[str, int]]:

@@ -116,6 +116,7 @@ def replayed(
                 "until": max(one.captured.predicted_at for one in requests),
                 "change": quantiles(change),
                 "moved": round(float(moved.mean()), DECIMALS),
+                "half_width": round(float(np.median(theirs.half_widths)), DECIMALS),
                 **on_outcomes(requests, outcomes, (candidate, ours), (champion, theirs), params),
             }
         )
@@ -279,16 +280,16 @@ def groups(
 
 
 def _left_out(captured: int, allowed: int, answerable: int) -> Iterator[str]:
-    if captured > allowed:
-        yield (
-            f"Of the last {counted(captured, 'request')}, {captured - allowed:,} were not "
-            "replayed: the contract refuses them by now."
-        )
-    if allowed > answerable:
-        yield (
-            f"Of the last {counted(captured, 'request')}, {allowed - answerable:,} were not "
-            "replayed: the champion's data do not record such a combination."
-        )
+    for number, why in (
+        (captured - allowed, "the contract refuses {} by now"),
+        (allowed - answerable, "the champion's data do not record such a combination"),
+    ):
+        if number:
+            were, them = ("was", "it") if number == 1 else ("were", "them")
+            yield (
+                f"Of the last {counted(captured, 'request')}, {number:,} {were} not replayed: "
+                f"{why.format(them)}."
+            )
 
 
 def _does_not_reproduce(told: Replayed) -> str:

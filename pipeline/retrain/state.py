@@ -58,11 +58,15 @@ class Admitted(Frozen):
 
 
 class Ingested(Frozen):
-    """The upload, and outcomes that were told since, as rows; None where none are trained on."""
+    """The upload, and outcomes that were told since, as rows; None where none are trained on.
+
+    left_out: of outcomes that were asked for, how many are not trained on, and why, in sentences.
+    """
 
     dataset: Artefact
     source: RawObject
     outcomes: Artefact | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Validated(Frozen):

@@ -5,20 +5,16 @@ was started. So this looks from the other end, at what was uploaded.
 """
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket, s3_client
 from clinical.environment import environment
 from clinical.upload import Upload
 from handled import Claim, Handled
+from machines import execution_arn, stepfunctions
 from stage import RawBucket, artefacts_bucket
-
-if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
 
 STARTS_WITHIN = timedelta(minutes=15)  # after which an event is late enough to be told
 FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
@@ -60,15 +56,9 @@ def is_waiting(upload: Upload, status: str | None, now: datetime) -> bool:
 
 def status_of(claim: Claim) -> str:
     """Ask Step Functions how the execution that took an upload up stands."""
-    machine = environment().state_machine_arn
-    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{claim.execution}"
+    arn = execution_arn(environment().state_machine_arn, claim.execution)
     client = stepfunctions()
     try:
         return client.describe_execution(executionArn=arn)["status"]
     except client.exceptions.ExecutionDoesNotExist:
         return FORGOTTEN
-
-
-@cache
-def stepfunctions() -> "SFNClient":
-    return boto3.client("stepfunctions")

@@ -27,7 +27,7 @@ MACHINES = sorted(path.parent.name for path in ROOT.glob("pipeline/*/*.asl.json"
 STAGES = stages()
 WHOLE = "{% $states.input %}"  # which a Map made
 SO_LONG = "{% $nominated.approval_seconds %}"
-OF_ONE_STAGE = {"LogUnavailable"}  # which no other can meet
+OF_ONE_STAGE = {"LogUnavailable", "MachineUnavailable"}  # which no other can meet
 FROM_ITS_INPUT = "{% $states.input.error %}"  # where a branch told of it
 ALL_STAGES = [(machine, name) for machine in MACHINES for name in stages(machine)]
 
@@ -484,7 +484,10 @@ def test_the_template_leaves_nothing_of_the_environment_unset(
         touches_uploads = name in reads_uploads or own["POWERTOOLS_SERVICE_NAME"] == "score"
         assert ("RAW_BUCKET" in own) == touches_uploads, name
         assert ("API_LOG_GROUP" in own) == (name == "CaptureFunction"), name
-        assert ("STATE_MACHINE_ARN" in own) == (name == "WatchFunction"), name
+        asks_a_machine = {"WatchFunction", "ActFunction"}
+        assert ("STATE_MACHINE_ARN" in own) == (name in asks_a_machine), name
+        retrains = {"JoinOutcomesFunction", "ActFunction"}
+        assert ("RETRAIN_AFTER_OUTCOMES" in own) == (name in retrains), name
         events = properties.get("Events", {}).values()
         answers = any(event["Type"] == "Api" for event in events)
         assert ("ALLOWED_ORIGINS" in own) == answers, name

@@ -133,6 +133,35 @@ def test_a_key_is_asked_for_on_every_route_but_not_of_preflights() -> None:
         assert asked == (method != "options"), (path, method)
 
 
+@pytest.mark.parametrize("key", ["", "true"])
+def test_who_decides_on_models_signs_the_post_and_nothing_else_decides_or_is_signed(
+    key: str,
+) -> None:
+    (api,) = of_type(transformed(ApiKeyRequired=key), "AWS::ApiGateway::RestApi").values()
+    paths = api["Body"]["paths"]
+
+    signed = [
+        (path, method)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if any("AWS_IAM" in one for one in operation.get("security", []))
+    ]
+    assert signed == [("/approvals/{execution}", "post")]
+    assert set(paths["/approvals/{execution}"]) == {"post", "options"}
+    # Whoever may invoke the route needs no permission to the function behind it.
+    for operations in paths.values():
+        for operation in operations.values():
+            assert "credentials" not in operation["x-amazon-apigateway-integration"]
+
+
+def test_no_page_of_the_site_knows_where_models_are_decided_on() -> None:
+    pages = [path for path in (ROOT / "site").rglob("*") if path.is_file()]
+
+    assert pages
+    for path in pages:
+        assert b"/approvals" not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("changed", ["PredictFunction", "ClinicalLayer", "ModelLayer"])
 def test_a_change_in_code_or_layers_makes_another_version_of_what_serves(changed: str) -> None:
     before = of_type(transformed(), "AWS::Lambda::Version")

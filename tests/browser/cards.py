@@ -19,6 +19,8 @@ from clinical.verdict import (
 )
 from pydantic import TypeAdapter
 
+from tests.replays import a_replay, its_groups
+
 ESTIMATE = {"value": 1.234, "low": 1.1, "high": 1.4}
 SCORES = {"rmse": ESTIMATE, "mae": ESTIMATE, "r2": ESTIMATE}
 CARD: dict[str, Any] = {
@@ -105,6 +107,7 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
             bins=bins,
         ),
         "wins": Wins(rows=200, bins=wins, holds=True),
+        "replay": a_replay(wide),
     }
     figures = {"rmse": about(0.1 * wide, 0.02 * wide), "mae": about(0.08 * wide, 0.02 * wide)}
     subgroups = (
@@ -142,6 +145,7 @@ def checked(target: dict[str, Any]) -> dict[str, Any]:
         ).model_dump(mode="json"),
         "verdict": CARD["verdict"] | {name: dumped(one) for name, one in verdict.items()},
         "subgroups": dumped(subgroups),
+        "replayed": dumped(its_groups(wide)),
         "simultaneous": True,
         "calibration_curve": dumped(curve),
         "learning_curve": dumped(

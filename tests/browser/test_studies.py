@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from clinical.monitored import Monitoring
+from clinical.verdict import Replayed
 from playwright.sync_api import Page, expect
 
-from tests import monitored
+from tests import monitored, replays
 from tests.browser import cards, studies
 from tests.browser.conftest import Visit, Windows
 from tests.browser.form import fault, field, fill
@@ -79,8 +80,8 @@ def test_any_study_is_asked_for_predicted_explained_and_accessible(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     window.keep(re.sub(r"\W+", "-", request.node.name))
     page.goto(f"{studies.URL}model.html")
-    expect(page.locator("section")).to_have_count(9)
-    expect(page.get_by_role("img")).to_have_count(3 + 5)  # of which 5 are of its life since
+    expect(page.locator("section")).to_have_count(10)
+    expect(page.get_by_role("img")).to_have_count(3 + 2 + 5)  # 2 of its replay, 5 of its life since
     for summary in page.locator("summary").all():
         summary.click()
     expect(page.get_by_text("too few rows").first).to_be_visible()
@@ -490,7 +491,7 @@ def test_dots_lie_where_their_numbers_are(visit: Visit) -> None:
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    plot = visit.page.get_by_role("img").first
+    plot = visit.page.get_by_role("img", name="Recorded over predicted")
     expect(plot).to_be_visible()
     dots = plot.locator("circle").evaluate_all(
         "all => all.map(one => [one.cx.baseVal.value, one.cy.baseVal.value])"
@@ -569,7 +570,7 @@ def test_the_card_of_an_earlier_release_is_shown_as_far_as_it_goes(window: Visit
     study.serve(window.page)
     window.page.goto(f"{studies.URL}model.html")
 
-    expect(window.page.locator("section")).to_have_count(6)
+    expect(window.page.locator("section")).to_have_count(7)
     expect(window.page.get_by_role("img")).to_have_count(0)
     expect(window.page.locator("main")).not_to_contain_text("Coverage")
     expect(window.page.locator("main")).not_to_contain_text("undefined")
@@ -617,6 +618,143 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
     since.get_by_text("Errors by group").click()
     expect(since.get_by_text("0.520 (0.220 to 0.820): predicted too high")).to_be_visible()
     assert visit.complaints == []
+
+
+def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> None:
+    studies.drugs().serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+    its = "v-4e5f6a7b\N{RIGHT SINGLE QUOTATION MARK}s"
+
+    replay = visit.page.locator("section", has_text="What it would have said")
+    expect(replay.locator("p").first).to_have_text(
+        "The last 9,812 captured requests (27 October 2026 to 25 November 2026), put to this "
+        "version and to v-4e5f6a7b once more:"
+    )
+    expect(replay.locator("li")).to_have_text(
+        [
+            "v-4e5f6a7b gave its own 9,310 captured predictions again as they were served.",
+            (
+                f"7.3% of the scores change by more than the half-width of {its} interval "
+                "(median: ±0.900 points)."
+            ),
+            replays.LEFT_OUT,
+            "12 requests that v-4e5f6a7b answers would be refused.",
+        ]
+    )
+    for sentence in (
+        (
+            "Change of improvement score, this version less v-4e5f6a7b: 5 of 100 requests change "
+            "by -0.600 or less, half of all by -0.200 to 0.300, and 5 by 1.100 or more; the "
+            f"median half-width of {its} intervals is 0.900."
+        ),
+        (
+            "Mean change of improvement score by group: sex: 1 0.110 (0.070 to 0.150); sex: 2 "
+            "-0.060 (-0.190 to 0.070)."
+        ),
+    ):
+        name = signed(sentence)
+        expect(replay.get_by_role("img", name=name, exact=True)).to_be_visible()
+    for summary in replay.locator("summary").all():
+        summary.click()
+    changes = ["5%-0.600", "25%-0.200", "50%0.020", "75%0.300", "95%1.100"]
+    expect(replay.get_by_role("region", name="Changes of scores").locator("tbody tr")).to_have_text(
+        [signed(one) for one in changes]
+    )
+    groups = replay.get_by_role("region", name="Replayed requests by group").locator("tbody tr")
+    expect(groups).to_have_text(
+        [
+            "sex: 19,0000.110 (0.070 to 0.150)8.0%4",
+            signed("sex: 2804-0.060 (-0.190 to 0.070)0.4%8"),
+            "sex: 38too few requests0",
+        ]
+    )
+    errors = replay.get_by_role("region", name="Errors on replayed requests").locator("tbody tr")
+    expect(errors).to_have_count(2)
+    expect(replay).to_contain_text("On 140 outcomes that neither was trained on")
+    assert visit.complaints == []
+
+
+def signed(text: str) -> str:
+    """Write a text's minus signs as a page does."""
+    return re.sub(r"(?<!v)-(?=\d)", MINUS, text)
+
+
+def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
+    studies.drugs().serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    chart = visit.page.get_by_role("img", name=re.compile("^Change of"))
+    expect(chart).to_be_visible()
+    lines, ticks = chart.evaluate(
+        r"""chart => [
+             [...chart.querySelectorAll(".line")].map(one => one.getAttribute("d")),
+             [...chart.querySelectorAll("text[text-anchor=middle]")].slice(0, -1).map(
+               one => [Number(one.textContent.replace("\u2212", "-")), one.x.baseVal[0].value]),
+           ]"""
+    )
+    (low, at_low), (high, at_high) = ticks[0], ticks[-1]
+
+    def value(place: str) -> float:
+        share = (float(place.split(",", maxsplit=1)[0]) - at_low) / (at_high - at_low)
+        return float(low + share * (high - low))
+
+    ends = [[value(place) for place in line.strip("MZ").split("L")] for line in lines]
+    assert ends[0] == pytest.approx([-0.6, 1.1], abs=0.01)
+    assert ends[1] == pytest.approx([-0.2, 0.3, 0.3, -0.2], abs=0.01)
+    assert ends[2] == pytest.approx([-0.9, 0.9], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("replay", "champion", "words"),
+    [
+        (None, None, "No model served when this version was judged"),
+        (None, {"version": "v-4e5f6a7b"}, "No requests were replayed when"),
+        (Replayed(champion="v-4e5f6a7b", void="No request was captured."), None, "No request was"),
+        (
+            Replayed(champion="v-4e5f6a7b", requests=1, outcomes=1),
+            None,
+            "The last captured request,",
+        ),
+    ],
+    ids=["no champion", "an earlier release", "void", "all refused", "hardly anything"],
+)
+def test_where_little_was_replayed_the_model_page_says_why(
+    visit: Visit,
+    monkeypatch: pytest.MonkeyPatch,
+    replay: Replayed | None,
+    champion: dict[str, str] | None,
+    words: str,
+) -> None:
+    study = studies.drugs()
+    card = cards.checked(study.target)
+    card["verdict"] |= {"replay": cards.dumped(replay), "champion": champion}
+    monkeypatch.setattr(cards, "checked", lambda _: card | {"replayed": []})
+    study.serve(visit.page)
+    visit.page.goto(f"{studies.URL}model.html")
+
+    shown = visit.page.locator("section", has_text="What it would have said")
+    expect(shown).to_contain_text(words)
+    expect(shown.get_by_role("img")).to_have_count(0)
+    fetched = [one.url for one in visit.requests if one.url.endswith("/replay.js")]
+    assert len(fetched) == int(replay is not None)
+    for never in ("undefined", "null", "NaN"):
+        assert never not in shown.inner_text()
+    assert visit.complaints == []
+
+
+def test_the_model_page_counts_the_outcomes_that_a_model_was_trained_on(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.drugs()
+    card = cards.checked(study.target)
+    card["data"] |= {"outcomes": 61}
+    monkeypatch.setattr(cards, "checked", lambda _: card)
+    study.serve(visit.page)
+
+    visit.page.goto(f"{studies.URL}model.html")
+
+    told = "Of these rows, 61 are predictions of earlier versions and what came of them, told after"
+    expect(visit.page.get_by_text(told)).to_be_visible()
 
 
 def test_points_lie_on_their_days_and_the_last_day_is_named(visit: Visit) -> None:

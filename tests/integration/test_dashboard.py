@@ -192,6 +192,35 @@ def test_the_list_beside_it_names_the_version(
     }
 
 
+def test_what_a_shadow_says_is_summed_up(laptop: Laptop, widgets: Widgets) -> None:
+    title = "What the shadow would have said, less what the champion said"
+    source, query = widgets[title]["query"].split(" | ", 1)
+    group, logs = source.split("'")[1], laptop.stack.logs
+    line = {"route": "POST /predict", "model_version": "v-1", "shadow": {"model_version": "v-2"}}
+    logs.create_log_stream(logGroupName=group, logStreamName="shadows")
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName="shadows",
+        logEvents=[
+            {"timestamp": int(time.time() * 1000), "message": json.dumps(one)}
+            for difference in (-0.5, 0.25, 0.5)
+            for one in [{**line, "shadow": {**line["shadow"], "difference": difference}}]  # type: ignore[dict-item]
+        ],
+    )
+
+    started = logs.start_query(
+        logGroupName=group,
+        queryString=query,
+        startTime=int(time.time()) - 3600,
+        endTime=int(time.time()) + 60,
+    )
+
+    (row,) = logs.get_query_results(queryId=started["queryId"])["results"]
+    said = {field["field"]: field["value"] for field in row}
+    assert (said["model_version"], said["shadow.model_version"]) == ("v-1", "v-2")
+    assert (said["requests"], said["median"], said["refused"]) == ("3", "0.25", "0")
+
+
 def test_what_the_model_is_worth_is_what_its_card_says(
     laptop: Laptop, widgets: Widgets, since: datetime
 ) -> None:

@@ -9,10 +9,11 @@ from clinical.errors import (
     ArtefactCorrupted,
     InputInvalid,
     LogUnavailable,
+    MachineUnavailable,
     StorageDenied,
     StorageUnavailable,
 )
-from clinical.monitored import Window
+from clinical.monitored import Retrained, Window
 from clinical.registry import Champion, Promotion
 from monitor.state import Acted, Begun, Drifted, Joined, Reported
 
@@ -48,7 +49,9 @@ def joined(*, alarms: bool) -> Joined:
     return Joined(observed=_artefact("outcomes/observed.json"), degraded=alarms, says=OF_OUTCOMES)
 
 
-def acted(*, of_drift: bool = False, of_outcomes: bool = False) -> Acted:
+def acted(
+    *, of_drift: bool = False, of_outcomes: bool = False, retraining: Retrained | None = None
+) -> Acted:
     reasons = [OF_REQUESTS] * of_drift + [OF_OUTCOMES] * of_outcomes
     return Acted(
         model_version=VERSION,
@@ -56,6 +59,7 @@ def acted(*, of_drift: bool = False, of_outcomes: bool = False) -> Acted:
         drifted=of_drift,
         degraded=of_outcomes,
         reasons=tuple(reasons),
+        retraining=retraining,
         report=REPORTED.report,
     )
 
@@ -88,6 +92,9 @@ LOG_UNAVAILABLE = LogUnavailable("CloudWatch answered ThrottlingException for th
 DENIED = StorageDenied("the role may not use s3://artifacts/captures/2026-10-30")
 CORRUPTED = ArtefactCorrupted("captures/2026-10-30/manifest.json was altered since it was written")
 NO_ROOM = LambdaFailed()
+NOT_STARTED = MachineUnavailable("Step Functions answered ThrottlingException for retrain")
+STARTED = Retrained(execution="drift-2026-10-31", says="Retraining as drift-2026-10-31.")
+ONLY_THE_ALARM = Retrained(says="Nothing is retrained. Only the alarm goes out.")
 
 TO_ACT = "Capture Captured Drift JoinOutcomes Report Act"
 TO_THE_END = f"{TO_ACT} Acted NoAlarm"
@@ -117,6 +124,36 @@ CASES: Mapping[str, Case] = {
         },
         path=ALARMED,
         ends=ended(acted(of_drift=True, of_outcomes=True)),
+    ),
+    "Retrained": Case(
+        asked={},
+        answers={
+            "JoinOutcomes": (joined(alarms=True),),
+            "Act": (acted(of_outcomes=True, retraining=STARTED),),
+        },
+        path=ALARMED,
+        ends=ended(acted(of_outcomes=True, retraining=STARTED)),
+    ),
+    "NothingNewToLearn": Case(
+        asked={},
+        answers={
+            "JoinOutcomes": (joined(alarms=True),),
+            "Act": (acted(of_outcomes=True, retraining=ONLY_THE_ALARM),),
+        },
+        path=ALARMED,
+        ends=ended(acted(of_outcomes=True, retraining=ONLY_THE_ALARM)),
+    ),
+    "RetrainedWhenTriedAgain": Case(
+        asked={},
+        answers={"Act": (NOT_STARTED, NOT_STARTED, acted(of_drift=True, retraining=STARTED))},
+        path=ALARMED,
+        ends=ended(acted(of_drift=True, retraining=STARTED)),
+    ),
+    "NeverStarted": Case(
+        asked={},
+        answers={"Act": (NOT_STARTED,) * 5},
+        path=TO_ACT,
+        ends=("MachineUnavailable", str(NOT_STARTED)),
     ),
     "NothingServes": Case(
         asked={},

@@ -203,10 +203,10 @@ ORDINARY: Mapping[str, tuple[Answer, ...]] = {
     "Promote": (PROMOTED,),
     "LearningCurve": (MEASURED,),
     "Annotate": (ANNOTATED,),
+    "Document": (DOCUMENTED,),
     "TellApprovers": ({"MessageId": "11111111-2222-3333-4444-555555555555"},),
     "AwaitApproval": (REQUESTED,),
     "CloseApproval": (_closed("approved", APPROVED),),
-    "Document": (DOCUMENTED,),
 }
 
 PREPARED = {"Preprocess": 1, "ExtractCombinations": 1}
@@ -607,6 +607,7 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
+                *VALIDATED.notes,
                 "Nobody was told that it waited for an approval: SNS.NotFoundException.",
             ]
         },

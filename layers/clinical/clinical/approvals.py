@@ -15,6 +15,7 @@ from clinical.artefacts import Bucket, read_sealed, sealed_json
 from clinical.errors import ApprovalSettled, ApprovalUnknown, PreconditionFailed
 from clinical.frozen import Frozen
 from clinical.registry import Approval
+from clinical.verdict import Verdict
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -34,6 +35,7 @@ class Waiting(Frozen):
     over: the sequence of the champion that it was judged against, 0 for none.
     who, why: of the nomination. because: why somebody has to approve of it, in sentences.
     token: that the execution waits for. until: when it stops waiting.
+    verdict: the candidate's, as that execution judged it.
     """
 
     execution: str
@@ -46,6 +48,7 @@ class Waiting(Frozen):
     token: str
     asked_at: datetime
     until: datetime
+    verdict: Verdict | None = None
 
 
 class Approvals:

@@ -15,7 +15,11 @@ class Environment(BaseModel):
 
     artifacts_bucket: str = Field(alias="ARTIFACTS_BUCKET", min_length=1)
     raw_bucket: str = Field(alias="RAW_BUCKET", default="")  # where a stage reads uploads
-    state_machine_arn: str = Field(alias="STATE_MACHINE_ARN", default="")  # what is watched
+    state_machine_arn: str = Field(
+        alias="STATE_MACHINE_ARN", default=""
+    )  # what is watched or started
+    # From how many outcomes on that the model did not learn from it is retrained; 0 for never
+    retrain_after_outcomes: int = Field(alias="RETRAIN_AFTER_OUTCOMES", default=0, ge=0)
     api_log_group: str = Field(alias="API_LOG_GROUP", default="")  # of requests
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
 

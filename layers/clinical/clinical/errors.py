@@ -51,6 +51,10 @@ class StorageUnavailable(ClinicalError):
     """When S3 does not answer as it should; retrying can help."""
 
 
+class MachineUnavailable(ClinicalError):
+    """When Step Functions starts or tells of no execution as it should; retrying can help."""
+
+
 class LogUnavailable(ClinicalError):
     """When CloudWatch does not hand out the API's log as it should; retrying can help."""
 

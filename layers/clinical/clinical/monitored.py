@@ -150,8 +150,21 @@ class Observed(Part):
     notes: tuple[str, ...] = ()
 
 
+class Retrained(Part):
+    """Whether a run had the model made anew, and why or why not, in a sentence.
+
+    execution: that it started; empty where it started none.
+    """
+
+    execution: str = ""
+    says: str
+
+
 class Monitored(Part):
-    """A run of the monitor: `monitor/<date>.json`."""
+    """A run of the monitor: `monitor/<date>.json`.
+
+    retraining: None until the run's last stage, and in what an earlier release wrote.
+    """
 
     execution: str
     model_version: str
@@ -159,6 +172,7 @@ class Monitored(Part):
     drift: Drift
     outcomes: Observed
     notes: tuple[str, ...] = ()
+    retraining: Retrained | None = None
 
 
 class Point(Part):

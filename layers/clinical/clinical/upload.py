@@ -23,7 +23,18 @@ class Upload(RawObject):
         return (self.key, self.version_id) == (other.key, other.version_id)
 
     def is_older_than(self, other: "Upload") -> bool:
-        """Whether this upload was made before another.
+        """Whether this upload was made before another, or is the same with less far outcomes."""
+        if self.was_made_before(other) or other.was_made_before(self):
+            return self.was_made_before(other)
+        return self.is_same_object(other) and self._reaches_less_far(other)
+
+    def _reaches_less_far(self, other: "Upload") -> bool:
+        if self.outcomes_until is None or other.outcomes_until is None:
+            return other.outcomes_until is not None and self.outcomes_until is None
+        return self.outcomes_until < other.outcomes_until
+
+    def was_made_before(self, other: "Upload") -> bool:
+        """Whether this upload was made before another, whatever outcomes go with them.
 
         Sequencers say it surely for two versions of one object. For two objects they only break
         the tie within a second, which S3's times cannot tell apart. Source: Event message
@@ -47,12 +58,24 @@ def superseded(upload: Upload | None, by: Upload | None) -> str | None:
     """
     if upload is None or by is None or not upload.is_older_than(by):
         return None
-    return (
-        f"{upload.key} was uploaded {_when(upload)}, before the data of the champion "
-        f"({by.key}, {_when(by)}); to train on it all the same, start an execution with "
-        '"even_if_older": true.'
-    )
+    if upload.is_same_object(by):
+        learned = (
+            f"The champion learned from {by.key} and from outcomes observed up to "
+            f"{_when(by.outcomes_until)}, this run would from {_outcomes(upload)}"
+        )
+    else:
+        learned = (
+            f"{upload.key} was uploaded {_when(upload.uploaded_at)}, before the data of the "
+            f"champion ({by.key}, {_when(by.uploaded_at)})"
+        )
+    return f'{learned}; to train on it all the same, start an execution with "even_if_older": true.'
 
 
-def _when(upload: Upload) -> str:
-    return f"{upload.uploaded_at:%Y-%m-%d %H:%M:%S} UTC"
+def _outcomes(upload: Upload) -> str:
+    if upload.outcomes_until is None:
+        return "that upload alone"
+    return f"those up to {_when(upload.outcomes_until)}"
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else ""

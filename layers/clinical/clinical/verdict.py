@@ -158,10 +158,10 @@ class Replayed(Frozen):
     follows from it, in a sentence; empty where something does. refused: requests that the champion
     answers and the candidate would not. change: of the score, the candidate's less the champion's.
     moved: the fraction of requests whose score changes by more than the half-width of the
-    champion's interval. outcomes: requests of which it is known what came of them, and that neither
-    model was trained on. candidate_scores, champion_scores, rmse_difference: on those; None where
-    they are too few. rmse_difference: below 0, the candidate is better. rmse_difference_of_two: as
-    against the champion on held-out rows.
+    champion's interval. half_width: the median of those. outcomes: requests of which it is known
+    what came of them, and that neither model was trained on. candidate_scores, champion_scores,
+    rmse_difference: on those; None where they are too few. rmse_difference: below 0, the candidate
+    is better. rmse_difference_of_two: as against the champion on held-out rows.
     """
 
     champion: str
@@ -175,6 +175,7 @@ class Replayed(Frozen):
     refused: int = 0
     change: Quantiles | None = None
     moved: float | None = None
+    half_width: float | None = None
     outcomes: int = 0
     candidate_scores: Scores | None = None
     champion_scores: Scores | None = None

@@ -1,23 +1,35 @@
-"""Tell of what a run came to: to whom the alarms go, and to whoever follows it."""
+"""Tell of what a run came to, and retrain where it alarms and there is something new to learn."""
+
+from datetime import datetime
 
 from clinical import telemetry
-from clinical.artefacts import Artefacts
-from clinical.monitored import Drift, Observed
+from clinical.artefacts import Artefact, Artefacts, read_sealed, sealed_json, sha256
+from clinical.environment import environment
+from clinical.monitored import Drift, Monitored, Observed, Retrained
 from clinical.telemetry import Metric
 from clinical.verdict import Estimate
-from stage import stage
+from machines import stepfunctions
+from stage import Run, stage
 
 from monitor.reporting import reasons
+from monitor.retraining import Found, says
+from monitor.starting import Retrainings
 from monitor.state import Acted, Begun, Drifted, Joined, Reported
 
 
 @stage(cached=False)
-def act(
-    begun: Begun, drifted: Drifted, joined: Joined, reported: Reported, artefacts: Artefacts
+def act(  # noqa: PLR0913, PLR0917 - all that a run found
+    begun: Begun,
+    drifted: Drifted,
+    joined: Joined,
+    reported: Reported,
+    artefacts: Artefacts,
+    run: Run,
 ) -> Acted:
-    """Emit the metrics that the alarms look at, and say of what it alarms.
+    """Emit the metrics that the alarms look at, start a retraining or say why not, and tell both.
 
-    Raises ArtefactMissing, ArtefactCorrupted.
+    Raises ArtefactMissing, ArtefactCorrupted, and MachineUnavailable where Step Functions does not
+    start what was decided: whoever tries again, or the next run, starts it.
     """
     drift = Drift.model_validate_json(artefacts.read(drifted.drift))
     observed = Observed.model_validate_json(artefacts.read(joined.observed))
@@ -36,14 +48,45 @@ def act(
             Metric.LIVE_COVERAGE: _value(observed.coverage),
         },
     )
+    why = reasons(drift, observed)
+    found = Found(
+        execution=run.execution,
+        champion=begun.serving,
+        window=begun.window,
+        alarms=why if drift.drifted or observed.degraded else (),
+        further=joined.further,
+    )
+    retraining = retrained(found, artefacts, run.now)
     return Acted(
         model_version=begun.serving.version,
         date=f"{begun.window.date}",
         drifted=drift.drifted,
         degraded=observed.degraded,
-        reasons=reasons(drift, observed),
-        report=reported.report,
+        reasons=why,
+        retraining=retraining,
+        report=_told(reported.report, retraining, artefacts, run.execution),
     )
+
+
+def retrained(found: Found, artefacts: Artefacts, now: datetime) -> Retrained:
+    """Have the model made anew where that is to be done by itself."""
+    retrainings = Retrainings(artefacts.bucket, stepfunctions(), environment().state_machine_arn)
+    decision = retrainings.begin(found, environment().retrain_after_outcomes, now)
+    if decision.starts is None:
+        return Retrained(says=decision.why_not)
+    return Retrained(execution=decision.starts.execution, says=says(decision.starts))
+
+
+def _told(
+    report: Artefact, retraining: Retrained, artefacts: Artefacts, execution: str
+) -> Artefact:
+    """Add to the run's report what was done, unless another run of the date wrote its own."""
+    there = read_sealed(artefacts.bucket, report.key, Monitored, "report")
+    if there is None or there[0].execution != execution:
+        return report
+    body = sealed_json(there[0].model_copy(update={"retraining": retraining}))
+    artefacts.bucket.put(report.key, body)
+    return Artefact(key=report.key, sha256=sha256(body))
 
 
 def _value(estimate: Estimate | None) -> float | None:

@@ -1,15 +1,18 @@
 """Take in what came of predictions, and set it beside what they promised."""
 
+import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from clinical.artefacts import Artefacts
+from clinical.artefacts import Artefacts, read_verified
 from clinical.captures import Captures
+from clinical.environment import environment
 from clinical.monitored import Selection
 from clinical.outcomes import Outcome, Outcomes
 from clinical.params import Params
 from clinical.population import Population
-from clinical.registry import POPULATION, Registry
+from clinical.registry import POPULATION, Champion, Registry
+from further import further
 from stage import RawBucket, Run, stage
 
 from monitor.degraded import Came, observed_of, selection_of
@@ -53,7 +56,23 @@ def join_outcomes(  # noqa: PLR0913, PLR0917 - what is told, and what it is told
         observed=artefacts.write_json("observed.json", observed),
         degraded=observed.degraded,
         says=observed.says,
+        further=unlearned(version, window.until, registry, params),
     )
+
+
+def unlearned(champion: Champion, until: datetime, registry: Registry, params: Params) -> int:
+    """Count the outcomes that could be trained on, and that a model was not.
+
+    0 where the stack retrains nothing by itself: then nobody wants to know, and it takes a while.
+    """
+    upload = champion.upload
+    if not environment().retrain_after_outcomes or upload is None:
+        return 0
+    if upload.outcomes_until and until <= upload.outcomes_until:
+        return 0
+    card = json.loads(read_verified(registry.bucket, champion.card))
+    there = further(registry.bucket, upload, until, params).rows
+    return max(0, there - int(card["data"].get("outcomes", 0)))
 
 
 def selection(  # noqa: PLR0913, PLR0917 - what is set beside what

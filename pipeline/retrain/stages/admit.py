@@ -1,5 +1,6 @@
 """Admit what an execution was asked for, or say at once why there is nothing to do."""
 
+from datetime import datetime
 from typing import Literal
 
 from asking import Given
@@ -12,7 +13,7 @@ from clinical.upload import Upload, superseded
 from handled import Claim, Handled
 from stage import RawBucket, Run, stage
 
-from retrain.asked import Wanted, wanted
+from retrain.asked import Wanted, outcomes_asked, wanted
 from retrain.state import Admitted, Nominated
 
 type Ended = Literal["superseded", "already_handled"]
@@ -35,7 +36,9 @@ def admit(  # noqa: PLR0913, PLR0917 - all that may speak against a run
     read = wanted(given.root, params)
     if read.promote:
         return to_promote(read, run)
-    upload = uploaded(read, raw)
+    pointer = registry.champion()
+    champion = pointer.champion.upload if pointer else None
+    upload = with_outcomes(uploaded(read, raw), read, champion, run.now)
     admitted = Admitted(
         decision="retrain",
         upload=upload,
@@ -44,7 +47,7 @@ def admit(  # noqa: PLR0913, PLR0917 - all that may speak against a run
         who=read.who or (f"upload of {upload.key}" if read.raw else f"execution {run.execution}"),
         why=read.reason,
     )
-    ended = already_handled(read, upload, handled, run) or older(read, upload, registry)
+    ended = already_handled(read, upload, handled, run) or older(read, upload, champion)
     if ended is None:
         return admitted
     decision, reason = ended
@@ -84,6 +87,19 @@ def uploaded(read: Wanted, raw: RawBucket) -> Upload:
     )
 
 
+def with_outcomes(upload: Upload, read: Wanted, champion: Upload | None, now: datetime) -> Upload:
+    """Fix up to when outcomes are trained on beside an upload; raises InputInvalid.
+
+    Where nothing is asked about them, the champion's own upload is trained on as the champion was:
+    on less than what serves would be a step back.
+    """
+    if "outcomes" in read.model_fields_set:
+        until = outcomes_asked(read, now)
+    else:
+        until = champion.outcomes_until if champion and champion.is_same_object(upload) else None
+    return upload.model_copy(update={"outcomes_until": until})
+
+
 def already_handled(
     read: Wanted, upload: Upload, handled: Handled, run: Run
 ) -> tuple[Ended, str] | None:
@@ -98,10 +114,7 @@ def already_handled(
     return "already_handled", first.told
 
 
-def older(read: Wanted, upload: Upload, registry: Registry) -> tuple[Ended, str] | None:
+def older(read: Wanted, upload: Upload, champion: Upload | None) -> tuple[Ended, str] | None:
     """Say so where the champion's data are newer than these, unless somebody knows that."""
-    pointer = registry.champion()
-    if pointer is None or read.even_if_older:
-        return None
-    reason = superseded(upload, by=pointer.champion.upload)
+    reason = None if read.even_if_older else superseded(upload, by=champion)
     return ("superseded", reason) if reason else None

@@ -19,16 +19,26 @@ from clinical.report import render
 from clinical.verdict import Evaluation
 from stage import Run, stage
 
+from retrain.approval import approval_needed
 from retrain.card import card_of, markdown
-from retrain.gate import approval_needed
 from retrain.standing import is_settled
-from retrain.state import Admitted, Chosen, Evaluated, Ingested, Nominated, Preprocessed, Trained
+from retrain.state import (
+    Admitted,
+    Chosen,
+    Evaluated,
+    Ingested,
+    Nominated,
+    Preprocessed,
+    Trained,
+    Validated,
+)
 
 
 @stage(cached=False)
 def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and where it goes
     admitted: Admitted,
     ingested: Ingested,
+    validated: Validated,
     preprocessed: Preprocessed,
     chosen: Chosen,
     trained: Trained,
@@ -50,6 +60,7 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
     card = card_of(
         version_name(onnx),
         ingested,
+        validated,
         preprocessed,
         trained,
         Evaluation.model_validate_json(evaluation),

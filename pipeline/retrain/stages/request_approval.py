@@ -35,6 +35,7 @@ def request_approval(
             token=waiting.token,
             asked_at=run.now,
             until=until,
+            verdict=nominated.verdict,
         )
     )
     if decided := approvals.decision(run.execution):

@@ -2,6 +2,9 @@
 
 Cells are read as strings and judged as strings, because a reader that guesses types also guesses
 what was meant. The report counts and points; it never repeats a cell, for rows are patients.
+
+Outcomes that are trained on beside an upload are a file of their own, which this system wrote: each
+of the two is read as what it is, and together they are the data set.
 """
 
 from collections.abc import Iterator
@@ -15,42 +18,107 @@ from columns import Codes, Column, dumped
 from stage import stage
 from tables import Table, read
 from violations import FIRST_ROWS, Rejection, Report, Violation, header_violations
+from wording import counted, quoted
 
 from retrain.state import Ingested, Validated
 
 ALLOWED_VALUES = 100  # how many of the contract's values it lists
+OF_OUTCOMES = "These are rows of outcomes.csv, which this system wrote, and none of the upload."
 
 
 @stage()
 def validate(ingested: Ingested, artefacts: Artefacts, params: Params) -> Validated:
     """Write the rows that keep the contract, in one form; reject others with a report of it all."""
     table = read(ingested.source.key, artefacts.read(ingested.dataset), params)
-    report, meant = judge(table, params)
-    if report.violations:
-        written = artefacts.write_json("report.json", report)
-        raise DatasetRejected(Rejection(**dict(report), report=written).model_dump_json())
+    told = None
+    if ingested.outcomes:
+        told = read("outcomes.csv", artefacts.read(ingested.outcomes), params)
+        _rejected(of_outcomes(told, params), artefacts)
+    report, meant = judge(table, params, told)
+    _rejected(report, artefacts)
     return Validated(
         dataset=artefacts.write("dataset.npz", dumped(canonical(meant, params))),
         rows=report.rows,
-        notes=report.notes,
+        outcomes=told.rows if told else 0,
+        notes=(*report.notes, *ingested.left_out),
     )
 
 
-def judge(table: Table, params: Params) -> tuple[Report, dict[str, Column]]:
-    """Find every violation in one pass, and give the cells as they are meant."""
+def _rejected(report: Report, artefacts: Artefacts) -> None:
+    """Raise DatasetRejected where something is wrong with a file."""
+    if report.violations:
+        written = artefacts.write_json("report.json", report)
+        raise DatasetRejected(Rejection(**dict(report), report=written).model_dump_json())
+
+
+def of_outcomes(told: Table, params: Params) -> Report:
+    """Hold outcomes with their predictions to the contract; it is where they were joined, too.
+
+    Who the rows are of is not judged: it is the id of the prediction, which may be cut.
+    """
+    columns = {name: one for name, one in told.columns.items() if name != params.identifier}
+    violations = (
+        *header_violations(params.read, told.columns, told.repeated),
+        *_violation("row_width", None, np.array(told.ragged, np.int64)),
+        *column_violations(columns, told.numbers, params),
+    )
+    return Report(rows=told.rows, violations=violations, notes=(OF_OUTCOMES, *told.notes))
+
+
+def judge(
+    table: Table, params: Params, told: Table | None = None
+) -> tuple[Report, dict[str, Column]]:
+    """Find every violation in one pass, and give the cells as they are meant.
+
+    told: outcomes that keep the contract, whose rows come after the upload's.
+    """
     meant, notes = as_meant(table, params)
+    wrong = tuple(header_violations(params.read, table.columns, table.repeated))
+    rows, together = table.rows, meant
+    if told and not wrong:
+        together, replaced = with_outcomes(meant, told, params)
+        rows += told.rows - replaced
+        notes = [*notes, *_told(told.rows, replaced, params)]
     report = Report(
-        rows=table.rows,
+        rows=rows,
         violations=(
-            *header_violations(params.read, table.columns, table.repeated),
+            *wrong,
             *_violation("row_width", None, np.array(table.ragged, np.int64)),
-            *_too_few(table.rows, params),
+            *_too_few(rows, params),
             *column_violations(meant, table.numbers, params),
-            *_no_variation(meant, params),
+            *_no_variation(together, params),
         ),
         notes=(*table.notes, *notes),
     )
-    return report, meant
+    return report, together
+
+
+def with_outcomes(
+    meant: dict[str, Column], told: Table, params: Params
+) -> tuple[dict[str, Column], int]:
+    """Put outcomes after an upload's rows, and say how many of those they take the place of.
+
+    `make outcomes OUT=` names rows by their prediction: where such a row was uploaded and another
+    outcome of it was told since, that one counts.
+    """
+    again = np.zeros(0, np.bool_)
+    if params.identifier:
+        again = meant[params.identifier].rows_with(set(told.columns[params.identifier].cells))
+    if again.any():
+        kept = np.flatnonzero(~again)
+        meant = {name: column.at(kept) for name, column in meant.items()}
+    together = {name: meant[name].followed_by(told.columns[name]) for name in params.read}
+    return together, int(again.sum())
+
+
+def _told(outcomes: int, replaced: int, params: Params) -> Iterator[str]:
+    """Say that outcomes are among the rows."""
+    yield f"{counted(outcomes, 'row')} added: predictions, with what came of them since the upload."
+    if replaced:
+        yield (
+            f"{counted(replaced, 'row')} of the upload replaced: an outcome that was told since "
+            f"has the same {quoted(params.identifier or '')}."
+        )
 
 
 def column_violations(

@@ -37,7 +37,7 @@ from clinical.verdict import (
 )
 
 from local.studies import names, study_of
-from tests import monitored
+from tests import monitored, replays
 from tests.unit.clinical.reports import Page, around, learned, served, stating, words
 from tests.unit.conftest import Candidate, with_column
 
@@ -443,6 +443,29 @@ def test_what_served_before_is_told_beside_it(full: Card) -> None:
     assert "v-before, which served before, on 150 rows" in page.said("23a")
     assert "150 held-out rows that it was not trained on either" in page.said("16")
     assert "Comparison with the model that served before150" in page.said("21")
+
+
+def test_what_it_would_have_said_is_told_where_requests_were_replayed(full: Card) -> None:
+    replay = replays.a_replay()
+    replayed = full.verdict.model_copy(update={"replay": replay})
+    void = replayed.model_copy(update={"replay": replay.model_copy(update={"void": "Nothing."})})
+
+    told = Page.of(
+        full.model_copy(update={"verdict": replayed, "replayed": replays.its_groups()}), params()
+    ).said("23a")
+    of_nothing = Page.of(full.model_copy(update={"verdict": void}), params()).said("23a")
+
+    assert (
+        "9,812 requests from 2026-10-27 to 2026-11-25 went to this model and to v-4e5f6a7b, which "
+        "served before. The score changes by a median of +0.020 points; half of the changes are "
+        f"from {MINUS}0.200 to +0.300, nine in ten from {MINUS}0.600 to +1.100. 7.3% of the scores "
+        "change by more than the half-width of the interval that v-4e5f6a7b gives (median: ±0.900 "
+        "points). 12 requests that v-4e5f6a7b answers would be refused."
+    ) in told
+    assert "On 140 outcomes of them that are new to both, with 95% intervals" in told
+    assert "sex: 19,000+0.110 (+0.070 to +0.150)4" in told
+    assert "sex: 38too few requests0" in told
+    assert "Captured requests, asked once more" not in of_nothing
 
 
 def test_very_many_groups_are_told_up_to_a_number(full: Card) -> None:

@@ -9,9 +9,19 @@ FEBRUARY = JANUARY + timedelta(days=28)
 
 
 def upload(
-    at: datetime = JANUARY, sequencer: str = "", key: str = "raw/data.csv", version_id: str = "1"
+    at: datetime = JANUARY,
+    sequencer: str = "",
+    key: str = "raw/data.csv",
+    version_id: str = "1",
+    until: datetime | None = None,
 ) -> Upload:
-    return Upload(key=key, version_id=version_id, uploaded_at=at, sequencer=sequencer)
+    return Upload(
+        key=key,
+        version_id=version_id,
+        uploaded_at=at,
+        sequencer=sequencer,
+        outcomes_until=until,
+    )
 
 
 def test_the_earlier_of_two_uploads_is_older() -> None:
@@ -53,6 +63,8 @@ uploads = st.builds(
     at=st.sampled_from([JANUARY, FEBRUARY]),
     sequencer=st.text("0123456789ABCDEF", max_size=6),
     key=st.sampled_from(["raw/a.csv", "raw/b.csv"]),
+    version_id=st.sampled_from(["1", "2"]),
+    until=st.sampled_from([None, JANUARY, FEBRUARY]),
 )
 
 
@@ -62,6 +74,37 @@ def test_of_two_uploads_one_at_most_is_older_and_none_than_itself(
 ) -> None:
     assert not one.is_older_than(one)
     assert not (one.is_older_than(other) and other.is_older_than(one))
+
+
+def test_of_one_upload_less_far_outcomes_are_older_and_none_are_the_oldest() -> None:
+    alone, january, february = (upload(until=until) for until in (None, JANUARY, FEBRUARY))
+
+    assert alone.is_older_than(january)
+    assert january.is_older_than(february)
+    assert not january.is_older_than(january)
+    assert not february.is_older_than(alone)
+
+
+def test_outcomes_make_no_older_upload_newer() -> None:
+    newer = upload(FEBRUARY, version_id="2")
+
+    assert upload(until=FEBRUARY).is_older_than(newer)
+    assert not newer.is_older_than(upload(until=FEBRUARY))
+
+
+def test_of_uploads_at_the_same_second_outcomes_say_nothing() -> None:
+    assert not upload().is_older_than(upload(key="raw/other.csv", until=JANUARY))
+
+
+def test_less_far_outcomes_are_told_as_such() -> None:
+    by = upload(until=FEBRUARY)
+
+    assert superseded(upload(), by=by) == (
+        "The champion learned from raw/data.csv and from outcomes observed up to 2026-02-28 "
+        "12:00:00 UTC, this run would from that upload alone; to train on it all the same, start "
+        'an execution with "even_if_older": true.'
+    )
+    assert "would from those up to 2026-01-31" in str(superseded(upload(until=JANUARY), by=by))
 
 
 def test_what_is_superseded_is_told_with_both_times_and_the_way_out() -> None:

@@ -471,6 +471,7 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
         "/dropdown-values",
         "/outcomes",
         "/predictions/{prediction_id}",
+        "/approvals/{execution}",
     }
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html"

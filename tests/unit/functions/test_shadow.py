@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +20,8 @@ from model import shadow as shadowing
 from model.loader import Loaded
 from monitor.lines import captured_in
 
+from local.emulator.insights import fields_of, summarised
+from tests.conftest import ROOT
 from tests.unit.conftest import NOW, Answer, Api, Candidate, emf_lines
 
 type Patient = dict[str, Any]
@@ -26,6 +30,9 @@ type Publish = Callable[[Candidate], Version]
 
 TARGET = params().target.column
 CANARY = "CANARY-c0ffee-77"
+DASHBOARD = (ROOT / "dashboard.yaml").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DISCOVERED = 200  # fields of a line, by Logs Insights
 
 
 @pytest.fixture
@@ -413,3 +420,51 @@ def test_a_failing_look_for_the_champion_looks_for_no_shadow(
 
 def broken_down(*_: object) -> NoReturn:
     raise OSError(CANARY)
+
+
+# ---- What it comes to, in Logs Insights ----
+
+
+def test_the_dashboard_sums_up_what_the_lines_say(
+    shadowed: Api, patient: Patient, other: Version, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (query,) = re.findall(r"SOURCE '[^']+' \| (filter ispresent\(shadow[^\"]+)", DASHBOARD)
+    for age in (20, 30, 40, 50):
+        shadowed("POST", "/predict", patient | {"Age": age})
+    names = params().roles.recorded_together
+    del shadowed.module.shadow._loaded.training_rows[tuple(patient[name] for name in names)]
+    shadowed("POST", "/predict", patient)
+    shadowed("POST", "/predict/batch", {"patients": [patient] * 3})
+    shadowed("POST", "/predict", patient | {"Age": 17})
+    lines = capsys.readouterr().out.splitlines()
+
+    (row,) = summarised(query, lines)
+
+    said = [json.loads(one) for one in lines if '"shadow"' in one and "batch" not in one]
+    differences = sorted(one["shadow"]["difference"] for one in said[:4])
+    assert len(said) == 5
+    assert all(len(fields_of(one)) <= DISCOVERED for one in lines if '"POST /predict"' in one)
+    assert row == {
+        "model_version": said[0]["model_version"],
+        "shadow.model_version": other.version,
+        "requests": "5",
+        "mean": str(round(sum(differences) / 4, 6)),
+        "p5": str(differences[0]),
+        "median": str(differences[1]),
+        "p95": str(differences[3]),
+        "refused": "1",
+        "failed": "0",
+    }
+
+
+def test_the_readme_asks_batches_for_what_their_lines_have(
+    shadowed: Api, patient: Patient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (query,) = re.findall(r"```\n(fields jsonParse.+?)```", README, re.DOTALL)
+    _, line = logged(shadowed, capsys, "/predict/batch", {"patients": [patient] * 2})
+
+    for path in re.findall(r"line\.([\w.]+)", query):
+        found = reduce(lambda value, name: value[name], path.split("."), line)
+        assert isinstance(found, list) == (path == "shadow.difference")
+    for pattern in re.findall(r"like /(.+?[^\\])/", query):
+        assert re.search(pattern, json.dumps(line, separators=(",", ":")))

@@ -64,6 +64,14 @@ def test_what_moved_and_what_came_of_it_is_printed_with_what_alarms() -> None:
 
 
 @pytest.mark.usefixtures("cloud")
+def test_what_is_done_about_an_alarm_is_printed_with_it() -> None:
+    says = "Retraining as drift-2026-11-25: 20 outcomes can be trained on."
+
+    assert says in shown(troubled(), retraining={"execution": "drift-2026-11-25", "says": says})
+    assert says not in shown(nothing(), retraining={"execution": "", "says": says})
+
+
+@pytest.mark.usefixtures("cloud")
 def test_a_column_that_too_few_say_has_no_line() -> None:
     text = shown(troubled())
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from clinical.artefacts import Stored, sealed_json
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.monitored import MONITORING, Monitored, Monitoring
+from clinical.monitored import MONITORING, Monitored, Monitoring, Retrained
 from clinical.registry import Champion, Registry
 
 from local.console.monitoring import LISTED, Reader, row_of
@@ -115,6 +115,20 @@ def test_a_run_is_a_row() -> None:
         "outcomes": "140",
         "p, outcomes": "0.0006",
         "alarm": "drifted, degraded",
+        "retraining": "",
         "run": "0a1b2c3d",
     }
     assert row_of(nothing())["p, drift"] == "too few to tell"
+
+
+def test_a_run_that_alarms_names_what_it_retrained_or_says_why_nothing() -> None:
+    started = Retrained(execution="drift-2026-11-25", says="Retraining as drift-2026-11-25.")
+    not_now = Retrained(says="Nothing is retrained.")
+
+    assert row_of(troubled().model_copy(update={"retraining": started}))["retraining"] == (
+        "drift-2026-11-25"
+    )
+    assert row_of(troubled().model_copy(update={"retraining": not_now}))["retraining"] == (
+        "Nothing is retrained."
+    )
+    assert row_of(nothing().model_copy(update={"retraining": not_now}))["retraining"] == ""

@@ -162,3 +162,79 @@ def test_data_older_than_the_champions_end_there_unless_somebody_says_so(
     assert "raw/february.csv, 2999-02-28" in came_to["reason"]
     assert knowingly["decision"] == "retrain"
     assert knowingly["even_if_older"]
+
+
+# ── Outcomes beside the upload ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def champion_with_outcomes(
+    upload: Put, registry: Registry, publish: Callable[[Candidate], Any], candidate: Candidate
+) -> Champion:
+    """A champion that learned from the newest upload, and from outcomes up to October."""
+    version = upload(b"first")
+    learned = Upload.model_validate(
+        {**admitted({"raw": {"key": KEY, "version_id": version}}, "first")["upload"]}
+    ).model_copy(update={"outcomes_until": OCTOBER})
+    promotion = PROMOTION.model_copy(update={"upload": learned, "verdict": candidate.verdict})
+    return registry.promote(publish(candidate), None, promotion, NOW)
+
+
+OCTOBER = datetime(2025, 10, 31, tzinfo=UTC)
+
+
+def until_of(came_to: dict[str, Any]) -> datetime | None:
+    return Upload.model_validate(came_to["upload"]).outcomes_until
+
+
+def test_outcomes_are_trained_on_where_somebody_asks_for_them(upload: Put) -> None:
+    upload(b"first")
+    before = datetime.now(UTC)
+
+    assert until_of(admitted({})) is None
+    assert until_of(admitted({"outcomes": "2025-10-31T00:00:00Z"})) == OCTOBER
+    now = until_of(admitted({"outcomes": True}))
+    assert now
+    assert before <= now <= datetime.now(UTC)
+
+
+def test_a_time_that_is_none_is_told_before_anything_is_done(upload: Put) -> None:
+    upload(b"first")
+
+    with pytest.raises(InputInvalid, match="outcomes is in the future"):
+        admitted({"outcomes": "2999-01-01"})
+
+
+@pytest.mark.usefixtures("champion_with_outcomes")
+def test_the_champions_own_upload_is_trained_on_with_the_champions_outcomes(upload: Put) -> None:
+    same = admitted({})
+    upload(b"second")
+    another = admitted({})
+
+    assert (same["decision"], until_of(same)) == ("retrain", OCTOBER)
+    assert (another["decision"], until_of(another)) == ("retrain", None)
+
+
+@pytest.mark.usefixtures("champion_with_outcomes")
+@pytest.mark.parametrize("outcomes", [False, "2025-10-29"])
+def test_on_less_than_the_champion_knows_it_is_superseded_unless_somebody_says_so(
+    *, outcomes: bool | str
+) -> None:
+    came_to = admitted({"outcomes": outcomes})
+    knowingly = admitted({"outcomes": outcomes, "even_if_older": True}, "two")
+
+    assert came_to["decision"] == "superseded"
+    assert "from outcomes observed up to 2025-10-31 00:00:00 UTC" in came_to["reason"]
+    assert knowingly["decision"] == "retrain"
+
+
+def test_the_event_of_the_champions_upload_that_comes_again_changes_nothing(
+    champion_with_outcomes: Champion,
+) -> None:
+    assert champion_with_outcomes.upload
+    late = event(champion_with_outcomes.upload.version_id)
+
+    came_to = admitted(late, "late")
+
+    assert came_to["decision"] == "already_handled"
+    assert until_of(came_to) == OCTOBER

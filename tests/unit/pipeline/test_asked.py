@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from clinical.errors import InputInvalid
 from clinical.params import params
 from hypothesis import given
 from hypothesis import strategies as st
-from retrain.asked import WHAT_MAY_BE, wanted
+from retrain.asked import WHAT_MAY_BE, outcomes_asked, wanted
 
 KEY = "raw/data.csv"
 EVENT = {"id": "11111111-2222-3333-4444-555555555555", "sequencer": "0A1B"}
@@ -26,6 +27,9 @@ EVENT = {"id": "11111111-2222-3333-4444-555555555555", "sequencer": "0A1B"}
         {"tune": True},
         {"tune": False},
         {"tune": "full"},
+        {"outcomes": True},
+        {"outcomes": False},
+        {"outcomes": "2026-10-31", "raw": {"key": KEY}, "who": "ada"},
         {"promote": "v-0a1b2c3d"},
         {"promote": "previous", "who": "ada", "reason": "x" * 2000},
     ],
@@ -54,6 +58,10 @@ def test_what_can_be_asked_for_is_read(given: dict[str, Any]) -> None:
         ({"tune": []}, "tune is neither"),
         ({"tune": ""}, "tune names a grid that params.yaml lacks"),
         ({"tune": "huge"}, "true takes its default, or small, full"),
+        ({"outcomes": None}, "outcomes is neither true, false, a day nor a time in ISO 8601"),
+        ({"outcomes": 1}, "outcomes is neither"),
+        ({"outcomes": "2" * 65}, "outcomes is neither"),
+        ({"promote": "v-0a1b2c3d", "outcomes": True}, "cannot go with outcomes"),
         ({"raw": KEY}, "raw should be"),
         ({"raw": None}, "raw is null"),
         ({"raw": {}}, "raw.key is missing"),
@@ -91,6 +99,44 @@ def test_what_cannot_is_refused_in_a_sentence_that_says_what_can(given: Any, sai
     assert str(refused.value).endswith(WHAT_MAY_BE)
 
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("asked", "until"),
+    [
+        ({}, None),
+        ({"outcomes": False}, None),
+        ({"outcomes": True}, NOW),
+        ({"outcomes": "2026-11-23"}, NOW),
+        ({"outcomes": "2026-10-31"}, datetime(2026, 11, 1, tzinfo=UTC)),
+        ({"outcomes": "2026-10-31T02:00+02:00"}, datetime(2026, 10, 31, tzinfo=UTC)),
+    ],
+)
+def test_outcomes_are_asked_for_up_to_now_or_to_a_time_or_not(
+    asked: dict[str, Any], until: datetime | None
+) -> None:
+    assert outcomes_asked(wanted(asked, params()), NOW) == until
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ("", "outcomes is neither a day nor a time in ISO 8601."),
+        ("yesterday", "outcomes is neither"),
+        ("2026-02-30", "outcomes is neither"),
+        ("2026-11-24", "outcomes is in the future."),
+        ("1999-12-31", "outcomes is before 2000."),
+    ],
+)
+def test_a_time_that_is_none_is_refused_as_the_monitor_refuses_it(outcomes: str, said: str) -> None:
+    with pytest.raises(InputInvalid) as refused:
+        outcomes_asked(wanted({"outcomes": outcomes}, params()), NOW)
+
+    assert str(refused.value).startswith(said)
+    assert str(refused.value).endswith(WHAT_MAY_BE)
+
+
 def test_every_wrong_member_is_named_at_once() -> None:
     with pytest.raises(InputInvalid) as refused:
         wanted({"tune": 0, "raw": {"key": ""}, "promote": None}, params())
@@ -111,7 +157,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-names = ["raw", "event", "tune", "promote", "reason", "who", "even_if_older"]
+names = ["raw", "event", "tune", "promote", "reason", "who", "even_if_older", "outcomes"]
 
 
 @given(given=json_values | st.dictionaries(st.sampled_from(names), json_values, max_size=4))

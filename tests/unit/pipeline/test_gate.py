@@ -1,6 +1,8 @@
 from typing import Any
 
+import numpy as np
 import pytest
+from bootstrap import Bootstrap, rmse_difference
 from clinical.params import Gate, params
 from clinical.verdict import (
     AgainstChampion,
@@ -11,6 +13,7 @@ from clinical.verdict import (
     Estimate,
     Figures,
     Parity,
+    Quantiles,
     Replayed,
     Scores,
     Verdict,
@@ -406,6 +409,139 @@ def test_win_probabilities_that_are_off_are_told_and_stop_nothing(
 
     assert verdict.decision == "promoted"
     assert verdict.reasons[3] == said
+
+
+# ---- Requests that were asked once more ----
+
+CHANGE = Quantiles(p05=-0.41, p25=-0.1, p50=0.0, p75=0.1, p95=0.38)
+JUST_WORSE = Estimate(value=0.1, low=0.01, high=0.19)  # by itself
+WITHIN_TWO = Estimate(value=0.1, low=-0.01, high=0.21)  # and as one of two
+
+
+def replay(difference: Estimate | None = None, **other: Any) -> Replayed:
+    return Replayed(
+        **{
+            "champion": "v-11111111",
+            "requests": 1412,
+            "change": CHANGE,
+            "moved": 0.031,
+            "outcomes": 120 if difference else 3,
+            "rmse_difference": difference,
+            "rmse_difference_of_two": difference,
+            **other,
+        }
+    )
+
+
+def about(verdict: Verdict, *words: str) -> str:
+    (said,) = [one for one in verdict.reasons if any(word in one for word in words)]
+    return said
+
+
+def test_the_verdict_says_what_the_candidate_would_have_answered() -> None:
+    verdict = decided(champion=champion(), replay=replay(refused=12))
+
+    assert verdict.decision == "promoted"
+    assert about(verdict, "once more") == (
+        "Asked the last 1,412 requests once more, it answers 3.1% of them differently from the "
+        "champion by more than the half-width of the champion's interval; nine in ten scores "
+        "change by -0.41 to +0.38."
+    )
+    assert "It would refuse 12 requests that the champion answers" in about(verdict, "refuse")
+    assert about(verdict, "on outcomes") == (
+        "It was not compared with the champion on outcomes of these requests: 3 are known and new "
+        "to both, which is too few."
+    )
+
+
+def test_significantly_worse_on_outcomes_is_rejected() -> None:
+    verdict = decided(champion=champion(beats=True), replay=replay(WORSE))
+
+    assert verdict.decision == "rejected"
+    assert about(verdict, "120 outcomes") == (
+        "On the 120 outcomes of these requests that are new to both, it is significantly worse "
+        "than the champion: its RMSE differs by +0.500 (97.5% interval +0.400 to +0.600). Two "
+        "comparisons, so each takes an interval of 97.5% to tell."
+    )
+
+
+@pytest.mark.parametrize("difference", [BETTER, ABOUT_EQUAL])
+def test_what_is_not_worse_on_outcomes_is_promoted(difference: Estimate) -> None:
+    assert decided(champion=champion(), replay=replay(difference)).decision == "promoted"
+
+
+def test_each_of_two_comparisons_takes_a_wider_interval_than_one_alone() -> None:
+    of_two = {"rmse_difference_of_two": WITHIN_TWO}
+    held_out = champion(JUST_WORSE).model_copy(update=of_two)
+    outcomes = replay(JUST_WORSE).model_copy(update=of_two)
+
+    assert decided(champion=held_out).decision == "rejected"
+    assert decided(champion=held_out, replay=replay()).decision == "rejected"
+    assert decided(champion=champion(None), replay=outcomes).decision == "rejected"
+    both = decided(champion=held_out, replay=outcomes)
+    assert both.decision == "promoted"
+    assert "97.5% interval -0.010 to +0.210" in both.reasons[1]
+
+
+def test_a_champion_that_was_compared_on_outcomes_alone_is_compared() -> None:
+    verdict = decided(champion=champion(None, beats=True), replay=replay(ABOUT_EQUAL))
+
+    assert verdict.decision == "promoted"
+    assert "was not compared with" in verdict.reasons[1]
+    assert "95% interval" in about(verdict, "120 outcomes")
+    assert not any("by name" in one for one in verdict.reasons)
+
+
+def test_one_that_was_compared_on_neither_is_not() -> None:
+    verdict = decided(champion=champion(None, beats=True), replay=replay())
+
+    assert verdict.decision == "withheld"
+
+
+def test_a_replay_that_is_void_decides_nothing_and_says_so() -> None:
+    void = replay(void="The replay is void: the champion answers otherwise.", change=None)
+
+    verdict = decided(champion=champion(), replay=void)
+
+    assert verdict.decision == "promoted"
+    assert void.void in verdict.reasons
+    assert not any("once more" in one for one in verdict.reasons)
+
+
+def test_a_champion_that_serves_no_more_stops_nobody_by_outcomes_either() -> None:
+    gone = champion(None, serves=False, not_compared="it cannot be read or scored any more")
+
+    assert decided(champion=gone, replay=replay(WORSE)).decision == "promoted"
+
+
+def compared(rows: int, seed: int, more: float) -> tuple[Estimate, Estimate]:
+    """Compare two models, of which the candidate's own errors are larger by so much."""
+    draw = np.random.default_rng(seed)
+    noise = draw.normal(0, 0.7, rows)
+    candidate, champion = (draw.normal(0, 0.4 + off, rows) - noise for off in (more, 0))
+    bootstrap = Bootstrap(400, 0.95, seed)
+    alone, of_two = (
+        one.estimate(rmse_difference, candidate, champion)
+        for one in (bootstrap, bootstrap.of_two())
+    )
+    return alone, of_two
+
+
+@pytest.mark.parametrize(("more", "least", "most"), [(0.0, 0.0, 0.045), (0.3, 0.9, 1.0)])
+def test_two_comparisons_reject_one_that_is_as_good_no_more_often_than_one(
+    more: float, least: float, most: float
+) -> None:
+    rejected = 0
+    for seed in range(400):
+        held_out, on_outcomes = (compared(100, 2 * seed + place, more) for place in (0, 1))
+        verdict = decided(
+            champion=champion(held_out[0], rmse_difference_of_two=held_out[1]),
+            replay=replay(on_outcomes[0], rmse_difference_of_two=on_outcomes[1]),
+        )
+        rejected += verdict.decision == "rejected"
+
+    # 2.5 % are meant; of 400, chance allows 2 points more.
+    assert least <= rejected / 400 <= most
 
 
 # ---- Who has to approve ----

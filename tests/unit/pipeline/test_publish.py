@@ -13,6 +13,7 @@ from clinical.upload import Upload as MadeOf
 from retrain.stages.publish import publish
 from rows import Rows
 
+from events.generate import inputs_of
 from tests.pipeline import Context
 from tests.unit.conftest import smaller, tuning_of
 from tests.unit.pipeline.conftest import Retrained
@@ -72,7 +73,7 @@ def test_a_version_names_the_rows_that_it_was_trained_on(
 def test_publishing_promotes_nothing(registry: Registry, came_to: dict[str, Any]) -> None:
     before = registry.champion()
     handler: Callable[..., dict[str, Any]] = publish
-    inputs = ("admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated")
+    inputs = inputs_of("publish")
     event = {"execution": "one", **{name: came_to[name] for name in inputs}}
 
     again = handler(event, Context())

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 # No document may hold these; a study's file may.
 UNFIT = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-VOID = frozenset({"link", "meta"})
+VOID = frozenset({"link", "meta", "wbr"})
 
 
 class Markup(str):
@@ -47,6 +47,12 @@ def p(*parts: object, class_: str | None = None) -> Markup:
 
 def code(text: object) -> Markup:
     return tag("code", text)
+
+
+def ticked(text: str) -> Markup:
+    """Give a text in which `code` stands between backticks, as the template's has it."""
+    parts = text.split("`")
+    return joined(code(one) if number % 2 else one for number, one in enumerate(parts))
 
 
 def said(text: str) -> Markup:

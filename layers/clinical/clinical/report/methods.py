@@ -79,9 +79,15 @@ def objectives(facts: Facts) -> Blocks:
 
 def data_source(facts: Facts) -> Blocks:
     data = facts.card.data
-    yield p(
-        "One file of ", counted(data.rows, "row"), ", with the SHA-256 ", code(data.sha256), "."
-    )
+    of_the_file = counted(data.rows - data.outcomes, "row")
+    yield p("One file of ", of_the_file, ", with the SHA-256 ", code(data.sha256), ".")
+    if data.outcomes:
+        yield p(
+            "Beside it, ",
+            counted(data.outcomes, "row"),
+            ": predictions that this system made, with what came of them since. Treatments may "
+            "have been chosen with its help.",
+        )
 
 
 def eligibility(facts: Facts) -> Blocks:
@@ -204,8 +210,9 @@ def sample_size(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
         counted(data.rows, "row"),
-        f": all that the file has. {data.training_rows:,} train the model, {data.held_out_rows:,} "
-        f"evaluate it. Files of fewer than {facts.params.dataset.min_rows:,} rows are refused.",
+        f": all that {'there are' if data.outcomes else 'the file has'}. "
+        f"{data.training_rows:,} train the model, {data.held_out_rows:,} evaluate it. Files of "
+        f"fewer than {facts.params.dataset.min_rows:,} rows are refused.",
     )
     curve = facts.learning_curve
     if curve:

@@ -17,7 +17,7 @@ from clinical.report.wording import (
     points,
     share,
 )
-from clinical.verdict import Scores, Subgroup
+from clinical.verdict import Replayed, ReplayedGroup, Scores, Subgroup
 
 MOST_GROUPS = 100  # that are told one by one
 SHOWN_OF_A_DIGEST = 16
@@ -31,9 +31,10 @@ type Blocks = Iterator[Markup]
 def flow(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
-        f"All {data.rows:,} rows of the file have the outcome and are analysed: "
-        f"{data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. Who was recruited "
-        "and is no row of it, the system cannot know."
+        f"All {data.rows:,} rows {'of both' if data.outcomes else 'of the file'} have the outcome "
+        f"and are analysed: {data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. "
+        f"Who was recruited and is no row of {'them' if data.outcomes else 'it'}, the system "
+        "cannot know."
     )
 
 
@@ -134,6 +135,7 @@ def performance(facts: Facts) -> Blocks:
     yield from _wins(facts)
     yield from _learning_curve(facts)
     yield from _subgroups(facts)
+    yield from _replay(facts)
     yield from _importances(facts)
 
 
@@ -270,7 +272,7 @@ def _learning_curve(facts: Facts) -> Blocks:
     )
 
 
-def group_of(facts: Facts, group: Subgroup) -> Markup:
+def group_of(facts: Facts, group: Subgroup | ReplayedGroup) -> Markup:
     return joined((facts.label(group.feature), ": ", said(group.group)))
 
 
@@ -341,6 +343,70 @@ def _coverage_by_group(facts: Facts, groups: Sequence[Subgroup]) -> Blocks:
 def _drawn(strip: figures.Strip, written: "figures.Written") -> str:
     """Head a column of drawings with the scale that they have."""
     return f"Drawn from {written(strip.low)} to {written(strip.high)}"
+
+
+def _replay(facts: Facts) -> Blocks:
+    """Tell what it would have said to captured requests, where there are figures of that."""
+    found = facts.verdict.replay
+    if found is None or found.void or found.change is None or found.moved is None:
+        return
+    change, unit = found.change, facts.unit
+    low, first, median, third, high = (
+        facts.value(one, signed=True)
+        for one in (change.p05, change.p25, change.p50, change.p75, change.p95)
+    )
+    yield _heading("Captured requests, asked once more")
+    yield p(
+        f"{counted(found.requests, 'request')}{_between(found)} went to this model and to "
+        f"{found.champion}, which served before. The score changes by a median of {median} {unit}; "
+        f"half of the changes are from {first} to {third}, nine in ten from {low} to {high}. "
+        f"{percent(found.moved)} of the scores change by more than the half-width of the interval "
+        f"that {found.champion} gives{_half_width(facts, found)}. "
+        f"{counted(found.refused, 'request')} that {found.champion} answers would be refused."
+    )
+    if found.candidate_scores and found.champion_scores:
+        yield table(
+            f"On {counted(found.outcomes, 'outcome')} of them that are new to both, with "
+            f"{facts.confidence} intervals",
+            ("Model", f"RMSE, {unit}", f"MAE, {unit}", "R²"),
+            [
+                (name, facts.scaled(one.rmse), facts.scaled(one.mae), wording.estimate(one.r2))
+                for name, one in (
+                    ("This model", found.candidate_scores),
+                    (f"{found.champion}, which served before", found.champion_scores),
+                )
+            ],
+        )
+    if groups := facts.card.replayed[:MOST_GROUPS]:
+        drawn = figures.Strip.of((one.mean_change for one in groups), 0)
+        yield table(
+            "Mean change of the score by group; dashed in the drawing: 0",
+            ("Group", "Requests", f"Mean change, {unit}", _drawn(drawn, facts.value), "Refused"),
+            [
+                (
+                    group_of(facts, one),
+                    f"{one.requests:,}",
+                    facts.scaled(one.mean_change, signed=True)
+                    if one.mean_change
+                    else "too few requests",
+                    drawn(one.mean_change),
+                    f"{one.refused:,}",
+                )
+                for one in groups
+            ],
+        )
+
+
+def _between(found: Replayed) -> str:
+    if found.since is None or found.until is None:
+        return ""
+    return f" from {found.since:%Y-%m-%d} to {found.until:%Y-%m-%d}"
+
+
+def _half_width(facts: Facts, found: Replayed) -> str:
+    if found.half_width is None:
+        return ""
+    return f" (median: ±{facts.value(found.half_width)} {facts.unit})"
 
 
 def _importances(facts: Facts) -> Blocks:

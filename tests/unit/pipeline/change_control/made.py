@@ -87,6 +87,7 @@ def asked(bucket: Bucket, execution: str, name: str, decision: Approval | None) 
     approvals.ask(
         Waiting(
             execution=execution,
+            arn=f"arn:aws:states:us-east-1:000000000000:execution:retrain:{execution}",
             version=name,
             over=1,
             who="upload of raw/sample.csv",

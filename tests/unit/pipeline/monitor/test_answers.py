@@ -14,8 +14,8 @@ from clinical.obstore_bucket import ObstoreBucket
 from clinical.outcomes import Outcome, Outcomes
 from clinical.params import params
 from clinical.registry import Champion
+from exporting import joined_csv
 from monitor import capturing
-from monitor.exporting import joined_csv
 from retrain.stages.validate import judge
 from tables import read
 

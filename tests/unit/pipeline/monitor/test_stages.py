@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from clinical.artefacts import Artefact, Bucket, read_verified
+from clinical.artefacts import Artefact, Bucket, canonical_json, read_verified, sha256
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.captured import Captured
 from clinical.captures import Captures
+from clinical.environment import environment
 from clinical.monitored import Drift, Observed, Window
 from clinical.outcomes import Outcome, Outcomes
 from clinical.registry import POPULATION, Champion
+from clinical.upload import Upload
 from monitor.entering import enter
 from monitor.stages.drift import drift
 from monitor.stages.join_outcomes import join_outcomes
@@ -177,3 +179,58 @@ def test_where_all_predictions_have_an_outcome_nobody_is_left_to_compare_with(
 
     assert found.selection is not None
     assert found.selection.p_value is None
+
+
+# ── What could be learned anew ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def of_an_upload(begun: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A champion whose upload is known, on a stack that retrains by itself."""
+    monkeypatch.setenv("RETRAIN_AFTER_OUTCOMES", "10")
+    environment.cache_clear()
+    uploaded = Upload(key="raw/data.csv", version_id="7", uploaded_at=BEGAN)
+    champion = {**begun["champion"], "upload": uploaded.model_dump(mode="json")}
+    return {**begun, "champion": champion}
+
+
+def test_outcomes_that_the_model_did_not_learn_from_are_counted(
+    bucket: Bucket, of_an_upload: dict[str, Any], predicted: Callable[..., list[Captured]]
+) -> None:
+    told(bucket, predicted(40)[:30], off=0.1)
+
+    assert observed_in(bucket, of_an_upload)[0]["further"] == 30
+
+
+def test_those_that_it_learned_from_are_not(
+    bucket: Bucket, of_an_upload: dict[str, Any], predicted: Callable[..., list[Captured]]
+) -> None:
+    told(bucket, predicted(40)[:30], off=0.1)
+    card = of_an_upload["champion"]["files"]["card.json"]
+    body = canonical_json({"data": {"outcomes": 22}})
+    bucket.put(card["key"], body)
+    card["sha256"] = sha256(body)
+
+    assert observed_in(bucket, of_an_upload)[0]["further"] == 8
+
+
+def test_of_a_window_that_ends_before_what_it_learned_from_none_are(
+    bucket: Bucket, of_an_upload: dict[str, Any], predicted: Callable[..., list[Captured]]
+) -> None:
+    told(bucket, predicted(40)[:30], off=0.1)
+    of_an_upload["champion"]["upload"]["outcomes_until"] = UNTIL.isoformat()
+
+    assert observed_in(bucket, of_an_upload)[0]["further"] == 0
+
+
+def test_where_nothing_is_retrained_by_itself_nobody_counts(
+    bucket: Bucket,
+    of_an_upload: dict[str, Any],
+    predicted: Callable[..., list[Captured]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RETRAIN_AFTER_OUTCOMES", "0")
+    environment.cache_clear()
+    told(bucket, predicted(40)[:30], off=0.1)
+
+    assert observed_in(bucket, of_an_upload)[0]["further"] == 0

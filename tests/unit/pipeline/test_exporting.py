@@ -13,7 +13,7 @@ from clinical.captured import Captured, new_ids
 from clinical.kinds import Column, Kind, Value, broken_rule
 from clinical.outcomes import Outcome
 from clinical.params import Params, params, read_params
-from monitor.exporting import LeftOut, cell_of, joined_csv, told
+from exporting import LeftOut, cell_of, joined_csv, told
 from pydantic import TypeAdapter
 from retrain.stages.validate import judge
 from tables import read
