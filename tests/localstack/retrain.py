@@ -517,6 +517,7 @@ _CASES: dict[str, Case] = {
     ),
     "CurveSlow": Case(  # it is tried again after seconds
         asked={},
+        ahead="Promote",
         answers={"LearningCurve": (*[UNAVAILABLE] * 4, MEASURED)},
         path=f"{TRAIN} {TO_THE_END}",
         within=PREPARED_AND_CURVE,
@@ -607,7 +608,6 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
-                *VALIDATED.notes,
                 "Nobody was told that it waited for an approval: SNS.NotFoundException.",
             ]
         },
