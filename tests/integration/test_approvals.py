@@ -138,7 +138,7 @@ def test_up_of_a_fresh_cloud_ends_well_where_its_first_model_waits(
 
     assert f"{waiting.version} waits for an approval" in printed
     assert f"make approve STUDY={laptop.study} EXECUTION={waiting.execution}" in printed
-    assert f"http://localhost:{laptop.console_port}" in printed
+    assert f"http://localhost:{laptop.console_port}" in printed  # among all the other places
     assert "/predict" not in printed
     assert waiting.token not in printed
     assert laptop.get("/health").status == 503
@@ -157,6 +157,7 @@ def test_a_second_up_trains_nothing_while_it_waits(first_up: tuple[Laptop, str])
     for printed in (again.stdout, listed.stdout):
         assert f"EXECUTION={waiting.execution}" in printed
         assert waiting.because[0] in printed
+        assert f"http://localhost:{laptop.console_port}/approvals" in printed
         assert waiting.token not in printed
 
 
