@@ -75,6 +75,7 @@ class Page:
         self.none = ui.label(f"No candidate waits for approval. {in_words(params().gate)}")
         self.waiting = ui.column().classes("w-full gap-4")
         ui.label("Decided lately").classes("text-lg font-semibold")
+        self.undecided = ui.label("Nothing was decided yet.")
         self.decided = ui.table(
             columns=columns({one: one for one in COLUMNS}), rows=[], row_key="execution"
         )
@@ -96,6 +97,8 @@ class Page:
         self.none.set_visibility(not told.waiting)
         self.unreadable.text = "\n".join(told.unreadable)
         self.unreadable.set_visibility(bool(told.unreadable))
+        self.undecided.set_visibility(not told.decided)
+        self.decided.set_visibility(bool(told.decided))
         if self.decided.rows != told.decided:
             self.decided.rows = told.decided
 
