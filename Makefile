@@ -210,6 +210,10 @@ bench-curve: $(READY) ## Simulate how often the learning curve says that more ro
 bench-bulk: $(READY) ## Measure how a part of a file is scored, beside ONNX Runtime and scikit-learn alone
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.bulk
 
+.PHONY: bench-replay
+bench-replay: $(READY) ## Measure the replay of 10,000 captured requests, beside asking both models alone
+	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.replay
+
 .PHONY: bench-growth
 bench-growth: $(READY) ## Measure each stage at up to a million rows, and write docs/growth.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.growth

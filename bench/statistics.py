@@ -6,13 +6,13 @@ tables go to docs/statistics.md. It takes a core about five minutes.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
-from bootstrap import Array, Bootstrap, mean
+from bootstrap import Array, Bootstrap, mean, one_of_two, rmse_difference
 from calibration import calibration
 from clinical.verdict import Estimate
 from retrain.wins import Probability, check
@@ -27,6 +27,8 @@ CONFIDENCE = 0.95
 COVERAGE = 0.9
 LEAST_ROWS = 10  # of a group that has figures
 SHARES = ((0.5, 0.5), (0.1, 0.25, 0.35, 0.3), (0.3, 0.25, 0.2, 0.12, 0.08, 0.05))
+HELD_OUT = 200  # rows, beside which outcomes are a second comparison
+NOISE, RMSE = 0.7, 0.8  # of outcomes around what can be known, and of a champion
 SHIFTS = 100  # each residual is compared with so many others: enough, and all would take long
 
 type Noise = Callable[[np.random.Generator, int], Array]
@@ -136,6 +138,27 @@ def alarms(setting: Setting, generator: np.random.Generator, bootstrap: Bootstra
     return [not check(outcome, setting.spread * score, probability, at_level).holds]
 
 
+def replayed(setting: Setting, generator: np.random.Generator, bootstrap: Bootstrap) -> list[bool]:
+    """Tell if a candidate whose RMSE is larger by `off` is found worse than the champion.
+
+    On held-out rows alone, on `rows` outcomes alone, on either of both by the same intervals, and
+    on either by those that the gate takes for two.
+    """
+    found = {}
+    for where, rows in (("held out", HELD_OUT), ("outcomes", setting.rows)):
+        noise = NOISE * NOISES[setting.noise](generator, rows)
+        candidate, champion = (
+            generator.normal(scale=np.sqrt(rmse**2 - NOISE**2), size=rows) - noise
+            for rmse in (RMSE + setting.off, RMSE)
+        )
+        found[where] = [
+            one.estimate(rmse_difference, candidate, champion).low > 0
+            for one in (bootstrap, bootstrap.of_two())
+        ]
+    (held_out, held_out_of_two), (outcomes, outcomes_of_two) = found.values()
+    return [held_out, outcomes, held_out or outcomes, held_out_of_two or outcomes_of_two]
+
+
 def probability_of(residuals: Array) -> Probability:
     """Make win probabilities of residuals (n,): how often one exceeds another by less than that."""
     shifts = range(1, min(len(residuals), SHIFTS + 1))
@@ -145,7 +168,14 @@ def probability_of(residuals: Array) -> Probability:
     return lambda score: np.interp(score, quantiles, levels)
 
 
-SIMULATIONS = {"line": line, "marks": marks, "marked": marked, "covers": covers, "alarms": alarms}
+SIMULATIONS = {
+    "line": line,
+    "marks": marks,
+    "marked": marked,
+    "covers": covers,
+    "alarms": alarms,
+    "replayed": replayed,
+}
 
 
 def rates(setting: Setting) -> list[float]:
@@ -180,7 +210,15 @@ def settings(scale: float) -> list[Setting]:
             for rows in (40, 200, 500)
             for off, spread in ((0.5, 1.0), (0.0, 1.5))
         ),
+        *of_replay(times),
     ]
+
+
+def of_replay(times: Callable[[int], int]) -> Iterator[Setting]:
+    for rows in (50, 100, 300):
+        yield from (Setting("replayed", rows, one, times(4000)) for one in NOISES)
+        for off in (0.05, 0.1, 0.2):
+            yield Setting("replayed", rows, "normal", times(1000), off)
 
 
 def document(found: dict[Setting, list[float]]) -> Iterator[str]:
@@ -257,6 +295,37 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
             (one.rows, one.noise, _what_is_off(one), *told, f"{one.repetitions:,}")
             for one, told in of("alarms")
         ),
+    )
+    yield from replay_section(of("replayed"))
+
+
+def replay_section(told: Iterable[tuple[Setting, list[str]]]) -> Iterator[str]:
+    found = list(told)
+    yield "## Replay's comparison on outcomes\n"
+    yield (
+        "How often a candidate is rejected for its errors: on "
+        f"{HELD_OUT} held-out rows alone, on so many outcomes of requests alone, by either of the "
+        f"two at {CONFIDENCE:.0%}, and by either at the {one_of_two(CONFIDENCE):.1%} that the gate "
+        f"takes where there are both. The champion's RMSE is {RMSE:g}, the noise {NOISE:g}, and "
+        "the two models' own errors are independent. First where the candidate is exactly as "
+        "good, which is a false rejection: one comparison is to have 2.5 % of them, and two no "
+        "more. A rate of 2.5 % of 4,000 repetitions is uncertain by 0.5 points. Outcomes are told "
+        "at random here. Where they are not, the comparison speaks for the patients whose outcome "
+        "is told, and for all only if that does not depend on which model errs less there.\n"
+    )
+    columns = ("held out alone", "outcomes alone", "either, 95 %", "either, as the gate has it")
+    yield from table(
+        ("outcomes", "noise", *columns, "repetitions"),
+        *(
+            (one.rows, one.noise, *rates, f"{one.repetitions:,}")
+            for one, rates in found
+            if not one.off
+        ),
+    )
+    yield "Then where its RMSE is larger by so much, with normal noise.\n"
+    yield from table(
+        ("outcomes", "larger by", *columns, "repetitions"),
+        *((one.rows, one.off, *rates, f"{one.repetitions:,}") for one, rates in found if one.off),
     )
 
 

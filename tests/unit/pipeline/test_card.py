@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from clinical.artefacts import Artefact, Bucket
 from clinical.card import Card, Tuning, TuningCandidate
 from clinical.params import params
 from clinical.reference import GroupWidth, read_reference
-from clinical.verdict import Estimate, Subgroup, WinBin, Wins
+from clinical.verdict import Estimate, Quantiles, Replayed, ReplayedGroup, Subgroup, WinBin, Wins
 from retrain.card import markdown
 
 from tests.unit.pipeline.conftest import Retrained, without_signal
@@ -220,3 +221,69 @@ def test_win_probabilities_have_a_table(card: Card) -> None:
 
     assert "| 0.800 | 0.780 (0.700 to 0.860) | 1,234 |" in text
     assert "| 0.950 | too few rows | 3 |" in text
+
+
+def replayed(**changed: Any) -> Replayed:
+    figures = {
+        "champion": "v-0a1b2c3d",
+        "requests": 9812,
+        "since": datetime(2026, 11, 1, 9, 30, tzinfo=UTC),
+        "until": datetime(2026, 11, 25, 17, 5, tzinfo=UTC),
+        "reproduced": 9700,
+        "refused": 1,
+        "change": Quantiles(p05=-0.41, p25=-0.1, p50=0.0, p75=0.12, p95=0.38),
+        "moved": 0.031,
+    }
+    return Replayed(**figures | changed)
+
+
+def with_replay(card: Card, replay: Replayed, *groups: ReplayedGroup) -> Card:
+    verdict = card.verdict.model_copy(update={"replay": replay})
+    return card.model_copy(update={"verdict": verdict, "replayed": groups})
+
+
+def replay_of(card: Card) -> str:
+    return markdown(card).split("\n## Replay\n")[1].split("\n## ")[0]
+
+
+def test_a_card_says_what_would_change_for_whom(card: Card) -> None:
+    women = ReplayedGroup(
+        feature="Gender",
+        group="Female",
+        requests=4936,
+        mean_change=Estimate(value=0.01, low=-0.003, high=0.03),
+        moved=0.029,
+    )
+    few = ReplayedGroup(feature="Age", group="18-34", requests=4, refused=1)
+
+    told = replay_of(with_replay(card, replayed(), women, few))
+
+    assert told.startswith(
+        "\n9,812 captured requests from 2026-11-01 09:30 to 2026-11-25 17:05 UTC, asked once more "
+        "of this model and of the champion v-0a1b2c3d, which reproduced 9,700 predictions of its "
+        "own among them."
+    )
+    assert (
+        "| this model less the champion | -0.410 | -0.100 | +0.000 | +0.120 | +0.380 | 3.1% |"
+    ) in told
+    assert "| Gender | Female | 4,936 | 0 | 0.010 (-0.003 to 0.030) | 2.9% |" in told
+    assert "| Age | 18-34 | 4 | 1 | too few rows |  |" in told
+    assert "RMSE" not in told  # of no outcome
+
+
+def test_a_card_sets_both_models_side_by_side_on_outcomes(card: Card) -> None:
+    scores = card.verdict.candidate
+
+    told = replay_of(
+        with_replay(card, replayed(outcomes=120, candidate_scores=scores, champion_scores=scores))
+    )
+
+    assert "On 120 outcomes that are new to both models:" in told
+    assert f"| the champion v-0a1b2c3d | {scores.rmse.value:.3f}" in told
+
+
+def test_a_replay_that_is_void_is_one_sentence_of_the_card(card: Card) -> None:
+    void = "No requests were replayed: no request was captured yet."
+
+    assert replay_of(with_replay(card, Replayed(champion="v-0a1b2c3d", void=void))).strip() == void
+    assert "## Replay" not in markdown(card)  # of the first model
