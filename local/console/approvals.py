@@ -127,7 +127,7 @@ class Candidate:
                     self.reason.classes("w-full").props("outlined autogrow")
                     with ui.row().classes("gap-3"):
                         self.buttons = [
-                            self._button("Approve", "approved"),
+                            self._button("Approve", "approved", "primary"),
                             self._button("Reject", "rejected").props("outline"),
                         ]
         self.said.set_visibility(False)
@@ -146,8 +146,8 @@ class Candidate:
         stands = await asyncio.to_thread(approvals.decision, self.waiting.execution)
         self._end(f"{self.waiting.version} {stands.in_words if stands else OVER}")
 
-    def _button(self, name: str, decision: Decision) -> ui.button:
-        made = ui.button(name, on_click=lambda: self._decide(decision), color="primary")
+    def _button(self, name: str, decision: Decision, color: str | None = None) -> ui.button:
+        made = ui.button(name, on_click=lambda: self._decide(decision), color=color)
         return made.props("no-caps")
 
     async def _decide(self, decision: Decision) -> None:
@@ -210,7 +210,7 @@ def show_evidence(waiting: Waiting, evidence: Evidence) -> None:
     """Show what a decision rests on."""
     ui.label(
         f"The execution {waiting.execution} has waited since {moment(waiting.asked_at)} UTC, and "
-        f"does until {moment(waiting.until)} UTC. It was started by {waiting.who}: {waiting.why}"
+        f"does until {moment(waiting.until)} UTC. Nominated by {waiting.who}: {waiting.why}"
     )
     for title, sentences in (
         ("Why somebody has to approve", waiting.because),
