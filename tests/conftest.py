@@ -30,6 +30,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 ROOMS = ("integration", "browser", "sam_local", "localstack")
 # What starts clouds of its own, or takes so long that another laptop is soon made for it.
 ALONE = (
+    "browser/test_retraining.py",
     "browser/test_studies.py",
     "integration/test_approvals.py",
     "integration/test_crash.py",
@@ -52,6 +53,7 @@ FIRST = (
     "integration/test_faults_of_the_place.py",
     "integration/test_faults.py",
     "browser",
+    "browser/test_retraining.py",
     "integration/test_studies.py",
     "integration/test_approvals.py",
     "browser/test_studies.py",

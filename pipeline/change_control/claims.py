@@ -1,6 +1,5 @@
 """Statements with their sources, as HTML: nothing is said on the page that names none."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from clinical.report.markup import Markup, code, joined, tag, ticked
@@ -18,25 +17,21 @@ def cited(sources: Iterable[Source]) -> Markup:
     return joined((_cited(file, list(found.values())) for file, found in by_file.items()), " ")
 
 
-def _breaking(name: str) -> Markup:
-    """Let a path or a key go on in the next line after its slashes and dots."""
-    return code(
-        joined(
-            (part if part not in "/." else joined((part, tag("wbr"))))
-            for part in re.split(r"([/.])", name)
-        )
-    )
+def _breaking(name: str, after: str) -> Markup:
+    """Let a name go on in the next line after each of a character."""
+    return code(joined(name.split(after), joined((after, tag("wbr")))))
 
 
 def _cited(file: str, found: Sequence[Source]) -> Markup:
     if all(one.key for one in found):
-        keys = joined((_marked(one, one.key) for one in found), ", ")
-        return tag("span", _breaking(file), " ", keys, class_="source")
-    return tag("span", *(_marked(one, one.key or file) for one in found), class_="source")
+        keys = joined(map(_marked, found), ", ")
+        return tag("span", _breaking(file, "/"), " ", keys, class_="source")
+    return tag("span", *map(_marked, found), class_="source")
 
 
-def _marked(source: Source, name: str) -> Markup:
-    return tag("cite", _breaking(name), data_file=source.file, data_key=source.key)
+def _marked(source: Source) -> Markup:
+    said = _breaking(source.key, ".") if source.key else _breaking(source.file, "/")
+    return tag("cite", said, data_file=source.file, data_key=source.key)
 
 
 def by_name(sources: Iterable[Source]) -> Markup:

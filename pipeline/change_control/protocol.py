@@ -61,7 +61,7 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
         [
             (
                 (params.label(name), kind.kind.replace("_", " "), _part(name, decisions)),
-                [decisions.source("schema")],
+                [_of_column(name, decisions)],
             )
             for name, kind in params.columns.items()
         ],
@@ -78,8 +78,13 @@ def _identifier(decisions: Decisions) -> Iterator[Markup]:
         yield claim(
             f"{decisions.params.label(name)} names a patient: it is in no model, and the digests "
             "of rows are made without it.",
-            of=[decisions.source("schema"), Source("pipeline/retrain/state.py", "Seen")],
+            of=[_of_column(name, decisions), Source("pipeline/retrain/state.py", "Seen")],
         )
+
+
+def _of_column(name: str, decisions: Decisions) -> Source:
+    schema = decisions.source("schema")
+    return Source(schema.file, f"{schema.key}.{name}")
 
 
 def _part(name: str, decisions: Decisions) -> str:
@@ -95,14 +100,16 @@ def _part(name: str, decisions: Decisions) -> str:
 
 def _lifecycles(template: Template) -> Iterator[Row]:
     for name, bucket in template.of_type("AWS::S3::Bucket").items():
-        for rule in bucket.get("LifecycleConfiguration", {}).get("Rules", ()):
+        rules = bucket.get("LifecycleConfiguration", {}).get("Rules", ())
+        for rule in rules:
             days, where = rule["ExpirationInDays"], rule.get("Prefix", "")
             yield (
-                (joined((name, " ", code(where or "all"))), template.value(days)),
+                (joined((name, *([": ", code(where)] if where else []))), template.value(days)),
                 template.sources(days, f"Resources.{name}"),
             )
-        if not bucket.get("LifecycleConfiguration"):
-            yield (name, "no end"), [Source(TEMPLATE, f"Resources.{name}")]
+        if all(rule.get("Prefix") for rule in rules):
+            rest = f"{name}: all else" if rules else name
+            yield (rest, "without end"), [Source(TEMPLATE, f"Resources.{name}")]
 
 
 def _log_retention(template: Template) -> Iterator[Row]:
@@ -384,12 +391,12 @@ def _writing(
         where = [each for each in where if any(part in each for part in GUARDED)]
         if not actions or not where:
             continue
-        denied = one["Effect"] == "Deny"
+        denied, by_all = one["Effect"] == "Deny", one.get("Principal") == "*"
         unless = " unless it is new" if "s3:if-none-match" in str(one) else ""
         said = enumerated(code(each) for each in sorted(actions))
         yield (
             (
-                "Everybody, administrators too" if denied else name,
+                "Everybody, administrators too" if by_all else name,
                 joined(("no " if denied else "", said, unless)),
                 joined((code(each.split("/", 1)[1]) for each in where), ", "),
             ),
@@ -463,7 +470,7 @@ def false_alarms() -> Iterator[Markup]:
     ):
         yield sourced(
             f"{heading}: how often anything alarms though nothing changed",
-            (of_a_day, "Years with an alarm (95% interval)", "Years simulated"),
+            (of_a_day.capitalize(), "Years with an alarm (95% interval)", "Years simulated"),
             [
                 ((row[of_a_day], row["years with an alarm"], row["years"]), [_simulated(heading)])
                 for row in simulated(heading)

@@ -214,15 +214,10 @@ def new_to(asked: Asked, rows: Sequence[tuple[Row, float]], params: Params) -> W
         unknown = model.unknown(patient)
         choices = model.reference.later.choices(patient, unknown) if unknown else ()
         each = [dict(zip(unknown, one.values, strict=True)) for one in choices] or [{}]
-        return [
-            [
-                cell_of(params.columns[name], {**patient, target: value, **one}.get(name))
-                for name in columns
-            ]
-            for one in each
-        ]
+        rows = [{**patient, target: value, **one} for one in each]
+        return [[cell_of(kind, row.get(name)) for name, kind in columns.items()] for row in rows]
 
-    columns = tuple(asked.seen.columns)
+    columns = {name: params.columns[name] for name in asked.seen.columns}
     return np.array(
         [known.isdisjoint(digests_of(completed(patient, value))) for patient, value in rows],
         np.bool_,

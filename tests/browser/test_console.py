@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from clinical.approvals import Waiting
 from clinical.artefacts import sealed_json
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.monitored import MONITORING, Monitoring
 from clinical.registry import Registry
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from local import approving, executions
 from local.console.pages import PAGES
+from local.models import operator
 from tests import monitored
 from tests.browser.conftest import Visit, Windows
-from tests.integration.conftest import Laptop, of_few_trees
-from tests.patience import PATIENCE_SECONDS
+from tests.integration.conftest import ROOT, Laptop, of_few_trees
+from tests.patience import PATIENCE_SECONDS, until
 
+PUBLISHES = "PublishFunction"  # which says whether somebody has to approve
 GREEN = "rgb(27, 127, 75)"
 
 
@@ -228,6 +233,83 @@ def test_a_model_is_rolled_back_with_a_reason(
     visit.keep("console-models")
 
 
+@pytest.fixture
+def waiting(laptop: Laptop, sample: Path, tmp_path: Path) -> Iterator[Waiting]:
+    """A candidate on fewer rows, which somebody has to approve of."""
+    decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    decided["gate"]["approval"] = "always"
+    (params := tmp_path / "params.yaml").write_text(
+        yaml.safe_dump(decided, sort_keys=False), "utf-8"
+    )
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:-19]))
+    laptop.decide_by(params, (PUBLISHES,))
+    arn = executions.upload(laptop.stack, fewer)
+
+    def asked() -> Waiting | None:
+        assert executions.outcome_of(laptop.stack, arn) is None, "it did not wait"
+        return next(iter(approving.waiting(laptop.stack)), None)
+
+    yield until(asked, "a candidate to wait")
+    laptop.stack.stepfunctions.stop_execution(executionArn=arn)
+    laptop.decide_by(None, (PUBLISHES,))
+
+
+def test_a_candidate_is_rejected_with_a_reason_and_by_nothing_else(
+    visit: Visit, windows: Windows, console: str, laptop: Laptop, waiting: Waiting
+) -> None:
+    before = laptop.artefact("models/champion.json")
+    approvals = executions.approvals_of(laptop.stack)
+    page = visit.page
+    page.goto(console)
+    expect(page.get_by_text(f"{waiting.execution}: waits for approval")).to_be_visible()
+    expect(page.get_by_role("cell", name="waits for approval")).to_be_visible()
+    page.get_by_role("link", name="Decide on the page Approvals").click()
+
+    candidate = page.get_by_role("region", name=f"Approval of {waiting.version}")
+    for sentence in (*waiting.because, *verdict_of(waiting)):
+        expect(candidate.get_by_text(sentence).first).to_be_visible()
+    expect(candidate.get_by_role("img", name="Recorded over predicted")).to_be_visible()
+    reason = candidate.get_by_label("Reason, for the ledger")
+    for button in ("Approve", "Reject"):
+        candidate.get_by_role("button", name=button).click()
+        expect(candidate.get_by_text("Say why first")).to_be_visible()
+        expect(reason).to_be_focused()
+    visit.assert_accessible()
+    visit.keep("console-approvals")
+    for asked in ("decision=approved", "approve=1", f"execution={waiting.execution}"):
+        page.goto(f"{console}/approvals?{asked}&reason=So&decision=approve#approve")
+        expect(candidate.get_by_role("button", name="Approve")).to_be_visible()
+    assert approvals.decision(waiting.execution) is None
+
+    with windows.visit(viewport={"width": 360, "height": 740}) as other:
+        other.page.goto(f"{console}/approvals")
+        beside = other.page.get_by_role("region", name=f"Approval of {waiting.version}")
+        expect(beside.get_by_role("button", name="Approve")).to_be_visible()
+        reason.fill("It was made of too few rows.")
+        candidate.get_by_role("button", name="Reject").dblclick()
+        said = f"{waiting.version} was rejected by {operator()} on "
+        for where in (candidate, beside):
+            expect(where.get_by_role("status")).to_contain_text(said)
+        assert other.page.evaluate("document.documentElement.scrollWidth") == 360
+        assert other.complaints == []
+
+    assert laptop.ended(waiting.arn)["status"] == "SUCCEEDED"
+    expect(page.get_by_role("row", name=waiting.execution)).to_contain_text("not approved: ")
+    expect(candidate.get_by_role("button")).to_have_count(0)
+    assert laptop.artefact("models/champion.json") == before
+    visit.assert_accessible()
+    page.reload()
+    expect(page.get_by_text("No candidate waits for approval.")).to_be_visible()
+    expect(page.get_by_role("row", name=waiting.execution)).to_contain_text("too few rows")
+    assert visit.complaints == []
+
+
+def verdict_of(waiting: Waiting) -> tuple[str, ...]:
+    assert waiting.verdict is not None
+    return waiting.verdict.reasons
+
+
 def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
     visit: Visit, console: str, laptop: Laptop
 ) -> None:
@@ -313,6 +395,7 @@ def test_the_monitor_is_run_by_a_button(visit: Visit, console: str, laptop: Lapt
         ("dashboard", ".nicegui-echart text"),
         ("models", ".checks svg"),
         ("monitoring", ".checks svg"),
+        ("approvals", ".q-table"),
     ],
 )
 def test_every_page_passes_axe(

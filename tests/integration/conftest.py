@@ -196,8 +196,10 @@ class Laptop:
         waiting: bool = json.load(answer["Payload"])["waiting"]
         return waiting
 
-    def decide_by(self, params: Path | None) -> None:
+    def decide_by(self, params: Path | None, names: tuple[str, ...] = DECIDING) -> None:
         """Have the functions that fit models go by other decisions, or by the deployed ones again.
+
+        names: of other functions, in the template.
 
         What runs ends before, for it would be ended with the functions' processes.
         """
@@ -206,7 +208,7 @@ class Laptop:
         pages = lambdas.get_paginator("list_functions").paginate()
         for function in [one for page in pages for one in page["Functions"]]:
             name = function["FunctionName"]
-            if name.startswith(f"{self.stack.name}-") and any(one in name for one in DECIDING):
+            if name.startswith(f"{self.stack.name}-") and any(one in name for one in names):
                 variables = {**function["Environment"]["Variables"], "PARAMS_PATH": str(params)}
                 if params is None:
                     del variables["PARAMS_PATH"]
@@ -275,8 +277,11 @@ class Laptop:
         return json.loads(found["Body"].read())
 
 
-def few_trees_in(folder: Path) -> Path:
-    """Write the decisions that are deployed, with a tenth of the trees: for tests of no model."""
+def few_trees_in(folder: Path, **gate: object) -> Path:
+    """Write the decisions that are deployed, with a tenth of the trees: for tests of no model.
+
+    gate: what of the gate is decided otherwise.
+    """
     decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     forests = [grid["random_forest"] for grid in decided["tuning"]["grids"].values()]
     for one in forests:
@@ -284,6 +289,7 @@ def few_trees_in(folder: Path) -> Path:
     decided["model"]["n_estimators"] //= FEWER
     decided["learning_curve"]["max_trees"] //= FEWER
     decided["learning_curve"]["draws"] = 2
+    decided["gate"] |= gate
     params = folder / "params.yaml"
     params.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
     return params
@@ -335,10 +341,18 @@ class Laptops:
                     self._first = self._from_nothing()
         if self._first:
             return self._first[0]
-        laptop = self("laptop")
+        return self._as_kept("laptop")
+
+    def another(self, name: str, **environment: str) -> Laptop:
+        """Give a laptop that nobody else has, as it is after `make up`; environment: of that."""
+        self.after_up()
+        return self._as_kept(name, **environment)
+
+    def _as_kept(self, name: str, **environment: str) -> Laptop:
+        laptop = self(name)
         for folder in KEPT:
             copied_tree(self._kept / folder, laptop.home / folder)
-        done = laptop.run("up")
+        done = laptop.run("up", **environment)
         assert done.returncode == 0, done.stdout
         return laptop
 

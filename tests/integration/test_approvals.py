@@ -206,7 +206,7 @@ def test_what_is_approved_serves_and_the_ledger_says_who_let_it_and_why(serving:
     approval = champion["promotion"]["approval"]
     assert (approval["decision"], approval["who"]) == ("approved", operator())
     assert approval["why"] == WHY
-    entry = serving.artefact(f"models/ledger/{champion['sequence']:08}.json")
+    entry = serving.artefact(f"models/ledger/{champion['sequence']:06}.json")
     assert entry["promotion"]["approval"] == approval
     serving.wait_until_served(champion["version"])
     assert serving.run("predict").returncode == 0

@@ -53,6 +53,10 @@ def test_the_roles_allow_all_that_the_system_does(
     assert json.loads(again["output"])["decision"] == "already_champion"
     assert json.loads(tuned["output"])["decision"] == "promoted", tuned
     assert json.loads(back["output"])["version"] == json.loads(first["output"])["version"]
+    pages = Boto3Bucket(strict.s3, strict.outputs.artifacts_bucket).keys(
+        "models/change-control/", ""
+    )
+    assert len(pages) == json.loads(back["output"])["sequence"], back  # one of each promotion
     assert not laptop.newest_upload_waits()
     laptop.wait_until_served(json.loads(first["output"])["version"])
     assert laptop.post("/predict", patient).status == 200

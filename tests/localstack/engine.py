@@ -68,12 +68,12 @@ def one_at_a_time(environment: Environment) -> LocalMockedResponse:
         return _mocked_response(environment)
 
 
-def wait_though_mocked(task: StateTaskServiceCallback, env: Environment, *given: Any) -> None:
+def wait_though_mocked(task: StateTaskServiceCallback, env: Environment, **given: Any) -> None:
     waits = task.resource.condition == ResourceCondition.WaitForTaskToken
     if waits:
         env.is_local_mocked_mode = lambda: False
     try:
-        _after_eval(task, env, *given)
+        _after_eval(task, env, **given)
     finally:
         if waits:
             del env.is_local_mocked_mode

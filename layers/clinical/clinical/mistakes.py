@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.hyperparameters import Hyperparameters, Model, is_of_forests
 from clinical.kinds import Column, Kind
-from clinical.params import Intervals, Params, Roles, Target, Tuning
+from clinical.params import Intervals, MovesMoreThan, Params, Roles, Target, Tuning
 
 type Path = tuple[str | int, ...]
 
@@ -50,6 +50,11 @@ EITHER: dict[Path, str] = {
     ("since",): "must be a day, such as 2026-01-31, or the name of another date column",
     ("by",): "must be auto, or a list of columns under roles.subgroups",
 }
+# What asks for an approval, which is a word or a mapping that has a list of words and mappings.
+APPROVAL: Path = ("gate", "approval")
+RULES = ("with_warning", "loses_combinations")
+SHARE = next(iter(MovesMoreThan.model_fields))
+ALL_RULES = f"{', '.join(RULES)} and {{{SHARE}: 0.1}}"
 A_TAG = "tag:yaml.org,2002:"
 READ_AS = {
     "bool": "the boolean {raw}",
@@ -252,6 +257,9 @@ def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
         for error in _errors(read):
             found[error["loc"]] = error
     told: dict[Path, str] = {}
+    if any(loc[:2] == APPROVAL for loc in found):
+        found = {loc: error for loc, error in found.items() if loc[:2] != APPROVAL}
+        told |= _of_approval(document, tree["gate"]["approval"])
     for loc, error in found.items():
         if error["type"] == "missing":
             continue
@@ -264,6 +272,57 @@ def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
     yield from (_at(document, path, reason) for path, reason in told.items())
     missing = [loc for loc, one in found.items() if one["type"] == "missing"]
     yield from _missing(document, missing, tree)
+
+
+def _of_approval(document: Document, said: object) -> dict[Path, str]:
+    """Say what is wrong with who has to approve, by its path."""
+    node = document.find(APPROVAL)[1]
+    if not isinstance(said, dict):
+        meant = "; did you mean none?" if said is None or said is False else ""
+        if isinstance(said, str):
+            meant = _meant(("none", "always"), said)
+        read = _read_as(node)
+        return {
+            APPROVAL: f"must be none, always or {{when: [with_warning]}}; this is {read}{meant}"
+        }
+    told: dict[Path, str] = {
+        (*APPROVAL, str(key)): f"there is no such key; approval has {_one_of(('when',), str(key))}"
+        for key in said
+        if key != "when"
+    }
+    path = (*APPROVAL, "when")
+    rules = said.get("when")
+    if "when" not in said:
+        told[APPROVAL] = f"when is missing, a list of some of {ALL_RULES}"
+    elif not isinstance(rules, list) or not rules:
+        read = "empty" if rules == [] else _read_as(document.find(path)[1])
+        told[path] = f"must be a list of some of {ALL_RULES}; this is {read}"
+    else:
+        names = [next(iter(one), None) if isinstance(one, dict) else one for one in rules]
+        for place, (name, rule) in enumerate(zip(names, rules, strict=True)):
+            item = (*path, place)
+            if wrong := _of_rule(name, rule, document, item):
+                told[item] = wrong
+            elif name in names[:place]:
+                told[item] = f"{name} stands twice"
+    return told
+
+
+def _of_rule(name: object, rule: object, document: Document, path: Path) -> str:
+    """Say what is wrong with a rule that asks for an approval; "" where nothing is."""
+    if isinstance(rule, dict) and len(rule) > 1:
+        return "each rule is an item of the list by itself"
+    if name not in (*RULES, SHARE):
+        read = "" if isinstance(name, str) else f"; this is {_read_as(document.find(path)[1])}"
+        meant = _meant((*RULES, SHARE), name) if isinstance(name, str) else ""
+        called = f" {name}" if isinstance(name, str) else ""
+        return f"there is no such rule{called}; there are {ALL_RULES}{read}{meant}"
+    if name in RULES:
+        return f"{name} stands alone, without a colon" if isinstance(rule, dict) else ""
+    share = rule[name] if isinstance(rule, dict) else None
+    if isinstance(share, float | int) and not isinstance(share, bool) and 0 <= share < 1:
+        return ""
+    return f"write it with a fraction from 0 to below 1, such as {{{SHARE}: 0.1}}"
 
 
 def _missing(document: Document, locs: list[Path], tree: Any) -> Iterator[Mistake]:  # noqa: ANN401

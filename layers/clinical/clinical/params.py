@@ -229,7 +229,7 @@ class MovesMoreThan(Frozen):
     more.
     """
 
-    replay_moves_more_than: float = Field(ge=0, lt=1)
+    replay_moves_more_than: float = Field(ge=0, lt=1, strict=True)  # no is not 0
 
 
 type ApprovalRule = Literal["with_warning", "loses_combinations"] | MovesMoreThan
@@ -239,6 +239,13 @@ class ApprovalWhen(Frozen):
     """That somebody has to approve of a candidate of which one of these holds."""
 
     when: tuple[ApprovalRule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        names = [one if isinstance(one, str) else next(iter(dict(one))) for one in self.when]
+        if len(set(names)) < len(names):
+            raise ValueError("a rule stands twice")
+        return self
 
 
 class Gate(Frozen):

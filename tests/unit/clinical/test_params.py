@@ -15,7 +15,15 @@ from clinical.contract import (
 )
 from clinical.contradictions import OF_ANSWERS, OF_DROPDOWN_VALUES
 from clinical.errors import ParamsInvalid
-from clinical.params import PATH, Params, params, parse_params, read_params
+from clinical.params import (
+    PATH,
+    ApprovalWhen,
+    MovesMoreThan,
+    Params,
+    params,
+    parse_params,
+    read_params,
+)
 from pydantic import ValidationError
 
 TEXT = PATH.read_text(encoding="utf-8")
@@ -252,6 +260,64 @@ def test_a_value_that_cannot_be_one_is_told_what_can(path: str, value: object, s
 
     assert re.fullmatch(re.escape(path) + r"(\.\d|\.alpha)?", where)
     assert reason.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("written", "path", "said"),
+    [
+        ("when", "", "must be none, always or {when: [with_warning]}; this is the text 'when'"),
+        ("ALWAYS", "", "must be none, always or {when: [with_warning]}; this is the text 'ALWAYS'"),
+        ("yes", "", "must be none, always or {when: [with_warning]}; this is the boolean yes"),
+        ("3", "", "must be none, always or {when: [with_warning]}; this is the number 3"),
+        ("[with_warning]", "", "must be none, always or {when: [with_warning]}; this is a list"),
+        ("{}", "", "when is missing, a list of some of with_warning, loses_combinations and {"),
+        ("{when: []}", ".when", "must be a list of some of with_warning, loses_combinations and"),
+        ("{when: with_warning}", ".when", "must be a list of some of with_warning"),
+        ("{when: [with_warnin]}", ".when.0", "there is no such rule with_warnin; there are with"),
+        ("{when: [with_warning, always]}", ".when.1", "there is no such rule always; there are"),
+        ("{when: [[with_warning]]}", ".when.0", "there is no such rule; there are with_warning"),
+        ("{when: [replay_moves_more_than]}", ".when.0", "write it with a fraction from 0 to below"),
+        ("{when: [replay_moves_more_than: 1]}", ".when.0", "write it with a fraction from 0"),
+        ("{when: [replay_moves_more_than: no]}", ".when.0", "write it with a fraction from 0"),
+        ("{when: [with_warning: 0.1]}", ".when.0", "with_warning stands alone, without a colon"),
+        ("{when: [{replay_moves_more_than: 0.1, a: 1}]}", ".when.0", "each rule is an item of the"),
+        ("{when: [with_warning, with_warning]}", ".when.1", "with_warning stands twice"),
+        ("{when: [with_warning], colour: blue}", ".colour", "there is no such key; approval has"),
+    ],
+)
+def test_who_has_to_approve_is_a_word_or_a_list_of_rules(
+    written: str, path: str, said: str
+) -> None:
+    text = replaced("  approval: none", f"  approval: {written}")
+    line = line_of("  approval: ", text)
+
+    (found,) = mistakes(text)
+
+    assert found.startswith(f"params.yaml, line {line}: gate.approval{path}: {said}")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("no", "none"), ("null", "none"), ("Always", "always"), ("non", "none")],
+)
+def test_who_has_to_approve_is_guessed(written: str, meant: str) -> None:
+    text = replaced("  approval: none", f"  approval: {written}")
+
+    assert mistakes(text)[0].endswith(f"; did you mean {meant}?")
+
+
+def test_rules_by_which_somebody_has_to_approve_are_read() -> None:
+    rules = "[with_warning, loses_combinations, {replay_moves_more_than: 0.1}]"
+    approval = parse_params(
+        replaced("approval: none", f"approval: {{when: {rules}}}")
+    ).gate.approval
+
+    assert isinstance(approval, ApprovalWhen)
+    assert approval.when == (
+        "with_warning",
+        "loses_combinations",
+        MovesMoreThan(replay_moves_more_than=0.1),
+    )
 
 
 def test_every_mistake_is_named_at_once_in_the_files_order() -> None:

@@ -468,15 +468,6 @@ def test_what_it_would_have_said_is_told_where_requests_were_replayed(full: Card
     assert "Captured requests, asked once more" not in of_nothing
 
 
-def test_outcomes_that_were_trained_on_are_no_rows_of_the_file(full: Card) -> None:
-    data = full.data.model_copy(update={"outcomes": 61})
-
-    page = Page.of(full.model_copy(update={"data": data}), params())
-
-    assert "the file has, with 61 outcomes of earlier predictions, told since." in page.said("10")
-    assert "the file, with 61 outcomes of earlier predictions, told since" in page.said("20a")
-
-
 def test_very_many_groups_are_told_up_to_a_number(full: Card) -> None:
     groups = tuple(
         full.subgroups[0].model_copy(update={"group": f"group {one}"}) for one in range(1000)

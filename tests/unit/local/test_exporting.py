@@ -165,7 +165,7 @@ def test_nothing_of_it_names_a_patient_a_row_an_outcome_or_a_token(
         body = path.read_bytes() if path.is_file() else b""
         assert TOKEN.encode() not in body, path
         assert b'"background": [' not in body, path
-        assert b'"left_out": [' not in body, path
+        assert b'"recorded": [' not in body, path  # of population.json
         assert b"lines of predictions" not in body, path
         assert b"P0001" not in body.replace((there / "params.yaml").read_bytes(), b""), path
 

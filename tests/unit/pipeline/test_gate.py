@@ -22,7 +22,7 @@ from clinical.verdict import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from retrain.gate import coverage_tolerance, judged
+from retrain.gate import approval_needed, coverage_tolerance, judged
 
 GATE = params().gate
 ANY = Estimate(value=1, low=0.9, high=1.1)
@@ -544,3 +544,106 @@ def test_two_comparisons_reject_one_that_is_as_good_no_more_often_than_one(
 
     # 2.5 % are meant; of 400, chance allows 2 points more.
     assert least <= rejected / tries <= most
+
+
+# ---- Who has to approve ----
+
+
+def asked(approval: object, **other: Any) -> tuple[str, ...]:
+    """Say why somebody has to approve of a candidate with some figures."""
+    gate = Gate.model_validate(GATE.model_dump() | {"approval": approval})
+    return approval_needed(decided(gate, **other), gate)
+
+
+def replayed(**other: Any) -> Replayed:
+    return Replayed.model_validate(
+        {"champion": "v-11111111", "requests": 1000, "moved": 0.05} | other
+    )
+
+
+@pytest.mark.parametrize("approval", ["none", "always", {"when": ["with_warning"]}])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"parity": False},
+        {"champion": champion(WORSE)},
+        {"champion": champion(None, beats=True)},
+        {"champion": champion(combinations=10, lost_combinations=9)},
+    ],
+)
+def test_what_does_not_serve_by_itself_needs_no_approval(
+    approval: object, other: dict[str, Any]
+) -> None:
+    assert asked(approval, **other) == ()
+
+
+def test_nobody_or_somebody_has_to_approve_of_every_candidate() -> None:
+    assert asked("none") == ()
+    assert asked("none", rmse_difference=ABOUT_EQUAL) == ()
+    assert asked("always") == (
+        "Somebody has to approve of every candidate (gate.approval: always).",
+    )
+
+
+WARNED: dict[str, Any] = {"rmse_difference": ABOUT_EQUAL}
+LOSES: dict[str, Any] = {"champion": champion(combinations=100, lost_combinations=3)}
+CALM: dict[str, Any] = {"champion": champion(), "replay": replayed()}
+MOVES = {"replay_moves_more_than": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("rules", "other", "said"),
+    [
+        (["with_warning"], {}, []),
+        (["with_warning"], WARNED, ["It does not beat the plain average, and would serve with a"]),
+        (["loses_combinations"], {}, []),
+        (["loses_combinations"], {"champion": champion(combinations=100)}, []),
+        (["loses_combinations"], LOSES, ["Its data lack 3 of the 100 combinations that"]),
+        (["with_warning", "loses_combinations"], WARNED | LOSES, ["It does not", "Its data lack"]),
+        ([MOVES], {}, []),  # there is no champion whose scores could move
+        ([MOVES], CALM, []),
+        ([MOVES], CALM | {"replay": replayed(moved=0.1)}, []),
+        ([MOVES], CALM | {"replay": replayed(moved=0.11)}, ["Of 1,000 replayed requests, 11.0% m"]),
+        ([MOVES], CALM | {"replay": replayed(refused=40)}, []),
+        ([MOVES], CALM | {"replay": replayed(refused=80)}, ["Of 1,080 replayed requests, 12.0% m"]),
+        (
+            [MOVES],
+            CALM | {"replay": None},
+            ["No replayed requests tell how its scores differ from"],
+        ),
+        (
+            [MOVES],
+            CALM | {"replay": replayed(requests=0, moved=None)},
+            ["No replayed requests tell"],
+        ),
+        ([MOVES], CALM | {"replay": replayed(void="It is void.")}, ["No replayed requests tell"]),
+        ([{"replay_moves_more_than": 0}], CALM, ["Of 1,000 replayed requests, 5.0% move"]),
+        (["with_warning", MOVES], WARNED | CALM, ["It does not beat"]),
+        (["loses_combinations", MOVES], LOSES, ["Its data lack", "No replayed requests"]),
+    ],
+)
+def test_each_rule_that_asks_for_an_approval_says_why(
+    rules: list[object], other: dict[str, Any], said: list[str]
+) -> None:
+    found = asked({"when": rules}, **other)
+
+    assert len(found) == len(said)
+    for one, begins in zip(found, said, strict=True):
+        assert one.startswith(begins)
+
+
+@given(
+    requests=st.integers(0, 10_000),
+    refused=st.integers(0, 10_000),
+    moved=st.floats(0, 1),
+    most=st.floats(0, 0.999),
+)
+def test_no_replay_in_which_too_many_move_serves_without_an_approval(
+    requests: int, refused: int, moved: float, most: float
+) -> None:
+    replay = replayed(requests=requests, refused=refused, moved=moved)
+
+    found = asked({"when": [{"replay_moves_more_than": most}]}, champion=champion(), replay=replay)
+
+    too_many = not requests or moved * requests + refused > most * (requests + refused)
+    assert bool(found) == too_many
