@@ -66,13 +66,13 @@ RETRAINED = Modification(
 WITH_OUTCOMES = Modification(
     "M2",
     "The model is fitted anew to an upload and to the outcomes of its predictions",
-    "started by a person",
+    "by a person or, where a parameter of the stack allows it, by itself",
     FITTED,
 )
 TUNED = Modification(
     "M3",
     "The model is fitted anew with other hyperparameters of the declared grid",
-    "started by a person",
+    "by a person alone",
     STATES,
 )
 NAMED = Modification(
@@ -146,8 +146,7 @@ def _retrained(template: Template) -> Iterator[Markup]:
 def _with_outcomes(template: Template) -> Iterator[Markup]:
     yield from told(machine("monitor"), "Act")
     for name in ("RetrainAfterOutcomes", "Retraining", "RetrainSchedule"):
-        if name in template.parameters:
-            yield parameter(template, name)
+        yield parameter(template, name)
 
 
 def parameter(template: Template, name: str) -> Markup:
