@@ -22,7 +22,8 @@ from clinical.verdict import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from retrain.gate import approval_needed, coverage_tolerance, judged
+from retrain.approval import approval_needed
+from retrain.gate import coverage_tolerance, judged
 
 GATE = params().gate
 ANY = Estimate(value=1, low=0.9, high=1.1)

@@ -52,6 +52,7 @@ def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
         "preprocess": "one",
         "train": "one",
         "evaluate": None,
+        "replay": None,
         "publish": None,
         "promote": None,
     }
@@ -214,6 +215,7 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
         "preprocess",
         "train",
         "evaluate",
+        "replay",
         "publish",
         "promote",
     ]
@@ -224,6 +226,7 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
         [1],
         [1],
         [1],
+        [0],
         [0],
         [0],
         [0],
