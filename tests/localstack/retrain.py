@@ -165,7 +165,8 @@ def _closed(decision: str, reason: str) -> Closed:
     )
 
 
-LONG, SHORT = 600, 1  # seconds that are waited for an approval
+# Seconds that are waited for an approval; in fewer, a slow engine does not come to ask for it.
+LONG, SHORT = 600, 10
 WAITS = _nominated(OVER_THE_FIRST).model_copy(
     update={
         "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
