@@ -23,7 +23,7 @@ from local.stack import Stack
 
 LISTED = 20  # decisions, the newest
 COLUMNS = ("decided (UTC)", "version", "decision", "who", "why", "what came of it", "execution")
-REASONLESS = "Say why first: the ledger keeps the reason beside your name."
+REASONLESS = "Say why first; the ledger keeps it."
 TOO_LONG = f"The ledger keeps {MAX_WHY:,} characters; this is more."
 OVER = "waits no more, and nobody decided: its execution ended, or its time is over."
 RULES = {
@@ -124,7 +124,7 @@ class Candidate:
                     self.reason = ui.textarea(
                         "Reason, for the ledger", validation=fault
                     ).without_auto_validation()
-                    self.reason.classes("w-full").props("outlined autogrow")
+                    self.reason.classes("w-full").props("outlined autogrow hide-bottom-space")
                     with ui.row().classes("gap-3"):
                         self.buttons = [
                             self._button("Approve", "approved", "primary"),

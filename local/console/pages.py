@@ -47,9 +47,8 @@ SCROLLED = """<script>
       if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
       else table.removeAttribute("tabindex");
   };
-  const shown = { childList: true, subtree: true, attributeFilter: ["class"] };
-  new MutationObserver(reach).observe(document.body, shown);
-  addEventListener("resize", reach);
+  new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
+  new ResizeObserver(reach).observe(document.body);
 </script>"""
 
 type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
