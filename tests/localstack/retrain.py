@@ -607,7 +607,6 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
-                *VALIDATED.notes,
                 "Nobody was told that it waited for an approval: SNS.NotFoundException.",
             ]
         },
