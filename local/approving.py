@@ -114,4 +114,4 @@ def show_waiting(stack: Stack, waits: Waiting, console: Console) -> None:
 def show_places(stack: Stack, console: Console) -> None:
     """Print where else somebody can decide."""
     if address := address_of(stack.folder):
-        console.print(f"Or decide in the console: {address}")
+        console.print(f"Or decide in the console: {address}/approvals")

@@ -117,8 +117,8 @@ function byGroup(groups, { confidence, write, target, labelOf }) {
       })),
     }),
     hint(
-      `Dots are means, lines their ${percent(confidence)} bootstrap intervals, each for itself. Moved: by more than ` +
-        "their interval’s half-width.",
+      `Dots are means; their ${percent(confidence)} intervals hold for all groups at once. Moved: by more than the ` +
+        "half-width of their interval.",
     ),
     opened("The groups as a table", headings, rows, "Replayed requests by group"),
   );

@@ -75,6 +75,7 @@ class Page:
         self.none = ui.label(f"No candidate waits for approval. {in_words(params().gate)}")
         self.waiting = ui.column().classes("w-full gap-4")
         ui.label("Decided lately").classes("text-lg font-semibold")
+        self.undecided = ui.label("Nothing was decided yet.")
         self.decided = ui.table(
             columns=columns({one: one for one in COLUMNS}), rows=[], row_key="execution"
         )
@@ -96,6 +97,8 @@ class Page:
         self.none.set_visibility(not told.waiting)
         self.unreadable.text = "\n".join(told.unreadable)
         self.unreadable.set_visibility(bool(told.unreadable))
+        self.undecided.set_visibility(not told.decided)
+        self.decided.set_visibility(bool(told.decided))
         if self.decided.rows != told.decided:
             self.decided.rows = told.decided
 
@@ -124,7 +127,7 @@ class Candidate:
                     self.reason.classes("w-full").props("outlined autogrow")
                     with ui.row().classes("gap-3"):
                         self.buttons = [
-                            self._button("Approve", "approved"),
+                            self._button("Approve", "approved", "primary"),
                             self._button("Reject", "rejected").props("outline"),
                         ]
         self.said.set_visibility(False)
@@ -143,8 +146,8 @@ class Candidate:
         stands = await asyncio.to_thread(approvals.decision, self.waiting.execution)
         self._end(f"{self.waiting.version} {stands.in_words if stands else OVER}")
 
-    def _button(self, name: str, decision: Decision) -> ui.button:
-        made = ui.button(name, on_click=lambda: self._decide(decision), color="primary")
+    def _button(self, name: str, decision: Decision, color: str | None = None) -> ui.button:
+        made = ui.button(name, on_click=lambda: self._decide(decision), color=color)
         return made.props("no-caps")
 
     async def _decide(self, decision: Decision) -> None:
@@ -207,7 +210,7 @@ def show_evidence(waiting: Waiting, evidence: Evidence) -> None:
     """Show what a decision rests on."""
     ui.label(
         f"The execution {waiting.execution} has waited since {moment(waiting.asked_at)} UTC, and "
-        f"does until {moment(waiting.until)} UTC. It was started by {waiting.who}: {waiting.why}"
+        f"does until {moment(waiting.until)} UTC. Nominated by {waiting.who}: {waiting.why}"
     )
     for title, sentences in (
         ("Why somebody has to approve", waiting.because),

@@ -28,6 +28,7 @@ STYLE = """
 body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
 h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
+.body--dark :is(.text-negative, .q-field--error) { --q-negative: #ffab87; }
 #q-loading-bar { display: none; } /* it has no name, and an upload has a bar of its own */
 /* Charts and diagrams bring the colours of a light page */
 .nicegui-echart text { fill: currentColor !important; }
@@ -46,7 +47,8 @@ SCROLLED = """<script>
       if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
       else table.removeAttribute("tabindex");
   };
-  new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
+  const shown = { childList: true, subtree: true, attributeFilter: ["class"] };
+  new MutationObserver(reach).observe(document.body, shown);
   addEventListener("resize", reach);
 </script>"""
 

@@ -53,14 +53,14 @@ def _risks(decisions: Decisions) -> Iterator[Row]:
     gate, monitoring = params.gate, params.monitoring
     yield row(
         "A worse model serves",
-        "It is compared with the champion on rows that are new to both, and rejected where it "
-        "is worse beyond chance.",
+        "It is compared with the champion on held-out rows and on outcomes of requests, new to "
+        "both, and rejected where it is worse beyond chance.",
         "What is worse by less than these rows can tell may serve.",
         of=[JUDGED, retrain.source("Gate")],
     )
     yield row(
         "A model without any skill serves",
-        "rejected"
+        "It is rejected."
         if gate.without_skill == "rejected"
         else "It never replaces one that beats the average, and every answer says what it is "
         "worth.",
@@ -147,15 +147,21 @@ def _together() -> Iterator[Markup]:
 
 
 def _limits(decisions: Decisions) -> Iterator[Markup]:
+    retrain = machine("retrain")
     yield claim(
         "Held-out rows are a random part of the upload: the verdict speaks of patients like these, "
         "and of no other place or time.",
-        of=[machine("retrain").source("Preprocess"), decisions.source("split.test_fraction")],
+        of=[retrain.source("Preprocess"), decisions.source("split.test_fraction")],
     )
     yield claim(
         "Monitoring takes requests as independent; the same patients asked about day after day "
         "alarm sooner than is said here.",
         of=[Source(SIMULATED, "How often monitoring alarms, and how soon")],
+    )
+    yield claim(
+        "An approval is one person's: nothing asks for a second. And whoever may start the machine "
+        "can have a version serve by its name, without any.",
+        of=[Source("layers/clinical/clinical/approvals.py", "decide"), retrain.source("Wanted")],
     )
     yield claim(
         "Thresholds, schedules and retention are given as the template has them; a deployment may "

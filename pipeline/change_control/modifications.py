@@ -38,13 +38,13 @@ BY_HAND = ("Admit", "Wanted", "Promote", "Document")
 class Modification:
     """A change that the model can undergo.
 
-    automatic: how far it happens without anybody. steps: the states it passes, by the part of the
+    started: who starts it. steps: the states it passes, by the part of the
     protocol that they are of.
     """
 
     number: str
     name: str
-    automatic: str
+    started: str
     steps: Mapping[str, Sequence[str]] = field(hash=False)
 
     @property
@@ -60,31 +60,31 @@ FITTED = {**STATES, TRAINING: _without(STATES[TRAINING], TUNING)}
 RETRAINED = Modification(
     "M1",
     "The model is fitted anew to an upload",
-    "by itself, once a data set is uploaded",
+    "an upload, by itself",
     FITTED,
 )
 WITH_OUTCOMES = Modification(
     "M2",
     "The model is fitted anew to an upload and to the outcomes of its predictions",
-    "started by a person",
+    "a person or, where a parameter of the stack allows it, an alarm or a schedule",
     FITTED,
 )
 TUNED = Modification(
     "M3",
     "The model is fitted anew with other hyperparameters of the declared grid",
-    "started by a person",
+    "a person",
     STATES,
 )
 NAMED = Modification(
     "M4",
     "A published version is put in the champion's place: a promotion by name, or a rollback",
-    "by a person alone",
+    "a person",
     {UPDATE: BY_HAND},
 )
 REDEPLOYED = Modification(
     "M5",
     "The decisions or the program change",
-    "by a deployment, by a person alone",
+    "a person, by a deployment",
     FITTED,
 )
 MODIFICATIONS = (RETRAINED, WITH_OUTCOMES, TUNED, NAMED, REDEPLOYED)
@@ -104,7 +104,7 @@ def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
         yield tag(
             "article",
             tag("h3", tag("span", one.number, class_="number"), " ", one.name),
-            claims([_automatic(one), *about[one]]),
+            claims([_started(one), *about[one]]),
             id=one.anchor,
         )
         assert one.number == f"M{number}"  # noqa: S101
@@ -117,11 +117,20 @@ def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
     )
 
 
-def _automatic(one: Modification) -> Markup:
+def _started(one: Modification) -> Markup:
+    judged = EVALUATION in one.steps
+    then = (
+        "Whether what comes of it serves, the protocol decides"
+        if judged
+        else "Nobody judges it again; it serves once each of its files was found whole"
+    )
     return claim(
-        tag("strong", "How far it is automatic"),
-        f": {one.automatic}. Whether what comes of it serves, the protocol decides.",
-        of=[machine("retrain").source("Wanted" if one is NAMED else "Gate")],
+        tag("strong", "Who starts it"),
+        f": {one.started}. {then}.",
+        of=[
+            machine("retrain").source("Gate" if judged else "Wanted"),
+            *([] if judged else [Source("pipeline/retrain/stages/promote.py", "moved")]),
+        ],
     )
 
 
@@ -146,8 +155,7 @@ def _retrained(template: Template) -> Iterator[Markup]:
 def _with_outcomes(template: Template) -> Iterator[Markup]:
     yield from told(machine("monitor"), "Act")
     for name in ("RetrainAfterOutcomes", "Retraining", "RetrainSchedule"):
-        if name in template.parameters:
-            yield parameter(template, name)
+        yield parameter(template, name)
 
 
 def parameter(template: Template, name: str) -> Markup:

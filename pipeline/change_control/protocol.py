@@ -202,6 +202,7 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
                 ],
             ),
             *_replay(decisions),
+            _shadow(decisions),
         ]
     )
     yield _criteria(decisions)
@@ -219,6 +220,16 @@ def _replay(decisions: Decisions) -> Iterator[Markup]:
         "void.",
         of=[decisions.source("replay.requests"), Source("pipeline/retrain/replaying.py")],
     )
+
+
+def _shadow(decisions: Decisions) -> Markup:
+    shadow = decisions.params.serving.shadow
+    said = (
+        f"{shadow} scores live requests beside the champion; what it says goes into the log alone."
+        if shadow
+        else "No version scores live requests beside the champion."
+    )
+    return claim(said, of=[decisions.source("serving.shadow")])
 
 
 def _criteria(decisions: Decisions) -> Markup:
@@ -335,17 +346,18 @@ def _within(params: Params) -> str:
 
 def _approval(decisions: Decisions) -> Markup:
     gate = decisions.params.gate
-    of = [decisions.source("gate.approval"), decisions.source("gate.approval_days")]
+    rule, days = (decisions.source(f"gate.{key}") for key in ("approval", "approval_days"))
+    of = [rule, days, Source("pipeline/retrain/approval.py", "approval_needed")]
     if gate.approval == "none":
         return claim(
             "Nobody has to approve of a candidate that the gate lets pass: it serves by itself.",
-            of=of[:1],
+            of=[rule],
         )
-    days = f"It waits {gate.approval_days:g} days for that, and is not approved after them."
+    waits = f"It waits {gate.approval_days:g} days for that, and is not approved after them."
     if gate.approval == "always":
-        return claim(f"Somebody has to approve of every candidate. {days}", of=of)
+        return claim(f"Somebody has to approve of every candidate. {waits}", of=of)
     said = enumerated(_rule(one) for one in gate.approval.when)
-    return claim("Somebody has to approve of a candidate ", said, f". {days}", of=of)
+    return claim("Somebody has to approve of a candidate ", said, f". {waits}", of=of)
 
 
 def _rule(rule: str | MovesMoreThan) -> str:

@@ -16,6 +16,7 @@ from clinical.kinds import Value
 from clinical.params import Params
 from clinical.reference import Row
 from clinical.verdict import Quantiles, Replayed, ReplayedGroup
+from exporting import cell_of
 from figures import bootstrap_of, scored
 from model.loader import Loaded
 from pydantic import ValidationError
@@ -213,21 +214,14 @@ def new_to(asked: Asked, rows: Sequence[tuple[Row, float]], params: Params) -> W
         unknown = model.unknown(patient)
         choices = model.reference.later.choices(patient, unknown) if unknown else ()
         each = [dict(zip(unknown, one.values, strict=True)) for one in choices] or [{}]
-        return [
-            [cell_of({**patient, target: value, **one}.get(name), name, params) for name in columns]
-            for one in each
-        ]
+        rows = [{**patient, target: value, **one} for one in each]
+        return [[cell_of(kind, row.get(name)) for name, kind in columns.items()] for row in rows]
 
-    columns = tuple(asked.seen.columns)
+    columns = {name: params.columns[name] for name in asked.seen.columns}
     return np.array(
         [known.isdisjoint(digests_of(completed(patient, value))) for patient, value in rows],
         np.bool_,
     )
-
-
-def cell_of(value: Value, name: str, params: Params) -> str:
-    """Write a value that the contract allows as a cell in its canonical form."""
-    return "" if value is None else params.columns[name].canonical(str(value))
 
 
 def groups(

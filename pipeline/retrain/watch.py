@@ -23,7 +23,10 @@ FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
 @telemetry.logger().inject_lambda_context(clear_state=True)
 @telemetry.metrics().log_metrics
 def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Count the newest upload as waiting unless an execution on it succeeded or is under way."""
+    """Count the newest upload as waiting unless an execution on it succeeded or is under way.
+
+    One that waits for somebody's approval is under way, and who may decide was told.
+    """
     raw = RawBucket(Boto3Bucket(s3_client(), environment().raw_bucket))
     upload = newest(raw)
     claim = Handled(artefacts_bucket()).of(upload) if upload else None

@@ -14,7 +14,7 @@ import stage
 import yaml
 from clinical import telemetry
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.errors import DatasetRejected
+from clinical.errors import ChampionMoved, DatasetRejected
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import Monitoring, Params, params
 from clinical.registry import CHAMPION_KEY
@@ -22,6 +22,7 @@ from clinical.telemetry import NAMESPACE, Metric
 from clinical.verdict import Decision
 from retrain import watch
 from retrain.stages.admit import Ended
+from retrain.stages.close_approval import close_approval
 from retrain.stages.promote import promote
 from retrain.state import Closed, Promoted
 from score.stages.score_part import score_part
@@ -167,6 +168,7 @@ def run_the_pipeline(bucket: Boto3Bucket) -> None:
         assert came_to.get("promoted", came_to["evaluated"]["verdict"])["decision"] == verdict
     event = came_to["admitted"]["upload"] | {"sequencer": "0A"}
     end_at_once(event)
+    ask_in_vain(came_to["nominated"])
     take_back(came_to["nominated"])
     handler: Callable[..., Any] = watch.watch
     with pipeline.own_state_machine():
@@ -192,6 +194,14 @@ def end_at_once(upload: dict[str, Any]) -> None:
     }
     ended = [pipeline.retrain(name, given)["admitted"]["decision"] for name in ("first", "again")]
     assert ended[1] == "already_handled"
+
+
+def ask_in_vain(nominated: dict[str, Any]) -> None:
+    """Let nobody approve of a version, and the champion move while somebody might."""
+    asked = {"nominated": nominated | {"version": "v-00000000", "over": 0, "approval": ["always"]}}
+    assert pipeline.ran(close_approval, "in-vain", asked)["decision"] == "not_approved"
+    with pytest.raises(ChampionMoved):
+        pipeline.ran(promote, "too-late", asked)
 
 
 def take_back(nominated: dict[str, Any]) -> None:

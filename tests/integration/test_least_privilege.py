@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from clinical.approvals import Approvals
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.captures import Captures
 from clinical.outcomes import Outcomes
@@ -19,6 +20,7 @@ from local import executions
 from local.machines import MONITOR, OUTCOMES, SCORE
 from local.stack import Stack
 from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch, of_few_trees
+from tests.waiting import asked
 
 FEW = 20  # rows of a file to score
 
@@ -99,6 +101,21 @@ def test_the_roles_allow_all_that_monitoring_does(
     assert sources["predict"] >= 2
     came_of = {one: outcome.value for one, outcome in Outcomes(bucket).all().items()}
     assert came_of == {predicted: 6.5, other: 7}
+
+
+def test_the_roles_allow_to_decide_on_what_waits(strict: Stack) -> None:
+    """The decision is kept, Step Functions are told and, as they know no such task, looked at."""
+    laptop = Laptop(strict.cloud.home, strict.cloud.port)
+    bucket = Boto3Bucket(strict.s3, strict.outputs.artifacts_bucket)
+    machine = strict.outputs.state_machine_arn.replace(":stateMachine:", ":execution:")
+    asked(bucket, "forgotten", arn=f"{machine}:forgotten")
+    told = {"decision": "approve", "reason": "To see what the role allows."}
+
+    answer = laptop.post_signed("/approvals/forgotten", told)
+
+    assert answer.status == 409, answer.text
+    assert "FORGOTTEN" in answer.body["detail"]
+    assert Approvals(bucket).decision("forgotten") is not None
 
 
 def few_of(sample: Path, folder: Path) -> Path:

@@ -8,6 +8,8 @@
   that failed for a null.
 - On AWS what a function answers that is handed a token is nobody's: the state waits for the token.
   LocalStack takes the answer of a mocked one for what it waits for.
+- On AWS a token is of the task that is handed it. LocalStack's branches share it, and whichever
+  task of any of them ends takes it away.
 - The events of what a distributed Map runs are told nowhere. Here they are in the history of the
   execution itself, as those of an inline Map are; on AWS each item is an execution of its own.
 """
@@ -37,6 +39,9 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.resource import (  # noqa: E501
     ResourceCondition,
 )
+from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service import (  # noqa: E501
+    StateTaskService,
+)
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_task.service.state_task_service_callback import (  # noqa: E501
     StateTaskServiceCallback,
 )
@@ -49,6 +54,7 @@ from localstack.services.stepfunctions.local_mocking.mock_config import LocalMoc
 _mocked_response = Environment.get_current_local_mocked_response
 _eval_distributed = DistributedIterationComponent._eval_body
 _map_run = DistributedIterationComponent._map_run
+_eval_task = StateTaskServiceCallback._eval_body
 _after_eval = StateTaskServiceCallback._after_eval_execution
 _alone = threading.Lock()
 _history: ContextVar[EventManager] = ContextVar("history")
@@ -68,14 +74,24 @@ def one_at_a_time(environment: Environment) -> LocalMockedResponse:
         return _mocked_response(environment)
 
 
+def waits(task: StateTaskServiceCallback) -> bool:
+    return bool(task.resource.condition == ResourceCondition.WaitForTaskToken)
+
+
+def eval_task(task: StateTaskServiceCallback, env: Environment) -> None:
+    if waits(task):
+        _eval_task(task, env)
+    else:
+        StateTaskService._eval_body(task, env)
+
+
 def wait_though_mocked(task: StateTaskServiceCallback, env: Environment, **given: Any) -> None:
-    waits = task.resource.condition == ResourceCondition.WaitForTaskToken
-    if waits:
+    if waits(task):
         env.is_local_mocked_mode = lambda: False
     try:
         _after_eval(task, env, **given)
     finally:
-        if waits:
+        if waits(task):
             del env.is_local_mocked_mode
 
 
@@ -109,6 +125,7 @@ def map_run(
 if __name__ == "__main__":
     jsonata._eval_jsonata = evaluate
     Environment.get_current_local_mocked_response = one_at_a_time
+    StateTaskServiceCallback._eval_body = eval_task
     StateTaskServiceCallback._after_eval_execution = wait_though_mocked
     DistributedIterationComponent._eval_body = eval_distributed
     DistributedIterationComponent._map_run = map_run

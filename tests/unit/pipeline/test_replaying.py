@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -285,11 +286,13 @@ def test_a_score_moves_that_changes_by_more_than_its_own_intervals_half_width(
 
     found = replay(of_others, other, narrow(champion, 0.1))
 
+    widths = [0.2 if one.averaged_over else 0.1 for one in captures]
     moved = 0
-    for one in captures:
+    for one, half_width in zip(captures, widths, strict=True):
         (new,) = other.model.predict([one.features])
-        moved += round(abs(new.score - one.score), 6) > (0.2 if one.averaged_over else 0.1)
+        moved += round(abs(new.score - one.score), 6) > half_width
     assert found.moved == round(moved / len(captures), 6) > 0
+    assert found.half_width == pytest.approx(median(widths))
 
 
 def test_each_subgroup_says_what_changes_for_it(

@@ -24,6 +24,7 @@ UPLOAD = Upload(key="raw/data.csv", version_id="1", uploaded_at=NOW)
         (None, STARTS_WITHIN, False),
         (None, STARTS_WITHIN + timedelta(seconds=1), True),
         ("RUNNING", timedelta(hours=1), False),
+        ("RUNNING", timedelta(days=30), False),  # which may wait for an approval
         ("SUCCEEDED", timedelta(days=1), False),
         ("FAILED", timedelta(seconds=1), True),
         ("TIMED_OUT", timedelta(hours=2), True),
