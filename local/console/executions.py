@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -21,7 +22,12 @@ from local.models import operator
 from local.stack import Stack
 
 INPUTS = {  # by the machine that a card starts
-    RETRAIN: ("{}", '{"tune": true}', '{"promote": "previous", "reason": "…"}'),
+    RETRAIN: (
+        "{}",
+        '{"tune": true}',
+        '{"outcomes": true}',
+        '{"promote": "previous", "reason": "…"}',
+    ),
     MONITOR: ("{}", '{"until": "2026-10-31"}'),
 }
 DRAWING = {
@@ -32,7 +38,8 @@ DRAWING = {
         "subGraphTitleMargin": {"top": 0, "bottom": 8},
     },
 }
-SHOWN_LETTERS = 8  # of a name, which mostly is a UUID
+SHOWN_LETTERS = 8  # of a name that is a UUID
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN_TIMES = 8  # of a state that is entered once for each part
 LISTED = 50  # executions
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
@@ -228,7 +235,7 @@ def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
         rows.append(
             {
                 "arn": one["executionArn"],
-                "name": one["name"][:SHOWN_LETTERS],
+                "name": shown_name(one["name"]),
                 "status": status_of(stack, one["name"], one["status"], machine),
                 "verdict": verdict_of(stack, one["executionArn"], one["status"]),
                 "started (UTC)": f"{one['startDate']:%m-%d %H:%M:%S}",
@@ -236,6 +243,11 @@ def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def shown_name(name: str) -> str:
+    """Shorten a name that nobody gave; one that says something, such as drift-2026-11-11, stays."""
+    return name[:SHOWN_LETTERS] if UUID.fullmatch(name) else name
 
 
 def status_of(stack: Stack, name: str, status: str, machine: Machine) -> str:

@@ -247,13 +247,13 @@ def _replayed(found: Replayed | None, params: Params) -> str:
 
 def _told_of(found: Replayed, decimals: int) -> Iterator[str]:
     yield (
-        f"Of the last {found.requests:,} captured requests, the candidate would refuse "
-        f"{found.refused:,} that {found.champion} answers."
+        f"Asked the last {wording.counted(found.requests, 'captured request')} once more, the "
+        f"candidate would refuse {found.refused:,} that {found.champion} answers."
     )
     if found.moved is not None:
         yield (
-            f"The score of {wording.percent(found.moved)} moves by more than the half-width of its "
-            "interval."
+            f"{wording.percent(found.moved)} of the scores move by more than the half-width of the "
+            "champion's interval."
         )
     if found.change is not None:
         low, middle, high = (
@@ -268,8 +268,8 @@ def _told_of(found: Replayed, decimals: int) -> Iterator[str]:
         )
     yield from found.notes
     yield (
-        f"Of {found.reproduced:,} answers of the champion among them, {found.mismatches:,} came "
-        "out otherwise than they were served."
+        f"Of {wording.counted(found.reproduced, 'answer')} of the champion among them, "
+        f"{found.mismatches:,} came out otherwise than served."
     )
 
 

@@ -206,7 +206,7 @@ def test_the_machine_is_drawn_with_the_way_that_it_went(
     page = visit.page
     page.goto(console)
 
-    page.get_by_text(lived.waiting.execution).first.click()
+    page.get_by_role("cell", name=lived.waiting.execution, exact=True).click()
 
     expect(page.get_by_text(f"{lived.waiting.execution}: succeeded")).to_be_visible()
     visit.keep("retraining-graph")

@@ -39,6 +39,7 @@ class Case:
     """An execution: its input, the answers that are not the ordinary ones, and what is expected.
 
     asked: its input. answers: of a state's Lambda, invocation by invocation.
+    ahead: a state that it leaves before the others take the engine's time, where its branches race.
     woken: how whoever holds the token that it waits for wakes it: with an output, or with an error.
     path: the states entered, in their order: the machine's own, and those of Release's first branch
     where there is one. within: the others, which run side by side, and how often each is entered.
@@ -50,6 +51,7 @@ class Case:
     ends: Output | tuple[str, str]
     answers: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
     within: Mapping[str, int] = field(default_factory=dict)
+    ahead: str = ""
     woken: Output | Exception | None = None
 
 

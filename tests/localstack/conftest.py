@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.template import template as read
 HERE = Path(__file__).parent
 MACHINES = (RETRAIN, SCORE, MONITOR)
 MOCKED = "mocked.json"
+OVER = {"ExecutionFailed", "ExecutionSucceeded"}
 ENDED = "ended"  # in place of a token
 RESOURCES = (
     "RawBucket",
@@ -145,17 +147,15 @@ def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, dict[str
         SCORE.name: _created(localstack, SCORE),
         MONITOR.name: _created(localstack, MONITOR),
     }
-    started = {
-        machine.name: {
-            name: localstack.stepfunctions.start_execution(
-                stateMachineArn=f"{arns[machine.name]}#{name}",
-                name=name,
-                input=json.dumps(case.asked),
-            )["executionArn"]
-            for name, case in machine.cases.items()
-        }
-        for machine in MACHINES
-    }
+    started: dict[str, dict[str, str]] = {machine.name: {} for machine in MACHINES}
+    cases = [(one, name, case) for one in MACHINES for name, case in one.cases.items()]
+    for machine, name, case in sorted(cases, key=lambda one: not one[2].ahead):
+        arn = localstack.stepfunctions.start_execution(
+            stateMachineArn=f"{arns[machine.name]}#{name}", name=name, input=json.dumps(case.asked)
+        )["executionArn"]
+        started[machine.name][name] = arn
+        if case.ahead:
+            until(partial(_left, localstack, arn, case.ahead), f"what {arn} does")
     for machine in MACHINES:
         for name, arn in started[machine.name].items():
             if (said := machine.cases[name].woken) is not None:
@@ -179,6 +179,14 @@ def _created(stack: Stack, machine: Machine) -> str:
     return str(created["stateMachineArn"])
 
 
+def _left(stack: Stack, arn: str, state: str) -> bool:
+    """Tell whether an execution left a state, or ended."""
+    return any(
+        event["type"] in OVER or event.get("stateExitedEventDetails", {}).get("name") == state
+        for event in _history(stack, arn)
+    )
+
+
 def _wake(stack: Stack, arn: str, said: Output | Exception) -> None:
     """Wake an execution that waits, by the token that its function was handed."""
     token = until(lambda: _token(stack, arn), f"what {arn} waits for, see {stack.cloud.log}")
@@ -196,7 +204,7 @@ def _token(stack: Stack, arn: str) -> str | None:
     """Read of an execution's history the token that it waits for by now, or that it ended."""
     submitted = False
     for event in reversed(_history(stack, arn)):
-        if event["type"] in {"ExecutionFailed", "ExecutionSucceeded"}:
+        if event["type"] in OVER:
             return ENDED
         submitted |= event["type"] == "TaskSubmitted"
         if submitted and event["type"] == "TaskScheduled":

@@ -165,7 +165,8 @@ def _closed(decision: str, reason: str) -> Closed:
     )
 
 
-LONG, SHORT = 600, 1  # seconds that are waited for an approval
+# Seconds that are waited for an approval; in fewer, a slow engine does not come to ask for it.
+LONG, SHORT = 600, 10
 WAITS = _nominated(OVER_THE_FIRST).model_copy(
     update={
         "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
@@ -517,6 +518,7 @@ _CASES: dict[str, Case] = {
     ),
     "CurveSlow": Case(  # it is tried again after seconds
         asked={},
+        ahead="Promote",
         answers={"LearningCurve": (*[UNAVAILABLE] * 4, MEASURED)},
         path=f"{TRAIN} {TO_THE_END}",
         within=PREPARED_AND_CURVE,
@@ -607,7 +609,6 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
-                *VALIDATED.notes,
                 "Nobody was told that it waited for an approval: SNS.NotFoundException.",
             ]
         },

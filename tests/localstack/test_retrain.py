@@ -30,7 +30,7 @@ def test_a_stage_is_handed_what_its_models_take(
     assert payloads
     for execution, payload in payloads:
         inputs = inputs_of(STAGES[stage])
-        assert set(payload) == {"execution", *inputs}
+        assert set(payload) == {"execution", *inputs}, (execution, payload)
         assert payload["execution"] == execution
         for name, kind in inputs.items():
             kind.model_validate(payload[name])

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clinical.monitored import Retrained
 from clinical.params import params
+from clinical.upload import Upload
 from rich.console import Console
 
 from data import generate, shifts
@@ -182,6 +184,26 @@ def test_the_end_says_which_alarm_went_off_first_when_and_why() -> None:
     assert "on 21 of 40 runs in all. Requests are not like" in troubled_says
     assert "Degraded went off on day 20 (2026-11-05), 9 days" in troubled_says
     assert calm_says == "Drifted did not go off.\nDegraded did not go off.\n"
+
+
+def test_the_end_says_when_the_model_was_made_anew() -> None:
+    (day, *_) = drawn("doubled_drug", at=11)
+    started = Retrained(execution="drift-2026-11-05", says="Retraining as drift-2026-11-05.")
+    run = monitored.troubled().model_copy(update={"retraining": started})
+    not_now = run.model_copy(update={"retraining": Retrained(says="Nothing more is retrained.")})
+
+    said = concluded([Simulated(day, run, ()), Simulated(day, not_now, ())])
+
+    assert f"Day {day.number}: Retraining as drift-2026-11-05." in said
+    assert "Nothing more" not in said
+
+
+def test_what_learned_from_outcomes_too_is_of_no_known_truth() -> None:
+    upload = Upload(key="raw/sample.csv", version_id="1", uploaded_at=END, outcomes_until=END)
+    nobody: Any = None
+    champion: Any = SimpleNamespace(upload=upload)
+
+    assert not simulating.learned_from_the_sample(nobody, champion)
 
 
 def concluded(seen: list[Simulated]) -> str:

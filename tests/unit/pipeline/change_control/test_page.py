@@ -300,8 +300,8 @@ def test_a_change_tells_who_approved_what_its_replay_was_and_what_came_since(pag
     said = words(page.with_id("change-2"))
 
     assert "approved by grace@example on 2026-11-21 15:00: Its replay moves nobody <much>." in said
-    assert "Of the last 9,876 captured requests, the candidate would refuse 12" in said
-    assert "The score of 1.2% moves by more than the half-width of its interval." in said
+    assert "Asked the last 9,876 captured requests once more, the candidate would refuse 12" in said
+    assert "1.2% of the scores move by more than the half-width of the champion's interval." in said
     assert "0 came out otherwise" in said
     assert "On 321 of them whose outcome is known" in said
     assert "The version answered" in said
