@@ -49,6 +49,7 @@ BOUNDS = {
 EITHER: dict[Path, str] = {
     ("since",): "must be a day, such as 2026-01-31, or the name of another date column",
     ("by",): "must be auto, or a list of columns under roles.subgroups",
+    ("shadow",): "must be null, or a published version, such as v-0a1b2c3d",
 }
 # What asks for an approval, which is a word or a mapping that has a list of words and mappings.
 APPROVAL: Path = ("gate", "approval")
@@ -414,8 +415,9 @@ def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> s
         case "string_too_long":
             has = len(str(node.value))
             return f"may have {context['max_length']:,} characters at most; this has {has:,}"
-        case "string_pattern_mismatch":  # no other text is held to a pattern than a day
-            return f"must be {EXPECTED['date']}; this is {_read_as(node)}"
+        case "string_pattern_mismatch":
+            meant = EITHER.get(path[-1:]) or f"must be {EXPECTED['date']}"
+            return f"{meant}; this is {_read_as(node)}"
         case "value_error":
             return _value_error(node, path, context["error"])
         case _ if what in BOUNDS:
