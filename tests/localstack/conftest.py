@@ -155,7 +155,7 @@ def executions(localstack: Stack, outputs: dict[str, str]) -> dict[str, dict[str
         )["executionArn"]
         started[machine.name][name] = arn
         if case.ahead:
-            until(partial(_left, localstack, arn, case.ahead), f"what {arn} does")
+            until(partial(_left, localstack, arn, case.ahead), f"that {arn} leaves {case.ahead}")
     for machine in MACHINES:
         for name, arn in started[machine.name].items():
             if (said := machine.cases[name].woken) is not None:

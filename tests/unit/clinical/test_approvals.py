@@ -97,10 +97,14 @@ def test_a_decision_on_an_execution_that_is_over_is_told_to_change_nothing(
 
 
 def test_an_execution_that_step_functions_forgot_is_over(kept: Approvals) -> None:
-    asked(kept.bucket, arn="arn:aws:states:us-east-1:000000000000:execution:other:one")
+    class Forgetful(States):
+        def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803
+            raise self.exceptions.ExecutionDoesNotExist({}, executionArn)
+
+    asked(kept.bucket)
 
     with pytest.raises(ApprovalSettled, match="FORGOTTEN"):
-        decide(kept, "one", approval(), States())  # type: ignore[arg-type]
+        decide(kept, "one", approval(), Forgetful())  # type: ignore[arg-type]
 
 
 def test_an_execution_that_asked_again_meanwhile_is_woken_by_its_new_token(
