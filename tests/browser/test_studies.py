@@ -710,11 +710,8 @@ def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
         (None, None, "No model served when this version was judged"),
         (None, {"version": "v-4e5f6a7b"}, "No requests were replayed when"),
         (Replayed(champion="v-4e5f6a7b", void="No request was captured."), None, "No request was"),
-        (
-            Replayed(champion="v-4e5f6a7b", requests=1, outcomes=1),
-            None,
-            "The last captured request,",
-        ),
+        (Replayed(champion="v-4e5f6a7b", refused=2), None, "None of the last captured requests is"),
+        (Replayed(champion="v-4e5f6a7b", requests=1, outcomes=1), None, "1 outcome: too few"),
     ],
     ids=["no champion", "an earlier release", "void", "all refused", "hardly anything"],
 )
