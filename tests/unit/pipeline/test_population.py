@@ -86,7 +86,7 @@ def test_a_version_that_an_earlier_release_published_gets_it_with_the_next_train
     bucket: Boto3Bucket, came_to: dict[str, Any], population: Population
 ) -> None:
     name, inputs = came_to["nominated"]["version"], (
-        "admitted", "ingested", "preprocessed", "chosen", "trained", "evaluated"
+        "admitted", "ingested", "validated", "preprocessed", "chosen", "trained", "evaluated"
     )  # fmt: skip
     bucket.client.delete_object(Bucket=bucket.name, Key=f"models/{name}/{POPULATION}")
 
