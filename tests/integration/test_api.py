@@ -103,6 +103,7 @@ def test_the_documentation_is_served(laptop: Laptop) -> None:
         "/compare",
         "/outcomes",
         "/predictions/{prediction_id}",
+        "/approvals/{execution}",
         "/model",
         "/health",
         "/dropdown-values",
