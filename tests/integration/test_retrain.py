@@ -57,10 +57,12 @@ def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> N
     assert [name for name in sorted(stages) if stages[name]["from_cache_of"] is None] == [
         "admit",
         "annotate",
+        "document",
         "evaluate",
         "ingest",
         "promote",
         "publish",
+        "replay",
     ]
 
 
