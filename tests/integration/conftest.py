@@ -316,6 +316,7 @@ class Laptops:
         self._folders = folders
         self._started: list[Laptop] = []
         self._first: tuple[Laptop, str] | None = None
+        self._shared: Laptop | None = None
         own = folders.getbasetemp()
         of_the_run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
         self._kept = of_the_run / "after-make-up"
@@ -335,18 +336,24 @@ class Laptops:
 
     def after_up(self) -> Laptop:
         """Give a laptop as it is after `make up`; the same one if that was done here."""
+        self._have_kept()
+        if self._first:
+            return self._first[0]
+        if self._shared is None:
+            self._shared = self._as_kept("laptop")
+        return self._shared
+
+    def another(self, name: str, **environment: str) -> Laptop:
+        """Give a laptop that nobody else has, as it is after `make up`; environment: of that."""
+        self._have_kept()
+        return self._as_kept(name, **environment)
+
+    def _have_kept(self) -> None:
+        """See that some process of the run keeps what a cloud holds after `make up`."""
         if self._first is None:
             with in_turn(self._turn):
                 if not self._kept.exists():
                     self._first = self._from_nothing()
-        if self._first:
-            return self._first[0]
-        return self._as_kept("laptop")
-
-    def another(self, name: str, **environment: str) -> Laptop:
-        """Give a laptop that nobody else has, as it is after `make up`; environment: of that."""
-        self.after_up()
-        return self._as_kept(name, **environment)
 
     def _as_kept(self, name: str, **environment: str) -> Laptop:
         laptop = self(name)
@@ -358,9 +365,14 @@ class Laptops:
 
     def stop(self) -> None:
         for laptop in self._started:
-            for folder in {laptop.home, *folders_in(laptop.home)}:
-                ConsoleProcess.of(folder).stop()
-            Ministack(laptop.home, laptop.port).stop()
+            stop(laptop)
+
+    def stop_own(self) -> None:
+        """Stop the laptops that a room had for itself: each takes a gigabyte of memory."""
+        shared = (self._shared, self._first and self._first[0])
+        for laptop in [one for one in self._started if one not in shared]:
+            stop(laptop)
+            self._started.remove(laptop)
 
     def _from_nothing(self) -> tuple[Laptop, str]:
         laptop = self("laptop")
@@ -387,6 +399,12 @@ class Laptops:
         return True
 
 
+def stop(laptop: Laptop) -> None:
+    for folder in {laptop.home, *folders_in(laptop.home)}:
+        ConsoleProcess.of(folder).stop()
+    Ministack(laptop.home, laptop.port).stop()
+
+
 def copied_tree(source: Path, target: Path) -> None:
     """Copy by links; what is written here or there replaces one, and the other stays."""
     for path in sorted(source.rglob("*")):
@@ -405,6 +423,12 @@ def start_laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptops]:
     laptops = Laptops(tmp_path_factory)
     yield laptops
     laptops.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_clouds_end_with_their_room(start_laptop: Laptops) -> Iterator[None]:
+    yield
+    start_laptop.stop_own()
 
 
 @pytest.fixture(scope="session")
