@@ -16,7 +16,7 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 172
+METRICS ?= 178
 UNTIL ?=
 OUTCOMES ?=
 RETRAIN_AFTER ?=
@@ -186,7 +186,7 @@ bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and other
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=172]
+cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=178]
 	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
 
 .PHONY: bench-rollback
