@@ -55,10 +55,13 @@ def stack(laptop: Laptop) -> Stack:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_simulated_stays(stack: Stack) -> Iterator[None]:
+def _no_outcome_stays(stack: Stack) -> Iterator[None]:
     """Leave no outcome behind by which candidates of other rooms would be judged."""
     yield
     simulating.forget(stack)
+    for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
+        for key in simulating.keys(stack, bucket, "outcomes/"):
+            stack.s3.delete_object(Bucket=bucket, Key=key)
 
 
 @pytest.fixture(scope="module")
