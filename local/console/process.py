@@ -10,6 +10,9 @@ import psutil
 
 from local.background import Background, answers, is_taken
 from local.cloud import ROOT, CloudFailed
+from local.studies import study_of
+
+RUN_FROM = ("local", "layers", "pipeline", "site")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,14 @@ class ConsoleProcess:
         return answers(f"{self.url}/models")
 
     def _is_outdated(self) -> bool:
-        files = (file for ending in ("py", "js") for file in (ROOT / "local").rglob(f"*.{ending}"))
-        newest = max(file.stat().st_mtime for file in files)
+        """Whether the code that it runs, or the decisions that it tells of, are newer than it."""
+        code = (
+            file
+            for folder in RUN_FROM
+            for ending in ("py", "js")
+            for file in (ROOT / folder).rglob(f"*.{ending}")
+        )
+        newest = max(one.stat().st_mtime for one in (*code, study_of(self.study).params_path))
         return newest > self._process.pid_file.stat().st_mtime
 
     @property
