@@ -237,6 +237,10 @@ publish: $(READY) ## Publish the site to the deployed stack in your AWS account 
 params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
 	@$(PYTHON) -m local.studies schema
 
+.PHONY: parameters
+parameters: $(READY) ## Write docs/reference/parameters.md from the template
+	@$(PYTHON) -m local.parameters
+
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes
 	@$(PYTHON) functions/openapi.py
