@@ -7,9 +7,10 @@ from local.cloud import ROOT
 WRITTEN = ROOT / "docs" / "reference" / "parameters.md"
 HEADING = """# Stack parameters
 
-For platform teams who deploy the stack: every parameter of `template.yaml`, its default, and what it
-does. [Deploy to AWS](../how-to/deploy-to-aws.md#parameters-worth-a-decision) says which ones deserve a
-decision. Change them with `--parameter-overrides` of `sam deploy`, or in `samconfig.toml`.
+For platform teams who deploy the stack: every parameter of `template.yaml`, its default, and what
+it does. [Deploy to AWS](../how-to/deploy-to-aws.md#parameters-worth-a-decision) says which ones
+deserve a decision. Change them with `--parameter-overrides` of `sam deploy`, or in
+`samconfig.toml`.
 
 `make parameters` writes this page from the template.
 """
@@ -21,7 +22,12 @@ def document() -> str:
     groups = read.read["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     lines = [HEADING]
     for group in groups:
-        lines += [f"## {group['Label']['default']}", "", "| parameter | default | |", "|---|---|---|"]
+        lines += [
+            f"## {group['Label']['default']}",
+            "",
+            "| parameter | default | |",
+            "|---|---|---|",
+        ]
         for name in group["Parameters"]:
             told = read.parameters[name]
             default = f"`{told['Default']}`" if str(told.get("Default", "")) else ""
