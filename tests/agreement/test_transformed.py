@@ -51,7 +51,7 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def test_the_deployer_may_use_every_service_that_the_stack_is_made_of() -> None:
-    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
     allowed = {
         action.split(":")[0]
         for statement in policy["Statement"]
@@ -65,7 +65,7 @@ def test_the_deployer_may_use_every_service_that_the_stack_is_made_of() -> None:
 
 
 def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
-    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
     (stack,) = [one for one in policy["Statement"] if one["Sid"] == "TheStack"]
     template = json.dumps(read())
 
@@ -77,7 +77,7 @@ def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
 
 
 def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
-    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
     allowed = {arn for one in policy["Statement"] for arn in _listed(one["Resource"])}
 
     for name, resource in read()["Resources"].items():
@@ -88,7 +88,7 @@ def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
 
 
 def test_the_deployer_may_hand_roles_to_the_services_that_take_them() -> None:
-    policy = json.loads((ROOT / "docs/deployer-policy.json").read_text())
+    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
     (passing,) = [one for one in policy["Statement"] if one["Action"] == "iam:PassRole"]
 
     roles = of_type(transformed(CanaryDeployment="true"), "AWS::IAM::Role").values()
