@@ -16,9 +16,9 @@ import yaml
 from clinical import champion as following
 from clinical import environment
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.obstore_bucket import s3_store
 from clinical.params import params
 from clinical.registry import Champion, Promotion, Registry
+from clinical.s3_client import s3_store
 
 from tests.faults import Fault, FaultyProxy, faulty_proxy
 from tests.integration.conftest import ROOT, Answer, Laptop
