@@ -152,9 +152,10 @@ check: $(READY) ## Check style, format, the template, types and units: what take
 	@$(PYTEST) -n 2 --without-clouds tests
 
 .PHONY: lint
-lint: $(READY) ## Check style, format and the template
+lint: $(READY) ## Check style, format, the workflows and the template
 	@ruff check .
 	@ruff format --check .
+	@jactionlint --shellcheck= --pyflakes=
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
 .PHONY: typecheck

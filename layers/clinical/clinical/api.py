@@ -214,7 +214,7 @@ def lambda_handler(
     first = iter((True,))  # invocation of this environment
 
     @telemetry.logger().inject_lambda_context(clear_state=True)
-    @telemetry.metrics().log_metrics
+    @telemetry.leaves_a_line
     def handle(event: Event, context: LambdaContext) -> dict[str, Any]:
         started, cold = time.perf_counter(), next(first, False)
         method, path = event.get("httpMethod"), path_of(event)

@@ -20,7 +20,7 @@ from model import shadow as shadowing
 from model.loader import Loaded
 from monitor.lines import captured_in
 
-from local.emulator.insights import fields_of, summarised
+from local.emulator.insights import answered, fields_of
 from tests.conftest import ROOT
 from tests.unit.conftest import NOW, Answer, Api, Candidate, emf_lines
 
@@ -70,7 +70,7 @@ def logged(
     """Ask, and give the answer and the one line of the request."""
     capsys.readouterr()
     answer = api("POST", path, body, **event)
-    (line,) = [one for one in emf_lines(capsys.readouterr().out) if "Requests" in one]
+    (line,) = [one for one in emf_lines(capsys.readouterr().out) if "Latency" in one]
     return answer, line
 
 
@@ -440,7 +440,7 @@ def test_the_dashboard_sums_up_what_the_lines_say(
     shadowed("POST", "/predict", patient | {"Age": 17})
     lines = capsys.readouterr().out.splitlines()
 
-    (row,) = summarised(query, lines)
+    (row,) = answered(query, [{"@message": line} for line in lines])
 
     said = [json.loads(one) for one in lines if '"shadow"' in one and "batch" not in one]
     differences = sorted(one["shadow"]["difference"] for one in said[:4])
