@@ -22,7 +22,7 @@ from clinical.telemetry import Metric
 from local.console.widgets import span
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs/deploying.md"
+PAGE = ROOT / "docs/how-to/deploy-to-aws.md"
 TEMPLATE, DASHBOARD = ROOT / "template.yaml", ROOT / "dashboard.yaml"
 PRICES, KEPT = ROOT / "bench/prices.json", ROOT / "bench/cost.json"
 REPORTED = re.compile(r"\| USD a month .*?data\s+transfer\.\n", re.DOTALL)

@@ -18,7 +18,7 @@ from operator import attrgetter
 from types import MappingProxyType, UnionType
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -127,6 +127,13 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
     return {
         HTTPStatus.FORBIDDEN: {"description": why, "content": {PROBLEM_JSON: {"model": Problem}}}
     }
+
+
+def written(answer: BaseModel) -> Response[str]:
+    """Answer with a model that was validated when it was made: written once, and looked at once."""
+    return Response(
+        HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
+    )
 
 
 @contextmanager

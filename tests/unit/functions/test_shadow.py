@@ -33,7 +33,7 @@ type Publish = Callable[[Candidate], Version]
 TARGET = params().target.column
 CANARY = "CANARY-c0ffee-77"
 DASHBOARD = (ROOT / "dashboard.yaml").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/how-to/shadow-a-challenger.md").read_text(encoding="utf-8")
 DISCOVERED = 200  # fields of a line, by Logs Insights
 
 
@@ -459,10 +459,10 @@ def test_the_dashboard_sums_up_what_the_lines_say(
     }
 
 
-def test_the_readme_asks_batches_for_what_their_lines_have(
+def test_the_guide_asks_batches_for_what_their_lines_have(
     shadowed: Api, patient: Patient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (query,) = re.findall(r"```\n(fields jsonParse.+?)```", README, re.DOTALL)
+    (query,) = re.findall(r"```\n(fields jsonParse.+?)```", GUIDE, re.DOTALL)
     _, line = logged(shadowed, capsys, "/predict/batch", {"patients": [patient] * 2})
 
     for path in re.findall(r"line\.([\w.]+)", query):

@@ -10,6 +10,7 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
 from clinical.params import params
 from lineage import Entry, Lineage
+from retrain import card as retrain_card
 from retrain.stages.validate import validate
 
 from tests.unit.conftest import NOW, emf_lines, fact_lines, smaller
@@ -56,6 +57,26 @@ def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
         "publish": None,
         "promote": None,
     }
+
+
+def test_a_new_release_of_the_same_code_computes_nothing_and_publishes_nothing(
+    bucket: Boto3Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    retrained: Retrained,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = retrained(sample_bytes)
+    upload(sample_bytes)
+    models = bucket.keys("models/v-", "")
+    monkeypatch.setattr(retrain_card, "release", lambda: "99.0.0")
+
+    second = retrain("two")
+
+    assert second["nominated"]["version"] == first["nominated"]["version"]
+    assert bucket.keys("models/v-", "") == models
+    assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] == "one"
 
 
 def test_other_data_is_computed_anew(
