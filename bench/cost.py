@@ -31,7 +31,12 @@ REPORT = re.compile(
     r"Billed Duration: (?P<billed>\d+) ms\s+Memory Size: (?P<memory>\d+) MB"
 )
 ACCESS_LINE = 300  # bytes of the API's access log a request, by its format in the template
-COLD = {0: 0.0, 1_000: 1.0, 1_000_000: 0.01, 100_000_000: 0.001}  # requests that start an environment
+COLD = {
+    0: 0.0,
+    1_000: 1.0,
+    1_000_000: 0.01,
+    100_000_000: 0.001,
+}  # requests that start an environment
 TRACED = 0.05  # X-Ray's default, besides one a second
 SECONDS = 30 * 24 * 3600
 CHECKS = SECONDS // 60  # of health, while nobody asks
@@ -85,8 +90,10 @@ def checks(of: Measured, prices: dict[str, float]) -> float:
 
 
 def look(predictions: int, of: Measured, prices: dict[str, float]) -> float:
-    """Price one look at the dashboard: what Logs Insights scans of the API's log for its widgets."""
-    whole = json.loads(re.sub(r"\$\{[^}]+\}", "0", yaml.safe_load(DASHBOARD.read_text())["Fn::Sub"]))
+    """Price one look at the dashboard: what its queries scan of the API's log."""
+    whole = json.loads(
+        re.sub(r"\$\{[^}]+\}", "0", yaml.safe_load(DASHBOARD.read_text())["Fn::Sub"])
+    )
     asked = re.findall(r"SOURCE '\$\{(\w+)\}'", DASHBOARD.read_text())
     widgets = [one for one in whole["widgets"] if one["type"] == "log"]
     seconds = sum(
@@ -126,7 +133,9 @@ def report(of: Measured, prices: dict[str, Any]) -> str:
         "**all**": [f"**{total:,.2f}**" for total in sums],
     }
     table = "\n".join(f"| {' | '.join([head, *cells])} |" for head, cells in rows.items())
-    cold = ", ".join(f"{share:.1%} of {predictions:,}" for predictions, share in COLD.items() if share)
+    cold = ", ".join(
+        f"{share:.1%} of {predictions:,}" for predictions, share in COLD.items() if share
+    )
     looks = ", ".join(
         f"{look(predictions, of, prices):,.4f} at {predictions:,}" for predictions in COLD
     )
@@ -140,6 +149,11 @@ def report(of: Measured, prices: dict[str, Any]) -> str:
     return f"{table}\n\n{textwrap.fill(said, 100)}\n"
 
 
+def of_today() -> str:
+    """Make the table of the measurement that is kept."""
+    return report(Measured(**json.loads(KEPT.read_text())), json.loads(PRICES.read_text()))
+
+
 def written_into(page: str, made: str) -> str:
     """Put the table into a page in place of the one that it has."""
     return REPORTED.sub(lambda _: made, page, count=1)
@@ -149,7 +163,7 @@ def main(log: Path | None) -> None:
     """Keep what a log says, if one is given, and write the table into the documentation."""
     if log:
         KEPT.write_text(json.dumps(asdict(measured(log.read_text())), indent=1) + "\n")
-    made = report(Measured(**json.loads(KEPT.read_text())), json.loads(PRICES.read_text()))
+    made = of_today()
     PAGE.write_text(written_into(PAGE.read_text(), made))
     sys.stdout.write(made)
 

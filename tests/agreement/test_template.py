@@ -151,9 +151,9 @@ def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_el
     }
     if tells:
         assert statements["TellApprovers"]["Resource"] == tells[0]
-    assert {one["Sid"]: (condition, otherwise) for condition, one, otherwise in said if condition} == (
-        {"EncryptWhatTheyAreTold": ("TopicsEncrypted", {"Ref": "AWS::NoValue"})} if tells else {}
-    )
+    assert {
+        one["Sid"]: (condition, otherwise) for condition, one, otherwise in said if condition
+    } == ({"EncryptWhatTheyAreTold": ("TopicsEncrypted", {"Ref": "AWS::NoValue"})} if tells else {})
 
 
 def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(

@@ -6,13 +6,12 @@ from clinical.telemetry import Metric
 from bench.cost import (
     KEPT,
     PAGE,
-    PRICES as LIST,
     Measured,
     checks,
     look,
     measured,
     monthly,
-    report,
+    of_today,
     standing,
     written_into,
 )
@@ -103,7 +102,7 @@ def test_a_look_at_the_dashboard_costs_what_its_queries_scan() -> None:
 
 
 def test_the_documentation_has_the_table_of_today() -> None:
-    made = report(kept(), json.loads(LIST.read_text()))
+    made = of_today()
     page = PAGE.read_text()
 
     assert made in page, "run `make cost`"
