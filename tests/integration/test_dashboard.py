@@ -147,7 +147,8 @@ def test_requests_are_counted_by_route_and_checks_are_not(
     }
     for percentile in ("p50_ms", "p95_ms", "p99_ms"):
         assert all(value > 0 for value in by_route(table, percentile).values())
-    assert sums(laptop, widgets["Requests a minute"], since) == {"Requests": sum(SENT.values())}
+    for title in ("Requests a minute", "Requests in 24 hours"):
+        assert sums(laptop, widgets[title], since) == {"Requests": sum(SENT.values())}
     over_time = rows(laptop, widgets["Requests in five minutes, by route"], since)
     added_up = {
         name: sum(int(row[name]) for row in over_time)
@@ -271,11 +272,11 @@ def test_an_execution_is_counted_by_its_verdict_and_its_stages_by_name(
         return {row[of]: int(row[measure]) for row in rows(laptop, widgets[title], today)}
 
     def by_verdict() -> dict[str, int]:
-        title = "Executions of the pipeline in 28 days, by verdict"
+        title = "Executions of the pipeline, by verdict"
         return counted(title, "verdict", "executions")
 
     def by_stage() -> dict[str, int]:
-        return counted("Stages of all state machines in 7 days", "stage", "runs")
+        return counted("Stages of all state machines", "stage", "runs")
 
     laptop.wait_until_idle()
     before, stages_before = by_verdict(), by_stage()
@@ -290,33 +291,6 @@ def test_an_execution_is_counted_by_its_verdict_and_its_stages_by_name(
     assert ran == 13 - 12
     decision = json.loads(ended["output"])["decision"]
     assert by_verdict() == before | {decision: before.get(decision, 0) + 1}
-
-
-def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
-    laptop: Laptop, widgets: Widgets, since: datetime, tmp_path: Path
-) -> None:
-    """AWS bills each name with each set of dimensions, once something was counted under it."""
-    assert since
-    patients = tmp_path / "patients.csv"
-    patients.write_bytes((ROOT / "data/sample.csv").read_bytes())
-    for command, given in (("score", {"DATA": str(patients)}), ("monitor", {})):
-        assert laptop.run(command, **given).returncode == 0
-    files = widgets["The last 20 files that were scored"]
-    runs = widgets["What each run of the monitor found"]
-    a_while_ago = datetime.now(UTC) - timedelta(hours=1)
-    until(lambda: rows(laptop, files, a_while_ago), "the line of the scored file")
-    (run, *_) = until(lambda: rows(laptop, runs, a_while_ago), "the line of the monitor's run")
-    assert int(run["captured_predictions"]) > 0
-
-    ours = [
-        one
-        for one in laptop.stack.cloudwatch.list_metrics()["Metrics"]
-        if not one["Namespace"].startswith("AWS/")
-    ]
-
-    assert {one["MetricName"] for one in ours} <= set(Metric)
-    assert len(ours) <= len(Metric) <= 20
-    assert all({one["Name"] for one in metric["Dimensions"]} <= {"service"} for metric in ours)
 
 
 def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:
@@ -388,3 +362,30 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(
 
     until(both, "the alarm and its end")
     assert told == [(name, "ALARM"), (name, "OK")]  # for nothing is wrong
+
+
+def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
+    laptop: Laptop, widgets: Widgets, since: datetime, tmp_path: Path
+) -> None:
+    """AWS bills each name with each set of dimensions, once something was counted under it."""
+    assert since
+    patients = tmp_path / "patients.csv"
+    patients.write_bytes((ROOT / "data/sample.csv").read_bytes())
+    for command, given in (("score", {"DATA": str(patients)}), ("monitor", {})):
+        assert laptop.run(command, **given).returncode == 0
+    files = widgets["The last 20 files that were scored"]
+    runs = widgets["What each run of the monitor found"]
+    a_while_ago = datetime.now(UTC) - timedelta(hours=1)
+    until(lambda: rows(laptop, files, a_while_ago), "the line of the scored file")
+    (run, *_) = until(lambda: rows(laptop, runs, a_while_ago), "the line of the monitor's run")
+    assert int(run["captured_predictions"]) > 0
+
+    ours = [
+        one
+        for one in laptop.stack.cloudwatch.list_metrics()["Metrics"]
+        if not one["Namespace"].startswith("AWS/")
+    ]
+
+    assert {one["MetricName"] for one in ours} <= set(Metric)
+    assert len(ours) <= len(Metric) <= 20
+    assert all({one["Name"] for one in metric["Dimensions"]} <= {"service"} for metric in ours)
