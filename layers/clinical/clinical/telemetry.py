@@ -1,7 +1,7 @@
-"""Logs and metrics. A request leaves one line: its metrics in EMF, its facts as properties.
+"""Logs and metrics. Each request writes one line: metrics in EMF, facts as properties.
 
-Nothing here ever sees an identifier of a patient: callers hand over features and verdicts, not
-requests, and an exception is logged by its type and its frames, never by its message.
+Nothing here ever sees a patient's identifier: callers pass features and verdicts, not requests, and
+an exception is logged with its type and stack frames, never with its message.
 """
 
 import json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LINE_BYTES = 128 * 1024  # of which CloudWatch would take twice as many in one event
 ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, ids
 
-# The template names another for the stack of another study.
+# The template sets another name for another study's stack.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 _further: list[dict[str, object]] = []  # facts that wait for lines of their own
@@ -31,7 +31,7 @@ _further: list[dict[str, object]] = []  # facts that wait for lines of their own
 class Metric(StrEnum):
     """Every metric this system emits.
 
-    What has a rate is 0 or 1 a request, so that its average is the rate: that takes no metric math.
+    A rate is emitted as 0 or 1 per request, so that its average is the rate, without metric math.
     """
 
     REQUESTS = "Requests"
@@ -71,20 +71,20 @@ class Metric(StrEnum):
 
 @cache
 def logger() -> Logger:
-    """Make the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
+    """Return the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
     return Logger()
 
 
 @cache
 def metrics() -> Metrics:
-    """Collect the metrics of the invocation under way, flushed as one EMF line when it ends."""
+    """Return the current invocation's metrics, flushed as one EMF line when it ends."""
     return Metrics(namespace=NAMESPACE)
 
 
 def count(metric: Metric, **properties: str | int) -> None:
-    """Count one event that belongs to no request, as an EMF line of its own.
+    """Count an event that belongs to no request, in an EMF line of its own.
 
-    It has no dimension: one series, and one alarm on it, holds what any function counted.
+    It has no dimension, so that one series, and one alarm, covers all functions.
     """
     with single_metric(name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as single:
         single.add_metadata("service", single.service)
@@ -94,9 +94,9 @@ def count(metric: Metric, **properties: str | int) -> None:
 
 
 def count_execution(verdict: str) -> None:
-    """Count an execution of the state machine by what it came to, as an EMF line of its own.
+    """Count an execution of the state machine by its outcome, in an EMF line of its own.
 
-    verdict: a dimension, so one of few: the gate's decision or, once it ended, `promote`'s.
+    verdict: a dimension, and therefore one of few: the gate's decision or, at the end, `promote`'s.
     """
     with single_metric(
         name=Metric.EXECUTIONS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
@@ -105,10 +105,10 @@ def count_execution(verdict: str) -> None:
 
 
 def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, float | None]) -> None:
-    """Tell what a run of the monitor came to, as an EMF line of its own.
+    """Record the results of a run of the monitor, in an EMF line of its own.
 
-    Its one dimension is the service: by stage, nobody would look for it. A figure that is None is
-    left out.
+    Its only dimension is the service, because nobody looks for these by stage. Figures that are
+    None are left out.
     """
     line = EphemeralMetrics(namespace=NAMESPACE)
     for metric, count in counts.items():
@@ -120,7 +120,7 @@ def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, floa
 
 
 def count_monitor_run() -> None:
-    """Count a run of the monitor, as an EMF line of its own that has the service alone."""
+    """Count a run of the monitor, in an EMF line of its own whose only dimension is the service."""
     with single_metric(
         name=Metric.MONITOR_RUNS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
     ):
@@ -128,21 +128,21 @@ def count_monitor_run() -> None:
 
 
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
-    """Add to a count of the invocation's line, and facts that belong to it."""
+    """Add to a count in the invocation's line, with the facts that belong to it."""
     metrics().add_metric(metric, MetricUnit.Count, count)
     note(**properties)
 
 
 def note(**properties: object) -> None:
-    """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
+    """Add facts to the invocation's line for later analysis; never a patient's identifier."""
     for name, value in properties.items():
         metrics().add_metadata(name, value)
 
 
 def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> None:
-    """Add facts about rows to the invocation's line, and what it has no room for to further ones.
+    """Add facts about rows to the invocation's line, and to further lines if it has no room.
 
-    facts_of: gives the facts about some of so many rows, as properties of a line.
+    facts_of: returns the facts about some of the rows, as properties of a line.
     """
     first, *others = pieces(number, facts_of)
     note(**first)
@@ -152,7 +152,7 @@ def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> No
 def pieces(
     number: int, facts_of: Callable[[slice], dict[str, object]]
 ) -> Iterator[dict[str, object]]:
-    """Cut facts about rows into pieces, each of which fits into a line, or is about one row."""
+    """Split facts about rows into pieces that each fit into a line, or are about one row."""
     waiting = [(0, number)]
     while waiting:
         start, stop = waiting.pop()
@@ -167,9 +167,9 @@ def pieces(
 
 
 def write_further_lines(**properties: object) -> None:
-    """Write the lines that facts about rows need beside the invocation's own, if any.
+    """Write the further lines that facts about rows need, if any.
 
-    properties: of each of them, by which it is known to belong there.
+    properties: of each line, to tell which invocation it belongs to.
     """
     lines, _further[:] = list(_further), []
     for facts in lines:
@@ -177,7 +177,7 @@ def write_further_lines(**properties: object) -> None:
 
 
 def as_line(facts: dict[str, object]) -> str:
-    """Write facts as metrics are written: JSON of as many bytes as characters."""
+    """Serialise facts like metrics: JSON in ASCII, with as many bytes as characters."""
     return json.dumps(facts, separators=(",", ":"))
 
 
@@ -203,9 +203,9 @@ def record_request(
 
 
 def record_model(champion: "Champion") -> None:
-    """Add to the invocation's line which promotion serves, and what its model is worth.
+    """Add to the invocation's line which promotion serves, and its model's performance.
 
-    A version's name makes no number; that of its promotion does, and `make models` knows both.
+    A version's name is not a number, but its promotion's is; `make models` lists both.
     """
     line, verdict = metrics(), champion.verdict
     line.add_metric(Metric.SERVED_PROMOTION, MetricUnit.NoUnit, champion.sequence)
@@ -229,7 +229,7 @@ def record_stage(
 
 
 def frames(error: BaseException) -> list[str]:
-    """Tell where an exception came from: file, line and function, without any value."""
+    """Return an exception's stack frames: file, line and function, without any values."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
