@@ -123,7 +123,7 @@ def decide(
         )
     stands = before or approvals.decide(execution, approval)
     if stands.decision != approval.decision:
-        raise ApprovalSettled(f"{waiting.version} {stands.in_words}; that decision is final")
+        raise ApprovalSettled(f"{waiting.version} {stands.in_words}; this is final")
     if _is_woken(approvals, waiting, stands, states):
         return waiting
     if stands != approval:

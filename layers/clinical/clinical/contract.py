@@ -274,9 +274,7 @@ if TYPE_CHECKING:
         pass
 
 else:
-    ChosenTreatment = values_model(
-        "ChosenTreatment", "A recorded treatment.", _PARAMS.compared
-    )
+    ChosenTreatment = values_model("ChosenTreatment", "A recorded treatment.", _PARAMS.compared)
 
 
 class ComparedTreatment(Response):

@@ -200,9 +200,7 @@ class RecordedOutcomes(Response):
     outcomes: tuple[RecordedOutcome | Problem, ...]
 
 
-_Observed = Annotated[
-    float, Field(serialization_alias=_TARGET, description="The observed outcome")
-]
+_Observed = Annotated[float, Field(serialization_alias=_TARGET, description="The observed outcome")]
 
 
 class ObservedOutcome(Response):
