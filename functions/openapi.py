@@ -12,6 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn
 from clinical.params import Params, params
+from clinical.release import release
 
 HERE = Path(__file__).parent
 # As API Gateway exports it for an API with IAM-authorised routes.
@@ -66,7 +67,7 @@ def described(function: Path) -> dict[str, Any]:
     spec.loader.exec_module(module)
     text = module.app.get_openapi_json_schema(
         title=params().study.title,
-        version="1.0.0",
+        version=release(),
         description=f"{predicts(params())} For research support only: not for diagnosis, and not "
         "treatment advice. Every GET route also answers HEAD.",
         security_schemes={"sigv4": SIGNED},

@@ -103,10 +103,12 @@ class Lineage(Part):
 class Card(Part):
     """What is known about a version at publication.
 
+    release: the release of this system that published the version; None before 1.0.0.
     simultaneous: whether the intervals of each figure hold for all subgroups jointly.
     """
 
     model_version: str
+    release: str | None = None
     overview: Overview
     data: Data
     training: Training

@@ -7,5 +7,9 @@ class Frozen(BaseModel):
     """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        defer_build=True,  # with the first that is made: of most, a start makes none
     )
