@@ -196,9 +196,9 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
                 "nothing is, and how often a true fault is found, was simulated where the truth is "
                 "known.",
                 of=[
-                    Source("docs/statistics.md", "Calibration"),
-                    Source("docs/statistics.md", "Errors by subgroup"),
-                    Source("docs/statistics.md", "Win probabilities"),
+                    Source("docs/explanation/statistics.md", "Calibration"),
+                    Source("docs/explanation/statistics.md", "Errors by subgroup"),
+                    Source("docs/explanation/statistics.md", "Win probabilities"),
                 ],
             ),
             *_replay(decisions),

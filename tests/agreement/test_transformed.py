@@ -14,7 +14,7 @@ from tests.template import template as read
 from tests.template import transformed as all_of_it
 
 ROOT = Path(__file__).parent.parent.parent
-POLICY = ROOT / "docs/deployer-policy.json"
+POLICY = ROOT / "docs/how-to/deployer-policy.json"
 
 
 def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
