@@ -13,7 +13,7 @@ from lineage import Entry, Lineage
 from retrain import card as retrain_card
 from retrain.stages.validate import validate
 
-from tests.unit.conftest import NOW, emf_lines, smaller
+from tests.unit.conftest import NOW, emf_lines, fact_lines, smaller
 from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -207,8 +207,8 @@ def test_a_failure_is_traced_counted_and_raised(
         retrain("one")
 
     assert lineage(bucket, "one")["stages"]["validate"]["error"] == "DatasetRejected"
-    (failed,) = [line for line in emf_lines(capsys.readouterr().out) if "StageFailures" in line]
-    assert failed["stage"] == "validate"
+    (failed,) = [line for line in fact_lines(capsys.readouterr().out) if "error" in line]
+    assert (failed["stage"], failed["error"]) == ("validate", "DatasetRejected")
 
 
 def test_the_pure_function_stays_reachable() -> None:
@@ -216,7 +216,7 @@ def test_the_pure_function_stays_reachable() -> None:
     assert validate.__name__ == "validate"
 
 
-def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
+def test_a_stage_leaves_one_line_and_the_last_one_says_the_verdict(
     retrain: Retrain, retrained: Retrained, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     retrained(sample_bytes)
@@ -224,10 +224,10 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
 
     retrain("two")
 
-    printed = emf_lines(capsys.readouterr().out)
-    lines = [line for line in printed if "StageRuns" in line]
-    (execution,) = [line for line in printed if "StageRuns" not in line]
-    assert (execution["Executions"], execution["verdict"]) == ([1], "already_champion")
+    lines = fact_lines(capsys.readouterr().out)
+    assert [line.get("verdict") for line in lines] == [*[None] * 9, "already_champion"]
+    assert all(line["duration_ms"] > 0 for line in lines)
+    assert {line["execution"] for line in lines} == {"two"}
     assert [line["stage"] for line in lines] == [
         "admit",
         "ingest",
@@ -240,15 +240,9 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
         "publish",
         "promote",
     ]
-    assert [line["StageCacheHits"] for line in lines] == [
-        [0],
-        [0],
-        [1],
-        [1],
-        [1],
-        [1],
-        [0],
-        [0],
-        [0],
-        [0],
+    assert [line["stage"] for line in lines if line.get("cached")] == [
+        "validate",
+        "extract_combinations",
+        "preprocess",
+        "train",
     ]
