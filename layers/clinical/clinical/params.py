@@ -9,9 +9,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, override
 
-import yaml
 from pydantic import Field, StrictStr, model_validator
 
+from clinical import compiled
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
@@ -495,11 +495,13 @@ def parse_params(text: str, name: str = NAME) -> Params:
     name: of the file, for the sentences. Raises ParamsInvalid, which names every mistake in a line
     of its own: where it stands, and what is allowed there.
     """
+    # Imported here: a start reads what a build has compiled.
+    from clinical.yaml_file import YAMLError, plain  # noqa: PLC0415
+
     try:
-        decided = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        return Params.model_validate(decided)
+        return Params.model_validate(plain(text))
     # YAML's own resolver raises the latter two: a 13th month, a list for a key.
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (YAMLError, ValueError, TypeError) as error:
         # Only where something is wrong: a cold start need not load what explains it.
         from clinical.mistakes import mistakes  # noqa: PLC0415
 
@@ -526,20 +528,6 @@ def params() -> Params:
 
     Only what runs on the sources is told so: a build has its study in it.
     """
-    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, in C where there is one, that refuses a key written twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-        seen: set[object] = set()
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=deep)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} stands twice", key.start_mark
-                )
-            seen.add(name)
-        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
-        return mapping
+    path = Path(os.environ.get("PARAMS_PATH", PATH))
+    decided = compiled.read(path)
+    return read_params(path) if decided is None else Params.model_validate(decided)
