@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from snapshot_restore_py import register_after_restore
 
-from clinical import telemetry
+from clinical import ahead, telemetry
 from clinical.environment import in_lambda
 from clinical.errors import (
     ArtefactCorrupted,
@@ -97,6 +97,7 @@ class ChampionFollower[Served]:
         if not in_lambda():
             return
         self._load_without_fail()
+        ahead.imported()
         register_after_restore(self._look_again)
 
     def _look_again(self) -> None:
