@@ -12,6 +12,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.models import APIKey, APIKeyIn
 from clinical.params import Params, params
+from clinical.release import release
 
 HERE = Path(__file__).parent
 # As API Gateway writes it into the document of an API some of whose routes are IAM-authorised.
@@ -66,7 +67,7 @@ def described(function: Path) -> dict[str, Any]:
     spec.loader.exec_module(module)
     text = module.app.get_openapi_json_schema(
         title=params().study.title,
-        version="1.0.0",
+        version=release(),
         description=f"{predicts(params())} For research support only: no diagnosis and no "
         "treatment advice. HEAD is answered wherever GET is.",
         security_schemes={"sigv4": SIGNED},

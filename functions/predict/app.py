@@ -1,5 +1,10 @@
 """Predictions, the model card, health, and the documentation of the whole API."""
 
+from clinical import ahead, places
+
+# Before all other imports: S3 answers while they run.
+AHEAD = ahead.champion(places.MODEL, places.REFERENCE)
+
 import json
 from functools import cache
 from http import HTTPStatus
@@ -63,7 +68,7 @@ app = api.resolver()
 
 @cache
 def bucket() -> ObstoreBucket:
-    return s3_bucket(environment().artifacts_bucket)
+    return s3_bucket(environment().artifacts_bucket, AHEAD)
 
 
 shadow = Shadow(params().serving.shadow)
@@ -79,7 +84,7 @@ follower = ChampionFollower(bucket, load, beside=shadow.look)
 def predict(
     patient: Patient,
     explain: Annotated[bool, Query(description=EXPLAIN)] = False,  # noqa: FBT002
-) -> Prediction | ExplainedPrediction:
+) -> Response[str]:
     model = follower.current()
     asked = patient.values
     if wrong := model.unrecorded(asked):
@@ -108,15 +113,17 @@ def predict(
         disclaimer=params().study.disclaimer,
     )
     if not explain:
-        return prediction
+        return api.written(prediction)
     explanation = model.explain(asked)
     errors = explanation.standard_errors
-    return ExplainedPrediction(
-        **dict(prediction),
-        base_value=round(explanation.base_value, DECIMALS),
-        contributions=rounded(explanation.contributions),
-        explained_by="exact" if errors is None else "permutations",
-        standard_errors=None if errors is None else rounded(errors),
+    return api.written(
+        ExplainedPrediction(
+            **dict(prediction),
+            base_value=round(explanation.base_value, DECIMALS),
+            contributions=rounded(explanation.contributions),
+            explained_by="exact" if errors is None else "permutations",
+            standard_errors=None if errors is None else rounded(errors),
+        )
     )
 
 
@@ -346,7 +353,7 @@ def model_card() -> Response[str]:
     model = follower.current()
     with needed("the model card"):
         card = model.card
-    return Response(HTTPStatus.OK, content_types.APPLICATION_JSON, card.model_dump_json())
+    return api.written(card)
 
 
 @app.get("/report", include_in_schema=False)

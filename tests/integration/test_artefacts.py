@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
-from clinical.obstore_bucket import s3_bucket, s3_store
+from clinical.obstore_bucket import s3_bucket
+from clinical.s3_client import s3_store
 
 from local.stack import Stack
 from tests.integration.conftest import Laptop

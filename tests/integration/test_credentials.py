@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from clinical.errors import StorageUnavailable
-from clinical.obstore_bucket import CREDENTIALS_SECONDS, ObstoreBucket, s3_bucket, s3_store
+from clinical.obstore_bucket import ObstoreBucket, s3_bucket
+from clinical.s3_client import CREDENTIALS_SECONDS, s3_store
 from snapshot_restore_py import get_after_restore
 
 from tests.faults import FaultyProxy, faulty_proxy

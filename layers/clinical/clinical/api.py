@@ -18,7 +18,7 @@ from operator import attrgetter
 from types import MappingProxyType, UnionType
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -129,6 +129,13 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
     }
 
 
+def written(answer: BaseModel) -> Response[str]:
+    """Answer with a model that was validated when it was made: written once, and looked at once."""
+    return Response(
+        HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
+    )
+
+
 @contextmanager
 def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[None]:
     """Turn what keeps a request from reading or keeping `what` into a reason that a client gets.
@@ -207,7 +214,7 @@ def lambda_handler(
     first = iter((True,))  # invocation of this environment
 
     @telemetry.logger().inject_lambda_context(clear_state=True)
-    @telemetry.metrics().log_metrics
+    @telemetry.leaves_a_line
     def handle(event: Event, context: LambdaContext) -> dict[str, Any]:
         started, cold = time.perf_counter(), next(first, False)
         method, path = event.get("httpMethod"), path_of(event)

@@ -103,10 +103,12 @@ class Lineage(Part):
 class Card(Part):
     """What is known of a version when it is published.
 
+    release: of this system, which published the version; None for releases before 1.0.0.
     simultaneous: whether each kind of figure holds for all subgroups at once.
     """
 
     model_version: str
+    release: str | None = None
     overview: Overview
     data: Data
     training: Training

@@ -124,8 +124,8 @@ class ChampionFollower[Served]:
             else:
                 self._served = self._load(bucket, newer.champion)
                 self._pointer = newer
-                telemetry.count(
-                    telemetry.Metric.MODEL_LOADS,
+                telemetry.write_event(
+                    "champion_loaded",
                     model_version=newer.champion.version,
                     promotion=newer.champion.sequence,
                 )

@@ -6,13 +6,9 @@ connection, the credentials, the answer or its body, the loop gives up on the mo
 
 import asyncio
 import math
-import os
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, override
 
 import obstore
@@ -24,9 +20,8 @@ from obstore.exceptions import (
     PreconditionError,
     UnauthenticatedError,
 )
-from obstore.store import S3Store
-from snapshot_restore_py import register_after_restore
 
+from clinical.ahead import Ahead
 from clinical.artefacts import Bucket, Stored, what_to_start
 from clinical.errors import (
     ArtefactMissing,
@@ -34,25 +29,13 @@ from clinical.errors import (
     StorageDenied,
     StorageUnavailable,
 )
+from clinical.s3_client import s3_store
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, PutMode
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
+    from obstore.store import ObjectStore
 
-CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-CREDENTIALS_SECONDS = 1.0
 LARGE_BYTES = 1024 * 1024  # of an object that is worth reading on
-
-# What is asked without a deadline ends too: after three tries of ten seconds.
-CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=10)}
-RETRIES: "RetryConfig" = {
-    "max_retries": 2,
-    "retry_timeout": timedelta(seconds=10),
-    "backoff": {
-        "init_backoff": timedelta(milliseconds=50),
-        "max_backoff": timedelta(milliseconds=200),
-    },
-}
 
 
 @dataclass
@@ -72,6 +55,7 @@ class ObstoreBucket(Bucket):
     one deadline comes within several.
 
     store: gives the client; asked before each request, for a snapshot must not outlive it.
+    ahead: what is being read already, for the first who asks.
     until: when all that is asked must have ended, by time.monotonic().
     begun: kept from deadline to deadline.
     """
@@ -80,17 +64,24 @@ class ObstoreBucket(Bucket):
         self,
         store: "Callable[[], ObjectStore]",
         name: str,
+        ahead: Ahead | None = None,
         until: float = math.inf,
         begun: Begun | None = None,
     ) -> None:
         super().__init__(name)
         self.store = store
+        self._ahead = ahead
         self._until = until
         self._begun = begun or Begun()
 
     def within(self, seconds: float) -> Self:
-        """Give the same bucket with one deadline from now on for all that is asked of it."""
-        return type(self)(self.store, self.name, time.monotonic() + seconds, self._begun)
+        """Give the same bucket with one deadline from now on for all that is asked of it.
+
+        What is being read already goes to the first; later ones want what is there by then.
+        """
+        until = time.monotonic() + seconds
+        ahead, self._ahead = self._ahead, None
+        return type(self)(self.store, self.name, ahead, until, self._begun)
 
     @override
     def get(self, key: str) -> Stored:
@@ -124,6 +115,10 @@ class ObstoreBucket(Bucket):
         return sorted(key for key in found if key.startswith(prefix) and key.endswith(suffix))
 
     async def _get(self, key: str, options: "GetOptions") -> Stored:
+        if not options and self._ahead and (coming := self._ahead.take(key)):
+            found = await asyncio.wrap_future(coming)
+            if found:
+                return Stored(found.body, self._etag(key, found.etag))
         begun = self._begun
         if begun.key == key and not options:
             return await self._read_on(begun)
@@ -200,50 +195,12 @@ class ObstoreBucket(Bucket):
             return await request
 
 
-def s3_bucket(name: str) -> ObstoreBucket:
-    """Give a bucket of the S3 that the environment names, as boto3 would read it."""
-    return ObstoreBucket(lambda: s3_store(name), name)
+def s3_bucket(name: str, ahead: Ahead | None = None) -> ObstoreBucket:
+    """Give a bucket of the S3 that the environment names, as boto3 would read it.
 
-
-@cache
-def s3_store(bucket: str) -> S3Store:
-    """Make the function's one client of a bucket; obstore reads region and keys itself."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    from_container = CONTAINER_CREDENTIALS in os.environ and "AWS_ACCESS_KEY_ID" not in os.environ
-    return S3Store(
-        bucket,
-        config={"endpoint": endpoint} if endpoint else {"virtual_hosted_style_request": True},
-        client_options={**CLIENT, "allow_http": endpoint.startswith("http://")},
-        retry_config=RETRIES,
-        credential_provider=container_credentials if from_container else None,
-    )
-
-
-# A snapshot keeps connections that are long closed, and credentials whose clock stood still in it.
-register_after_restore(s3_store.cache_clear)
-
-
-def container_credentials() -> "S3Credential":
-    """Fetch what Lambda gives a function with SnapStart, which has no keys in its environment.
-
-    obstore knows the addresses, but not Lambda's token, which is no file.
+    ahead: what is being read of it already.
     """
-    # Imported here: no other function has to wait for it.
-    import json  # noqa: PLC0415
-    from urllib.request import ProxyHandler, Request, build_opener  # noqa: PLC0415
-
-    token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
-    if file := os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):
-        token = Path(file).read_text(encoding="utf-8").strip()
-    asked = Request(os.environ[CONTAINER_CREDENTIALS], headers={"Authorization": token})  # noqa: S310 - Lambda's own
-    with build_opener(ProxyHandler({})).open(asked, timeout=CREDENTIALS_SECONDS) as answer:
-        given = json.load(answer)
-    return {
-        "access_key_id": given["AccessKeyId"],
-        "secret_access_key": given["SecretAccessKey"],
-        "token": given["Token"],
-        "expires_at": datetime.fromisoformat(given["Expiration"]),
-    }
+    return ObstoreBucket(lambda: s3_store(name), name, ahead)
 
 
 class _NotModified(Exception):

@@ -21,6 +21,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError
 
+from clinical import places
 from clinical.artefacts import (
     Artefact,
     Bucket,
@@ -44,8 +45,8 @@ from clinical.frozen import Frozen
 from clinical.upload import Upload
 from clinical.verdict import Verdict
 
-MODEL = "model.onnx"
-REFERENCE = "reference.json"
+MODEL = places.MODEL
+REFERENCE = places.REFERENCE
 TRAINING_ROWS = "training_rows.json"
 POPULATION = "population.json"
 CARD = "card.json"
@@ -53,7 +54,7 @@ CARD_TEXT = "card.md"  # of the execution that made it; in the version's folder,
 LEARNING_CURVE = "learning_curve.json"
 REFERENCE_PROPERTY = "reference_sha256"  # in the model's graph: the two are one version
 ANNEX = "annex"
-CHAMPION_KEY = "models/champion.json"
+CHAMPION_KEY = places.CHAMPION_KEY
 MAX_WHO, MAX_WHY = 256, 2000  # characters, of a promotion
 REVISIONS = 10  # tries to write an annex that others write too
 

@@ -231,7 +231,7 @@ def test_head_counts_as_a_request_of_its_route(
 ) -> None:
     api("HEAD", "/health")
 
-    (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Requests" in line]
+    (line,) = [line for line in emf_lines(capsys.readouterr().out) if "Latency" in line]
     assert line["route"] == "GET /health"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import obstore
 import pytest
 from clinical.errors import PreconditionFailed, StorageDenied, StorageUnavailable
-from clinical.obstore_bucket import LARGE_BYTES, ObstoreBucket, s3_store
+from clinical.obstore_bucket import LARGE_BYTES, ObstoreBucket
+from clinical.s3_client import s3_store
 from obstore import exceptions
 from snapshot_restore_py import get_after_restore
 

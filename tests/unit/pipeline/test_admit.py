@@ -10,7 +10,7 @@ from clinical.upload import Upload
 from retrain.stages.admit import admit
 
 from tests.pipeline import Context
-from tests.unit.conftest import NOW, PROMOTION, Candidate, emf_lines
+from tests.unit.conftest import NOW, PROMOTION, Candidate, fact_lines
 
 type Put = Callable[..., str]
 
@@ -123,7 +123,7 @@ def test_an_event_that_comes_twice_is_handled_once(
     assert first["decision"] == retried["decision"] == "retrain"
     assert again["decision"] == "already_handled"
     assert again["reason"].startswith(f"The execution one handles this version of {KEY}")
-    (counted,) = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    (counted,) = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert counted["verdict"] == "already_handled"
 
 
