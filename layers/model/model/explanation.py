@@ -7,12 +7,12 @@ coalition's worth is kept for the next row that has the same values of its featu
 features, they join in random orders, and a feature's value is the mean of what it adds: an
 estimate, given with its standard error. Either way, the contributions add up to the score. Features
 vary independently of each other, so some scored rows are treatments that were never recorded: the
-values describe what the model does, not what a treatment does. Source: Lundberg and Lee, A Unified
-Approach to Interpreting
-Model Predictions, 2017; Janzing et al., Feature relevance quantification in explainable AI, 2020;
-Štrumbelj and Kononenko, Explaining prediction models and individual predictions with feature
-contributions, 2014 (sampling); Mitchell et al., Sampling permutations for Shapley value
-estimation, 2022 (each order with its reverse).
+values describe what the model does, not what a treatment does.
+
+Source: Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, 2017; Janzing et
+al., Feature relevance quantification in explainable AI, 2020; Štrumbelj and Kononenko, Explaining
+prediction models and individual predictions with feature contributions, 2014 (sampling); Mitchell
+et al., Sampling permutations for Shapley value estimation, 2022 (each order with its reverse).
 """
 
 import math
