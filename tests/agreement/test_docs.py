@@ -19,7 +19,7 @@ TARGET = re.compile(r"^([a-z-]+):.*?## ", re.MULTILINE)
 INLINE = re.compile(r"`make ([a-z-]+)[^`\n]*`")
 OUTPUT = re.compile(r"^\s*(\$ |make |sam |curl )", re.MULTILINE)
 NODE = re.compile(r"[\w-]+")
-EXPLAINED = ROOT / "docs/explanation"
+EXPLAINED, HOW_TO = ROOT / "docs/explanation", ROOT / "docs/how-to"
 
 
 @cache
@@ -136,6 +136,17 @@ def test_the_reference_of_parameters_is_the_templates() -> None:
     assert parameters.WRITTEN.read_text(encoding="utf-8") == parameters.document()
     for name in template().parameters:
         assert f"| `{name}` |" in parameters.document(), name
+
+
+def test_what_pages_set_is_a_parameter_or_a_variable_of_make() -> None:
+    parameters_of = set(template().parameters)
+    variables = set(re.findall(r"^([A-Z_]+) \?=", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    deploying = (HOW_TO / "deploy-to-aws.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([A-Z][a-z]\w+)`", deploying, re.MULTILINE)) <= parameters_of
+    for page in PAGES:
+        for name in re.findall(r"[`( ]([A-Z]\w+)=[\w.-]", page.read_text(encoding="utf-8")):
+            assert name in {*parameters_of, *variables, "CI"}, f"{told(page)}: {name}="
 
 
 def drawn(page: str) -> str:

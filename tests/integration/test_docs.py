@@ -131,7 +131,8 @@ class Reader:
                 self.writes(path, rows()[1:])
             case "trial.csv":
                 named = {"Patient_ID": "pidnum", TARGET: "cd420"}
-                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in rows()])
+                few = rows()[:300]
+                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in few])
             case "patients.csv" | "patients.parquet":
                 self.writes(path.with_suffix(".csv"), [without_target(one) for one in rows()[:20]])
                 if path.suffix == ".parquet":
@@ -202,6 +203,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("docs") / "clone"
     left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
     shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
+    subprocess.run(["git", "init", "--quiet", clone], check=True)
     (clone / ".local").mkdir()
     for name in ("ministack", "layers"):
         (clone / ".local" / name).symlink_to(ROOT / ".local" / name)
