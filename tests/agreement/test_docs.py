@@ -1,5 +1,6 @@
 """What the documents say is there: commands, links, pictures, and the states that they draw."""
 
+import itertools
 import re
 import shlex
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from change_control.sources import template
 
+from bench import monitoring, statistics
 from local import parameters
 from tests import documents, state_machine
 from tests.documents import Block, told
@@ -189,6 +191,22 @@ def test_the_way_of_a_request_is_drawn_with_the_functions_and_routes_of_the_temp
     assert set(re.findall(r"\b\w+Function\b", page)) == of_the_api
     assert set(re.findall(r"(?:GET|POST) /[\w/{}.-]+", page)) <= routes
     assert set(re.findall(r"(?:GET|POST) /[\w/{}.-]+", api)) == routes
+
+
+def test_what_simulations_found_is_said_in_the_words_of_their_programs() -> None:
+    """Of a page that takes many minutes to write, all but its figures."""
+
+    def without_figures(text: str) -> list[str]:
+        lines = text.splitlines()
+        headings = [a for a, b in itertools.pairwise(lines) if b.startswith("| ---")]
+        return headings + [line for line in lines if line and not line.startswith("|")]
+
+    found = {setting: [0.0] for setting in statistics.settings(1.0)}
+    written = (EXPLAINED / "statistics.md").read_text(encoding="utf-8")
+
+    assert without_figures("\n".join(statistics.document(found))) == without_figures(written)
+    watched = (EXPLAINED / "monitoring.md").read_text(encoding="utf-8")
+    assert watched.startswith(monitoring.INTRODUCTION)
 
 
 def test_no_page_names_a_place_on_somebodys_machine() -> None:
