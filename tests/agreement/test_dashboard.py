@@ -517,11 +517,11 @@ def test_figures_to_compare_with_are_those_of_the_params(dashboard: dict[str, An
 def test_silence_alarms_only_where_the_schedule_is_on(
     alarms: dict[str, dict[str, Any]], template: dict[str, Any]
 ) -> None:
-    (schedule,) = template["Resources"]["MonitorStateMachine"]["Properties"]["Events"].values()
+    schedule = template["Resources"]["MonitorOnSchedule"]["Properties"]
 
     assert template["Conditions"]["Monitored"] == {"Fn::Equals": [{"Ref": "Monitoring"}, "ENABLED"]}
-    assert schedule["Properties"]["State"] == {"Ref": "Monitoring"}
-    assert json.loads(schedule["Properties"]["Input"]) == {}
+    assert schedule["State"] == {"Ref": "Monitoring"}
+    assert json.loads(schedule["Targets"][0]["Input"]) == {}
     assert alarms["NotMonitoredAlarm"]["TreatMissingData"] == {
         "Fn::If": ["Monitored", "breaching", "missing"]
     }

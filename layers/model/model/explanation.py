@@ -1,12 +1,12 @@
-"""Say what each feature adds to a score: interventional Shapley values.
+"""Explain a score by each feature's contribution: interventional Shapley values.
 
-A coalition's worth is the mean score of the background rows once they take the coalition's
-features from the row explained. Up to ten features there are few enough coalitions to score every
-one of them, against every background row, in one batch: the values are exact. With more, features
-join in random orders, and a feature's value is the mean of what it added: an estimate, given with
-its standard error. Either way the contributions add up to the score. Features vary independently
-of each other, so some rows scored are treatments that nobody recorded: the values tell what the
-model does, not what a treatment does. Source: Lundberg and Lee, A Unified Approach to Interpreting
+A coalition's worth is the mean score of the background rows after they take the coalition's
+features from the explained row. With up to ten features, every coalition is scored against every
+background row in one batch, and the values are exact. With more, features join in random orders,
+and a feature's value is the mean of what it adds: an estimate, given with its standard error.
+Either way, the contributions add up to the score. Features vary independently of each other, so
+some scored rows are treatments that were never recorded: the values describe what the model does,
+not what a treatment does. Source: Lundberg and Lee, A Unified Approach to Interpreting
 Model Predictions, 2017; Janzing et al., Feature relevance quantification in explainable AI, 2020;
 Štrumbelj and Kononenko, Explaining prediction models and individual predictions with feature
 contributions, 2014 (sampling); Mitchell et al., Sampling permutations for Shapley value
@@ -33,7 +33,7 @@ type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 class Explanation:
     """A score is `base_value`, the mean score of the background, plus all contributions.
 
-    standard_errors: of the contributions where they are estimated; None where they are exact.
+    standard_errors: of the contributions if they are estimates; None if they are exact.
     """
 
     base_value: float
@@ -56,12 +56,12 @@ class Explainer:
         self._rows = np.arange(len(background))
         self._is_exact = len(self._features) <= EXACT_FEATURES
         if self._is_exact:
-            # A coalition is a number whose bits are its features.
+            # A coalition is a number; its bits are features.
             self._coalitions = np.arange(2 ** len(self._features))
             self._weights = shapley_weights(len(self._features))
 
     def explain(self, row: Mapping[str, object]) -> Explanation:
-        """Explain the score of a row, by one call of ONNX Runtime."""
+        """Explain the score of a row, with one call of ONNX Runtime."""
         return self._exactly(row) if self._is_exact else self._by_permutations(row)
 
     def _by_permutations(self, row: Mapping[str, object]) -> Explanation:
