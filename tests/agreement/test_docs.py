@@ -70,8 +70,9 @@ def test_what_is_said_to_run_commands_does() -> None:
         if test:
             assert f"\ndef {test}(" in source, where
         for command in block.commands:
+            given = re.findall(r"\b([A-Z_]+)=", command.text)  # to make, or to what it runs
             for target in asked_of_make(command.text):
-                runs = rf'(?:"|\.|make ){target}\b'
+                runs = "|".join([rf'(?:"|\.|make ){target}\b', *(rf"\b{one}=" for one in given)])
                 assert re.search(runs, source), f"{command}: {runner}"
 
 
