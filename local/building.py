@@ -9,8 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Collection
 from pathlib import Path
+
+from clinical import compiled
 
 from local.cloud import ROOT, CloudFailed
 from local.packing import PACKED, pack
@@ -23,8 +25,9 @@ ARTEFACT = re.compile(r"^( +(?:ContentUri|CodeUri): )([\w.]+)$", re.MULTILINE)
 
 
 def fit(build: Path, study: Study) -> None:
-    """Write a study into a build, in place; raises CloudFailed."""
+    """Write a study into a build, in place, as `sam build` wrote its own; raises CloudFailed."""
     shutil.copy(study.params_path, build / PARAMS)
+    compiled.write(build / PARAMS)
     command = (sys.executable, ROOT / "functions" / "openapi.py", build / DOCUMENT)
     try:
         subprocess.run(
@@ -54,7 +57,7 @@ def fitted(base: Path, build: Path, study: Study) -> None:
     (build / PACKED).write_text(packed)
 
 
-def template_beside(base: Path, own: Set[str]) -> str:
+def template_beside(base: Path, own: Collection[str]) -> str:
     """Write a build's template for a folder beside it, which has copies of some parts.
 
     own: the names of those parts; the others stay where they are.

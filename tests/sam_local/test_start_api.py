@@ -91,8 +91,10 @@ def test_without_the_local_cloud_it_answers_503_and_says_what_to_run(
         answer = nowhere.post("/predict", patient)
 
         assert answer.status == 503
-        assert "S3" in answer.body["detail"]
-        assert "Run `make up` first" in answer.body["detail"]
+        assert answer.body["detail"].endswith(
+            "S3 is not responding properly; retry shortly. Run `make up` first: it starts the local "
+            "cloud that this container asks."
+        )
         assert nowhere.get("/health").body["status"] == "unhealthy"
         assert "`make up` starts it" in nowhere.log.read_text()
 
