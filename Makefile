@@ -173,6 +173,10 @@ bench: $(READY) ## Measure the handler, against what the predecessor did, and th
 bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
 	@$(PYTHON) -m bench.start
 
+.PHONY: bench-containers
+bench-containers: build ## Measure the first request that a Lambda container answers, on a Docker engine
+	@$(PYTHON) -m bench.containers
+
 .PHONY: bench-burst
 bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
 	@$(PYTHON) -m bench.burst

@@ -64,7 +64,7 @@ def decisions(study: Study) -> dict[str, Any]:
     """Give a study's decisions for a model that nobody has to approve, and that says what it is."""
     decided: dict[str, Any] = yaml.safe_load(study.params_path.read_text("utf-8"))
     said, what = study.params().study, SHIPPED if study.name else SYNTHETIC
-    of_sample = {
+    of_sample: dict[str, dict[str, Any]] = {
         "study": {"disclaimer": f"{what} {said.disclaimer}", "limits": [what, *said.limits]},
         "gate": {"approval": "none"},
         "serving": {"shadow": None},

@@ -8,7 +8,7 @@ import pytest
 
 from events.generate import SCORED, stages
 from tests.integration.conftest import ROOT, Laptop
-from tests.sam_local.conftest import ENDED, LocalLambda, SamLocal
+from tests.sam_local.commands import ENDED, LocalLambda, SamLocal
 
 # What was closed, nobody can ask for once more.
 IN_ORDER = sorted(stages(), key=lambda name: name == "close_approval")
