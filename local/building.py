@@ -26,8 +26,7 @@ ARTEFACT = re.compile(r"^( +(?:ContentUri|CodeUri): )([\w.]+)$", re.MULTILINE)
 
 def fit(build: Path, study: Study) -> None:
     """Write a study into a build, in place, as `sam build` wrote its own; raises CloudFailed."""
-    shutil.copy(study.params_path, build / PARAMS)
-    compiled.write(build / PARAMS)
+    put_params(study.params_path, build)
     command = (sys.executable, ROOT / "functions" / "openapi.py", build / DOCUMENT)
     try:
         subprocess.run(
@@ -39,6 +38,12 @@ def fit(build: Path, study: Study) -> None:
         )
     except subprocess.CalledProcessError as error:
         raise CloudFailed(f"the study's API cannot be documented:\n{error.stderr}") from error
+
+
+def put_params(params: Path, build: Path) -> None:
+    """Put decisions in the place of a build's own, compiled as those are."""
+    shutil.copy(params, build / PARAMS)
+    compiled.write(build / PARAMS)
 
 
 def fitted(base: Path, build: Path, study: Study) -> None:
