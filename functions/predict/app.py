@@ -10,7 +10,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
@@ -107,7 +107,7 @@ def predict(
     if shadowed := shadow.beside([asked], [score.score]):
         telemetry.note(shadow=shadowed.fact())
     prediction = Prediction(
-        **dict(scored(asked, score, prediction_id)),
+        **said_of(asked, score, prediction_id),
         model_version=model.version,
         skill=model.skill,
         disclaimer=params().study.disclaimer,
@@ -274,16 +274,21 @@ def rounded(points: dict[str, float]) -> dict[str, float]:
 
 
 def scored(asked: Asked, score: Score, prediction_id: str) -> ScoredPatient:
+    return ScoredPatient(**said_of(asked, score, prediction_id))
+
+
+def said_of(asked: Asked, score: Score, prediction_id: str) -> dict[str, Any]:
+    """Return what every answer says of a patient, as fields of `ScoredPatient`."""
     identifier = params().identifier
-    return ScoredPatient(
-        identifier=str(asked[identifier]) if identifier else None,
-        prediction_id=prediction_id,
-        score=score.score,
-        interval=score.interval,
-        support=score.support,
-        missing=tuple(name for name in params().nullable if asked[name] is None),
-        averaged_over=score.averaged_over,
-    )
+    return {
+        "identifier": str(asked[identifier]) if identifier else None,
+        "prediction_id": prediction_id,
+        "score": score.score,
+        "interval": score.interval,
+        "support": score.support,
+        "missing": tuple([name for name in params().nullable if asked[name] is None]),
+        "averaged_over": score.averaged_over,
+    }
 
 
 def checked(number: int, row: object, model: Model) -> Asked | RequestInvalid:

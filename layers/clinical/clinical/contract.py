@@ -5,7 +5,7 @@ model's schema before the first request.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, override
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
@@ -50,6 +50,11 @@ class Asked(Request):
     def values(self) -> dict[str, Value]:
         """The request's values, by column."""
         return dict(zip(self.columns, self.__dict__.values(), strict=True))
+
+    @override
+    def __repr__(self) -> str:
+        """Return no value: whatever prints a request, or prepares to, must not print a patient."""
+        return f"{type(self).__name__}(…)"
 
 
 class SeldomAsked(Asked):
