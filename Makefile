@@ -152,9 +152,10 @@ check: $(READY) ## Check style, format, the template, types and units: what take
 	@$(PYTEST) -n 2 --without-clouds tests
 
 .PHONY: lint
-lint: $(READY) ## Check style, format and the template
+lint: $(READY) ## Check style, format, the workflows and the template
 	@ruff check .
 	@ruff format --check .
+	@jactionlint --shellcheck= --pyflakes=
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 
 .PHONY: typecheck
@@ -178,11 +179,11 @@ bench-burst: $(READY) ## Send 50 requests a second for two minutes to the runnin
 	@$(PYTHON) -m bench.burst
 
 .PHONY: bench-statistics
-bench-statistics: $(READY) ## Simulate known truths, and write what was found of them to docs/statistics.md
+bench-statistics: $(READY) ## Simulate known truths, and write docs/explanation/statistics.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
 .PHONY: bench-monitoring
-bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and others, and write docs/monitoring.md
+bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and others, and write docs/explanation/monitoring.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
@@ -215,7 +216,7 @@ bench-replay: $(READY) ## Measure the replay of 10,000 captured requests, beside
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.replay
 
 .PHONY: bench-growth
-bench-growth: $(READY) ## Measure each stage at up to a million rows, and write docs/growth.md
+bench-growth: $(READY) ## Measure each stage at up to a million rows, and write docs/explanation/growth.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.growth
 
 .PHONY: bench-uploads
@@ -236,6 +237,10 @@ publish: $(READY) ## Publish the site to the deployed stack in your AWS account 
 .PHONY: params-schema
 params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
 	@$(PYTHON) -m local.studies schema
+
+.PHONY: parameters
+parameters: $(READY) ## Write docs/reference/parameters.md from the template
+	@$(PYTHON) -m local.parameters
 
 .PHONY: openapi
 openapi: $(READY) ## Write functions/predict/openapi.json from the routes

@@ -1,8 +1,8 @@
 """`make bench-growth`: how each stage's time, memory and artefacts grow with the rows.
 
 Each stage runs by its handler in a process of its own, on buckets that are folders, and gets what
-the state machine would hand it. The results go to docs/growth.md and docs/growth.svg. All sizes
-take a core about a quarter of an hour, and 2 GB of memory besides the largest stage's.
+the state machine would hand it. The results go to docs/explanation/growth.md and growth.svg. All
+sizes take a core about a quarter of an hour, and 2 GB of memory besides the largest stage's.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from data.generate import CEILING_R2, NOISE, as_csv, patients
 from tests import pipeline
 from tests.pipeline import ENVIRONMENT, State, rows_of
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs/explanation"
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 SEED, SEED_OF_SCORED = 2026, 5
 SPARE = 0.3  # of a function's memory should stay free: data sets have wider rows than these

@@ -1,9 +1,9 @@
 """`make bench-monitoring`: how often monitoring alarms where nothing changed, and when it should.
 
 Patients are those of data/generate.py, drawn anew for every reference and every window, and judged
-by the functions that the stages call. The tables go to docs/monitoring.md, all of them or those
-that are named: `python -m bench.monitoring 1 windows years`. It takes two cores about a quarter of
-an hour.
+by the functions that the stages call. The tables go to docs/explanation/monitoring.md, all of them
+or those that are named: `python -m bench.monitoring 1 windows years`. It takes two cores about a
+quarter of an hour.
 """
 
 import os
@@ -38,7 +38,7 @@ from sklearn.base import clone
 from bench.markdown import table
 from data.generate import DOSAGES, DRUG_EFFECTS, NOISE, TREATMENTS, patients
 
-WRITTEN = Path(__file__).parent.parent / "docs" / "monitoring.md"
+WRITTEN = Path(__file__).parent.parent / "docs/explanation/monitoring.md"
 SEED = 42
 POOL = 100_000  # patients, of whom every sample is drawn
 DATA, HELD_OUT = 1_000, 200  # rows of a data set, as the sample has them

@@ -1,7 +1,7 @@
 """`make bench-statistics`: what the verdict's statistics find where the truth is known.
 
 Each figure is a fraction of simulated held-out sets, which the pipeline's own code evaluates. The
-tables go to docs/statistics.md. It takes a core about five minutes.
+tables go to docs/explanation/statistics.md. It takes a core about five minutes.
 """
 
 import os
@@ -20,7 +20,7 @@ from simultaneous import Members, coverage_by_group, errors_by_group
 
 from bench.markdown import table
 
-WRITTEN = Path(__file__).parent.parent / "docs" / "statistics.md"
+WRITTEN = Path(__file__).parent.parent / "docs/explanation/statistics.md"
 SEED = 42
 RESAMPLES = 500  # the pipeline has 2,000; fewer make each interval noisier, not narrower
 CONFIDENCE = 0.95

@@ -69,7 +69,7 @@ def stage[Output: BaseModel](
             return function(**inputs, **{key: give(name, run) for key, give in given.items()})
 
         @telemetry.logger().inject_lambda_context(clear_state=True)
-        @telemetry.metrics().log_metrics
+        @telemetry.leaves_a_line
         @wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             began = time.perf_counter()
@@ -99,7 +99,7 @@ def stage[Output: BaseModel](
                 return output.model_dump(mode="json")
             except Exception as error:
                 entry = entry.model_copy(update={"error": type(error).__name__})
-                telemetry.add(telemetry.Metric.STAGE_FAILURES, error=type(error).__name__)
+                telemetry.note(error=type(error).__name__)
                 if isinstance(error, ArtefactCorrupted):
                     telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, stage=name)
                 raise

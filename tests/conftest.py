@@ -35,6 +35,7 @@ ALONE = (
     "integration/test_approvals.py",
     "integration/test_crash.py",
     "integration/test_deployment.py",
+    "integration/test_docs.py",
     "integration/test_faults.py",
     "integration/test_faults_of_the_place.py",
     "integration/test_least_privilege.py",
@@ -55,6 +56,7 @@ FIRST = (
     "browser",
     "browser/test_retraining.py",
     "integration/test_studies.py",
+    "integration/test_docs.py",
     "integration/test_approvals.py",
     "browser/test_studies.py",
     "integration/test_registry.py",
@@ -135,7 +137,7 @@ def _scraps() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The public data set, which users bring themselves; in CI it is always there."""
-    return brought(REAL_DATA, "bring it from Kaggle, see the README")
+    return brought(REAL_DATA, "bring it from Kaggle, see docs/how-to/train-on-your-data.md")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@
 - Alarms look at the metric of their own dimensions, treat missing data as they say, need so many
   periods of so many, and are judged as time goes by. ministack judges them on PutMetricData alone,
   on all dimensions at once, and never by silence.
-- Logs Insights finds the fields of lines in JSON, and summarises them.
+- Logs Insights finds the fields of lines in JSON, lists and sums them up, and refuses what it does
+  not know.
 
 Dashboards, percentiles and the sending of alarms to SNS are ministack's own. Metric math it lacks.
 """
@@ -20,9 +21,11 @@ from typing import Any
 import alarms  # type: ignore[import-not-found]
 import emf  # type: ignore[import-not-found]
 import insights  # type: ignore[import-not-found]
+from ministack.core.responses import error_response_json
 from ministack.services import apigateway_v1, cloudwatch, cloudwatch_logs, stepfunctions
 
 JUDGE_SECONDS = 10
+MOST_ROWS = 10_000  # that a query of Logs Insights finds
 COUNTED = {
     "RUNNING": "ExecutionsStarted",
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -35,7 +38,6 @@ type Record = dict[str, Any]
 
 _append_log_events = cloudwatch_logs._append_log_events  # noqa: SLF001
 _start_query = cloudwatch_logs._start_query  # noqa: SLF001
-_row_from_record = cloudwatch_logs._row_from_record  # noqa: SLF001
 _handle_execute_in_scope = apigateway_v1._handle_execute_in_scope  # noqa: SLF001
 _emit_execution_status_event = stepfunctions._emit_execution_status_event  # noqa: SLF001
 
@@ -117,37 +119,32 @@ def judge_again_and_again() -> None:
         cloudwatch._evaluate_all_alarms()  # noqa: SLF001
 
 
-def row_with_fields(record: Record, names: list[str]) -> list[Record]:
-    """Give what a query asks of a log line, the fields of an object in JSON among it."""
-    try:
-        fields = json.loads(record["@message"])
-    except ValueError:
-        fields = None
-    known = {**fields, **record} if isinstance(fields, dict) else record
-    row: list[Record] = _row_from_record(known, names)
-    return row
-
-
-def list_or_summarise(asked: Record) -> tuple[int, dict[str, str], bytes]:
-    """Run a query, and summarise the lines where it asks for that."""
+def start_query(asked: Record) -> tuple[int, dict[str, str], bytes]:
+    """Run a query over the log groups that it names, and keep what it found."""
     answer: tuple[int, dict[str, str], bytes] = _start_query(asked)
-    query = asked.get("queryString", "")
-    if insights.is_summary(query) and answer[0] == HTTPStatus.OK:
-        groups = cloudwatch_logs._resolve_query_log_groups(asked)  # noqa: SLF001
-        records = cloudwatch_logs._collect_query_records(  # noqa: SLF001
-            groups, asked["startTime"], asked["endTime"]
+    if answer[0] != HTTPStatus.OK:
+        return answer
+    groups = cloudwatch_logs._resolve_query_log_groups(asked)  # noqa: SLF001
+    records = cloudwatch_logs._collect_query_records(  # noqa: SLF001
+        groups, asked["startTime"], asked["endTime"]
+    )
+    try:
+        rows = insights.answered(asked["queryString"], records)
+    except ValueError as error:
+        refused: tuple[int, dict[str, str], bytes] = error_response_json(
+            "MalformedQueryException", str(error), HTTPStatus.BAD_REQUEST
         )
-        cloudwatch_logs._queries[json.loads(answer[2])["queryId"]]["results"] = [  # noqa: SLF001
-            [{"field": name, "value": value} for name, value in row.items()]
-            for row in insights.summarised(query, [one["@message"] for one in records])
-        ]
+        return refused
+    cloudwatch_logs._queries[json.loads(answer[2])["queryId"]]["results"] = [  # noqa: SLF001
+        [{"field": name, "value": value} for name, value in row.items()]
+        for row in rows[: asked.get("limit", MOST_ROWS)]
+    ]
     return answer
 
 
 def install() -> None:
     cloudwatch_logs._append_log_events = append_and_extract  # noqa: SLF001
-    cloudwatch_logs._start_query = list_or_summarise  # noqa: SLF001
-    cloudwatch_logs._row_from_record = row_with_fields  # noqa: SLF001
+    cloudwatch_logs._start_query = start_query  # noqa: SLF001
     apigateway_v1._handle_execute_in_scope = answer_and_count  # noqa: SLF001
     stepfunctions._emit_execution_status_event = emit_and_count  # noqa: SLF001
     cloudwatch._evaluate_alarm = judge  # noqa: SLF001

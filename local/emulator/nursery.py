@@ -1,8 +1,9 @@
-"""Start functions that need the training libraries as forks of a process that has loaded those.
+"""Start functions as forks of a process that has loaded the libraries of their layers.
 
-To import pandas and scikit-learn takes seconds of a core, and on AWS each function's machine has
-cores of its own to do it. On a laptop all share a few: here the libraries are imported once, and a
-function then starts with them. Its environment, folder and path are its own, as are its streams.
+To import pandas and scikit-learn takes seconds of a core, and Powertools and pydantic a few tenths
+of one; on AWS each function's machine has cores of its own to do it. On a laptop all share a few:
+here the libraries are imported once for all functions with the same layers, and a function then
+starts with them. Its environment, folder and path are its own, as are its streams.
 
 This file is both ends: a library for the cloud, and the program that forks.
 """
@@ -24,7 +25,17 @@ from typing import IO, Any
 
 # Where a process has no handle, as on macOS, libraries do not bear a fork either.
 CAN_FORK = hasattr(os, "pidfd_open")
-LIBRARIES = ("boto3", "pandas", "sklearn.ensemble", "skl2onnx")
+# Those that take long to import, and start no threads by that: obstore and ONNX Runtime may.
+LIBRARIES = (
+    "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.metrics",
+    "boto3",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "skl2onnx",
+    "sklearn.ensemble",
+)
 MESSAGE_BYTES = 128 * 1024
 
 
@@ -125,7 +136,9 @@ class Nurseries:
         environment: dict[str, str] = given["env"]
         found = environment.get("_LAMBDA_LAYERS_DIRS", "").split(os.pathsep)
         layers = tuple(str(Path(layer).resolve() / "python") for layer in found if layer)
-        if command[0] == sys.executable and any(Path(one, "sklearn").exists() for one in layers):
+        names = [library.split(".")[0] for library in self._libraries]
+        brought = any(Path(layer, name).exists() for layer in layers for name in names)
+        if command[0] == sys.executable and brought:
             with self._lock:
                 if layers not in self._of:
                     self._of[layers] = Nursery(layers, self._libraries) if CAN_FORK else None

@@ -4,7 +4,8 @@ On AWS a burst is met by as many environments as it takes, each with layers moun
 each a process and a copy of its layers, of some 30 MB unpacked, and on a laptop a burst then
 collapses under its own starts. Here a function has a few processes, what comes meanwhile waits for
 one in turn, and a layer is unpacked once, for this cloud and the next: what Python compiles of it
-then stays too. What needs the training libraries is a fork of a process that has them.
+then stays too. What needs the training libraries is a fork of a process that has them. And every
+line that a function writes is logged with the invocation that wrote it.
 """
 
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from lines import Lines  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 from nursery import Nurseries  # type: ignore[import-not-found]
@@ -83,24 +85,32 @@ def standing_for(folder: Path) -> bytes:
 def install() -> None:
     """Put it right; fails where ministack starts processes otherwise by now."""
     names = lambda_runtime.Worker._spawn.__code__.co_names  # noqa: SLF001
-    if not {"_resolve_layer_zip", "zipfile", "extractall", "subprocess", "Popen"} <= set(names):
+    needed = {"_resolve_layer_zip", "zipfile", "extractall", "subprocess", "Popen", "_read_stderr"}
+    if not needed <= set(names):
         raise SystemExit("ministack changed: see how it unpacks layers and starts functions by now")
     layers = Layers(Path(os.environ["LAYERS_DIR"]))
     layers.forget_unused(time.time())
+    nurseries = Nurseries()
     turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(AT_ONCE))
 
     def resolve(attachment: str | dict[str, Any]) -> bytes | None:
         archive: bytes | None = _resolve_layer_zip(attachment)
-        if archive and getattr(_spawning, "is_on", False):
+        if archive and getattr(_spawning, "worker", None):
             return standing_for(layers.unpacked(archive))
         return archive
 
     def spawn(worker: lambda_runtime.Worker) -> None:
-        _spawning.is_on = True
+        _spawning.worker = worker
         try:
             _spawn(worker)
         finally:
-            _spawning.is_on = False
+            _spawning.worker = None
+
+    def popen(*args: Any, **given: Any) -> Any:  # noqa: ANN401
+        process = nurseries.popen(*args, **given)
+        if worker := getattr(_spawning, "worker", None):
+            worker.lines = Lines(process.stderr)
+        return process
 
     def execute(function: dict[str, Any], *args: object) -> dict[str, Any]:
         config = function.get("config") or function
@@ -112,5 +122,8 @@ def install() -> None:
     lambda_svc._execute_function_warm = execute  # noqa: SLF001
     lambda_svc._resolve_layer_zip = resolve  # noqa: SLF001
     lambda_runtime.Worker._spawn = spawn  # noqa: SLF001
+    lambda_runtime.Worker._read_stderr = lambda worker: worker.lines.follow()  # noqa: SLF001
+    for drain in ("_drain_stderr", "_drain_stderr_bounded"):
+        setattr(lambda_runtime.Worker, drain, lambda worker: worker.lines.taken())
     lambda_runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": LinkingZip})
-    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": Nurseries().popen})
+    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})

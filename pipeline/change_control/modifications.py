@@ -135,13 +135,13 @@ def _started(one: Modification) -> Markup:
 
 
 def _retrained(template: Template) -> Iterator[Markup]:
-    uploaded = template.resources["RetrainStateMachine"]["Properties"]["Events"]["Uploaded"]
-    prefix = uploaded["Properties"]["Pattern"]["detail"]["object"]["$or"][0]["key"][0]["prefix"]
+    pattern = template.resources["RetrainOnUpload"]["Properties"]["EventPattern"]
+    prefix = pattern["detail"]["object"]["$or"][0]["key"][0]["prefix"]
     yield claim(
         "An object under ",
         code(prefix),
         " in the bucket of uploads starts the state machine that retrains.",
-        of=[Source(TEMPLATE, "Resources.RetrainStateMachine.Properties.Events.Uploaded")],
+        of=[Source(TEMPLATE, "Resources.RetrainOnUpload.Properties.EventPattern")],
     )
     yield from told(machine("retrain"), "Admitted", "Train", "ExtractCombinations")
     days = machine("retrain").definition["TimeoutSeconds"] / SECONDS_A_DAY

@@ -196,9 +196,9 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
                 "nothing is, and how often a true fault is found, was simulated where the truth is "
                 "known.",
                 of=[
-                    Source("docs/statistics.md", "Calibration"),
-                    Source("docs/statistics.md", "Errors by subgroup"),
-                    Source("docs/statistics.md", "Win probabilities"),
+                    Source("docs/explanation/statistics.md", "Calibration"),
+                    Source("docs/explanation/statistics.md", "Errors by subgroup"),
+                    Source("docs/explanation/statistics.md", "Win probabilities"),
                 ],
             ),
             *_replay(decisions),
@@ -456,22 +456,29 @@ def _monitoring(decisions: Decisions, template: Template) -> Iterator[Markup]:
 
 
 def _schedules(template: Template) -> Iterator[Row]:
+    for name, given in _scheduled(template):
+        when, state = given["ScheduleExpression"], given.get("State", "ENABLED")
+        resource = f"Resources.{name}"
+        yield (
+            (
+                given.get("Description", name),
+                code(template.value(when)),
+                template.value(state).lower(),
+            ),
+            list(dict.fromkeys([Source(TEMPLATE, resource), *template.sources(when, resource)])),
+        )
+
+
+def _scheduled(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Find every schedule, a function's own or a rule, as a rule, with the resource it is of."""
     for name, one in template.resources.items():
-        for event in one.get("Properties", {}).get("Events", {}).values():
-            if event["Type"] not in {"Schedule", "ScheduleV2"}:
-                continue
-            given, resource = event["Properties"], f"Resources.{name}"
-            when, state = given["Schedule"], given.get("State", "ENABLED")
-            yield (
-                (
-                    given.get("Description", name),
-                    code(template.value(when)),
-                    template.value(state).lower(),
-                ),
-                list(
-                    dict.fromkeys([Source(TEMPLATE, resource), *template.sources(when, resource)])
-                ),
-            )
+        given = one.get("Properties", {})
+        for event in given.get("Events", {}).values():
+            if event["Type"] == "Schedule":
+                schedule = event["Properties"]
+                yield name, {**schedule, "ScheduleExpression": schedule["Schedule"]}
+        if "ScheduleExpression" in given:
+            yield name, given
 
 
 def false_alarms() -> Iterator[Markup]:

@@ -17,7 +17,7 @@ from clinical.params import Params
 HERE = Path(__file__).parent
 MACHINES = ("retrain", "monitor", "score")
 TEMPLATE = "template.yaml"
-SIMULATED = "docs/monitoring.md"
+SIMULATED = "docs/explanation/monitoring.md"
 INNER = ("Branches", "ItemProcessor")
 
 NAMED_OTHERWISE = {"schema": "columns"}  # by the model of params.yaml
@@ -180,7 +180,7 @@ def template() -> Template:
 
 @cache
 def simulated(heading: str) -> list[dict[str, str]]:
-    """Read the rows of the table under a heading of docs/monitoring.md."""
+    """Read the rows of the table under a heading of docs/explanation/monitoring.md."""
     text = (HERE / "monitoring.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:1] == "|"]

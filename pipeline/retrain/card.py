@@ -18,6 +18,7 @@ from clinical.card import (
 from clinical.params import Params
 from clinical.reference import Conformal, Reference
 from clinical.registry import LEARNING_CURVE
+from clinical.release import release
 from clinical.verdict import (
     Calibration,
     CurvePoint,
@@ -56,6 +57,7 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
     support = [combination.training_rows for combination in reference.combinations]
     return Card(
         model_version=version,
+        release=release(),
         overview=Overview(
             name=params.study.title,
             predicts=f"{params.target.column}, {lowest:g} to {highest:g}, from "
@@ -219,7 +221,8 @@ def _lines(card: Card) -> Iterator[str]:
     )
     yield "## Lineage\n"
     yield (
-        f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`.\n"
+        f"Execution `{card.lineage.execution}`, params.yaml `{card.lineage.params_sha256[:16]}`"
+        f"{f', release {card.release} of the system' if card.release else ''}.\n"
     )
     yield from table(
         ("stage", "wrote", "SHA-256"),

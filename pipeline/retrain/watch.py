@@ -21,7 +21,7 @@ FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
 
 
 @telemetry.logger().inject_lambda_context(clear_state=True)
-@telemetry.metrics().log_metrics
+@telemetry.leaves_a_line
 def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Count the newest upload as waiting unless an execution on it succeeded or is under way.
 
@@ -33,7 +33,6 @@ def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     status = status_of(claim) if claim else None
     waits = upload is not None and is_waiting(upload, status, datetime.now(UTC))
     telemetry.add(telemetry.Metric.UPLOADS_WAITING, int(waits))
-    telemetry.metrics().add_dimension("service", telemetry.metrics().service)
     return {"waiting": waits}
 
 

@@ -28,7 +28,7 @@ NAMES = {
     "ignored",
 }
 TEXT = {".py", ".js", ".html", ".css", ".yaml", ".json", ".toml", ".md", ".txt", ""}
-GENERATED = {"openapi.json", "params.yaml", "requirements.txt"}
+GENERATED = {"openapi.json", "params.yaml", "release.toml", "requirements.txt"}
 # They propose a params.yaml, and so choose a kind where there is no column yet.
 PROPOSING = {"guesses.py", "proposal.py"}
 # What CloudFormation, IAM and the state machine's language call something of theirs.

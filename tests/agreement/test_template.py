@@ -1,4 +1,4 @@
-"""Files that speak of each other say the same: template, state machines, code, events, README."""
+"""Files that speak of each other say the same: template, state machines, code, events."""
 
 import importlib
 import json
@@ -518,15 +518,6 @@ def test_layers_run_what_the_tests_run() -> None:
     tested = pins(ROOT / "requirements-dev.txt")
     for file in ROOT.glob("layers/*/requirements.txt"):
         assert pins(file) <= tested, file
-
-
-def test_the_readme_maps_every_room() -> None:
-    readme = (ROOT / "README.md").read_text()
-    ignored = (ROOT / ".gitignore").read_text()
-
-    for room in ROOT.iterdir():
-        if room.is_dir() and not room.name.startswith(".") and f"{room.name}/" not in ignored:
-            assert f"{room.name}/" in readme, room.name
 
 
 def test_no_property_is_taken_over_and_then_given_another_value() -> None:

@@ -355,10 +355,15 @@ class Laptops:
                 if not self._kept.exists():
                     self._first = self._from_nothing()
 
+    def give(self, home: Path) -> None:
+        """Give the home of somebody else's laptop what a cloud holds after `make up`."""
+        self._have_kept()
+        for folder in KEPT:
+            copied_tree(self._kept / folder, home / folder)
+
     def _as_kept(self, name: str, **environment: str) -> Laptop:
         laptop = self(name)
-        for folder in KEPT:
-            copied_tree(self._kept / folder, laptop.home / folder)
+        self.give(laptop.home)
         done = laptop.run("up", **environment)
         assert done.returncode == 0, done.stdout
         return laptop

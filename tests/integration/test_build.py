@@ -1,5 +1,7 @@
 """What `sam build` made fits into Lambda, and carries nothing that it should not."""
 
+import tomllib
+
 import pytest
 import yaml
 
@@ -35,6 +37,20 @@ def test_the_built_template_has_everything_written_out() -> None:
     assert len(events) > 1_000
     assert not [event for event in events if getattr(event, "anchor", None)]
     assert not [event for event in events if getattr(event, "value", "") == "<<"]
+
+
+def test_the_clinical_layer_carries_the_release_and_nothing_else_of_pyproject() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layer = BUILD / "ClinicalLayer/python/clinical"
+    carried = tomllib.loads((layer / "release.toml").read_text("utf-8"))
+
+    assert carried == {"project": {"version": pyproject["project"]["version"]}}
+
+
+def test_the_model_card_names_the_release_that_published_the_model(laptop: Laptop) -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+    assert laptop.get("/model").body["release"] == pyproject["project"]["version"]
 
 
 def test_layers_carry_no_tests_and_no_boto3() -> None:

@@ -158,8 +158,8 @@ def test_a_role_without_its_permissions_is_refused(strict: Stack) -> None:
         if "IngestFunction" in function["FunctionName"]
     ]
     role = ingest["Role"].rsplit("/", 1)[-1]
-    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
 
     laptop = Laptop(strict.cloud.home, strict.cloud.port)
     ended = laptop.ended(executions.start(strict))

@@ -333,8 +333,10 @@ def approvals_api(store: ObstoreBucket, context: Context) -> Api:
 
 def emf_lines(printed: str) -> list[dict[str, Any]]:
     """The EMF lines among what was printed."""
-    return [
-        line
-        for line in (json.loads(text) for text in printed.splitlines() if text.startswith("{"))
-        if "_aws" in line
-    ]
+    return [line for line in fact_lines(printed) if "_aws" in line]
+
+
+def fact_lines(printed: str) -> list[dict[str, Any]]:
+    """The lines of facts among what was printed, with metrics or without: not the logger's."""
+    lines = [json.loads(text) for text in printed.splitlines() if text.startswith("{")]
+    return [line for line in lines if "level" not in line]

@@ -1,20 +1,22 @@
-"""Logs and metrics. A request leaves one line: its metrics in EMF, its facts as properties.
+"""Logs and metrics. Each invocation writes one line of JSON: its facts, and its metrics in EMF.
 
-Nothing here ever sees an identifier of a patient: callers hand over features and verdicts, not
-requests, and an exception is logged by its type and its frames, never by its message.
+Only figures that alarms watch or that the dashboard draws over time are metrics, because AWS bills
+each metric every month. Everything else is a property of the line, for Logs Insights.
+
+Nothing here ever sees a patient's identifier: callers pass features and verdicts, not requests, and
+an exception is logged with its type and stack frames, never with its message.
 """
 
 import json
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from enum import StrEnum
-from functools import cache
-from http import HTTPStatus
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, single_metric
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit
 
 if TYPE_CHECKING:
     from clinical.registry import Champion
@@ -22,69 +24,97 @@ if TYPE_CHECKING:
 LINE_BYTES = 128 * 1024  # of which CloudWatch would take twice as many in one event
 ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, ids
 
-# The template names another for the stack of another study.
+# The template sets another name for another study's stack.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
+
+_facts: dict[str, object] = {}  # of the invocation under way
+_LINE = json.JSONEncoder(separators=(",", ":"))  # made once: json.dumps would make one each time
 
 _further: list[dict[str, object]] = []  # facts that wait for lines of their own
 
 
 class Metric(StrEnum):
-    """Every metric this system emits.
+    """Every metric this system emits, each under one set of dimensions: this many are billed.
 
-    What has a rate is 0 or 1 a request, so that its average is the rate: that takes no metric math.
+    The dimension is the service, or none if functions of several services count the same event.
     """
 
-    REQUESTS = "Requests"
+    # Of the service "api".
     LATENCY = "Latency"
-    SERVER_ERRORS = "ServerErrors"
-    CLIENT_ERRORS = "ClientErrors"
-    COLD_STARTS = "ColdStarts"
     PREDICTIONS = "Predictions"
     PREDICTION_ERRORS = "PredictionErrors"
     HEALTH = "Health"
     SERVED_PROMOTION = "ServedPromotion"
-    MODEL_R2 = "ModelR2"
-    MODEL_RMSE = "ModelRMSE"
-    AVERAGE_RMSE = "AverageRMSE"
-    INTERVAL_COVERAGE = "IntervalCoverage"
-    MODEL_LOADS = "ModelLoads"
+    # Of the service "retrain".
+    CANDIDATES_REJECTED = "CandidatesRejected"
+    CANDIDATES_WITHHELD = "CandidatesWithheld"
+    UPLOADS_WAITING = "UploadsWaiting"
+    # Of the service "monitor".
+    MONITOR_RUNS = "MonitorRuns"
+    DRIFTED = "Drifted"
+    DEGRADED = "Degraded"
+    # Of any function, without a dimension.
     CHAMPION_REFRESH_FAILURES = "ChampionRefreshFailures"
     ARTEFACTS_REFUSED = "ArtefactsRefused"
-    EXECUTIONS = "Executions"
-    UPLOADS_WAITING = "UploadsWaiting"
-    STAGE_RUNS = "StageRuns"
-    STAGE_CACHE_HITS = "StageCacheHits"
-    STAGE_FAILURES = "StageFailures"
-    STAGE_DURATION = "StageDuration"
-    SCORED_ROWS = "ScoredRows"
-    REFUSED_ROWS = "RefusedRows"
-    MONITOR_RUNS = "MonitorRuns"
-    CAPTURED_PREDICTIONS = "CapturedPredictions"
-    DRIFTED = "Drifted"
-    DRIFT_P_VALUE = "DriftPValue"
-    DEGRADED = "Degraded"
-    RECORDED_OUTCOMES = "RecordedOutcomes"
-    LIVE_RMSE = "LiveRMSE"
-    LIVE_AVERAGE_RMSE = "LiveAverageRMSE"
-    LIVE_COVERAGE = "LiveCoverage"
+
+
+ALARMING_VERDICTS = {
+    "rejected": Metric.CANDIDATES_REJECTED,
+    "withheld": Metric.CANDIDATES_WITHHELD,
+}
 
 
 @cache
 def logger() -> Logger:
-    """Make the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
+    """Return the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
     return Logger()
 
 
 @cache
 def metrics() -> Metrics:
-    """Collect the metrics of the invocation under way, flushed as one EMF line when it ends."""
+    """Return the metrics of the current invocation."""
     return Metrics(namespace=NAMESPACE)
 
 
-def count(metric: Metric, **properties: str | int) -> None:
-    """Count one event that belongs to no request, as an EMF line of its own.
+def leaves_a_line[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
+    """Make a handler write the invocation's line when it ends, even by an exception."""
 
-    It has no dimension: one series, and one alarm on it, holds what any function counted.
+    @wraps(handler)
+    def handle(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return handler(*args, **kwargs)
+        finally:
+            _write_the_line()
+
+    return handle
+
+
+def _write_the_line() -> None:
+    """Write everything that the invocation added, metrics first, and reset.
+
+    Logs Insights indexes at most 200 fields of a line, and a batch has more: facts that the
+    dashboard sums up are noted first.
+    """
+    line, facts = metrics(), dict(_facts)
+    _facts.clear()
+    head: dict[str, Any] = {"service": line.service}
+    if line.metric_set:
+        head = {
+            name: value[0] if isinstance(value, list) and len(value) == 1 else value
+            for name, value in line.serialize_metric_set(metadata={}).items()
+        }
+        line.clear_metrics()
+    _write({**head, **facts})
+
+
+def _write(line: dict[str, object]) -> None:
+    print(as_line(line))  # noqa: T201 - stdout is the log
+
+
+def count(metric: Metric, **properties: str | int) -> None:
+    """Count an event that belongs to no request, in an EMF line of its own.
+
+    It has no dimension, so that one series, and one alarm, covers all functions.
     """
     with single_metric(name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as single:
         single.add_metadata("service", single.service)
@@ -93,56 +123,47 @@ def count(metric: Metric, **properties: str | int) -> None:
             single.add_metadata(name, value)
 
 
+def write_event(event: str, **properties: str | int) -> None:
+    """Write a separate line about an event in an invocation, or before the first one.
+
+    event: its name, for queries in Logs Insights.
+    """
+    _write({"service": metrics().service, "event": event, **properties})
+
+
 def count_execution(verdict: str) -> None:
-    """Count an execution of the state machine by what it came to, as an EMF line of its own.
+    """Note an execution's outcome, and count it if an alarm watches it.
 
-    verdict: a dimension, so one of few: the gate's decision or, once it ended, `promote`'s.
+    verdict: the gate's decision or, at the end, `promote`'s.
     """
-    with single_metric(
-        name=Metric.EXECUTIONS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
-    ) as single:
-        single.add_dimension("verdict", verdict)
-
-
-def record_monitored(counts: Mapping[Metric, int], figures: Mapping[Metric, float | None]) -> None:
-    """Tell what a run of the monitor came to, as an EMF line of its own.
-
-    Its one dimension is the service: by stage, nobody would look for it. A figure that is None is
-    left out.
-    """
-    line = EphemeralMetrics(namespace=NAMESPACE)
-    for metric, count in counts.items():
-        line.add_metric(metric, MetricUnit.Count, count)
-    for metric, value in figures.items():
-        if value is not None:
-            line.add_metric(metric, MetricUnit.NoUnit, value)
-    line.flush_metrics()
-
-
-def count_monitor_run() -> None:
-    """Count a run of the monitor, as an EMF line of its own that has the service alone."""
-    with single_metric(
-        name=Metric.MONITOR_RUNS, unit=MetricUnit.Count, value=1, namespace=NAMESPACE
-    ):
-        pass
+    note(verdict=verdict)
+    if metric := ALARMING_VERDICTS.get(verdict):
+        add(metric)
 
 
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
-    """Add to a count of the invocation's line, and facts that belong to it."""
+    """Add to a count in the invocation's line, with the facts that belong to it."""
     metrics().add_metric(metric, MetricUnit.Count, count)
     note(**properties)
 
 
 def note(**properties: object) -> None:
-    """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
-    for name, value in properties.items():
-        metrics().add_metadata(name, value)
+    """Add facts to the invocation's line for later analysis; never a patient's identifier."""
+    _facts.update(properties)
+
+
+def _note_first(**properties: object) -> None:
+    """Add facts in front of all others."""
+    others = dict(_facts)
+    _facts.clear()
+    _facts.update(properties)
+    _facts.update(others)
 
 
 def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> None:
-    """Add facts about rows to the invocation's line, and what it has no room for to further ones.
+    """Add facts about rows to the invocation's line, and to further lines if it has no room.
 
-    facts_of: gives the facts about some of so many rows, as properties of a line.
+    facts_of: returns the facts about some of the rows, as properties of a line.
     """
     first, *others = pieces(number, facts_of)
     note(**first)
@@ -152,7 +173,7 @@ def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> No
 def pieces(
     number: int, facts_of: Callable[[slice], dict[str, object]]
 ) -> Iterator[dict[str, object]]:
-    """Cut facts about rows into pieces, each of which fits into a line, or is about one row."""
+    """Split facts about rows into pieces that each fit into a line, or are about one row."""
     waiting = [(0, number)]
     while waiting:
         start, stop = waiting.pop()
@@ -167,69 +188,68 @@ def pieces(
 
 
 def write_further_lines(**properties: object) -> None:
-    """Write the lines that facts about rows need beside the invocation's own, if any.
+    """Write the further lines that facts about rows need, if any.
 
-    properties: of each of them, by which it is known to belong there.
+    properties: of each line, to tell which invocation it belongs to.
     """
     lines, _further[:] = list(_further), []
     for facts in lines:
-        print(as_line({**properties, **facts}), flush=True)  # noqa: T201 - as metrics are
+        _write({**properties, **facts})
 
 
 def as_line(facts: dict[str, object]) -> str:
-    """Write facts as metrics are written: JSON of as many bytes as characters."""
-    return json.dumps(facts, separators=(",", ":"))
+    """Serialise facts like metrics: JSON in ASCII, with as many bytes as characters."""
+    return _LINE.encode(facts)
 
 
 def record_request(
     route: str, status: int, seconds: float, *, cold: bool, properties: dict[str, object]
 ) -> None:
-    """Add a request to the invocation's line.
+    """Add a request to the invocation's line: `route`, `status`, `Latency`, and `cold` if it was.
 
     route: the template of the path, such as "POST /predict", never the path itself.
     cold: whether it had to wait for the environment to start.
     properties: facts for later analysis: features, prediction, model version, kinds of errors.
     """
-    line = metrics()
-    line.add_dimensions(service=line.service, route=route)
-    faulty = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    refused = not faulty and status >= HTTPStatus.BAD_REQUEST
-    line.add_metric(Metric.REQUESTS, MetricUnit.Count, 1)
-    line.add_metric(Metric.LATENCY, MetricUnit.Milliseconds, round(seconds * 1e3, 3))
-    line.add_metric(Metric.SERVER_ERRORS, MetricUnit.Count, faulty)
-    line.add_metric(Metric.CLIENT_ERRORS, MetricUnit.Count, refused)
-    line.add_metric(Metric.COLD_STARTS, MetricUnit.Count, cold)
-    note(status=status, **properties)
+    milliseconds = round(seconds * 1e3, 3)
+    metrics().add_metric(Metric.LATENCY, MetricUnit.Milliseconds, milliseconds)
+    _note_first(route=route, status=status, **({"cold": True} if cold else {}))
+    note(**properties)
 
 
 def record_model(champion: "Champion") -> None:
-    """Add to the invocation's line which promotion serves, and what its model is worth.
+    """Add to the invocation's line which promotion serves, and its model's performance.
 
-    A version's name makes no number; that of its promotion does, and `make models` knows both.
+    A version's name is not a number, but its promotion's is; `make models` lists both.
     """
-    line, verdict = metrics(), champion.verdict
-    line.add_metric(Metric.SERVED_PROMOTION, MetricUnit.NoUnit, champion.sequence)
-    line.add_metric(Metric.MODEL_R2, MetricUnit.NoUnit, verdict.candidate.r2.value)
-    line.add_metric(Metric.MODEL_RMSE, MetricUnit.NoUnit, verdict.candidate.rmse.value)
-    line.add_metric(Metric.AVERAGE_RMSE, MetricUnit.NoUnit, verdict.average.rmse.value)
-    line.add_metric(Metric.INTERVAL_COVERAGE, MetricUnit.NoUnit, verdict.coverage.measured)
-    note(model_version=champion.version)
+    verdict = champion.verdict
+    metrics().add_metric(Metric.SERVED_PROMOTION, MetricUnit.NoUnit, champion.sequence)
+    note(
+        model_version=champion.version,
+        model_r2=verdict.candidate.r2.value,
+        model_rmse=verdict.candidate.rmse.value,
+        average_rmse=verdict.average.rmse.value,
+        interval_coverage=verdict.coverage.measured,
+    )
 
 
 def record_stage(
     stage: str, seconds: float, *, cached: bool, properties: dict[str, object]
 ) -> None:
-    """Add a pipeline stage's run to the invocation's line."""
-    line = metrics()
-    line.add_dimensions(service=line.service, stage=stage)
-    line.add_metric(Metric.STAGE_RUNS, MetricUnit.Count, 1)
-    line.add_metric(Metric.STAGE_CACHE_HITS, MetricUnit.Count, int(cached))
-    line.add_metric(Metric.STAGE_DURATION, MetricUnit.Milliseconds, round(seconds * 1e3, 3))
+    """Add a pipeline stage's run to the invocation's line: `stage`, `duration_ms`, `cached`.
+
+    cached: whether the cache answered; the line says so only where it did.
+    """
+    _note_first(
+        stage=stage,
+        duration_ms=round(seconds * 1e3, 3),
+        **({"cached": True} if cached else {}),
+    )
     note(**properties)
 
 
 def frames(error: BaseException) -> list[str]:
-    """Tell where an exception came from: file, line and function, without any value."""
+    """Return an exception's stack frames: file, line and function, without any values."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)

@@ -33,20 +33,18 @@ def act(  # noqa: PLR0913, PLR0917 - all that a run found
     """
     drift = Drift.model_validate_json(artefacts.read(drifted.drift))
     observed = Observed.model_validate_json(artefacts.read(joined.observed))
-    telemetry.record_monitored(
-        {
-            Metric.MONITOR_RUNS: 1,
-            Metric.DRIFTED: int(drift.drifted),
-            Metric.DEGRADED: int(observed.degraded),
-            Metric.CAPTURED_PREDICTIONS: begun.captured,
-            Metric.RECORDED_OUTCOMES: observed.outcomes,
-        },
-        {
-            Metric.DRIFT_P_VALUE: drift.p_value,
-            Metric.LIVE_RMSE: _value(observed.rmse),
-            Metric.LIVE_AVERAGE_RMSE: _value(observed.average_rmse),
-            Metric.LIVE_COVERAGE: _value(observed.coverage),
-        },
+    telemetry.add(Metric.MONITOR_RUNS)
+    telemetry.add(Metric.DRIFTED, int(drift.drifted))
+    telemetry.add(Metric.DEGRADED, int(observed.degraded))
+    telemetry.note(
+        model_version=begun.serving.version,
+        date=f"{begun.window.date}",
+        captured_predictions=begun.captured,
+        recorded_outcomes=observed.outcomes,
+        drift_p_value=drift.p_value,
+        live_rmse=_value(observed.rmse),
+        live_average_rmse=_value(observed.average_rmse),
+        live_coverage=_value(observed.coverage),
     )
     why = reasons(drift, observed)
     found = Found(

@@ -43,7 +43,7 @@ def capture(
     telemetry.note(captured=taken.captured, unreadable_lines=taken.unreadable)
     pointer = registry.champion()
     if pointer is None:
-        telemetry.count_monitor_run()
+        telemetry.add(telemetry.Metric.MONITOR_RUNS)
     return Begun(
         decision="monitor" if pointer else "nothing_serves",
         reason="" if pointer else NOTHING_SERVES,

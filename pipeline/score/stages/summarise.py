@@ -41,9 +41,11 @@ def summarise(  # noqa: PLR0913, PLR0917 - what is added up, and where it goes
         leave(marker, artefacts.bucket)
     body, key = canonical_json(summary), summary_key(run.execution)
     raw.bucket.put(key, body)
-    telemetry.add(telemetry.Metric.SCORED_ROWS, summary.scored)
-    telemetry.add(telemetry.Metric.REFUSED_ROWS, summary.refused)
-    telemetry.note(model_version=summary.model_version)
+    telemetry.note(
+        model_version=summary.model_version,
+        scored_rows=summary.scored,
+        refused_rows=summary.refused,
+    )
     return Summarised(
         summary=Artefact(key=key, sha256=sha256(body)),
         rows=summary.rows,

@@ -25,7 +25,7 @@ from bench.growth import (
 from tests.state_machine import definition, states
 from tests.unit.conftest import smaller
 
-DOCUMENT = Path(__file__).parents[3] / "docs/growth.md"
+DOCUMENT = Path(__file__).parents[3] / "docs/explanation/growth.md"
 STAGES = (*RETRAINING, *SCORING)
 
 

@@ -20,7 +20,7 @@ from model import shadow as shadowing
 from model.loader import Loaded
 from monitor.lines import captured_in
 
-from local.emulator.insights import fields_of, summarised
+from local.emulator.insights import answered, fields_of
 from tests.conftest import ROOT
 from tests.unit.conftest import NOW, Answer, Api, Candidate, emf_lines
 
@@ -33,7 +33,7 @@ type Publish = Callable[[Candidate], Version]
 TARGET = params().target.column
 CANARY = "CANARY-c0ffee-77"
 DASHBOARD = (ROOT / "dashboard.yaml").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/how-to/shadow-a-challenger.md").read_text(encoding="utf-8")
 DISCOVERED = 200  # fields of a line, by Logs Insights
 
 
@@ -70,7 +70,7 @@ def logged(
     """Ask, and give the answer and the one line of the request."""
     capsys.readouterr()
     answer = api("POST", path, body, **event)
-    (line,) = [one for one in emf_lines(capsys.readouterr().out) if "Requests" in one]
+    (line,) = [one for one in emf_lines(capsys.readouterr().out) if "Latency" in one]
     return answer, line
 
 
@@ -328,7 +328,7 @@ def test_a_version_that_nobody_published_is_told_once_an_interval(
 
     told = [text for text in capsys.readouterr().out.splitlines() if "shadow" in text]
     assert len(told) == 2
-    assert all("the registry holds no version v-0badc0de" in text for text in told)
+    assert all("the registry has no version v-0badc0de" in text for text in told)
 
 
 def test_a_corrupt_shadow_costs_nothing_and_is_loaded_once_it_is_restored(
@@ -398,7 +398,7 @@ def test_an_s3_that_hangs_over_the_shadow_has_no_more_time_than_a_look(
 
     assert time.monotonic() - began < HANGS_SECONDS  # no request waited for it
     assert {one.status for one in answers_of} == {200}
-    assert capsys.readouterr().out.count("The shadow could not be read") == 1
+    assert capsys.readouterr().out.count("The shadow could not be loaded") == 1
     monkeypatch.setattr(obstore, "get_async", answers)
     looks_again(shadowed)
     _, line = logged(shadowed, capsys, "/predict", patient)
@@ -440,7 +440,7 @@ def test_the_dashboard_sums_up_what_the_lines_say(
     shadowed("POST", "/predict", patient | {"Age": 17})
     lines = capsys.readouterr().out.splitlines()
 
-    (row,) = summarised(query, lines)
+    (row,) = answered(query, [{"@message": line} for line in lines])
 
     said = [json.loads(one) for one in lines if '"shadow"' in one and "batch" not in one]
     differences = sorted(one["shadow"]["difference"] for one in said[:4])
@@ -459,10 +459,10 @@ def test_the_dashboard_sums_up_what_the_lines_say(
     }
 
 
-def test_the_readme_asks_batches_for_what_their_lines_have(
+def test_the_guide_asks_batches_for_what_their_lines_have(
     shadowed: Api, patient: Patient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (query,) = re.findall(r"```\n(fields jsonParse.+?)```", README, re.DOTALL)
+    (query,) = re.findall(r"```\n(fields jsonParse.+?)```", GUIDE, re.DOTALL)
     _, line = logged(shadowed, capsys, "/predict/batch", {"patients": [patient] * 2})
 
     for path in re.findall(r"line\.([\w.]+)", query):

@@ -10,7 +10,7 @@ from clinical.upload import Upload
 from retrain.stages.admit import admit
 
 from tests.pipeline import Context
-from tests.unit.conftest import NOW, PROMOTION, Candidate, emf_lines
+from tests.unit.conftest import NOW, PROMOTION, Candidate, fact_lines
 
 type Put = Callable[..., str]
 
@@ -123,7 +123,7 @@ def test_an_event_that_comes_twice_is_handled_once(
     assert first["decision"] == retried["decision"] == "retrain"
     assert again["decision"] == "already_handled"
     assert again["reason"].startswith(f"The execution one handles this version of {KEY}")
-    (counted,) = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    (counted,) = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert counted["verdict"] == "already_handled"
 
 
@@ -224,7 +224,7 @@ def test_on_less_than_the_champion_knows_it_is_superseded_unless_somebody_says_s
     knowingly = admitted({"outcomes": outcomes, "even_if_older": True}, "two")
 
     assert came_to["decision"] == "superseded"
-    assert "from outcomes observed up to 2025-10-31 00:00:00 UTC" in came_to["reason"]
+    assert "on outcomes observed up to 2025-10-31 00:00:00 UTC" in came_to["reason"]
     assert knowingly["decision"] == "retrain"
 
 

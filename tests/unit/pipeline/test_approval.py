@@ -18,7 +18,7 @@ from retrain.stages.promote import promote
 from retrain.stages.request_approval import request_approval
 
 from tests.pipeline import State, ran, resume
-from tests.unit.conftest import emf_lines, smaller
+from tests.unit.conftest import fact_lines, smaller
 from tests.unit.pipeline.conftest import Retrained
 
 type Upload = Callable[[bytes], str]
@@ -65,7 +65,7 @@ def decided(kept: Approvals, decision: str = "approved", execution: str = "one")
 
 def counted(printed: str) -> list[str]:
     """The verdicts that executions were counted by."""
-    return [line["verdict"] for line in emf_lines(printed) if "verdict" in line]
+    return [line["verdict"] for line in fact_lines(printed) if "verdict" in line]
 
 
 def test_what_has_to_be_approved_waits_and_does_not_serve(

@@ -1,3 +1,4 @@
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from clinical.reference import GroupWidth, read_reference
 from clinical.verdict import Estimate, Quantiles, Replayed, ReplayedGroup, Subgroup, WinBin, Wins
 from retrain.card import markdown
 
+from tests.conftest import ROOT
 from tests.unit.pipeline.conftest import Retrained, without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -36,6 +38,23 @@ def test_a_card_says_what_the_model_was_made_of(card: Card) -> None:
     assert card.training.cross_validation_r2 == pytest.approx(0.7, abs=0.1)
     assert card.lineage.execution == "one"
     assert card.lineage.stages["ingest"].wrote["dataset"] == card.data.sha256
+
+
+def test_a_card_names_the_release_that_published_the_version(card: Card) -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+    assert card.release == pyproject["project"]["version"]
+    assert f"release {card.release} of the system" in markdown(card)
+
+
+def test_a_card_of_a_release_before_the_first_names_none(card: Card) -> None:
+    earlier = card.model_dump(mode="json")
+    del earlier["release"]
+
+    read = Card.model_validate(earlier)
+
+    assert read.release is None
+    assert "of the system" not in markdown(read)
 
 
 def test_the_card_is_readable_as_markdown(card: Card) -> None:

@@ -23,7 +23,7 @@ from subgroups import subgroups
 
 from data.generate import as_csv, patients
 from tests.pipeline import Context, rows_of
-from tests.unit.conftest import emf_lines, smaller, with_column
+from tests.unit.conftest import emf_lines, fact_lines, smaller, with_column
 from tests.unit.pipeline.conftest import Retrained, without_signal
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -180,7 +180,7 @@ def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
     assert verdict["decision"] == "rejected"
     assert "The champion does beat the plain average, so it stays." in verdict["reasons"]
     assert "nominated" not in came_to
-    ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    ended = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert [line["verdict"] for line in ended] == ["promoted", "rejected"]
 
 
@@ -204,7 +204,7 @@ def test_a_fragment_of_the_champions_rows_does_not_replace_it_by_itself(
     assert verdict["champion"]["lost_combinations"] > 100
     assert "promoted" not in came_to
     assert came_to["nominated"]["version"].startswith("v-")  # which somebody may name
-    ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    ended = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert [line["verdict"] for line in ended] == ["promoted", "withheld"]
 
 

@@ -22,7 +22,7 @@ from retrain.stages.replay import replay
 from data.generate import as_csv, patients
 from tests.captures import answered, capture
 from tests.pipeline import State, ran
-from tests.unit.conftest import emf_lines, smaller
+from tests.unit.conftest import fact_lines, smaller
 from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -138,7 +138,7 @@ def test_a_candidate_that_is_worse_on_outcomes_is_rejected_and_counted(
     assert verdict["decision"] == "rejected"
     assert verdict["replay"]["outcomes"] > 100
     assert verdict["replay"]["rmse_difference_of_two"]["low"] > 0
-    ended = [line for line in emf_lines(capsys.readouterr().out) if "Executions" in line]
+    ended = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert [line["verdict"] for line in ended] == ["rejected"]
 
 

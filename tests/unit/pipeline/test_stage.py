@@ -10,9 +10,10 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.errors import DatasetRejected
 from clinical.params import params
 from lineage import Entry, Lineage
+from retrain import card as retrain_card
 from retrain.stages.validate import validate
 
-from tests.unit.conftest import NOW, emf_lines, smaller
+from tests.unit.conftest import NOW, emf_lines, fact_lines, smaller
 from tests.unit.pipeline.conftest import Retrained
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -56,6 +57,26 @@ def test_a_second_run_on_the_same_data_is_answered_from_the_cache(
         "publish": None,
         "promote": None,
     }
+
+
+def test_a_new_release_of_the_same_code_computes_nothing_and_publishes_nothing(
+    bucket: Boto3Bucket,
+    upload: Upload,
+    retrain: Retrain,
+    retrained: Retrained,
+    sample_bytes: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = retrained(sample_bytes)
+    upload(sample_bytes)
+    models = bucket.keys("models/v-", "")
+    monkeypatch.setattr(retrain_card, "release", lambda: "99.0.0")
+
+    second = retrain("two")
+
+    assert second["nominated"]["version"] == first["nominated"]["version"]
+    assert bucket.keys("models/v-", "") == models
+    assert lineage(bucket, "two")["stages"]["train"]["from_cache_of"] == "one"
 
 
 def test_other_data_is_computed_anew(
@@ -186,8 +207,8 @@ def test_a_failure_is_traced_counted_and_raised(
         retrain("one")
 
     assert lineage(bucket, "one")["stages"]["validate"]["error"] == "DatasetRejected"
-    (failed,) = [line for line in emf_lines(capsys.readouterr().out) if "StageFailures" in line]
-    assert failed["stage"] == "validate"
+    (failed,) = [line for line in fact_lines(capsys.readouterr().out) if "error" in line]
+    assert (failed["stage"], failed["error"]) == ("validate", "DatasetRejected")
 
 
 def test_the_pure_function_stays_reachable() -> None:
@@ -195,7 +216,7 @@ def test_the_pure_function_stays_reachable() -> None:
     assert validate.__name__ == "validate"
 
 
-def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
+def test_a_stage_leaves_one_line_and_the_last_one_says_the_verdict(
     retrain: Retrain, retrained: Retrained, sample_bytes: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     retrained(sample_bytes)
@@ -203,10 +224,10 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
 
     retrain("two")
 
-    printed = emf_lines(capsys.readouterr().out)
-    lines = [line for line in printed if "StageRuns" in line]
-    (execution,) = [line for line in printed if "StageRuns" not in line]
-    assert (execution["Executions"], execution["verdict"]) == ([1], "already_champion")
+    lines = fact_lines(capsys.readouterr().out)
+    assert [line.get("verdict") for line in lines] == [*[None] * 9, "already_champion"]
+    assert all(line["duration_ms"] > 0 for line in lines)
+    assert {line["execution"] for line in lines} == {"two"}
     assert [line["stage"] for line in lines] == [
         "admit",
         "ingest",
@@ -219,15 +240,9 @@ def test_a_stage_leaves_one_line_and_an_execution_one_with_its_verdict(
         "publish",
         "promote",
     ]
-    assert [line["StageCacheHits"] for line in lines] == [
-        [0],
-        [0],
-        [1],
-        [1],
-        [1],
-        [1],
-        [0],
-        [0],
-        [0],
-        [0],
+    assert [line["stage"] for line in lines if line.get("cached")] == [
+        "validate",
+        "extract_combinations",
+        "preprocess",
+        "train",
     ]

@@ -39,17 +39,15 @@ def test_an_upload_waits_until_an_execution_on_it_succeeds(
 
 
 @pytest.fixture
-def watched(
-    bucket: Bucket, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[[], list[float]]]:
+def watched(bucket: Bucket, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], float]]:
     """Watch, and give what was counted; a state machine is there, and has never run."""
     assert bucket
 
-    def look() -> list[float]:
+    def look() -> float:
         handler: Callable[..., Any] = watch.watch
         handler({}, Context())
         (line,) = emf_lines(capsys.readouterr().out)
-        counted: list[float] = line["UploadsWaiting"]
+        counted: float = line["UploadsWaiting"]
         return counted
 
     with own_state_machine():
@@ -70,30 +68,30 @@ def started(name: str) -> str:
     return arn
 
 
-def test_nothing_uploaded_waits_for_nothing(watched: Callable[[], list[float]]) -> None:
-    assert watched() == [0]
+def test_nothing_uploaded_waits_for_nothing(watched: Callable[[], float]) -> None:
+    assert watched() == 0
 
 
 def test_an_upload_whose_event_was_lost_waits_once_it_is_late(
-    watched: Callable[[], list[float]], upload: Put, monkeypatch: pytest.MonkeyPatch
+    watched: Callable[[], float], upload: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(b"x")
-    assert watched() == [0]
+    assert watched() == 0
 
     monkeypatch.setattr(watch, "STARTS_WITHIN", timedelta(seconds=-1))
 
-    assert watched() == [1]
+    assert watched() == 1
 
 
 def test_a_run_that_is_under_way_or_forgotten_is_no_upload_waiting_and_one_that_failed_is(
-    watched: Callable[[], list[float]], upload: Put, bucket: Bucket
+    watched: Callable[[], float], upload: Put, bucket: Bucket
 ) -> None:
     claimed(bucket, upload(b"x"), "long-ago")
-    assert watched() == [0]
+    assert watched() == 0
     claimed(bucket, upload(b"y"), "now")
     arn = started("now")
-    assert watched() == [0]
+    assert watched() == 0
 
     boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
-    assert watched() == [1]
+    assert watched() == 1

@@ -31,7 +31,8 @@ def layer(tmp_path: Path) -> str:
     """A layer of one library, which knows in which process it was loaded."""
     folder = tmp_path / "layer" / "python"
     folder.mkdir(parents=True)
-    (folder / "slow.py").write_text("import os\nPID = os.getpid()\n")
+    (folder / "slow").mkdir()
+    (folder / "slow" / "__init__.py").write_text("import os\nPID = os.getpid()\n")
     return str(folder)
 
 
@@ -139,7 +140,6 @@ def test_one_is_ended_and_the_others_go_on(start: Start, end: Callable[[Forked],
 def test_where_none_can_be_forked_a_process_is_started(
     layer: str, script: str, tmp_path: Path
 ) -> None:
-    Path(layer, "sklearn").mkdir()
     nurseries = Nurseries(["slow"])
     environment = {"_LAMBDA_LAYERS_DIRS": str(Path(layer).parent), "PYTHONPATH": layer}
 
@@ -170,3 +170,24 @@ def test_where_none_can_be_forked_a_process_is_started(
     else:
         in_its_place = started()
     assert in_its_place["loaded_by"] == in_its_place["pid"]
+
+
+def test_a_function_whose_layers_bring_none_of_the_libraries_has_a_process_of_its_own(
+    layer: str, script: str, tmp_path: Path
+) -> None:
+    nurseries = Nurseries(["no_such_library"])
+    function = nurseries.popen(
+        [sys.executable, script],
+        cwd=str(tmp_path),
+        env={"_LAMBDA_LAYERS_DIRS": str(Path(layer).parent), "PYTHONPATH": layer},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    found = told(function)
+    ended(function)
+
+    assert found["loaded_by"] == found["pid"]
+    assert not nurseries._of

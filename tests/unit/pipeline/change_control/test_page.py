@@ -83,7 +83,7 @@ def test_every_source_is_a_file_or_an_object_that_has_what_is_named(
         ("template.yaml", "Resources.NoSuchAlarm"),
         ("pipeline/retrain/retrain.asl.json", "NoSuchState"),
         ("pipeline/retrain/gate.py", "no_such_function"),
-        ("docs/monitoring.md", "No such heading"),
+        ("docs/explanation/monitoring.md", "No such heading"),
         ("no/such/file.py", ""),
         ("models/ledger/000009.json", ""),
         ("models/ledger/000001.json", "no_such_key"),
@@ -208,7 +208,7 @@ def test_who_may_write_the_ledger_is_read_from_the_policies(page: Page) -> None:
 
 
 def test_false_alarms_are_the_figures_that_were_simulated(page: Page) -> None:
-    written = (ROOT / "docs/monitoring.md").read_text()
+    written = (ROOT / "docs/explanation/monitoring.md").read_text()
 
     rows = simulated("Drift: a clean year")
     assert rows

@@ -28,10 +28,13 @@ def acted(inputs: Inputs) -> Acted:
 
 
 def told(printed: str) -> dict[str, Any]:
-    """The one line of the run, whose only dimension is the service."""
-    (line,) = [one for one in emf_lines(printed) if "MonitorRuns" in one]
-    assert [one["Dimensions"] for one in line["_aws"]["CloudWatchMetrics"]] == [[["service"]]]
-    return {name: value[0] for name, value in line.items() if isinstance(value, list)}
+    """What the one line of the run says of it; its metrics have no dimension but the service."""
+    (line,) = emf_lines(printed)
+    ((directive,),) = [line["_aws"]["CloudWatchMetrics"]]
+    assert directive["Dimensions"] == [["service"]]
+    assert {one["Name"] for one in directive["Metrics"]} == {"MonitorRuns", "Drifted", "Degraded"}
+    of_every_stage = {"_aws", "service", "stage", "duration_ms", "execution", "request_id"}
+    return {name: value for name, value in line.items() if name not in of_every_stage}
 
 
 def test_a_run_that_alarms_says_of_what(
@@ -52,17 +55,19 @@ def test_a_run_that_alarms_says_of_what(
         "MonitorRuns": 1,
         "Drifted": 1,
         "Degraded": 1,
-        "CapturedPredictions": 7,
-        "RecordedOutcomes": 140,
-        "DriftPValue": 0.00005,
-        "LiveRMSE": 1.31,
-        "LiveAverageRMSE": 1.52,
-        "LiveCoverage": 0.83,
+        "model_version": champion.version,
+        "date": "2026-11-25",
+        "captured_predictions": 7,
+        "recorded_outcomes": 140,
+        "drift_p_value": 0.00005,
+        "live_rmse": 1.31,
+        "live_average_rmse": 1.52,
+        "live_coverage": 0.83,
     }
 
 
 def test_a_run_with_too_little_to_tell_alarms_of_nothing_and_has_no_figures(
-    found: Callable[..., Inputs], capsys: pytest.CaptureFixture[str]
+    found: Callable[..., Inputs], champion: Champion, capsys: pytest.CaptureFixture[str]
 ) -> None:
     came_to = acted(found(nothing()))
 
@@ -72,8 +77,14 @@ def test_a_run_with_too_little_to_tell_alarms_of_nothing_and_has_no_figures(
         "MonitorRuns": 1,
         "Drifted": 0,
         "Degraded": 0,
-        "CapturedPredictions": 7,
-        "RecordedOutcomes": 0,
+        "model_version": champion.version,
+        "date": "2026-11-25",
+        "captured_predictions": 7,
+        "recorded_outcomes": 0,
+        "drift_p_value": None,
+        "live_rmse": None,
+        "live_average_rmse": None,
+        "live_coverage": None,
     }
 
 

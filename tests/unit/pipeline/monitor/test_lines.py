@@ -143,7 +143,7 @@ def test_words_are_read_however_they_are_written(*, escaped: bool) -> None:
         "END RequestId: 11111111-2222-3333-4444-555555555555\n",
         "REPORT RequestId: 1 Duration: 1.23 ms Billed Duration: 2 ms Memory Size: 1769 MB",
         '{"level":"ERROR","message":"A request failed.","service":"api"}',
-        '{"_aws":{},"route":"GET /health","Health":[1],"model_version":"v-00000000"}',
+        '{"_aws":{},"route":"GET /health","Health":1,"model_version":"v-00000000"}',
         '{"_aws":{},"route":"POST /predict","status":422,"error":"RequestInvalid"}',
         json.dumps({name: value for name, value in SINGLE.items() if name != "prediction_id"}),
         "[1, 2]",

@@ -22,7 +22,7 @@ from score.state import Counts, Scores
 from violations import FIRST_ROWS, Violation
 
 from tests.pipeline import ran
-from tests.unit.conftest import emf_lines
+from tests.unit.conftest import fact_lines
 from tests.unit.pipeline.score.conftest import NOWHERE, Desk
 
 MARKED = "MARKED"
@@ -250,10 +250,10 @@ def test_no_patient_is_in_what_is_printed_handed_on_or_kept_as_an_artefact(
     assert MARKED not in str(scored.summary)
     for key in desk.artefacts.keys("", ""):
         assert MARKED.encode() not in desk.artefacts.get(key).body
-    (told,) = [line for line in emf_lines(printed.out) if "ScoredRows" in line]
-    assert (told["ScoredRows"], told["RefusedRows"]) == (
-        [scored.summary["scored"]],
-        [scored.summary["refused"]],
+    (told,) = [line for line in fact_lines(printed.out) if "scored_rows" in line]
+    assert (told["scored_rows"], told["refused_rows"]) == (
+        scored.summary["scored"],
+        scored.summary["refused"],
     )
 
 

@@ -1,0 +1,52 @@
+"""Read the lines that a function's process writes, all of them and in time.
+
+The process writes its lines to one pipe and then its answer to another, so once the answer is
+there, so are they. ministack reads the lines in a thread, and gives that some milliseconds after
+the answer: on a busy machine the thread comes later, and a line is logged with the next invocation
+of that process, or with none if it was the last. Here the one who takes the answer reads what is
+left in the pipe, and waits for nothing.
+"""
+
+import os
+import select
+import threading
+from typing import IO
+
+CHUNK = 64 * 1024  # bytes, as much as a pipe holds
+
+
+class Lines:
+    """The lines of a pipe, read as they come, because a full pipe stops the process that writes."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        # A descriptor of its own: the process's may be closed, and its number given away.
+        self._pipe = os.fdopen(os.dup(pipe.fileno()), "rb", buffering=0)
+        os.set_blocking(self._pipe.fileno(), False)
+        self._lock = threading.Lock()
+        self._not_taken = b""
+
+    def follow(self) -> None:
+        """Read until no process is left that could write."""
+        while self._read() != b"":
+            select.select([self._pipe], [], [])
+        self.close()
+
+    def close(self) -> None:
+        """Read no more; what was read can still be taken."""
+        with self._lock:
+            self._pipe.close()
+
+    def taken(self) -> str:
+        """Give all that was written and not yet taken, without the end of the last line."""
+        while self._read():
+            pass
+        with self._lock:
+            text, self._not_taken = self._not_taken, b""
+        return text.decode(errors="replace").removesuffix("\n")
+
+    def _read(self) -> bytes | None:
+        """Read a chunk: empty where the pipe has ended, None where nothing is in it now."""
+        with self._lock:
+            chunk: bytes | None = b"" if self._pipe.closed else self._pipe.read(CHUNK)
+            self._not_taken += chunk or b""
+            return chunk
