@@ -2,7 +2,7 @@
 
 from clinical import ahead, places
 
-# Before all other imports: S3 answers while they run.
+# Before all other imports, so that S3 responds while they run.
 AHEAD = ahead.champion(places.MODEL, places.REFERENCE)
 
 import json
@@ -278,7 +278,7 @@ def scored(asked: Asked, score: Score, prediction_id: str) -> ScoredPatient:
 
 
 def said_of(asked: Asked, score: Score, prediction_id: str) -> dict[str, Any]:
-    """Return what every answer says of a patient, as fields of `ScoredPatient`."""
+    """Return the fields of `ScoredPatient`."""
     identifier = params().identifier
     return {
         "identifier": str(asked[identifier]) if identifier else None,

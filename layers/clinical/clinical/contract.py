@@ -53,7 +53,7 @@ class Asked(Request):
 
     @override
     def __repr__(self) -> str:
-        """Return no value: whatever prints a request, or prepares to, must not print a patient."""
+        """Show no values: Powertools formats requests for its debug messages."""
         return f"{type(self).__name__}(…)"
 
 

@@ -1,4 +1,4 @@
-"""The client of S3 where requests are served. It imports little, for a cold start asks at once."""
+"""The S3 client of functions that serve. It imports little, because a cold start reads at once."""
 
 import os
 from datetime import datetime, timedelta

@@ -28,7 +28,7 @@ ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, id
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 _facts: dict[str, object] = {}  # of the invocation under way
-_LINE = json.JSONEncoder(separators=(",", ":"))  # made once: json.dumps would make one each time
+_LINE = json.JSONEncoder(separators=(",", ":"))  # json.dumps would build one for each line
 
 _further: list[dict[str, object]] = []  # facts that wait for lines of their own
 

@@ -24,7 +24,7 @@ def interval_around(
     (lowest, highest), unit = params.scale, 10**params.target.decimals
     low = np.floor(unit * (scores - half_width)) / unit
     high = np.ceil(unit * (scores + half_width)) / unit
-    # What np.clip does, which takes four times as long for one row.
+    # As np.clip does, which takes four times as long for a single row.
     return (
         np.minimum(np.maximum(low, lowest), highest),
         np.minimum(np.maximum(high, lowest), highest),
