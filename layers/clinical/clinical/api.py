@@ -131,7 +131,7 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
 
 
 def written(answer: BaseModel) -> Response[str]:
-    """Respond with a model, which was validated when it was built: serialised once, and not again."""
+    """Respond with a model that was validated when it was built; it is serialised once."""
     return Response(
         HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
     )

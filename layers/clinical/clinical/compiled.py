@@ -23,7 +23,7 @@ def write(path: Path) -> None:
 
 
 def read(path: Path) -> object:
-    """Return the values of a params.yaml from the JSON beside it; None if that is not up to date."""
+    """Return the values of a params.yaml from the JSON beside it; None if it is out of date."""
     beside = path.with_suffix(".json")
     if not beside.exists():
         return None

@@ -56,6 +56,10 @@ class Asked(Request):
         """Show no values: Powertools formats requests for its debug messages."""
         return f"{type(self).__name__}(…)"
 
+    @override
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class SeldomAsked(Asked):
     """Built by the first request that needs it, to keep cold starts short."""
