@@ -287,9 +287,8 @@ def _leaves_the_network_to_code(resources: Resources) -> None:
 @broken_by(_leaves_the_network_to_code)
 def no_functions_code_may_touch_the_network(resources: Resources, given: Given) -> Iterator[str]:
     """Let Lambda alone use what SAM gives to every function that may join a VPC."""
-    in_a_vpc = bool(given["VpcSubnetIds"])
-    by_code = {"Condition": {"Null": {"lambda:SourceFunctionArn": "false"}}} if in_a_vpc else {}
-    denied = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*", **by_code}
+    by_code = {"Null": {"lambda:SourceFunctionArn": "false"}}
+    denied = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*", "Condition": by_code}
     of_role: dict[str, list[dict[str, Any]]] = {}
     for name, one in statements(resources):
         of_role.setdefault(name, []).append({key: one[key] for key in one if key != "Sid"})
