@@ -1,4 +1,4 @@
-"""Score rows of features with an ONNX graph that holds the whole pipeline, encoding included."""
+"""Score rows of features with an ONNX graph of the whole pipeline, encoding included."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ import onnxruntime
 from clinical.errors import ArtefactCorrupted
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
-# What ONNX Runtime raises for a graph that it cannot open; they have no base of their own.
+# ONNX Runtime's errors for a graph that it cannot open; they have no common base class.
 UNREADABLE = (
     ort.Fail,
     ort.InvalidArgument,
@@ -17,7 +17,7 @@ UNREADABLE = (
     ort.RuntimeException,
 )
 
-# By what ONNX Runtime calls the tensors that kinds have.
+# ONNX Runtime's names of the tensor types.
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(float)": np.float32,
@@ -30,16 +30,15 @@ type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Scorer:
-    """A loaded graph. Scoring takes tens of microseconds and touches nothing outside.
+    """A loaded graph. Scoring takes tens of microseconds and has no side effects.
 
-    onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features, each of the
-    tensor that its kind has, its output is (n, 1). Raises ArtefactCorrupted for bytes that are no
-    such graph.
+    onnx: the bytes of the graph; its inputs are columns (n, 1) named after the features, each with
+    its kind's tensor type; its output is (n, 1). Raises ArtefactCorrupted for any other bytes.
     """
 
     def __init__(self, onnx: bytes) -> None:
         options = onnxruntime.SessionOptions()
-        # A Lambda has about one core, and one row is no work to share.
+        # A Lambda has about one core, and one row is too little work to share.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         try:
@@ -52,13 +51,13 @@ class Scorer:
 
     @property
     def properties(self) -> dict[str, str]:
-        """What the graph says of itself."""
+        """The graph's own metadata."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def predict(self, rows: Sequence[Row]) -> Scores:
-        """Score rows as the model has it: float array (n,), not clamped.
+        """Return the model's raw scores of rows: float array (n,), not clamped.
 
-        rows: mappings that hold every feature; raises KeyError for one that is missing.
+        rows: mappings with every feature; raises KeyError for a missing one.
         """
         return self._run(
             {
@@ -68,9 +67,9 @@ class Scorer:
         )
 
     def score(self, columns: Columns) -> Scores:
-        """Score rows given as columns (n,) of features: float array (n,), not clamped.
+        """Return the raw scores of columns (n,) of features: float array (n,), not clamped.
 
-        Raises KeyError for a feature that is missing.
+        Raises KeyError for a missing feature.
         """
         return self._run(
             {name: columns[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
