@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 BANNER = re.compile(r"^ {2}# ── (?P<title>.+?)(?:: (?P<folder>\S+/))? ─+$")
 RESOURCE = re.compile(r"^ {2}(?P<name>[A-Za-z0-9]+):$")
 ANCHOR = re.compile(r"(?<=[ \[])&([a-z-]+)(?= |$)", re.MULTILINE)
-ALIAS = re.compile(r"(?<=[ \[])\*([a-z-]+)(?=[\],]|$)", re.MULTILINE)
+ALIAS = re.compile(r"(?<=[ \[])\*([a-z-]+)(?=[\],\s]|$)", re.MULTILINE)
 LINES = FILE.read_text().splitlines()
 BEGIN, END = LINES.index("Resources:"), LINES.index("Outputs:")
 
