@@ -5,7 +5,7 @@ schema is what a cold start must know before its first request.
 """
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, override
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
@@ -35,6 +35,11 @@ class Request(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+    @override
+    def __repr__(self) -> str:
+        """Say nothing of what was asked: Powertools words it for its debug log at every level."""
+        return f"{type(self).__name__}()"
 
 
 class Response(BaseModel):
@@ -449,7 +454,10 @@ class Problem(Response):
 class BatchPrediction(Response):
     """One entry for each patient, in their order: a score, or the problem with that patient."""
 
-    predictions: tuple[ScoredPatient | Problem, ...]
+    predictions: tuple[
+        # As each is tried in this order, a row of many is one of the first and no other.
+        Annotated[ScoredPatient | Problem, Field(union_mode="left_to_right")], ...
+    ]
     model_version: str
     skill: Skill
     disclaimer: str
