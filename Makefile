@@ -16,7 +16,6 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 178
 UNTIL ?=
 OUTCOMES ?=
 RETRAIN_AFTER ?=
@@ -187,8 +186,8 @@ bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and other
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=178]
-	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
+cost: $(READY) ## Price a month, and write it to docs/how-to/deploy-to-aws.md  [LOG=file, a Lambda log to measure by]
+	@$(PYTHON) -m bench.cost $(LOG)
 
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back

@@ -1,6 +1,6 @@
 """Write one document for the routes of every function: predict/openapi.json (`make openapi`).
 
-The committed one is the drug study's; a build writes that of its own study.
+The committed file is the drug study's; a build writes its own study's.
 """
 
 import importlib.util
@@ -15,18 +15,18 @@ from clinical.params import Params, params
 from clinical.release import release
 
 HERE = Path(__file__).parent
-# As API Gateway writes it into the document of an API some of whose routes are IAM-authorised.
+# As API Gateway exports it for an API with IAM-authorised routes.
 SIGNED = APIKey(
     name="Authorization",
     in_=APIKeyIn.header,
-    description="AWS Signature Version 4, of the service execute-api",
+    description="AWS Signature Version 4 for the service execute-api",
     **{"x-amazon-apigateway-authtype": "awsSigv4"},
 )
 UNANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
 
 def document() -> str:
-    """Merge what each function's resolver says of itself into one OpenAPI document."""
+    """Merge the OpenAPI documents of all functions into one."""
     merged: dict[str, Any] = {}
     for function in sorted(HERE.glob("*/app.py")):
         spec = described(function)
@@ -40,7 +40,7 @@ def document() -> str:
 
 
 def without_unanswered(merged: dict[str, Any]) -> None:
-    """Take out the error that Powertools documents on every route and this API never answers."""
+    """Remove the error that Powertools documents on every route but this API never returns."""
     for schema in UNANSWERED:
         del merged["schemas"][schema]
     for operations in merged["paths"].values():
@@ -50,7 +50,7 @@ def without_unanswered(merged: dict[str, Any]) -> None:
 
 
 def predicts(params: Params) -> str:
-    """Say what is predicted for whom."""
+    """Describe in a sentence what is predicted for whom."""
     target, (lowest, highest) = params.target.column, params.scale
     article = "an" if target[0].lower() in "aeiou" else "a"
     whom = "a patient and a treatment" if params.roles.treatment else "a patient"
@@ -58,7 +58,7 @@ def predicts(params: Params) -> str:
 
 
 def described(function: Path) -> dict[str, Any]:
-    """Read what the resolver in a function's app.py says of its own routes."""
+    """Return the OpenAPI document of one function's resolver."""
     os.environ.setdefault("ARTIFACTS_BUCKET", "none is asked: only its routes are read")
     spec = importlib.util.spec_from_file_location(function.parent.name, function)
     if spec is None or spec.loader is None:
@@ -68,8 +68,8 @@ def described(function: Path) -> dict[str, Any]:
     text = module.app.get_openapi_json_schema(
         title=params().study.title,
         version=release(),
-        description=f"{predicts(params())} For research support only: no diagnosis and no "
-        "treatment advice. HEAD is answered wherever GET is.",
+        description=f"{predicts(params())} For research support only: not for diagnosis, and not "
+        "treatment advice. Every GET route also answers HEAD.",
         security_schemes={"sigv4": SIGNED},
     )
     described: dict[str, Any] = json.loads(text)

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from clinical import compiled
+
 from local.cloud import ROOT, CloudFailed
 from local.packing import PACKED, pack
 from local.studies import Study, study_of
@@ -22,8 +24,9 @@ ARTEFACT = re.compile(r"^( +(?:ContentUri|CodeUri): )([\w.]+)$", re.MULTILINE)
 
 
 def fit(build: Path, study: Study) -> None:
-    """Write a study into a build, in place; raises CloudFailed."""
+    """Write a study into a build, in place, as `sam build` wrote its own; raises CloudFailed."""
     shutil.copy(study.params_path, build / PARAMS)
+    compiled.write(build / PARAMS)
     command = (sys.executable, ROOT / "functions" / "openapi.py", build / DOCUMENT)
     try:
         subprocess.run(

@@ -319,7 +319,7 @@ def _study(data: DataSet, asked: Asked) -> Iterator[str]:
             f"{label}."
         ),
         "disclaimer": (
-            "For research support only: an estimate from recorded data, no diagnosis and no "
+            "For research support only: an estimate from recorded data, not a diagnosis and not "
             "treatment advice."
         ),
     }.items():

@@ -1,6 +1,6 @@
-"""POST /approvals/{execution}: somebody whom IAM knows decides on a candidate that waits.
+"""POST /approvals/{execution}: an IAM-authenticated caller decides on a waiting candidate.
 
-There is no other method: what a link, a mail scanner or a browser fetches ahead decides nothing.
+There is no other method, so a link that a mail scanner or a browser prefetches decides nothing.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from clinical import api, telemetry
 from clinical.approvals import Approvals, decide
-from clinical.deciding import DECISIONS, Decided, ToldDecision, caller_of
+from clinical.deciding import DECISIONS, Decided, SubmittedDecision, caller_of
 from clinical.environment import environment
 from clinical.errors import (
     ArtefactCorrupted,
@@ -28,15 +28,16 @@ from clinical.registry import Approval
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-SECONDS = 6.0  # for all that a request asks of S3; the function has 15
+SECONDS = 6.0  # for all of a request's S3 calls; the function has 15
 
-# What a client may know of why something cannot be read or kept: no bucket and no key.
+# The reasons that a client may see if something cannot be read or written: no bucket, no key.
 REASONS: dict[type[ClinicalError], str] = {
-    StorageUnavailable: "S3 does not answer as it should for {what}; ask again soon.",
-    StorageDenied: "S3 denies this function {what}; its role and the bucket's policy must allow "
-    "reading under approvals/, and writing decisions there.",
-    ArtefactCorrupted: "{what} cannot be used: a file is corrupted in S3; restore the earlier "
-    "version of the object.",
+    StorageUnavailable: "{what} cannot be reached because S3 is not responding properly; retry "
+    "shortly.",
+    StorageDenied: "S3 denies this function access to {what}; allow its role, and the bucket's "
+    "policy, to read under approvals/ and to write decisions there.",
+    ArtefactCorrupted: "{what} cannot be used because a file is corrupted in S3; restore the "
+    "object's previous version.",
 }
 
 app = api.resolver()
@@ -58,16 +59,16 @@ def stepfunctions() -> "SFNClient":
 @app.post(
     "/approvals/<execution>",
     tags=["Approvals"],
-    summary="Approve of a candidate that waits, or reject it; signed by who decides",
+    summary="Approve or reject a waiting candidate; the request must be signed",
     responses=api.answers(Decided, 400, 404, 409, 413, 415, 422, 500, 503)
-    | api.forbidden("Without a caller whom IAM knows and lets decide, or without a key"),
+    | api.forbidden("The caller is not authorised by IAM, or the API key is missing"),
     security=[{"sigv4": []}],
 )
-def decide_on(execution: str, told: ToldDecision) -> Decided:
+def decide_on(execution: str, told: SubmittedDecision) -> Decided:
     who = caller_of(app.current_event.request_context.get("identity"))
     if who is None:
         raise CallerUnknown(
-            "Whoever decides has to be known: sign the request (AWS Signature Version 4)."
+            "A decision needs an identified caller: sign the request (AWS Signature Version 4)."
         )
     approval = Approval(
         decision=DECISIONS[told.decision],
@@ -81,8 +82,8 @@ def decide_on(execution: str, told: ToldDecision) -> Decided:
             waiting = decide(approvals, execution, approval, stepfunctions())
         except (BotoCoreError, ClientError) as error:
             raise RecordsUnavailable(
-                "The decision is kept, but Step Functions does not answer as it should, and the "
-                "execution may wait on; decide so once more, and it is told again."
+                "The decision is stored, but Step Functions is not responding properly and the "
+                "execution may still be waiting; send the same decision again to resume it."
             ) from error
         stands = approvals.decision(execution) or approval
     telemetry.note(execution=execution, model_version=waiting.version, decision=stands.decision)

@@ -25,7 +25,7 @@ def bucket() -> ObstoreBucket:
 
 
 def values_of(bucket: ObstoreBucket, champion: Champion) -> DropdownValues:
-    """Give the contract's values, with the combinations that this champion's data recorded."""
+    """Return the contract's values, with the combinations recorded in this champion's data."""
     reference = read_reference(bucket, champion.reference)
     reference.check_contract(params())
     return contract.dropdown_values(params(), [one.values for one in reference.combinations])

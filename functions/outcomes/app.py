@@ -1,4 +1,4 @@
-"""What came of predictions: outcomes are told here, and a prediction is looked up with its own."""
+"""Outcomes of predictions: record them, and look up a prediction with its outcome."""
 
 from datetime import UTC, date, datetime
 from functools import cache
@@ -27,9 +27,9 @@ from clinical.told import (
     ObservedOutcome,
     RecordedOutcome,
     RecordedOutcomes,
+    ReportedOutcome,
+    ReportedOutcomes,
     Status,
-    ToldOutcome,
-    ToldOutcomes,
     became,
     id_of,
     in_the_future,
@@ -37,18 +37,19 @@ from clinical.told import (
 )
 from pydantic import ValidationError
 
-SECONDS = 10.0  # for all that a request asks of S3; API Gateway waits no longer than 29
+SECONDS = 10.0  # for all of a request's S3 calls; API Gateway waits at most 29
 BY_API = "api"
 STATUSES: tuple[str, ...] = get_args(Status.__value__)
 
-# What a client may know of why something cannot be read or kept: no bucket and no key.
+# The reasons that a client may see if something cannot be read or written: no bucket, no key.
 REASONS: dict[type[ClinicalError], str] = {
-    StorageUnavailable: "S3 does not answer as it should for {what}; ask again soon.",
-    StorageDenied: "S3 denies this function {what}; its role and the bucket's policy must allow "
-    "reading under captures/ and outcomes/, and writing under outcomes/.",
-    ArtefactCorrupted: "{what} cannot be used: a file is corrupted in S3; restore the earlier "
-    "version of the object.",
-    ArtefactMissing: "{what} cannot be used: a file is missing from S3; restore it.",
+    StorageUnavailable: "{what} cannot be reached because S3 is not responding properly; retry "
+    "shortly.",
+    StorageDenied: "S3 denies this function access to {what}; allow its role, and the bucket's "
+    "policy, to read under captures/ and outcomes/ and to write under outcomes/.",
+    ArtefactCorrupted: "{what} cannot be used because a file is corrupted in S3; restore the "
+    "object's previous version.",
+    ArtefactMissing: "{what} cannot be used because a file is missing from S3; restore it.",
 }
 
 app = api.resolver()
@@ -62,10 +63,10 @@ def bucket() -> ObstoreBucket:
 @app.post(
     "/outcomes",
     tags=["Outcomes"],
-    summary="Record what came of predictions; one that is wrong does not fail the others",
+    summary="Record outcomes of predictions; an invalid one does not fail the others",
     responses=api.answers(RecordedOutcomes, 400, 413, 415, 422, 500, 503),
 )
-def record(told: ToldOutcomes) -> RecordedOutcomes:
+def record(told: ReportedOutcomes) -> RecordedOutcomes:
     now, within = datetime.now(UTC), bucket().within(SECONDS)
     rows = [read(number, row, now) for number, row in enumerate(told.outcomes)]
     ids = {one.prediction_id for one in rows if isinstance(one, Outcome)}
@@ -100,7 +101,7 @@ def record(told: ToldOutcomes) -> RecordedOutcomes:
 @app.get(
     "/predictions/<prediction_id>",
     tags=["Outcomes"],
-    summary="Look up a prediction, and what came of it",
+    summary="Look up a prediction and its outcome",
     responses=api.answers(CapturedPrediction, 404, 422, 500, 503),
 )
 def look_up(prediction_id: str) -> CapturedPrediction:
@@ -115,8 +116,8 @@ def look_up(prediction_id: str) -> CapturedPrediction:
         captured = Captures(within).find([one]).get(one)
     if captured is None:
         raise PredictionUnknown(
-            "No captured prediction has this id. Predictions are captured daily, so one of today "
-            "may be found tomorrow; those that were captured long ago expire."
+            "No captured prediction has this id. Predictions are captured once a day, so one made "
+            "today may not be found until tomorrow; old captures expire."
         )
     with api.needed("recorded outcomes", REASONS):
         outcome = Outcomes(within).find([one]).get(one)
@@ -125,10 +126,10 @@ def look_up(prediction_id: str) -> CapturedPrediction:
 
 
 def read(number: int, row: object, now: datetime) -> Outcome | RequestInvalid:
-    """Hold an outcome that was told to the contract: what it says, or what is wrong with it."""
+    """Validate a reported outcome: return it, or what is wrong with it."""
     where = ("body", "outcomes", number)
     try:
-        told = ToldOutcome.model_validate(row)
+        told = ReportedOutcome.model_validate(row)
     except ValidationError as error:
         return RequestInvalid(api.violations(error, where))
     if in_the_future(told.observed_at, now):
@@ -145,12 +146,12 @@ def read(number: int, row: object, now: datetime) -> Outcome | RequestInvalid:
 def timely(
     number: int, row: Outcome | RequestInvalid, days: dict[str, date]
 ) -> Outcome | RequestInvalid:
-    """Refuse what was observed before it was predicted."""
+    """Refuse an outcome that was observed before its prediction."""
     if isinstance(row, RequestInvalid) or not too_early(
         row.observed_at, day := days.get(row.prediction_id)
     ):
         return row
-    wrong = f"Input should not be before {day}, the day (UTC) of the prediction"
+    wrong = f"Input should not be earlier than {day}, the day (UTC) of the prediction"
     return RequestInvalid([observed(("body", "outcomes", number), wrong)])
 
 

@@ -52,9 +52,9 @@ type Asked = dict[str, Value]
 OPENAPI = Path(__file__).with_name("openapi.json")  # written by `make openapi`
 
 EXPLAIN = (
-    "Whether to answer with `base_value` and `contributions`: `true` or `false`, in any case "
-    "(`1`, `yes`, `on`, `t`, `y` and their opposites will do), and once. Other query parameters "
-    "are ignored."
+    "Whether to include `base_value` and `contributions` in the response: `true` or `false`, in "
+    "upper or lower case (`1`, `yes`, `on`, `t`, `y` and their opposites are accepted too), given "
+    "once. Other query parameters are ignored."
 )
 DECIMALS = 6  # of contributions: they still add up to the score
 PROBABILITY_DECIMALS = 4
@@ -127,12 +127,12 @@ def predict(
 @app.post(
     "/predict/batch",
     tags=["Prediction"],
-    summary="Predict for many patients at once; one that is wrong does not fail the others",
+    summary="Predict for many patients at once; an invalid one does not fail the others",
     responses=api.answers(BatchPrediction, 400, 413, 415, 422, 500, 503),
 )
 def predict_batch(batch: Batch) -> Response[str]:
     model = follower.current()
-    judged = held_to_contract(batch.patients, model)
+    judged = validated(batch.patients, model)
     rows = [one for one in judged if isinstance(one, dict)]
     scores = model.predict(rows) if rows else []
     ids = new_ids(len(rows))
@@ -228,15 +228,15 @@ if COMPARES:  # a study may have recorded no treatments
     app.post(
         "/compare",
         tags=["Prediction"],
-        summary="Compare the recorded treatments that fit a patient, and recommend none",
+        summary="Compare the recorded treatments that fit a patient, without recommending any",
         responses=api.answers(TreatmentComparison, 400, 413, 415, 422, 500, 503),
     )(compare_treatments)
 
 
 def named(comparison: Comparison, treatments: list[Fitting]) -> Fitting | None:
-    """Find the treatment that a request names to set the others beside; None where it names none.
+    """Find the reference treatment that a request names; None if it names none.
 
-    Raises RequestInvalid where it does not fit the patient.
+    Raises RequestInvalid if it does not fit the patient.
     """
     if comparison.reference is None:
         return None
@@ -249,8 +249,8 @@ def named(comparison: Comparison, treatments: list[Fitting]) -> Fitting | None:
         [
             Violation(
                 loc=("body", "reference"),
-                msg=f"This {columns} was never recorded with such a patient; GET /dropdown-values "
-                "lists the valid_combinations",
+                msg=f"This {columns} was never recorded for such a patient; see valid_combinations "
+                "in GET /dropdown-values",
                 type="unrecorded_combination",
             )
         ]
@@ -260,14 +260,14 @@ def named(comparison: Comparison, treatments: list[Fitting]) -> Fitting | None:
 def nothing_fits() -> Violation:
     return Violation(
         loc=("body", "patient"),
-        msg="No treatment was ever recorded with such a patient; GET /dropdown-values lists the "
-        "valid_combinations",
+        msg="No treatment was ever recorded for such a patient; see valid_combinations in "
+        "GET /dropdown-values",
         type="unrecorded_combination",
     )
 
 
 def features_of(asked: Asked) -> Asked:
-    """Give what is said of a patient without who it is."""
+    """Return a patient's features, without the identifier."""
     return {name: asked[name] for name in params().features}
 
 
@@ -276,7 +276,7 @@ def rounded(points: dict[str, float]) -> dict[str, float]:
 
 
 def scored(asked: Asked, score: Score, prediction_id: str, model: Model) -> dict[str, Any]:
-    """Say what a `ScoredPatient` does, for all of them to be validated at once."""
+    """Return the fields of a `ScoredPatient`; the answer validates them all at once."""
     identifier = params().identifier
     return {
         "identifier": str(asked[identifier]) if identifier else None,
@@ -293,12 +293,12 @@ def interval_of(score: Score, model: Model) -> dict[str, float]:
     return {"low": score.low, "high": score.high, "coverage": model.reference.interval.coverage}
 
 
-def held_to_contract(rows: list[Any], model: Model) -> list[Asked | RequestInvalid]:
-    """Hold the rows of a batch to the contract: what is said of each, or what is wrong with it."""
+def validated(rows: list[Any], model: Model) -> list[Asked | RequestInvalid]:
+    """Validate the rows of a batch: return the values of each, or what is wrong with it."""
     places: list[api.Location] = [("body", "patients", number) for number in range(len(rows))]
     try:
         patients = many().validate_python(rows)
-    except ValidationError:  # what is wrong with which, each of them is asked
+    except ValidationError:  # find out row by row which ones are invalid
         return [checked(row, where, model) for row, where in zip(rows, places, strict=True)]
     return [recorded(one.values, where, model) for one, where in zip(patients, places, strict=True)]
 
@@ -329,10 +329,12 @@ def invalid(error: RequestValidationError) -> None:
     if app.context["_route"].path != "/predict":
         raise RequestInvalid(wrong) from error
     if isinstance(body, tuple):
-        # Only the body itself is wrong then, and whoever sent it meant another route.
+        # Only the body as a whole is wrong then; the client probably meant the other route.
         raise RequestInvalid(
             [
-                one.model_copy(update={"msg": f"{one.msg}; for many, use /predict/batch"})
+                one.model_copy(
+                    update={"msg": f"{one.msg}; for several patients, use POST /predict/batch"}
+                )
                 if one.loc == ("body",)
                 else one
                 for one in wrong
@@ -348,13 +350,13 @@ def invalid(error: RequestValidationError) -> None:
 def combination_violations(
     row: object, wrong: tuple[Violation, ...], where: api.Location, model: Model
 ) -> tuple[Violation, ...]:
-    """Judge the combination of a row that has other fields wrong, if its own fields are right."""
+    """Check the combination of a row with other invalid fields, if its own fields are valid."""
     combination = set(params().roles.recorded_together)
     named = {one.loc[len(where)] for one in wrong if len(one.loc) > len(where)}
     required = combination - set(params().nullable) - set(params().roles.known_after_treatment)
     if not isinstance(row, dict) or combination & named or not required <= set(row):
         return ()
-    # As a request would say it: rounded, and with nothing for what is left out.
+    # As in a request: rounded, and None for what is left out.
     others = example_request(model.reference, params())
     asked = Patient.model_validate({**others, **{name: row.get(name) for name in combination}})
     unrecorded = model.unrecorded(asked.values)
@@ -362,14 +364,14 @@ def combination_violations(
 
 
 def at(where: api.Location, of_body: Violation) -> Violation:
-    """Place what is wrong with a patient where the patient stands."""
+    """Prefix a violation with the patient's place in the batch."""
     return of_body.model_copy(update={"loc": (*where, *of_body.loc[1:])})
 
 
 @app.get(
     "/model",
     tags=["Model"],
-    summary="The model card: what the model is, what it is worth, and how it came to serve",
+    summary="The model card: training data, performance, and promotions",
     responses=api.answers(ServedCard, 500, 503),
 )
 def model_card() -> Response[str]:
@@ -381,8 +383,8 @@ def model_card() -> Response[str]:
 
 @app.get("/report", include_in_schema=False)
 def report() -> Response[str]:
-    """Write the TRIPOD+AI report, with the study's words as they are now."""
-    # Imported here: no start and no prediction needs it.
+    """Return the TRIPOD+AI report, with the study's current texts."""
+    # Imported here because neither start-up nor predictions need it.
     from clinical.report import render  # noqa: PLC0415
 
     model = follower.current()
@@ -399,7 +401,7 @@ def report() -> Response[str]:
 @app.get(
     "/health",
     tags=["System"],
-    summary="Whether a model is loaded, and which",
+    summary="Whether a model is loaded, and which version",
     responses={
         **api.answers(Health, 500),
         HTTPStatus.SERVICE_UNAVAILABLE: {
@@ -440,8 +442,8 @@ def openapi() -> Response[str]:
 
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[str]:
-    """Serve Swagger UI whole, from the copy in Powertools: the page asks no third party."""
-    # Imported here: a start would pay 80 ms for it, and no prediction needs it.
+    """Serve Swagger UI from the copy in Powertools, so that the page loads nothing elsewhere."""
+    # Imported here because it would add 80 ms to every start, and no prediction needs it.
     from aws_lambda_powertools.event_handler.openapi import swagger_ui  # noqa: PLC0415
 
     asked = app.current_event.multi_value_query_string_parameters
@@ -459,9 +461,9 @@ def docs() -> Response[str]:
 
 
 def documentation() -> str:
-    """Give the document, with the API beside it as seen from where it was asked for.
+    """Return the document, with the server URL relative to the address it was requested at.
 
-    Each slash at the end, as in `/docs/`, is a step up, whatever stage and base path come before.
+    Each trailing slash, as in `/docs/`, is one step up, whatever stage and base path come before.
     """
     text, path = OPENAPI.read_text(encoding="utf-8"), app.current_event.path
     steps = len(path) - len(path.rstrip("/"))

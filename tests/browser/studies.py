@@ -63,7 +63,7 @@ class Study:
             "title": "Outcomes of a study",
             "question": self.question,
             "introduction": "Describe one patient. A model estimates what comes.",
-            "disclaimer": "For research support only: no diagnosis and no treatment advice.",
+            "disclaimer": "For research support only: not a diagnosis and not treatment advice.",
             "target": self.target,
         }
 

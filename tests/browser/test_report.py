@@ -90,7 +90,7 @@ def test_it_prints_in_black_on_white_with_its_first_page_alone(
         page.emulate_media(media="print", color_scheme="dark")
 
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        heading = page.get_by_role("heading", name="What the model is worth")
+        heading = page.get_by_role("heading", name="Performance at a glance")
         pdf = page.pdf(prefer_css_page_size=True)
 
         assert min(map(int, re.findall(r"\d+", paper)[:3])) > 250

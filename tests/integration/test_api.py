@@ -221,7 +221,7 @@ def test_a_key_that_is_there_twice_is_named(laptop: Laptop, patient: dict[str, o
     answer = laptop.post("/predict", twice.encode())
 
     assert answer.status == 400
-    assert "the key Age twice" in answer.body["detail"]
+    assert "the key Age more than once" in answer.body["detail"]
 
 
 def test_the_largest_answer_is_answered(laptop: Laptop, patient: dict[str, object]) -> None:

@@ -216,7 +216,7 @@ def test_a_function_without_a_model_tells_on_every_route_why_and_when_to_ask_aga
         assert answer.status == 503, route
         assert int(answer.headers["Retry-After"]) >= 1
         told = answer.body["reason" if route == "GET /health" else "detail"]
-        assert REASONS.get(fault, "S3 does not answer as it should") in told
+        assert REASONS.get(fault, "S3 is not responding properly") in told
         assert ("retrain" in told) == (fault is Fault.MISSING)
     for function, path in ((predict, "/model"), (dropdown, "/dropdown-values")):
         function.clock.now += following.UNLOADED_RETRY_SECONDS

@@ -239,17 +239,17 @@ REJECTION = Rejection(
     report=Artefact(key="runs/sample/validate/report.json", sha256="0" * 64),
 ).model_dump_json()
 TOO_MANY = TuningFailed("2 of 10 candidates failed, more than tuning.tolerated_failures allows")
-UNANSWERABLE = ModelUnanswerable("the contract refuses a recorded row for Age")
-UNKNOWN = VersionUnknown("the registry holds no version v-00000000; `make models` lists them")
+UNANSWERABLE = ModelUnanswerable("the contract refuses Age of a recorded row")
+UNKNOWN = VersionUnknown("the registry has no version v-00000000; `make models` lists them")
 CORRUPTED = ArtefactCorrupted(
-    f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", recorded was "0"'
+    f's3://artifacts/models/{VERSION}/model.onnx has the SHA-256 "1", expected "0"'
 )
 UNTOLD = LambdaFailed("SNS.NotFoundException", "Topic does not exist")
 SETTLED = ApprovalSettled(APPROVED)
 NOBODY_APPROVED = NotApproved(f"{VERSION} needs an approval that nobody gave")
 MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not exist")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
-DENIED = StorageDenied("the role may not use s3://artifacts/runs/sample/lineage.json")
+DENIED = StorageDenied("the role is not allowed to access s3://artifacts/runs/sample/lineage.json")
 NOT_DOCUMENTED = (
     "The change-control page of this promotion was not written: StorageDenied; a further execution "
     "that finds this version serving writes it."

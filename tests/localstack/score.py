@@ -87,7 +87,7 @@ LONG = DatasetUnreadable(f"{KEY} cannot be read: {'in row 2, a quote opens, ' * 
 REJECTED = DatasetRejected('{"rows": 0, "problems": [{"rule": "column_missing", "column": "Age"}]}')
 NO_MODEL = ModelUnavailable("No model has been promoted yet")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://raw/score/in/cohort.csv")
-DENIED = StorageDenied("the role may not use s3://raw/score/out/one/part-00000.csv")
+DENIED = StorageDenied("the role is not allowed to access s3://raw/score/out/one/part-00000.csv")
 MISSING = ArtefactMissing("s3://artifacts/runs/one/score_part/2.json does not exist")
 # Under these names Step Functions tells of a worker that ended before it answered.
 KILLED = LambdaFailed(

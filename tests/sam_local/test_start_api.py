@@ -84,6 +84,6 @@ def test_without_the_local_cloud_it_answers_503_and_the_log_says_what_to_start(
         answer = nowhere.post("/predict", patient)
 
         assert answer.status == 503
-        assert answer.body["detail"].startswith("S3 does not answer as it should")
+        assert answer.body["detail"].endswith("S3 is not responding properly; retry shortly.")
         assert nowhere.get("/health").body["status"] == "unhealthy"
         assert "`make up` starts it" in nowhere.log.read_text()

@@ -1,10 +1,11 @@
 """The HTTP border: what every function of the API does around its routes.
 
-What Powertools sees is already decided here: the route by the resource that API Gateway matched,
-what stands in its path, a HEAD as its GET, the body as it was read, and neither headers nor an
-encoding of it. For two parsers would disagree, and what Powertools takes for a list's first
-element, or crashes on, is no answer.
-Errors leave as RFC 9457 problems, made in one place, and no answer is larger than Lambda allows.
+Everything that Powertools would interpret is decided here first: the route, from the resource that
+API Gateway matched; the path parameters; HEAD as GET; the body, parsed once. Headers and encodings
+are not passed on, because a second parser might disagree with the first: Powertools takes the first
+element of a list, or crashes.
+Errors are returned as RFC 9457 problems, built in one place, and no response is larger than Lambda
+allows.
 """
 
 import json
@@ -75,8 +76,8 @@ _STATUS: dict[type[ClinicalError], HTTPStatus] = {
 
 # What API Gateway may answer on any route, before a function is asked or in its place.
 _FROM_THE_GATEWAY: dict[int, str] = {
-    HTTPStatus.FORBIDDEN: "Without a key, where the deployment asks for one in x-api-key",
-    HTTPStatus.TOO_MANY_REQUESTS: "Over the rate or the quota; try again later",
+    HTTPStatus.FORBIDDEN: "The API key in x-api-key is missing or invalid (where one is required)",
+    HTTPStatus.TOO_MANY_REQUESTS: "Rate limit or quota exceeded; try again later",
     HTTPStatus.BAD_GATEWAY: HTTPStatus.BAD_GATEWAY.phrase,
     HTTPStatus.GATEWAY_TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT.phrase,
 }
@@ -84,13 +85,13 @@ _FROM_THE_GATEWAY: dict[int, str] = {
 
 @dataclass(frozen=True)
 class Body:
-    """A body that was read, which Powertools takes as it is."""
+    """A parsed body, which Powertools takes as it is."""
 
     value: object
 
 
 def resolver() -> APIGatewayRestResolver:
-    """Make a resolver that validates, and raises what this module makes problems of."""
+    """Make a resolver that validates requests, and raises the errors that this module answers."""
     app = APIGatewayRestResolver(enable_validation=True, json_body_deserializer=attrgetter("value"))
 
     @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
@@ -106,7 +107,7 @@ def resolver() -> APIGatewayRestResolver:
 
 
 def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, OpenAPIResponse]:
-    """Document what a route answers: its model, and the problems that it may have."""
+    """Document a route's responses: its model, and the problems it may answer with."""
     documented: dict[int, OpenAPIResponse] = {
         HTTPStatus.OK: {
             "description": HTTPStatus.OK.phrase,
@@ -123,7 +124,7 @@ def answers(model: type[BaseModel] | UnionType, *problems: int) -> dict[int, Ope
 
 
 def forbidden(why: str) -> dict[int, OpenAPIResponse]:
-    """Document a route's own reason to answer 403, in place of the gateway's."""
+    """Document a route's own reason for a 403, in place of the gateway's."""
     return {
         HTTPStatus.FORBIDDEN: {"description": why, "content": {PROBLEM_JSON: {"model": Problem}}}
     }
@@ -138,15 +139,16 @@ def written(answer: BaseModel) -> Response[str]:
 
 @contextmanager
 def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[None]:
-    """Turn what keeps a request from reading or keeping `what` into a reason that a client gets.
+    """Turn a storage error into the reason that a client may see.
 
-    reasons: by the error, with a place for `what`.
+    what: the thing that could not be read or written. reasons: sentences by error, with a
+    placeholder for `what`.
     """
     try:
         yield
     except tuple(reasons) as error:
         telemetry.logger().error(
-            "A request could not be answered for want of what it needs.",
+            "A request could not be answered because something it needs is unavailable.",
             extra={"error": type(error).__name__, "reason": str(error), "needed": what},
         )
         if isinstance(error, ArtefactCorrupted):
@@ -159,9 +161,9 @@ def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[No
 def violations(
     error: RequestValidationError | ValidationError, where: Location = ()
 ) -> tuple[Violation, ...]:
-    """Take from a validation's error where and what, and leave the input behind.
+    """Extract the location and message of each validation error, without the input.
 
-    where: what the locations in the error are within.
+    where: the prefix of every location.
     """
     return tuple(_violation(wrong, where) for wrong in error.errors())
 
@@ -172,7 +174,7 @@ def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
     if wrong["type"] in _NO_OBJECT or (wrong["type"] == "missing" and loc == ("body",)):
         kind = _KINDS.get(type(wrong["input"]), "null")
         return Violation(
-            loc=loc, msg=f"Input should be one JSON object, not {kind}", type="model_type"
+            loc=loc, msg=f"Input should be a single JSON object, not {kind}", type="model_type"
         )
     msg = wrong["msg"]
     return Violation(
@@ -198,10 +200,10 @@ def lambda_handler(
     predictions: frozenset[str] = frozenset(),
     body_limits: Mapping[str, int] = MappingProxyType({}),
 ) -> Handler:
-    """Put the border around an app: body checks, problems, one line of telemetry a request.
+    """Wrap an app in the border: body checks, problems, one line of telemetry per request.
 
     predictions: the routes, such as "POST /predict", whose faults count as prediction errors.
-    body_limits: bytes by route, where they are not `serving.max_body_bytes`.
+    body_limits: bytes by route, where the limit is not `serving.max_body_bytes`.
     """
     cors = Cors.of(environment().allowed_origins)
     limits, methods = dict[str, int](), dict[str, set[str]]()
@@ -268,17 +270,17 @@ def lambda_handler(
 
 
 def path_of(event: Event) -> str:
-    """Tell the path that was asked for as a route has it, such as /predictions/{prediction_id}.
+    """Return the requested path in the form of a route, such as /predictions/{prediction_id}.
 
-    That is the resource which API Gateway matched: whatever a custom domain put before it, and
-    however it was encoded or ended.
+    This is the resource that API Gateway matched, whatever a custom domain puts before it and
+    however the path was encoded or ended.
     """
     path: str = event.get("resource") or event.get("path") or ""
     return path.rstrip("/") or "/"
 
 
 def headers_of(event: Event) -> Headers:
-    """Give every value of the headers that decide anything here, by their names in lower case."""
+    """Return all values of the headers that matter here, by lower-case name."""
     headers: Headers = {name: [] for name in _DECIDING}
     for name, values in (event.get("multiValueHeaders") or {}).items():
         if (known := headers.get(name.lower())) is not None:
@@ -291,13 +293,13 @@ def headers_of(event: Event) -> Headers:
 
 
 def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int]) -> Event:
-    """Give the event as Powertools is to see it, with nothing left to interpret.
+    """Return the event for Powertools, with nothing left to interpret.
 
-    limits: of the body of each route that there is, in bytes. Raises RouteUnknown, RequestInvalid,
+    limits: of the request body in bytes, by route. Raises RouteUnknown, RequestInvalid,
     MediaTypeUnsupported, BodyTooLarge, BodyUnreadable.
     """
     if route not in limits:
-        raise RouteUnknown("There is nothing at this path for this method; see /docs.")
+        raise RouteUnknown("No route matches this method and path; see /docs.")
     method, path = route.split(" ")
     path = PARAMETER.sub(lambda named: _in_path(event, named[1]), path)
     asked_for = event.get("path") or ""
@@ -319,11 +321,11 @@ def decided(event: Event, route: str, headers: Headers, limits: Mapping[str, int
 
 
 def _in_path(event: Event, name: str) -> str:
-    """Give what stands for a parameter in the path, as API Gateway decoded it."""
+    """Return the value of a path parameter, as API Gateway decoded it."""
     value = (event.get("pathParameters") or {}).get(name)
     if isinstance(value, str) and IN_A_PATH.fullmatch(value):
         return value
-    wrong = "Input should be 1 to 80 letters, digits, dots, hyphens and underscores"
+    wrong = "Input should be 1 to 80 letters, digits, dots, hyphens or underscores"
     raise RequestInvalid([Violation(loc=("path", name), msg=wrong, type="string_pattern_mismatch")])
 
 
@@ -338,9 +340,9 @@ def _read(event: Event, headers: Headers, limit: int) -> object:
 
 
 def problem_of(error: ClinicalError, room: int = LISTED_BYTES) -> Problem:
-    """Say to the client what was wrong, where, and what to do.
+    """Describe an error to the client: what is wrong, where, and what to do.
 
-    room: bytes of the answer for the violations, of which one at least is listed.
+    room: bytes of the response available for violations, of which at least one is listed.
     """
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
     if not isinstance(error, RequestInvalid):
@@ -365,17 +367,17 @@ def problem_of(error: ClinicalError, room: int = LISTED_BYTES) -> Problem:
 
 
 def problems_of(errors: Sequence[RequestInvalid]) -> list[Problem]:
-    """Say it of each row of a batch, with the same room for each."""
+    """Describe the error of each row of a batch, with equal room for each."""
     return [problem_of(one, LISTED_BYTES // len(errors)) for one in errors]
 
 
 def _size(text: str) -> int:
-    """Give the bytes that a text takes at most in what Lambda is handed: JSON within JSON."""
+    """Return an upper bound, in bytes, of a text's size in Lambda's response: JSON within JSON."""
     return len(json.dumps(json.dumps(text)))
 
 
 def retry_after(error: ClinicalError) -> dict[str, list[str]]:
-    """Say in a header when to ask again, where that can help."""
+    """Return a Retry-After header, for errors where a retry can help."""
     if isinstance(error, Unavailable):
         return {"Retry-After": [str(error.retry_after_seconds)]}
     return {}
@@ -385,7 +387,8 @@ def _fault(context: LambdaContext) -> Problem:
     return Problem(
         title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
         status=HTTPStatus.INTERNAL_SERVER_ERROR,
-        detail=f"Something broke here, not in the request. Its id is {context.aws_request_id}.",
+        detail="An internal error occurred; the request is not at fault. If you report it, "
+        f"quote the request ID {context.aws_request_id}.",
     )
 
 
@@ -403,7 +406,7 @@ def _answer(status: int, text: str = "", headers: Headers | None = None) -> dict
 
 
 def _described(error: ClinicalError) -> dict[str, object]:
-    """Describe a refusal for the log: kinds and known fields, never a client's words."""
+    """Describe a refusal for the log: error types and known fields, never the client's words."""
     facts: dict[str, object] = {"error": type(error).__name__}
     if isinstance(error, RequestInvalid):
         known = set(params().columns)
@@ -420,5 +423,5 @@ def _described(error: ClinicalError) -> dict[str, object]:
 
 
 def _field(violation: Violation) -> str:
-    """Name the field itself: what follows `body` in a location."""
+    """Name the field: the part of the location after `body`."""
     return ".".join(map(str, violation.loc[1:])) or "body"

@@ -1,9 +1,9 @@
-"""Who lets a candidate serve: what waits for somebody's approval, and what was decided.
+"""Approvals: which candidates wait for a decision, and what was decided.
 
-approvals/<execution>.json           what waits, and the token that the execution waits for
-approvals/<execution>/decision.json  what was decided, by whom and why; the first decision stays
+approvals/<execution>.json           the request for approval, with the execution's task token
+approvals/<execution>/decision.json  the decision, who made it and why; the first one is final
 
-The token wakes the execution, and decides nothing: what counts is the decision that is kept here.
+The token only resumes the execution; what counts is the decision that is stored here.
 """
 
 import json
@@ -29,13 +29,13 @@ EXECUTION = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}
 
 
 class Waiting(Frozen):
-    """A candidate that waits for somebody to approve of it.
+    """A candidate that waits for approval.
 
     arn: of the execution.
     over: the sequence of the champion that it was judged against, 0 for none.
-    who, why: of the nomination. because: why somebody has to approve of it, in sentences.
-    token: that the execution waits for. until: when it stops waiting.
-    verdict: the candidate's, as that execution judged it.
+    who, why: of the nomination. because: why approval is required, in sentences.
+    token: the execution's task token. until: when the execution stops waiting.
+    verdict: the candidate's, from that execution.
     """
 
     execution: str
@@ -54,36 +54,36 @@ class Waiting(Frozen):
 class Approvals:
     """The approvals of an artefacts bucket. Methods raise the storage errors of `Bucket`.
 
-    They raise ArtefactCorrupted where a file is not as it was written.
+    They raise ArtefactCorrupted if a file was altered since it was written.
     """
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
     def ask(self, waiting: Waiting) -> None:
-        """Keep what waits; a retry has another token, which takes the place of the one before."""
+        """Store a request for approval; a retry's token replaces the previous one."""
         self.bucket.put(_key(waiting.execution), sealed_json(waiting))
 
     def asked(self, execution: str) -> Waiting | None:
-        """Give what an execution asked for, decided or not; None where it asked for nothing."""
+        """Return an execution's request, decided or not; None if it made none."""
         if not EXECUTION.fullmatch(execution):
             return None
         there = read_sealed(self.bucket, _key(execution), Waiting, "request for approval")
         return there and there[0]
 
     def decision(self, execution: str) -> Approval | None:
-        """Give what was decided; None where nothing was yet."""
+        """Return the decision; None if there is none yet."""
         there = read_sealed(self.bucket, _decision_key(execution), Approval, "decision")
         return there and there[0]
 
     def executions(self) -> list[str]:
-        """Name the executions that ever asked, in the order of the alphabet."""
+        """Name the executions that have requested approval, in alphabetical order."""
         keys = self.bucket.keys(FOLDER, ".json")
         names = [key.removeprefix(FOLDER).removesuffix(".json") for key in keys]
         return [name for name in names if "/" not in name]
 
     def waiting(self, now: datetime) -> list[Waiting]:
-        """List what nobody decided on yet, what waits the longest first."""
+        """List open requests, the longest-waiting first."""
         decided = {
             key.removeprefix(FOLDER).removesuffix(f"/{DECISION}")
             for key in self.bucket.keys(FOLDER, f"/{DECISION}")
@@ -94,7 +94,7 @@ class Approvals:
         )
 
     def decide(self, execution: str, approval: Approval) -> Approval:
-        """Keep a decision, and give the one that stands: the first."""
+        """Store a decision, and return the one that counts: the first."""
         key = _decision_key(execution)
         try:
             self.bucket.put_new(key, sealed_json(approval))
@@ -106,41 +106,41 @@ class Approvals:
 def decide(
     approvals: Approvals, execution: str, approval: Approval, states: "SFNClient"
 ) -> Waiting:
-    """Decide on what waits, and wake its execution; deciding the same again wakes it again.
+    """Decide on a request and resume its execution; repeating a decision resumes it again.
 
-    A decision that nobody is woken by counts all the same: the execution looks for it when its time
-    is over. Raises ApprovalUnknown, and ApprovalSettled where it was decided already and the
-    execution went on, or otherwise, or where it waits no more.
+    A decision counts even if resuming the execution fails, because the execution looks for it when
+    its waiting time is over. Raises ApprovalUnknown, and ApprovalSettled if the request was decided
+    the other way, if the execution has already continued, or if the request is no longer open.
     """
     waiting = approvals.asked(execution)
     if waiting is None:
-        raise ApprovalUnknown(f"no execution {execution} ever asked for an approval")
+        raise ApprovalUnknown(f"no execution named {execution} has requested approval")
     before = approvals.decision(execution)
     if before is None and approval.decided_at >= waiting.until:
         raise ApprovalSettled(
-            f"{execution} waited until {waiting.until:%Y-%m-%d %H:%M} UTC and no longer; promote "
+            f"{execution} stopped waiting at {waiting.until:%Y-%m-%d %H:%M} UTC; promote "
             f"{waiting.version} by name, or retrain"
         )
     stands = before or approvals.decide(execution, approval)
     if stands.decision != approval.decision:
-        raise ApprovalSettled(f"{waiting.version} {stands.in_words}, and that stands")
+        raise ApprovalSettled(f"{waiting.version} {stands.in_words}; this is final")
     if _is_woken(approvals, waiting, stands, states):
         return waiting
     if stands != approval:
         raise ApprovalSettled(
-            f"{waiting.version} {stands.in_words} already; to decide so again changes nothing"
+            f"{waiting.version} {stands.in_words}; deciding the same again changes nothing"
         )
     status = status_of(waiting, states)
     if status not in {RUNNING, "SUCCEEDED"}:
         raise ApprovalSettled(
-            f"{execution} is over ({status}), so that this decision changes nothing; promote "
+            f"{execution} has already ended ({status}), so this decision has no effect; promote "
             f"{waiting.version} by name, or retrain"
         )
     return waiting
 
 
 def status_of(waiting: Waiting, states: "SFNClient") -> str:
-    """Ask Step Functions how the execution that waits stands; FORGOTTEN after three months."""
+    """Return the status of the waiting execution; FORGOTTEN after three months."""
     try:
         return states.describe_execution(executionArn=waiting.arn)["status"]
     except states.exceptions.ExecutionDoesNotExist:
@@ -150,7 +150,7 @@ def status_of(waiting: Waiting, states: "SFNClient") -> str:
 def _is_woken(
     approvals: Approvals, waiting: Waiting, decided: Approval, states: "SFNClient"
 ) -> bool:
-    """Wake an execution, by another token where it asked again meanwhile."""
+    """Resume an execution, by a newer token if it has asked again in the meantime."""
     if _is_woken_by(waiting.token, decided, states):
         return True
     again = approvals.asked(waiting.execution)

@@ -1,6 +1,6 @@
-"""Objects with their digests, read whole, checked, and written on conditions.
+"""Objects in S3 with their digests: read completely, verified, and written conditionally.
 
-What talks to S3 is a `Bucket`: `clinical.obstore_bucket` where requests are served,
+A `Bucket` talks to S3: `clinical.obstore_bucket` in the functions that serve requests,
 `clinical.boto3_bucket` in the pipeline and on the laptop.
 """
 
@@ -20,7 +20,7 @@ SEAL = "sha256"
 
 
 class Artefact(Frozen):
-    """Where an object lies in the artefacts bucket, and the SHA-256 that its bytes must have."""
+    """An object's key in the artefacts bucket, and the SHA-256 that its bytes must have."""
 
     key: str
     sha256: str
@@ -34,7 +34,7 @@ class RawObject(Frozen):
 
 
 class Written(Frozen):
-    """How many bytes an object's version has, and when it was written, in whole seconds."""
+    """The size of an object's version in bytes, and when it was written, in whole seconds."""
 
     size: int
     at: datetime
@@ -42,7 +42,7 @@ class Written(Frozen):
 
 @dataclass(frozen=True)
 class Stored:
-    """An object as S3 answered it: its bytes, and the ETag that the next write can insist on."""
+    """An object as S3 returned it: its bytes, and the ETag for a conditional write."""
 
     body: bytes
     etag: str
@@ -53,7 +53,7 @@ def sha256(body: bytes) -> str:
 
 
 class Bucket(ABC):
-    """An S3 bucket. Every method raises StorageDenied, or StorageUnavailable where S3 fails."""
+    """An S3 bucket. Every method raises StorageDenied, or StorageUnavailable if S3 fails."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -68,7 +68,7 @@ class Bucket(ABC):
 
     @abstractmethod
     def put(self, key: str, body: bytes) -> str:
-        """Write an object, whatever was there, and return its ETag."""
+        """Write an object unconditionally, and return its ETag."""
 
     @abstractmethod
     def put_new(self, key: str, body: bytes) -> str:
@@ -80,15 +80,15 @@ class Bucket(ABC):
 
     @abstractmethod
     def keys(self, prefix: str, suffix: str) -> list[str]:
-        """List the keys that start and end so, in their order."""
+        """List the keys with this prefix and suffix, sorted."""
 
     def where(self, key: str) -> str:
-        """Name an object in errors."""
+        """Return an object's name for error messages."""
         return f"s3://{self.name}/{key}"
 
 
 class Artefacts:
-    """The artefacts of one stage of one run: written under its folder, read from anywhere."""
+    """The artefacts of one stage of one run: written to its folder, read from anywhere."""
 
     def __init__(self, bucket: Bucket, folder: str) -> None:
         self.bucket = bucket
@@ -103,31 +103,31 @@ class Artefacts:
         return self.write(name, canonical_json(value))
 
     def read(self, artefact: Artefact) -> bytes:
-        """Read an artefact; raises ArtefactMissing, ArtefactCorrupted before a byte is used."""
+        """Read and verify an artefact; raises ArtefactMissing, ArtefactCorrupted."""
         return read_verified(self.bucket, artefact)
 
 
 def read_verified(bucket: Bucket, artefact: Artefact) -> bytes:
-    """Read an artefact's bytes; raises ArtefactMissing, ArtefactCorrupted."""
+    """Read and verify an artefact's bytes; raises ArtefactMissing, ArtefactCorrupted."""
     body = bucket.get(artefact.key).body
     found = sha256(body)
     if found != artefact.sha256:
         raise ArtefactCorrupted(
-            f"{bucket.where(artefact.key)} has the SHA-256 {found}, recorded was {artefact.sha256}"
+            f"{bucket.where(artefact.key)} has the SHA-256 {found}, expected {artefact.sha256}"
         )
     return body
 
 
 def sealed_json(value: BaseModel) -> bytes:
-    """Write JSON that carries the SHA-256 of the rest of it, for `unsealed_json` to check."""
+    """Return JSON that contains a SHA-256 of the rest of it, for `unsealed_json` to check."""
     plain = value.model_dump(mode="json")
     return canonical_json(plain | {SEAL: sha256(canonical_json(plain))})
 
 
 def unsealed_json(key: str, body: bytes) -> JsonValue:
-    """Read what `sealed_json` wrote; raises ArtefactCorrupted where it was altered since.
+    """Parse what `sealed_json` wrote; raises ArtefactCorrupted if it was altered since.
 
-    What an earlier release wrote has no seal, and is taken as it is.
+    Files of earlier releases have no seal, and are accepted without one.
     """
     try:
         plain = json.loads(body)
@@ -144,10 +144,10 @@ def unsealed_json(key: str, body: bytes) -> JsonValue:
 def read_sealed[Kept: BaseModel](
     bucket: Bucket, key: str, kind: type[Kept], what: str
 ) -> tuple[Kept, str] | None:
-    """Read what `sealed_json` wrote, with the ETag that writing over it must match.
+    """Read what `sealed_json` wrote, with the ETag that an overwrite must match.
 
-    Gives None where nothing is there. what: it should be, for the error. Raises ArtefactCorrupted
-    where it is not as it was written.
+    Returns None if there is no such object. what: a noun for the error. Raises ArtefactCorrupted if
+    the object was altered or has another format.
     """
     try:
         stored = bucket.get(key)
@@ -156,16 +156,16 @@ def read_sealed[Kept: BaseModel](
     try:
         return kind.model_validate(unsealed_json(key, stored.body)), stored.etag
     except ValidationError as error:
-        raise ArtefactCorrupted(f"{key} is no {what} of this code") from error
+        raise ArtefactCorrupted(f"{key} is not a {what} in this release's format") from error
 
 
 def canonical_json(value: BaseModel | JsonValue) -> bytes:
-    """Write JSON that is the same for the same value: sorted keys, and a digest worth keeping."""
+    """Return canonical JSON: equal values give equal bytes, and so equal digests."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return (json.dumps(plain, sort_keys=True, indent=1) + "\n").encode()
 
 
 def what_to_start() -> str:
-    """Tell who runs this on a laptop what is missing there."""
+    """Return a hint for a local endpoint that does not respond; "" for AWS."""
     elsewhere = os.environ.get("AWS_ENDPOINT_URL")
-    return f"; is the local cloud up at {elsewhere}? `make up` starts it" if elsewhere else ""
+    return f"; is the local cloud up at {elsewhere}? Start it with `make up`" if elsewhere else ""

@@ -1,8 +1,8 @@
-"""What a request's body says. It is read once, by the one parser that decides: this one.
+"""Parse a request's body, once; no other parser looks at it.
 
-What `json` reads and JSON does not have (NaN, half a surrogate pair) no field of the contract
-takes, so validation names where it is. A key that is there twice is refused here: nothing after
-`json` would ever know.
+`json` accepts some things that JSON does not allow (NaN, half a surrogate pair). No field of the
+contract accepts them, so validation reports where they are. Duplicate keys are refused here,
+because `json` keeps only the last one.
 """
 
 import base64
@@ -17,20 +17,20 @@ JSON = "application/json"
 UTF_8 = {"utf-8", "utf8"}
 SHOWN = 64  # characters of a client's word that an answer repeats
 
-_TOO_DEEP = "The body is nested too deeply to be read."
+_TOO_DEEP = "The request body is nested too deeply to be parsed."
 
 
 def shown(word: str) -> str:
-    """Give a client's word as an answer may repeat it: of bounded length, and valid Unicode."""
+    """Return a client's word in a form that is safe to repeat: bounded, and valid Unicode."""
     cut = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
     return cut.encode("utf-8", "backslashreplace").decode()
 
 
 def check_headers(media_types: Sequence[str], encodings: Sequence[str]) -> None:
-    """Refuse a body that says it is something other than JSON in UTF-8, as it is.
+    """Refuse a body that is declared to be anything other than unencoded JSON in UTF-8.
 
-    media_types, encodings: every Content-Type and Content-Encoding of the request. One that says
-    nothing is taken to mean JSON. Raises MediaTypeUnsupported.
+    media_types, encodings: all Content-Type and Content-Encoding values of the request. A request
+    without a Content-Type is taken to be JSON. Raises MediaTypeUnsupported.
     """
     for media_type in media_types:
         if media_type.strip().lower() not in {"", JSON}:
@@ -38,8 +38,8 @@ def check_headers(media_types: Sequence[str], encodings: Sequence[str]) -> None:
     for encoding in ",".join(encodings).split(",") if encodings else ():
         if encoding.strip().lower() not in {"", "identity"}:
             raise MediaTypeUnsupported(
-                f"The body's Content-Encoding is {shown(encoding.strip())}; send it as it is, "
-                "without one."
+                f"Content-Encoding {shown(encoding.strip())} is not supported; send the request "
+                "body uncompressed, without this header."
             )
 
 
@@ -50,17 +50,19 @@ def _check_media_type(media_type: str) -> None:
     header = Message()
     header["Content-Type"] = media_type
     if header.get_content_type() != JSON:
-        raise MediaTypeUnsupported(f"Send the body as {JSON}, not as {shown(media_type.strip())}.")
+        raise MediaTypeUnsupported(
+            f"Content-Type {shown(media_type.strip())} is not supported; send {JSON}."
+        )
     for name, value in header.get_params(failobj=[]):
         charset = value if isinstance(value, str) else value[2]  # RFC 2231: charset, language, it
         if name.lower().rstrip("*") == "charset" and charset.strip().lower() not in UTF_8:
             raise MediaTypeUnsupported(
-                f"The body's charset is {shown(charset) or 'empty'}; send JSON in UTF-8."
+                f"The charset {shown(charset) or '(empty)'} is not supported; send JSON in UTF-8."
             )
 
 
 def text_of(body: str, limit: int, *, in_base64: bool) -> str:
-    """Take the text out of an event's body.
+    """Decode an event's body to text.
 
     limit: in bytes of UTF-8. Raises BodyTooLarge, BodyUnreadable.
     """
@@ -70,47 +72,50 @@ def text_of(body: str, limit: int, *, in_base64: bool) -> str:
         text = base64.b64decode(body, validate=True).decode() if in_base64 else body
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeError as error:
-        raise BodyUnreadable("The body is not valid UTF-8.") from error
+        raise BodyUnreadable("The request body is not valid UTF-8.") from error
     except (binascii.Error, ValueError) as error:
-        raise BodyUnreadable("The body is not valid Base64.") from error
+        raise BodyUnreadable("The request body is not valid Base64.") from error
     if size > limit:
         raise _too_large(limit)
     return text
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {limit:,} bytes.")
+    return BodyTooLarge(f"The request body is larger than the limit of {limit:,} bytes.")
 
 
 def parse(text: str) -> object:
-    """Read JSON. Whether it keeps to the contract is for validation to say.
+    """Parse JSON; validation against the contract comes later.
 
     Raises BodyUnreadable, which says what is wrong and where.
     """
     if not text.strip():
-        raise BodyUnreadable("The body is empty; send a JSON object.")
+        raise BodyUnreadable("The request body is empty; send a JSON object.")
     if text.startswith("\ufeff"):
-        raise BodyUnreadable("The body begins with a byte order mark; send JSON without one.")
+        raise BodyUnreadable(
+            "The request body begins with a byte order mark; send JSON without one."
+        )
     try:
         return _ONCE_EACH.decode(text)
     except json.JSONDecodeError as error:
         raise BodyUnreadable(
-            f"The body is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+            f"The request body is not valid JSON: line {error.lineno}, column {error.colno}: "
+            f"{error.msg}."
         ) from error
     except _Twice as error:
         raise BodyUnreadable(_named_twice(text)) from error
     except RecursionError as error:
         raise BodyUnreadable(_TOO_DEEP) from error
     except ValueError as error:  # what json raises for more digits than int() reads
-        raise BodyUnreadable("The body holds a number with too many digits.") from error
+        raise BodyUnreadable("The request body contains a number with too many digits.") from error
 
 
 class _Twice(ValueError):
-    """When a key is in an object twice."""
+    """When an object has a key twice."""
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object as it is written."""
+    """A JSON object as written, duplicate keys included."""
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -125,16 +130,17 @@ _AS_WRITTEN = json.JSONDecoder(object_pairs_hook=_Pairs)
 
 
 def _named_twice(text: str) -> str:
-    """Read once more, as it is written, and say which key is there twice, and where."""
+    """Parse the text again as written, and describe the first duplicate key and its place."""
     try:
         key, where = next(_twice(_AS_WRITTEN.decode(text)))
     except RecursionError:
         return _TOO_DEEP
-    return f"The body holds the key {key} twice{f' in {where}' if where else ''}; send it once."
+    place = f" in {where}" if where else ""
+    return f"The request body has the key {key} more than once{place}; send each key once."
 
 
 def _twice(written: object) -> Iterator[tuple[str, str]]:
-    """Find the keys that are in an object twice, and the path of that object."""
+    """Find duplicate keys, with the path of the object that has them."""
     nodes = [("", written)]
     while nodes:
         where, node = nodes.pop()

@@ -1,4 +1,4 @@
-"""S3 through boto3, for the pipeline and the laptop: it lists, and knows versions."""
+"""S3 through boto3, for the pipeline and the local tools: it lists objects and knows versions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ NO_SUCH_VERSION = {400, 404, 405}
 
 @cache
 def s3_client() -> "S3Client":
-    """Make the function's one S3 client, which tries three times."""
+    """Return the function's only S3 client, which tries three times."""
     return boto3.client(
         "s3",
         config=Config(
@@ -39,14 +39,14 @@ def s3_client() -> "S3Client":
 
 
 class _Conditions(TypedDict):
-    """What must hold for S3 to carry out a request, under the names of its API."""
+    """Preconditions of a request, by their names in S3's API."""
 
     IfMatch: NotRequired[str]
     IfNoneMatch: NotRequired[str]
 
 
 class Boto3Bucket(Bucket):
-    """An S3 bucket through a client of boto3."""
+    """An S3 bucket through a boto3 client."""
 
     def __init__(self, client: "S3Client", name: str) -> None:
         super().__init__(name)
@@ -69,7 +69,7 @@ class Boto3Bucket(Bucket):
     def get_range(self, version: RawObject, start: int, end: int) -> bytes:
         """Read the bytes of an object's version from `start` up to `end`; raises ArtefactMissing.
 
-        What is after the object's end is not there.
+        Bytes beyond the object's end are not returned.
         """
         if end <= start:
             return b""
@@ -104,23 +104,23 @@ class Boto3Bucket(Bucket):
         try:
             return self._put(key, body, IfMatch=etag)
         except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
-            raise PreconditionFailed(f"{self.where(key)} was deleted meanwhile") from error
+            raise PreconditionFailed(f"{self.where(key)} was deleted in the meantime") from error
 
     def copy(self, key: str, to: str) -> None:
-        """Copy an object within the bucket, over whatever was there; raises ArtefactMissing."""
+        """Copy an object within the bucket, overwriting the target; raises ArtefactMissing."""
         with self._asking_for(key):
             source: CopySourceTypeDef = {"Bucket": self.name, "Key": key}
             self.client.copy_object(Bucket=self.name, CopySource=source, Key=to)
 
     def written(self, version: RawObject) -> Written:
-        """Tell how large an object's version is, and how old; raises ArtefactMissing."""
+        """Return the size and age of an object's version; raises ArtefactMissing."""
         with self._asking_for(version.key):
             try:
                 head = self.client.head_object(
                     Bucket=self.name, Key=version.key, VersionId=version.version_id
                 )
             except ClientError as error:
-                # S3 has an answer each for an id that it never made, or forgot, or is a deletion's.
+                # S3 answers differently for ids that never existed, that expired, and of deletions.
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] in NO_SUCH_VERSION:
                     raise ArtefactMissing(
                         f"{self.where(version.key)} has no version {version.version_id}"
@@ -129,7 +129,7 @@ class Boto3Bucket(Bucket):
             return Written(size=head["ContentLength"], at=head["LastModified"])
 
     def newest(self, prefix: str) -> str | None:
-        """Find the key of the object written last, folder markers aside; None without any."""
+        """Return the key of the newest object, folder markers aside; None if there is none."""
         found = [
             (entry["LastModified"], entry["Key"])
             for entry in self._listed(prefix, "")
@@ -142,13 +142,13 @@ class Boto3Bucket(Bucket):
         return [entry["Key"] for entry in self._listed(prefix, suffix)]
 
     def current(self, key: str) -> RawObject:
-        """Find the current version of an object; raises ArtefactMissing."""
+        """Return the current version of an object; raises ArtefactMissing."""
         with self._asking_for(key):
             head = self.client.head_object(Bucket=self.name, Key=key)
             return RawObject(key=key, version_id=head["VersionId"])
 
     def versions(self, prefix: str) -> list[tuple[RawObject, datetime]]:
-        """List the versions of objects that were not deleted, and when each was made, in order."""
+        """List the versions of objects that were not deleted, with their times, in order."""
         with self._asking_for(prefix):
             pages = list(
                 self.client.get_paginator("list_object_versions").paginate(
@@ -164,7 +164,7 @@ class Boto3Bucket(Bucket):
         found = [
             (RawObject(key=entry["Key"], version_id=entry["VersionId"]), entry["LastModified"])
             for page in pages
-            # Of one object, the newest version comes first.
+            # S3 lists an object's newest version first.
             for entry in reversed(page.get("Versions", []))
             if entry["Key"] not in deleted and not entry["Key"].endswith("/")
         ]
@@ -190,7 +190,7 @@ class Boto3Bucket(Bucket):
 
     @contextmanager
     def _asking_for(self, key: str) -> Iterator[None]:
-        """Say in this system's words what S3 refused."""
+        """Translate what S3 refuses into our errors."""
         where = self.where(key)
         try:
             yield
@@ -200,11 +200,11 @@ class Boto3Bucket(Bucket):
                 case 304:
                     raise _NotModified from error
                 case 403:
-                    raise StorageDenied(f"the role may not use {where}") from error
+                    raise StorageDenied(f"the role is not allowed to access {where}") from error
                 case 404:
                     raise ArtefactMissing(f"{where} does not exist") from error
                 case 409 | 412:
-                    raise PreconditionFailed(f"{where} changed meanwhile") from error
+                    raise PreconditionFailed(f"{where} changed in the meantime") from error
             raise StorageUnavailable(f"S3 answered {status} for {where}") from error
         except BotoCoreError as error:
             raise StorageUnavailable(
@@ -213,4 +213,4 @@ class Boto3Bucket(Bucket):
 
 
 class _NotModified(Exception):
-    """When S3 answers 304; no error, and no caller sees it."""
+    """When S3 answers 304; not an error, and never seen by callers."""

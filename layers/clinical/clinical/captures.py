@@ -1,8 +1,8 @@
-"""The captures of the artefacts bucket: which there are, and what they say.
+"""Read and write the captured predictions in the artefacts bucket.
 
-What counts is what a day's manifest names. It is moved by compare-and-swap, after the file that it
-names was written and before the index: whoever was killed in between, came twice or at the same
-time as another has written files that no manifest names, or lines that are there already.
+Only files named in a day's manifest count. The manifest is replaced by compare-and-swap, after the
+file it names was written and before the index: a run that is killed in between, repeated, or
+concurrent with another leaves files that no manifest names, or repeats lines that exist already.
 """
 
 import gzip
@@ -46,10 +46,10 @@ class Entry(Artefact):
 
 
 class Manifest(Frozen):
-    """What counts of a day (UTC).
+    """The files that count for a day (UTC).
 
-    entries: files by a name that stays: `requests`, or `score-<execution>-<part>`.
-    indexed: digests of those whose predictions the index has.
+    entries: files by a stable name: `requests`, or `score-<execution>-<part>`.
+    indexed: digests of the files whose predictions are in the index.
     """
 
     date: date
@@ -62,15 +62,15 @@ class Manifest(Frozen):
 
 
 class Watermark(Frozen):
-    """Up to when the API's log was read."""
+    """The time up to which the API's log has been read."""
 
     until: datetime
 
 
 class Captures:
-    """Predictions that were captured. Methods raise the storage errors of `Bucket`.
+    """The captured predictions. Methods raise the storage errors of `Bucket`.
 
-    They raise ArtefactCorrupted where a file is not as it was written.
+    They raise ArtefactCorrupted if a file was altered since it was written.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -79,7 +79,7 @@ class Captures:
     # ---- Reading ----
 
     def between(self, since: datetime, until: datetime) -> Iterator[Captured]:
-        """Give each prediction that was made from `since` up to `until`, once, day by day."""
+        """Yield each prediction made from `since` up to `until` once, day by day."""
         first, last = (one.astimezone(UTC).date() for one in (since, until))
         for day in self.days():
             if first <= day <= last:
@@ -88,7 +88,7 @@ class Captures:
                         yield captured
 
     def of_day(self, day: date) -> Iterator[Captured]:
-        """Give each prediction of a day, once, file by file."""
+        """Yield each prediction of a day once, file by file."""
         seen = set[bytes]()
         for line in self.lines(day):
             captured = Captured.of_line(line)
@@ -98,7 +98,7 @@ class Captures:
                 yield captured
 
     def find(self, ids: Collection[str]) -> dict[str, Captured]:
-        """Find predictions by their ids; those that are not captured are not there."""
+        """Find predictions by id; those that are not captured are absent."""
         wanted: dict[tuple[date, str], set[bytes]] = defaultdict(set)
         for one, (day, name) in self._places(ids).items():
             wanted[day, name].add(one.encode())
@@ -113,35 +113,34 @@ class Captures:
         return found
 
     def days_of(self, ids: Collection[str]) -> dict[str, date]:
-        """Tell on which day predictions were made, by the index alone."""
+        """Return the day of each prediction, from the index alone."""
         return {one: day for one, (day, _) in self._places(ids).items()}
 
     def captured_until(self) -> datetime | None:
-        """Tell up to when the API's log was read; None where it never was."""
+        """Return the time up to which the API's log has been read; None if it never was."""
         read = self._read(WATERMARK, Watermark)
         return read and read[0].until
 
     def days(self) -> list[date]:
-        """List the days of which something is captured."""
+        """List the days that have captures."""
         keys = self.bucket.keys(f"{FOLDER}/2", "/manifest.json")
         return [date.fromisoformat(key.split("/")[1]) for key in keys]
 
     def manifest(self, day: date) -> Manifest:
-        """Read what counts of a day; there may be nothing."""
+        """Read a day's manifest, which may be empty."""
         read = self._read(_manifest_key(day), Manifest)
         return read[0] if read else Manifest(date=day)
 
     def lines(self, day: date, name: str | None = None) -> Iterator[bytes]:
-        """Give the lines of a day's files, or of the one of a name."""
+        """Yield the lines of a day's files, or of the one with this name."""
         entries = self.manifest(day).entries
         for one in sorted(entries) if name is None else {name} & set(entries):
             yield from self.lines_of(day, entries[one])
 
     def lines_of(self, day: date, entry: Entry) -> Iterator[bytes]:
-        """Give the lines of a file.
+        """Yield the lines of a file.
 
-        Files of the oldest days may be gone before the manifest, which was written after them:
-        captures expire.
+        Captures expire: the oldest files may be gone before the manifest, which was written later.
         """
         try:
             body = read_verified(self.bucket, entry)
@@ -167,7 +166,7 @@ class Captures:
     # ---- Writing ----
 
     def enter(self, day: date, entries: Mapping[str, Entry]) -> int:
-        """Have files count as a day's, unless its names are taken; say how many predictions do."""
+        """Add files to a day, unless their names are taken; return the predictions added."""
         new = dict[str, Entry]()
 
         def entered(manifest: Manifest) -> Manifest:
@@ -179,22 +178,22 @@ class Captures:
         return sum(one.predictions for one in new.values())
 
     def replace(self, day: date, name: str, before: Entry | None, after: Entry) -> None:
-        """Have a file count in the place of another; raises PreconditionFailed where it does not.
+        """Replace a file by another; raises PreconditionFailed if another run was first.
 
-        before: what counted when `after` was made of it.
+        before: the file that `after` was made from.
         """
 
         def replaced(manifest: Manifest) -> Manifest:
             if manifest.entries.get(name) != before:
-                raise PreconditionFailed(f"{name} of {day} was captured by another run meanwhile")
+                raise PreconditionFailed(f"another run captured {name} of {day} in the meantime")
             return manifest.model_copy(update={"entries": {**manifest.entries, name: after}})
 
         self._move(_manifest_key(day), Manifest(date=day), replaced)
 
     def index(self) -> None:
-        """Have the index know every prediction: the manifest of its day says so when it does.
+        """Add every prediction to the index, and mark it in its day's manifest.
 
-        All days are looked at: whoever entered a file may have been killed before it was indexed.
+        All days are checked, because the run that entered a file may have been killed before.
         """
         days = self.days()
         lines: dict[str, set[bytes]] = defaultdict(set)
@@ -217,7 +216,7 @@ class Captures:
             self._move(_manifest_key(day), Manifest(date=day), _indexing(digests))
 
     def move_watermark(self, until: datetime) -> None:
-        """Say that the log was read up to then, unless it was read further."""
+        """Move the watermark forward; never back."""
         self._move(
             WATERMARK,
             Watermark(until=until),
@@ -225,9 +224,9 @@ class Captures:
         )
 
     def _add_to_index(self, lines: dict[str, set[bytes]], oldest: date) -> None:
-        """Add lines to the index by their digit, and leave none of them.
+        """Add all lines to the index, by their digit.
 
-        Those of days before the oldest are left out of the index then: they expired.
+        Lines of days before the oldest have expired, and are removed.
         """
         first = oldest.isoformat().encode()
         for digit in sorted(lines):
@@ -244,10 +243,10 @@ class Captures:
             except PreconditionFailed:
                 continue
             return
-        raise PreconditionFailed(f"{_index_key(digit)} moved {TRIES} times meanwhile")
+        raise PreconditionFailed(f"{_index_key(digit)} was changed by other runs {TRIES} times")
 
     def _index(self, digit: str) -> tuple[bytes, str]:
-        """Read the lines of the index, and the ETag to write over; both are empty without any."""
+        """Read the index's lines and ETag; both are empty if there is no index yet."""
         key = _index_key(digit)
         try:
             stored = self.bucket.get(key)
@@ -258,7 +257,7 @@ class Captures:
     def _move[Kept: (Manifest, Watermark)](
         self, key: str, first: Kept, moved: Callable[[Kept], Kept]
     ) -> None:
-        """Write anew what is kept under a key, however many others do so at the same time."""
+        """Update an object by compare-and-swap, even if others update it at the same time."""
         for _ in range(TRIES):
             read = self._read(key, type(first))
             before, etag = read or (first, "")
@@ -270,7 +269,7 @@ class Captures:
             except PreconditionFailed:
                 continue
             return
-        raise PreconditionFailed(f"{key} moved {TRIES} times meanwhile")
+        raise PreconditionFailed(f"{key} was changed by other runs {TRIES} times")
 
     def _read[Kept: (Manifest, Watermark)](
         self, key: str, kind: type[Kept]
@@ -278,7 +277,7 @@ class Captures:
         return read_sealed(self.bucket, key, kind, kind.__name__.lower())
 
     def _write(self, key: str, body: bytes, etag: str) -> None:
-        """Write over what had this ETag, or what was not there yet where it is empty."""
+        """Overwrite the object with this ETag, or create it if the ETag is empty."""
         if etag:
             self.bucket.put_over(key, body, etag)
         else:
@@ -286,7 +285,7 @@ class Captures:
 
 
 def _indexing(digests: Collection[str]) -> Callable[[Manifest], Manifest]:
-    """Say of some files that the index has them, and of no file that counts no more."""
+    """Mark files as indexed, and drop the marks of files that no longer count."""
 
     def indexed(manifest: Manifest) -> Manifest:
         there = {entry.sha256 for entry in manifest.entries.values()}
@@ -306,7 +305,7 @@ def _index_key(digit: str) -> str:
 
 
 def _sealed_lines(lines: bytes) -> bytes:
-    """Put the digest of some lines before them."""
+    """Prefix lines with their digest."""
     return f"{sha256(lines)}\n".encode() + lines
 
 
@@ -318,9 +317,9 @@ def _unsealed_lines(key: str, body: bytes) -> bytes:
 
 
 def _merged(known: bytes, new: set[bytes], first: bytes) -> bytes:
-    """Add lines to those of an index, in their order, unless they are there.
+    """Merge new lines into an index's sorted lines, without duplicates.
 
-    first: the day before which lines are left out, where any is added.
+    first: lines of earlier days are dropped if any line is added.
     """
     lines = known.splitlines(keepends=True)
     if new.issubset(lines):
@@ -330,7 +329,7 @@ def _merged(known: bytes, new: set[bytes], first: bytes) -> bytes:
 
 
 def _line_of(lines: bytes, begins: bytes) -> bytes:
-    """Find the line that begins so among sorted lines; empty without any."""
+    """Return the sorted line with this prefix; empty if there is none."""
     low, high = 0, len(lines)  # the line, if there is one, begins within
     while low < high:
         start = lines.rfind(b"\n", low, (low + high) // 2) + 1 or low

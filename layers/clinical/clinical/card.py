@@ -1,4 +1,4 @@
-"""The model card: what a version is, what it is for, and what it is worth.
+"""The model card: a version's origin, intended use and performance.
 
 Source of its parts: Mitchell et al., Model Cards for Model Reporting, 2019.
 """
@@ -16,7 +16,7 @@ from clinical.verdict import CurvePoint, Estimate, Importance, ReplayedGroup, Su
 
 
 class Part(Frozen):
-    """Built when a card is asked for: a cold start has no time for it."""
+    """Built when a card is requested, to keep cold starts short."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -30,11 +30,11 @@ class Overview(Part):
 
 
 class Data(Part):
-    """The data set, by the SHA-256 of its file, and how its scores lie, in units of the target.
+    """The data set, with its file's SHA-256 and the distribution of its scores.
 
-    rows: with those of outcomes, which are predictions of earlier versions and what came of them.
-    missing: cells that say nothing, by column. imputed: always empty, for clients of an earlier
-    release; models take what is missing as such.
+    rows: including those of outcomes, which are predictions of earlier versions with their
+    outcomes. missing: missing cells, by column. imputed: always empty, for clients of earlier
+    releases; models handle missing values themselves.
     """
 
     sha256: str
@@ -53,9 +53,9 @@ class Data(Part):
 
 
 class TuningCandidate(Part):
-    """A candidate with the mean RMSE of its folds, or the error that it failed with.
+    """A candidate with its mean RMSE over the folds, or the error that it failed with.
 
-    leaves: of its trees or, of a linear model, its coefficients.
+    leaves: of its trees or, for a linear model, its coefficients.
     """
 
     hyperparameters: ModelAsFitted
@@ -68,7 +68,7 @@ class TuningCandidate(Part):
 
 
 class Tuning(Part):
-    """Every candidate tried, and the RMSE under which the simplest was chosen."""
+    """All candidates, and the RMSE below which the simplest was chosen."""
 
     grid: str
     limit: float
@@ -76,7 +76,7 @@ class Tuning(Part):
 
 
 class Training(Part):
-    """How it was fitted, and its scores on training rows that were left out of the fit."""
+    """How it was fitted, and its cross-validation scores on the training rows."""
 
     hyperparameters: ModelAsFitted
     seed: int
@@ -87,7 +87,7 @@ class Training(Part):
 
 
 class StageRun(Part):
-    """What a stage wrote, by SHA-256, and the execution whose work it is where it was cached."""
+    """A stage's outputs, by SHA-256, and the execution that they are cached from, if any."""
 
     fingerprint: str
     from_cache_of: str | None
@@ -101,10 +101,10 @@ class Lineage(Part):
 
 
 class Card(Part):
-    """What is known of a version when it is published.
+    """What is known about a version at publication.
 
-    release: of this system, which published the version; None for releases before 1.0.0.
-    simultaneous: whether each kind of figure holds for all subgroups at once.
+    release: the release of this system that published the version; None before 1.0.0.
+    simultaneous: whether the intervals of each figure hold for all subgroups jointly.
     """
 
     model_version: str
@@ -123,10 +123,10 @@ class Card(Part):
 
 
 class LearningPoint(Part):
-    """Models of a fraction of the training rows, on the held-out rows.
+    """Models trained on a fraction of the training rows, on the held-out rows.
 
-    rmse: of all draws, whose squared errors are averaged; its interval is that of other held-out
-    rows and other draws. draws: each one's RMSE.
+    rmse: of all draws, whose squared errors are averaged; its interval covers the choice of
+    held-out rows and of draws. draws: each one's RMSE.
     """
 
     fraction: float
@@ -136,14 +136,14 @@ class LearningPoint(Part):
 
 
 class LearningCurve(Part):
-    """How error falls as models get more rows, and whether still more would help.
+    """How the error falls with more training rows, and whether even more would help.
 
-    left_out: fractions that leave too few rows to fit a model on.
+    left_out: fractions with too few rows to fit a model.
     change: the last point's RMSE less that of the one before; below 0, the last rows helped. None
-    where there are too few points or held-out rows to say.
+    if there are too few points or held-out rows to tell.
     more_rows_help: whether all of its interval is below 0.
     says: the same in a sentence.
-    max_trees: that its forests had, where the version's own has more.
+    max_trees: of its forests, if the version's own has more.
     """
 
     held_out_rows: int
@@ -157,7 +157,7 @@ class LearningCurve(Part):
 
 
 class LedgerEntry(Part):
-    """A promotion: which it was, of what, when, and why; by whom is the ledger's alone."""
+    """A promotion: its number, version, time and reason; who promoted is only in the ledger."""
 
     sequence: int
     model_version: str
@@ -186,10 +186,10 @@ class LedgerEntry(Part):
 
 
 class ServedCard(Card):
-    """The card of the version that serves, with the last promotions, the newest first.
+    """The champion's card, with the last promotions, newest first.
 
-    learning_curve: None until it was measured, which is after a first promotion.
-    monitoring: None until the monitor has run, which it does once a day.
+    learning_curve: None until it has been measured, after the first promotion.
+    monitoring: None until the monitor, which runs daily, has run.
     """
 
     learning_curve: LearningCurve | None = None

@@ -1,4 +1,4 @@
-"""Follow the champion: load what a function serves, and notice when another one is promoted."""
+"""Follow the champion: load what a function serves, and notice when another is promoted."""
 
 import math
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from snapshot_restore_py import register_after_restore
 
-from clinical import telemetry
+from clinical import ahead, telemetry
 from clinical.environment import in_lambda
 from clinical.errors import (
     ArtefactCorrupted,
@@ -25,31 +25,32 @@ from clinical.registry import Champion, Pointer, Registry
 
 UNLOADED_RETRY_SECONDS = 1.0  # a first promotion is noticed soon, an outage is not hammered
 
-# What a client may know of why something cannot be read: no bucket and no key.
+# The reasons that a client may see if something cannot be read: no bucket, no key.
 REASONS: dict[type[ClinicalError], str] = {
-    StorageUnavailable: "S3 does not answer as it should for {what}; ask again soon.",
-    StorageDenied: "S3 denies this function {what}; its role and the bucket's policy must allow "
-    "reading under models/.",
-    ArtefactCorrupted: "{what} is corrupted in S3, and is not used; restore the earlier version of "
-    "the object, or promote another model version.",
-    ModelOfAnotherStudy: "ModelOfAnotherStudy: {what} was trained under other columns than "
+    StorageUnavailable: "{what} cannot be read because S3 is not responding properly; retry "
+    "shortly.",
+    StorageDenied: "S3 denies this function access to {what}; allow its role, and the bucket's "
+    "policy, to read under models/.",
+    ArtefactCorrupted: "{what} is corrupted in S3 and is not used; restore the object's previous "
+    "version, or promote another model version.",
+    ModelOfAnotherStudy: "ModelOfAnotherStudy: {what} was trained on columns other than those that "
     "requests have now; start the retrain state machine.",
-    ModelUnanswerable: "ModelUnanswerable: {what} cannot predict the rows of its own data; promote "
-    "another model version.",
+    ModelUnanswerable: "ModelUnanswerable: {what} cannot score rows of its own training data; "
+    "promote another model version.",
     ArtefactMissing: "{what} is missing from S3; restore it, or promote another model version.",
 }
-UNFORESEEN = "{what} cannot be read, for a reason that only the function's log tells."
+UNFORESEEN = "{what} cannot be read because of an unexpected error; see the function's log."
 NOTHING_PROMOTED = "No model has been promoted yet; start the retrain state machine."
 
 
 class ChampionFollower[Served]:
-    """Keeps what `load` makes of the champion, and asks S3 for a newer one now and then.
+    """Keeps the loaded champion, and checks S3 for a newer one at regular intervals.
 
-    bucket: of artefacts; every look at it, with all that is then loaded, has one deadline.
-    load: makes of a champion what the function serves, and may fail as it likes.
-    beside: looks after every look that found the champion for what goes with it, in what is left of
-    the same time; where it fails, that is told, and the champion serves all the same.
-    clock: seconds that only grow.
+    bucket: of artefacts; each check, with everything it loads, has one deadline.
+    load: turns a champion into what the function serves; may raise anything.
+    beside: loads what accompanies the champion, after each successful check and within the rest of
+    its time; if it fails, the failure is logged and the champion keeps serving.
+    clock: monotonic seconds.
     """
 
     def __init__(
@@ -69,10 +70,10 @@ class ChampionFollower[Served]:
         self._next_look = float("-inf")
 
     def current(self) -> Served:
-        """Give what serves now, looked up at most every `serving.refresh_seconds`.
+        """Return what serves now, checked at most every `serving.refresh_seconds`.
 
-        A refresh that fails keeps what is loaded, and says so in the log and a metric.
-        Raises ModelUnavailable, with the reason, while nothing could be loaded yet.
+        A failed refresh keeps what is loaded, and is logged and counted in a metric.
+        Raises ModelUnavailable, with the reason, if nothing has been loaded yet.
         """
         if self._clock() >= self._next_look:
             try:
@@ -88,14 +89,15 @@ class ChampionFollower[Served]:
         return self._served
 
     def warm(self) -> None:
-        """Load the champion while the environment starts, without failing the start.
+        """Load the champion while the environment starts; a failure does not fail the start.
 
-        With SnapStart it started when the function was deployed, and what it loaded then may have
-        been replaced since: restored, it looks again before its first request.
+        With SnapStart the environment started when the function was deployed, and its champion may
+        have been replaced since: once restored, it checks again before its first request.
         """
         if not in_lambda():
             return
         self._load_without_fail()
+        ahead.imported()
         register_after_restore(self._look_again)
 
     def _look_again(self) -> None:
@@ -106,7 +108,9 @@ class ChampionFollower[Served]:
         try:
             self.current()
         except ModelUnavailable:
-            telemetry.logger().warning("No champion could be loaded; the function starts without.")
+            telemetry.logger().warning(
+                "No champion could be loaded; the function starts without one."
+            )
 
     def _refresh(self) -> None:
         serving = params().serving
@@ -132,7 +136,7 @@ class ChampionFollower[Served]:
         except Exception as error:  # noqa: BLE001 - whatever it is, what is loaded can serve
             self._reason = _reason("the champion", error)
             _tell(
-                "The champion could not be read; what is loaded keeps serving.",
+                "The champion could not be refreshed; the loaded model keeps serving.",
                 error,
                 model_loaded=self._served is not None,
             )
@@ -145,16 +149,20 @@ class ChampionFollower[Served]:
         try:
             self._beside(bucket, served)
         except Exception as error:  # noqa: BLE001 - whatever it is, the champion can serve
-            _tell("The shadow could not be read; requests are answered without it.", error)
+            _tell("The shadow could not be loaded; requests are answered without it.", error)
 
 
 @contextmanager
 def needed(what: str) -> Iterator[None]:
-    """Turn what keeps a request from reading `what` into ModelUnavailable with the reason."""
+    """Turn any failure to read `what` into ModelUnavailable with the reason."""
     try:
         yield
     except ClinicalError as error:
-        _tell("A request could not be answered for want of what it needs.", error, needed=what)
+        _tell(
+            "A request could not be answered because something it needs is unavailable.",
+            error,
+            needed=what,
+        )
         raise ModelUnavailable(_reason(what, error)) from error
 
 
@@ -166,7 +174,7 @@ def _reason(what: str, error: Exception) -> str:
 
 
 def _tell(sentence: str, error: Exception, **facts: object) -> None:
-    """Log a failure by its words where they are this system's own, and else by where it was."""
+    """Log a failure: with its message if it is one of ours, otherwise with its stack frames."""
     known = isinstance(error, ClinicalError)
     facts |= {"reason": str(error)} if known else {"frames": telemetry.frames(error)}
     telemetry.logger().error(sentence, extra={"error": type(error).__name__, **facts})

@@ -1,7 +1,7 @@
-"""What the API takes and gives, built from the columns and roles in params.yaml.
+"""The API's request and response models, built from the columns and roles in params.yaml.
 
-Unlike the rest of the code this module reads params.yaml when it is imported: a request model's
-schema is what a cold start must know before its first request.
+Unlike the rest of the code, this module reads params.yaml at import: a cold start needs the request
+model's schema before the first request.
 """
 
 from collections.abc import Collection
@@ -30,7 +30,7 @@ def in_words(names: tuple[str, ...]) -> str:
 
 
 class Request(BaseModel):
-    """Strict: nothing is coerced, no field is ignored, and no error repeats the input."""
+    """Strict: nothing is coerced, unknown fields are refused, and no error repeats the input."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
@@ -38,7 +38,7 @@ class Request(BaseModel):
 
     @override
     def __repr__(self) -> str:
-        """Say nothing of what was asked: Powertools words it for its debug log at every level."""
+        """Leave out all values: Powertools formats requests for its debug log, on or off."""
         return f"{type(self).__name__}()"
 
 
@@ -47,35 +47,35 @@ class Response(BaseModel):
 
 
 class Asked(Request):
-    """A request about one patient; `patient_model` makes it of a study's columns."""
+    """A request about one patient; `patient_model` builds it from a study's columns."""
 
     columns: ClassVar[tuple[str, ...]] = ()
 
     @property
     def values(self) -> dict[str, Value]:
-        """What the request says, by column."""
+        """The request's values, by column."""
         return dict(zip(self.columns, self.__dict__.values(), strict=True))
 
 
 class SeldomAsked(Asked):
-    """Built with the first request that needs it: a cold start has no time for it."""
+    """Built by the first request that needs it, to keep cold starts short."""
 
     model_config = ConfigDict(defer_build=True)
 
 
 def patient_model(params: Params) -> type[Asked]:
-    """Make the request of a study."""
+    """Build the request model of a study."""
     return asked_model(
-        "Patient", "One patient and one treatment, under the names of the data.", params, ()
+        "Patient", "One patient and one treatment, by the data set's column names.", params, ()
     )
 
 
 def asked_model(
     name: str, doc: str, params: Params, without: Collection[str] = (), base: type[Asked] = Asked
 ) -> type[Asked]:
-    """Make a request of columns: one may have any name, so each goes by its alias alone.
+    """Build a request model from columns, by alias, because a column may have any name.
 
-    without: the columns that it does not ask for. What is known after treatment may be left out.
+    without: the columns to leave out. Columns known only after treatment are optional.
     """
     later = params.roles.known_after_treatment
     asked = {name: kind for name, kind in params.asked.items() if name not in without}
@@ -102,12 +102,12 @@ else:
 
 
 def patient_of(params: Params) -> type[Asked]:
-    """Give the request of a study; that of this function's own is made already."""
+    """Return the request model of a study; that of the deployed study is built already."""
     return Patient if params is _PARAMS else patient_model(params)
 
 
 class Batch(Request):
-    """Patients to score at once; each is held to the contract by itself."""
+    """Patients to score in one request; each is validated independently."""
 
     patients: Annotated[
         list[Any],
@@ -123,7 +123,7 @@ class Batch(Request):
     ]
 
 
-# What is compared is what can be chosen; what only follows it is averaged over.
+# Treatments that can be chosen are compared; what is known only afterwards is averaged over.
 COMPARES = bool(_PARAMS.compared)
 
 if TYPE_CHECKING:
@@ -137,14 +137,14 @@ if TYPE_CHECKING:
 else:
     ComparedPatient = asked_model(
         "ComparedPatient",
-        "One patient, without the treatment and what is known after it.",
+        "One patient, without the treatment and without what is known only after it.",
         _PARAMS,
         {*_PARAMS.compared, *_PARAMS.roles.known_after_treatment},
         SeldomAsked,
     )
     Treatment = asked_model(
         "Treatment",
-        "What can be chosen for a patient.",
+        "One treatment that can be chosen for a patient.",
         _PARAMS,
         {name for name in _PARAMS.asked if name not in _PARAMS.compared},
         SeldomAsked,
@@ -152,33 +152,38 @@ else:
 
 
 class Comparison(Request):
-    """A patient to compare treatments for, and the treatment to set the others beside."""
+    """A patient, and the reference treatment to compare the others with."""
 
     model_config = ConfigDict(defer_build=True)
 
     patient: ComparedPatient
     reference: Annotated[
         Treatment | None,
-        Field(description="One of the recorded treatments; the most recorded one if left out"),
+        Field(
+            description="The treatment to compare the others with, one of those recorded; by "
+            "default the one with the most training rows"
+        ),
     ] = None
 
 
 class PredictionInterval(Response):
-    __doc__ = f"Where the recorded score of such a patient is expected, so sure; {_SCALE}."
+    __doc__ = f"The prediction interval for such a patient's recorded score; {_SCALE}."
 
     low: float
     high: float
-    coverage: Annotated[float, Field(description="How often such intervals hold the score")]
+    coverage: Annotated[
+        float, Field(description="The fraction of such intervals that contain the recorded score")
+    ]
 
 
 class Skill(Response):
-    """What the model is worth on held-out rows, against always answering the average."""
+    """The model's performance on the held-out set, compared with always predicting the average."""
 
     r2: float
     beats_average: bool
 
 
-# Under the names that the study has for them.
+# Named as in the study.
 _Identifier = Annotated[
     str | None,
     Field(serialization_alias=_PARAMS.identifier, exclude=_PARAMS.identifier is None),
@@ -187,8 +192,8 @@ _Identifier = Annotated[
 _PredictionId = Annotated[
     str,
     Field(
-        description="Names this prediction: random, and made anew for every answer. Keep it beside "
-        "your own record of the patient, to say later what came of it",
+        description="A random id for this prediction, new in every response. Keep it with your own "
+        "record of the patient, so that you can report the outcome later",
         json_schema_extra={"pattern": "^[0-9a-f]{32}$"},  # shown, not checked: it is made here
     ),
 ]
@@ -211,23 +216,24 @@ class ScoredPatient(Response):
     support: Annotated[
         int,
         Field(
-            description=f"Training rows with this {in_words(_PARAMS.roles.recorded_together)}"
+            description="The number of training rows with this "
+            f"{in_words(_PARAMS.roles.recorded_together)}"
             if _PARAMS.roles.recorded_together
-            else "Training rows"
+            else "The number of training rows"
         ),
     ]
     missing: Annotated[
         tuple[str, ...],
         Field(
-            description="What was not given; the model takes it as missing",
+            description="The fields that were not given; the model treats them as missing",
             exclude=not _PARAMS.nullable,
         ),
     ] = ()
     averaged_over: Annotated[
         tuple[str, ...],
         Field(
-            description="What was left out because it is known only after treatment: the score is "
-            "the mean over what was recorded of it. Absent where nothing was",
+            description="The fields that were left out because they are known only after "
+            "treatment: the score is the mean over their recorded values. Absent if there are none",
             exclude_if=lambda columns: not columns,
         ),
     ] = ()
@@ -240,25 +246,25 @@ class Prediction(ScoredPatient):
 
 
 class ExplainedPrediction(Prediction):
-    """With what each feature adds to the score, beginning at the mean of the background rows."""
+    """A prediction with each feature's contribution, relative to the mean of background rows."""
 
     base_value: float
     contributions: dict[str, float]
     explained_by: Annotated[
         Literal["exact", "permutations"],
-        Field(description="Exact Shapley values, or their estimate from random permutations"),
+        Field(description="Exact Shapley values, or estimates from random permutations"),
     ]
     standard_errors: Annotated[
         dict[str, float] | None,
         Field(
-            description="Of estimated contributions",
+            description="The standard errors of estimated contributions; absent if they are exact",
             exclude_if=lambda errors: errors is None,
         ),
     ] = None
 
 
 def values_model(name: str, doc: str, columns: tuple[str, ...]) -> type[Response]:
-    """Make the answer that gives the values of some columns; each goes by its alias alone."""
+    """Build a response model with the values of some columns, by alias."""
     fields: dict[str, Any] = {}
     for number, column in enumerate(columns):
         kind = _PARAMS.columns[column]
@@ -273,13 +279,11 @@ if TYPE_CHECKING:
         pass
 
 else:
-    ChosenTreatment = values_model(
-        "ChosenTreatment", "A treatment that was recorded.", _PARAMS.compared
-    )
+    ChosenTreatment = values_model("ChosenTreatment", "A recorded treatment.", _PARAMS.compared)
 
 
 class ComparedTreatment(Response):
-    """A treatment, the score expected of it, and how often it does better than the reference."""
+    """A treatment, its expected score, and how often it does better than the reference."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -287,35 +291,35 @@ class ComparedTreatment(Response):
     treatment: ChosenTreatment
     score: _Score
     interval: PredictionInterval
-    support: Annotated[int, Field(description="Training rows with this treatment")]
+    support: Annotated[int, Field(description="The number of training rows with this treatment")]
     win_probability: Annotated[
         float,
         Field(
             ge=0,
             le=1,
-            description="Of two such patients, how often the one on this treatment has the better "
-            "outcome than the one on the reference; ties count half",
+            description="The probability that, of two such patients, the one on this treatment has "
+            "a better outcome than the one on the reference; ties count half",
         ),
     ]
 
 
 class TreatmentComparison(Response):
-    """The recorded treatments that fit a patient, in the order of the contract: no ranking."""
+    """The recorded treatments that fit a patient, in the contract's order, not ranked."""
 
     model_config = ConfigDict(defer_build=True)
 
     identifier: _Identifier
     reference: Annotated[
-        ChosenTreatment, Field(description="The treatment that others are set beside")
+        ChosenTreatment, Field(description="The treatment that the others are compared with")
     ]
     treatments: tuple[ComparedTreatment, ...]
     averaged_over: Annotated[
         tuple[str, ...],
-        Field(description="What is known only after treatment, and is averaged over"),
+        Field(description="The columns known only after treatment, which are averaged over"),
     ]
     assignment: Annotated[
         Literal["observed", "randomised"],
-        Field(description="How recorded patients came to their treatments"),
+        Field(description="How patients in the data were assigned to treatments"),
     ]
     model_version: str
     skill: Skill
@@ -329,13 +333,13 @@ class Health(Response):
 
 
 class Unhealthy(Health):
-    """No model is loaded, and why."""
+    """No model is loaded; `reason` says why."""
 
     reason: str
 
 
 class FormField(Response):
-    """A column, as a form asks for it; the target is the last."""
+    """A column and how a form asks for it; the target comes last."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -351,7 +355,7 @@ class FormField(Response):
 
 
 def _listed(params: Params) -> dict[str, Any]:
-    """Make the fields of /dropdown-values that a client of today asks for by name."""
+    """Build the fields of /dropdown-values that existing clients read by name."""
     fields = dict[str, Any]()
     for key, name in params.serving.dropdown_keys.items():
         kind = params.columns[name]
@@ -375,14 +379,14 @@ if TYPE_CHECKING:
 else:
     Combination = values_model(
         "Combination",
-        "Values that the data recorded together at least once.",
+        "Values that were recorded together at least once in the data.",
         _PARAMS.roles.recorded_together,
     )
     DropdownValues = create_model(
         "DropdownValues",
         __base__=Response,
-        __doc__="What a form can offer: the contract's values, and which of them were recorded "
-        "together.",
+        __doc__="What a form can offer: the values that the contract allows, and which of them "
+        "were recorded together.",
         **_listed(_PARAMS),
         valid_combinations=(tuple[Combination, ...], Field()),
         fields=(tuple[FormField, ...], Field()),
@@ -390,7 +394,7 @@ else:
 
 
 def dropdown_values(params: Params, combinations: list[dict[str, Value]]) -> DropdownValues:
-    """Say what a form can offer, with the combinations that a champion's data recorded."""
+    """List what a form can offer, with the combinations recorded in the champion's data."""
     listed = {
         key: params.columns[name].listed or params.columns[name].widget["range"]
         for key, name in params.serving.dropdown_keys.items()
@@ -401,7 +405,7 @@ def dropdown_values(params: Params, combinations: list[dict[str, Value]]) -> Dro
 
 
 def described_fields(params: Params) -> list[dict[str, Any]]:
-    """Describe the columns that a form asks for, in the contract's order, and the target last."""
+    """Describe the columns that a form asks for, in the contract's order, the target last."""
     roles = params.roles
     named: dict[str, set[str | None]] = {
         "identifier": {params.identifier},
@@ -427,7 +431,7 @@ def described_fields(params: Params) -> list[dict[str, Any]]:
 
 
 class Violation(Response):
-    """One thing wrong with a request: where, in words, and by pydantic's name for it."""
+    """One error in a request: its location, a message, and pydantic's name for its type."""
 
     loc: tuple[str | int, ...]
     msg: str
@@ -435,7 +439,7 @@ class Violation(Response):
 
 
 class Problem(Response):
-    """An error, as RFC 9457 has it."""
+    """An error in the form of RFC 9457."""
 
     type: str = "about:blank"
     title: str
@@ -445,17 +449,17 @@ class Problem(Response):
     more_errors: Annotated[
         int,
         Field(
-            description="How many more there are than `errors` lists; absent where there are none",
+            description="How many errors are not listed in `errors`; absent if all are listed",
             exclude_if=lambda more: more == 0,
         ),
     ] = 0
 
 
 class BatchPrediction(Response):
-    """One entry for each patient, in their order: a score, or the problem with that patient."""
+    """One entry per patient, in request order: a score, or what is wrong with that patient."""
 
     predictions: tuple[
-        # As each is tried in this order, a row of many is one of the first and no other.
+        # Most entries are scores: trying that first takes two thirds of pydantic's smart mode.
         Annotated[ScoredPatient | Problem, Field(union_mode="left_to_right")], ...
     ]
     model_version: str

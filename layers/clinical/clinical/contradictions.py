@@ -1,7 +1,7 @@
-"""What contradicts what in a study whose parts are each valid: every mistake, with its path.
+"""Find contradictions between the parts of a study that are each valid, with their paths.
 
-It is looked for at every start, so it imports nothing heavy. A part that is not valid by itself is
-None here: what can be said of the others is said.
+This runs at every start, so it imports nothing heavy. A part that is not valid by itself is None
+here; the others are still checked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clinical.kinds import Kind, Value
     from clinical.params import Roles, Target, Tuning
 
-# Keys that answers have anyway, beside the identifier's and the target's.
+# Keys of every response, beside the identifier's and the target's.
 OF_ANSWERS = frozenset(
     {
         *("prediction_id", "interval", "support", "missing"),
@@ -26,9 +26,9 @@ OF_ANSWERS = frozenset(
         "assignment",
     }
 )
-# Keys that the log has beside what a compared treatment is called.
+# Keys in the log beside a compared treatment's columns.
 OF_COMPARED = frozenset({"prediction_id", "interval"})
-# Keys that what is said of an outcome, or of a prediction later, has beside the target's.
+# Keys of outcomes and captured predictions, beside the target's.
 OF_OUTCOMES = frozenset(
     {"observed_at", "received_at", "predicted_at", "features", "source", "outcome"}
 )
@@ -39,7 +39,7 @@ LISTS = ("treatment", "recorded_together", "known_after_treatment")
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A mistake: where it stands in the file, and what is wrong there."""
+    """A mistake: its path in the file, and what is wrong there."""
 
     path: tuple[str | int, ...]
     reason: str
@@ -65,7 +65,7 @@ class Parts:
 
     @property
     def features(self) -> dict[str, Kind]:
-        """The columns, among the valid ones, from which the target is predicted."""
+        """The valid columns from which the target is predicted."""
         target = self.target.column if self.target else None
         return {
             name: kind for name, kind in self.valid.items() if kind.is_feature and name != target
@@ -80,7 +80,7 @@ class Contradictory(ValueError):
 
 
 def contradictions(parts: Parts) -> Iterator[Contradiction]:
-    """Find every one."""
+    """Find all contradictions."""
     for found in (
         *(_names, _columns, _dates, _target, _roles, _known_later, _subgroups, _intervals),
         _tuning,
@@ -94,30 +94,35 @@ def no_column(name: str, columns: Mapping[str, object]) -> str:
 
     close = get_close_matches(name, list(columns), n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
-    return f"there is no column {name} in schema, which has {', '.join(columns)}{meant}"
+    return f"schema has no column {name}; its columns are {', '.join(columns)}{meant}"
 
 
 def _names(parts: Parts) -> Iterator[Contradiction]:
     for name in parts.columns:
         if not name or name != name.strip():
-            # No header's cell is read as one that has blanks around it.
-            yield Contradiction(("schema", name), "a name is not empty, nor has blanks around it")
+            # Header cells are read without blanks around them.
+            yield Contradiction(
+                ("schema", name), "a column name must not be empty or have blanks around it"
+            )
     identifiers = [name for name, kind in parts.valid.items() if kind.is_unique]
     target = [parts.target.column] if parts.target else []
     for name in {*identifiers, *target} & parts.columns.keys() & OF_ANSWERS:
-        reason = f"every answer has a key {name} of its own: rename the column, in the data too"
+        reason = (
+            f"{name} is already a key of every response; rename the column here and in the data"
+        )
         yield Contradiction(("schema", name), reason)
     treatment = parts.roles.treatment if parts.roles else ()
     for name in {*treatment} & parts.columns.keys() & OF_COMPARED:
         reason = (
-            f"every treatment that is compared has a key {name}: rename the column, in the data too"
+            f"{name} is already a key of every compared treatment; rename the column here and in "
+            "the data"
         )
         yield Contradiction(("schema", name), reason)
     for name in {*target} & parts.columns.keys() & OF_OUTCOMES:
-        reason = f"every outcome has a key {name} beside it: rename the column, in the data too"
+        reason = f"{name} is already a key of every outcome; rename the column here and in the data"
         yield Contradiction(("schema", name), reason)
     if len(identifiers) > 1:
-        reason = f"{' and '.join(identifiers)} are identifiers; there can be one"
+        reason = f"{' and '.join(identifiers)} are identifiers; only one is allowed"
         yield Contradiction(("schema", identifiers[1]), reason)
     if not parts.features and parts.target and None not in parts.columns.values():
         yield Contradiction(("schema",), "there is no column to predict from")
@@ -132,12 +137,12 @@ def _columns(parts: Parts) -> Iterator[Contradiction]:
             yield Contradiction(("schema", name, "example"), reason)
         words: str = getattr(kind, "range_in_words", "")
         if words and not _can_be_filled(words):
-            reason = "only {min} and {max} can stand in braces"
+            reason = "only {min} and {max} are allowed in braces"
             yield Contradiction(("schema", name, "range_in_words"), reason)
 
 
 def _cell(value: Value | date) -> str:
-    """Write a value as a CSV would say it; "" where there is none."""
+    """Return a value as a CSV cell; "" for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -152,7 +157,7 @@ def _allowed(kind: Kind) -> str:
         return f"one of its values: {', '.join(map(str, kind.listed))}"
     if (scale := _scale(kind)) is not None:
         return f"a value from {scale[0]} to {scale[1]}"
-    return f"a text of 1 to {getattr(kind, 'max_length', 0)} characters"
+    return f"text of 1 to {getattr(kind, 'max_length', 0)} characters"
 
 
 def _can_be_filled(words: str) -> bool:
@@ -172,7 +177,7 @@ def _dates(parts: Parts) -> Iterator[Contradiction]:
         other = parts.valid.get(since)
         if since not in parts.columns:
             yield Contradiction(
-                path, f"{no_column(since, parts.columns)}; a fixed day is written as 2026-01-31"
+                path, f"{no_column(since, parts.columns)}; write a fixed day as 2026-01-31"
             )
         elif since == name or (other is not None and other.since_column == name):
             yield Contradiction(path, f"{since} is counted from {name} itself")
@@ -193,10 +198,10 @@ def _target(parts: Parts) -> Iterator[Contradiction]:
     elif (kind := parts.valid.get(name)) is None:
         return
     elif not kind.may_be_target:
-        reason = f"schema.{name} must be a number or whole_number to be predicted"
+        reason = f"schema.{name} must be a number or whole_number to be the target"
         yield Contradiction(("target", "column"), reason)
     elif kind.nullable:
-        reason = "the target cannot be missing; leave nullable out"
+        reason = "the target cannot be missing; remove nullable"
         yield Contradiction(("schema", name, "nullable"), reason)
     else:
         yield from _bands(parts.target, kind)
@@ -206,16 +211,16 @@ def _bands(target: Target, kind: Kind) -> Iterator[Contradiction]:
     path, starts = ("target", "bands"), list(target.bands.values())
     lowest, highest = _scale(kind) or (0, 0)
     if starts != sorted(set(starts)):
-        yield Contradiction(path, "each band must begin above the one before it")
+        yield Contradiction(path, "each band must begin above the previous one")
     if min(starts) > lowest:
         reason = (
-            f"values from {lowest:g} to {min(starts):g} are in no band; the first must begin at "
-            f"{lowest:g}"
+            f"values from {lowest:g} to {min(starts):g} are not in any band; the first band must "
+            f"begin at {lowest:g}"
         )
         yield Contradiction(path, reason)
     for band, start in target.bands.items():
         if start >= highest:
-            reason = f"begins at {start:g}, and no value is above {highest:g}"
+            reason = f"begins at {start:g}, but no value is above {highest:g}"
             yield Contradiction((*path, band), reason)
 
 
@@ -228,30 +233,32 @@ def _roles(parts: Parts) -> Iterator[Contradiction]:
             path = ("roles", role, place)
             yield from _is_feature(parts, name, path)
             if name in names[:place]:
-                yield Contradiction(path, f"{name} stands twice")
+                yield Contradiction(path, f"{name} is listed twice")
     for name in parts.roles.subgroups:
         yield from _is_feature(parts, name, ("roles", "subgroups", name))
 
 
 def _known_later(parts: Parts) -> Iterator[Contradiction]:
-    """Find what cannot be left out of a request, and averaged over."""
+    """Find columns that cannot be left out of a request and averaged over."""
     if parts.roles is None:
         return
     later = parts.roles.known_after_treatment
     path = ("roles", "known_after_treatment")
     if len(later) > MOST_KNOWN_LATER:
-        reason = f"there are {len(later)} columns; there can be {MOST_KNOWN_LATER}"
+        reason = f"it lists {len(later)} columns; at most {MOST_KNOWN_LATER} are allowed"
         yield Contradiction(path, reason)
     if later and not set(parts.features) - set(later):
-        yield Contradiction(path, "every feature is here: nothing would be left to predict from")
+        yield Contradiction(
+            path, "it lists every feature, which would leave nothing to predict from"
+        )
     for place, name in enumerate(later):
         if name in parts.roles.treatment:
-            reason = f"{name} is under treatment too: what is chosen is known before"
+            reason = f"{name} is also under treatment, and a chosen treatment is known in advance"
             yield Contradiction((*path, place), reason)
         counted = [other for other, kind in parts.features.items() if kind.since_column == name]
         if counted or (name in parts.features and parts.features[name].since_column):
-            reason = f"{name} is counted from another date, or another from it"
-            yield Contradiction((*path, place), f"{reason}: it cannot be left out")
+            reason = f"{name} is counted from another date, or another date from it"
+            yield Contradiction((*path, place), f"{reason}, so it cannot be left out")
 
 
 def _intervals(parts: Parts) -> Iterator[Contradiction]:
@@ -261,9 +268,11 @@ def _intervals(parts: Parts) -> Iterator[Contradiction]:
         path = ("intervals", "by", place)
         if name not in parts.roles.subgroups:
             known = ", ".join(parts.roles.subgroups) or "none"
-            yield Contradiction(path, f"{name} is not under roles.subgroups, which has {known}")
+            yield Contradiction(
+                path, f"{name} is not in roles.subgroups; the subgroups are {known}"
+            )
         elif name in parts.roles.known_after_treatment:
-            reason = f"{name} may be left out of a request: no interval can depend on it"
+            reason = f"{name} may be left out of a request, so intervals cannot depend on it"
             yield Contradiction(path, reason)
 
 
@@ -271,8 +280,8 @@ def _is_feature(parts: Parts, name: str, path: tuple[str | int, ...]) -> Iterato
     if name not in parts.columns:
         yield Contradiction(path, no_column(name, parts.columns))
     elif name in parts.valid and name not in parts.features:
-        what = "the target" if parts.valid[name].is_feature else "not looked at by the model"
-        reason = f"{name} is {what}; a role is for a feature: {', '.join(parts.features)}"
+        what = "the target" if parts.valid[name].is_feature else "not used by the model"
+        reason = f"{name} is {what}; a role needs a feature: {', '.join(parts.features)}"
         yield Contradiction(path, reason)
 
 
@@ -287,18 +296,18 @@ def _subgroups(parts: Parts) -> Iterator[Contradiction]:
 
 
 def _wrong_bands(kind: Kind, starts: tuple[float, ...] | None) -> str:
-    """Say what is wrong with the bands of a subgroup; "" where nothing is."""
+    """Describe what is wrong with the bands of a subgroup; "" if nothing is."""
     scale = _scale(kind) if kind.is_number else None
     if scale is None:
-        return "" if starts is None else "its values are the groups; only a number has bands"
+        return "" if starts is None else "its groups are its values; only a number has bands"
     if not starts:
-        return f"say where its bands begin, such as [{scale[0]:g}, {sum(scale) / 2:g}]"
+        return f"list where its bands begin, such as [{scale[0]:g}, {sum(scale) / 2:g}]"
     if list(starts) != sorted(set(starts)):
-        return "each band must begin above the one before it"
+        return "each band must begin above the previous one"
     if starts[0] > scale[0]:
-        return f"values from {scale[0]:g} to {starts[0]:g} are in no band"
+        return f"values from {scale[0]:g} to {starts[0]:g} are not in any band"
     if starts[-1] > scale[1]:
-        return f"the last band begins at {starts[-1]:g}, and no value is above {scale[1]:g}"
+        return f"the last band begins at {starts[-1]:g}, but no value is above {scale[1]:g}"
     return ""
 
 
@@ -312,11 +321,11 @@ def _tuning(parts: Parts) -> Iterator[Contradiction]:
     families = parts.tuning.families
     for place, family in enumerate(families):
         if family in families[:place]:
-            yield Contradiction(("tuning", "families", place), f"{family} stands twice")
+            yield Contradiction(("tuning", "families", place), f"{family} is listed twice")
     for name, grid in parts.tuning.grids.items():
         for family in dict.fromkeys(families):
             if grid.of(family) is None:
-                reason = f"there is nothing to try of {family}, which tuning.families names"
+                reason = f"it has no values for {family}, which is in tuning.families"
                 yield Contradiction(("tuning", "grids", name), reason)
 
 
@@ -324,6 +333,6 @@ def _dropdown_keys(parts: Parts) -> Iterator[Contradiction]:
     for key, name in parts.dropdown_keys.items():
         path = ("serving", "dropdown_keys", key)
         if key in OF_DROPDOWN_VALUES:
-            yield Contradiction(path, "/dropdown-values has such a key of its own")
+            yield Contradiction(path, "this is already a key of /dropdown-values")
         if name not in parts.columns:
             yield Contradiction(path, no_column(name, parts.columns))

@@ -1,4 +1,4 @@
-"""Which pages of other origins may read what the API answers."""
+"""Which origins' pages may read the API's responses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ type Headers = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Cors:
-    """The origins that may read answers; `*` among them allows all."""
+    """The origins whose pages may read responses; `*` allows all."""
 
     origins: frozenset[str]
 
     @classmethod
     def of(cls, setting: str) -> Self:
-        """Read a list such as the parameter AllowedOrigins; raises EnvironmentInvalid."""
+        """Parse a list such as the parameter AllowedOrigins; raises EnvironmentInvalid."""
         named = (one.strip() for one in setting.split(","))
         return cls(frozenset(one if one == ANY else origin_of(one) for one in named if one))
 
     def headers(self, origins: Iterable[str]) -> Headers:
-        """Give what a browser wants to read in an answer to a page of these origins."""
+        """Return the headers that let a page of these origins read a response."""
         if ANY in self.origins:
             allowed: Headers = {"Access-Control-Allow-Origin": [ANY]}
         else:
@@ -41,7 +41,7 @@ class Cors:
         return {**allowed, "Access-Control-Expose-Headers": ["Retry-After"]}
 
     def preflight(self, origins: Iterable[str], methods: Iterable[str]) -> Headers:
-        """Give what a browser wants to know before it asks."""
+        """Return the headers that answer a browser's preflight request."""
         allowed = self.headers(origins)
         if "Access-Control-Allow-Origin" not in allowed:
             return allowed
@@ -54,9 +54,9 @@ class Cors:
 
 
 def origin_of(address: str) -> str:
-    """Write the origin of an address as browsers send it; raises EnvironmentInvalid.
+    """Return the origin of an address as browsers send it; raises EnvironmentInvalid.
 
-    That is without a path, in lower case, and without the port that its scheme has anyhow.
+    That is in lower case, without a path, and without the scheme's default port.
     """
     try:
         parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""What a client decides on a waiting candidate: models of their own function alone."""
+"""Request and response models of the approvals function."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -17,14 +17,14 @@ DECISIONS: dict[str, Literal["approved", "rejected"]] = {
 
 def _not_blank(text: str) -> str:
     if not (said := text.strip()):
-        raise PydanticCustomError("blank", "Input should say why: the ledger keeps it")
+        raise PydanticCustomError("blank", "Input should give a reason; the ledger keeps it")
     return said
 
 
 def caller_of(identity: object) -> str | None:
-    """Name the caller as IAM does, by the identity of a request's context; None for nobody.
+    """Return the caller's ARN from the identity in a request's context; None if there is none.
 
-    An ARN that is too long for the ledger is cut in its midst.
+    An ARN that is too long for the ledger is shortened in the middle.
     """
     arn = identity.get("userArn") if isinstance(identity, dict) else None
     if not isinstance(arn, str) or not arn.strip():
@@ -33,11 +33,11 @@ def caller_of(identity: object) -> str | None:
     return arn if len(arn) <= MAX_WHO else f"{arn[: half - 1]}…{arn[-half:]}"
 
 
-class ToldDecision(Request):
-    """What somebody decides on a candidate that waits, and why."""
+class SubmittedDecision(Request):
+    """A decision on a candidate that waits for approval, and its reason."""
 
     decision: Annotated[
-        Literal["approve", "reject"], Field(description="Whether the candidate is to serve")
+        Literal["approve", "reject"], Field(description="Whether to promote the candidate")
     ]
     reason: Annotated[
         str,
@@ -49,18 +49,18 @@ class ToldDecision(Request):
                 "minLength": 1,
                 "maxLength": MAX_WHY,
                 "pattern": r"\S",
-                "description": "Why; the ledger keeps it with the name of who decided",
+                "description": "The reason; the ledger keeps it with the caller's name",
             }
         ),
     ]
 
 
 class Decided(Response):
-    """The decision that stands, and on what."""
+    """The decision that counts, and the candidate it is about."""
 
     execution: str
     version: str
     decision: Literal["approved", "rejected"]
-    who: Annotated[str, Field(description="The ARN of the caller, as IAM knows it")]
+    who: Annotated[str, Field(description="The caller's ARN, as reported by IAM")]
     why: str
     decided_at: datetime

@@ -1,4 +1,4 @@
-"""What the template tells a function about where it runs."""
+"""The environment variables that the template sets for a function."""
 
 import os
 from functools import cache
@@ -9,7 +9,7 @@ from clinical.errors import EnvironmentInvalid
 
 
 class Environment(BaseModel):
-    """Names of resources, as template.yaml sets them in `Environment.Variables`."""
+    """Resource names, as template.yaml sets them in `Environment.Variables`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -18,7 +18,7 @@ class Environment(BaseModel):
     state_machine_arn: str = Field(
         alias="STATE_MACHINE_ARN", default=""
     )  # what is watched or started
-    # From how many outcomes on that the model did not learn from it is retrained; 0 for never
+    # how many outcomes that the model was not trained on start a retrain; 0 for never
     retrain_after_outcomes: int = Field(alias="RETRAIN_AFTER_OUTCOMES", default=0, ge=0)
     api_log_group: str = Field(alias="API_LOG_GROUP", default="")  # of requests
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
@@ -32,7 +32,7 @@ def environment() -> Environment:
     except ValidationError as error:
         missing = ", ".join(str(wrong["loc"][0]) for wrong in error.errors())
         raise EnvironmentInvalid(
-            f"set {missing} in the environment, as template.yaml does"
+            f"environment variables are missing or invalid: {missing}; template.yaml sets them"
         ) from error
 
 

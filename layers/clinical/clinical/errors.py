@@ -1,4 +1,4 @@
-"""Every error this system raises on purpose; the state machine and the API match them by name."""
+"""Every error that this system raises on purpose; state machines and API match them by name."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,95 +8,95 @@ if TYPE_CHECKING:
 
 
 class ClinicalError(Exception):
-    """The root of them all."""
+    """The base class of all errors of this system."""
 
 
 class ParamsInvalid(ClinicalError):
-    """When params.yaml cannot be read as the decisions that the code expects."""
+    """When params.yaml is missing, is not valid YAML, or breaks a rule."""
 
 
 class EnvironmentInvalid(ClinicalError):
-    """When the function's environment variables lack what the template should have set."""
+    """When an environment variable that the template should set is missing or invalid."""
 
 
 class InputInvalid(ClinicalError):
-    """When an execution is asked for what it cannot do; says each wrong member and what may be."""
+    """When an execution's input is invalid; names each invalid member and what is allowed."""
 
 
 class DatasetUnreadable(ClinicalError):
-    """When an upload is no readable, non-empty CSV; retrying cannot help."""
+    """When an upload is not a readable, non-empty file; retrying cannot help."""
 
 
 class DatasetRejected(ClinicalError):
-    """When rows break the data contract; retrying cannot help."""
+    """When rows violate the data contract; retrying cannot help."""
 
 
 class ArtefactMissing(ClinicalError):
-    """When S3 holds no object under a key that should exist."""
+    """When an object that should exist is missing from S3."""
 
 
 class ArtefactCorrupted(ClinicalError):
-    """When an object's bytes are not those whose digest was recorded."""
+    """When an object's bytes do not match the recorded digest."""
 
 
 class PreconditionFailed(ClinicalError):
-    """When an object changed between being read and being written."""
+    """When an object changed between the read and the conditional write."""
 
 
 class StorageDenied(ClinicalError):
-    """When the function's role may not do what it tried; retrying cannot help."""
+    """When S3 denies the function access; retrying cannot help."""
 
 
 class StorageUnavailable(ClinicalError):
-    """When S3 does not answer as it should; retrying can help."""
+    """When S3 fails or does not respond in time; retrying can help."""
 
 
 class MachineUnavailable(ClinicalError):
-    """When Step Functions starts or tells of no execution as it should; retrying can help."""
+    """When Step Functions fails to start or describe an execution; retrying can help."""
 
 
 class LogUnavailable(ClinicalError):
-    """When CloudWatch does not hand out the API's log as it should; retrying can help."""
+    """When CloudWatch Logs fails to return the API's log; retrying can help."""
 
 
 class LogUnreadable(ClinicalError):
-    """When the API's log is not there, may not be read, or is not handed out whole."""
+    """When the API's log does not exist, may not be read, or is returned incomplete."""
 
 
 class VersionConflict(ClinicalError):
-    """When a model version is already published with other bytes."""
+    """When a model version is already published with different bytes."""
 
 
 class VersionUnknown(ClinicalError):
-    """When the registry holds no version of that name."""
+    """When the registry has no version of that name."""
 
 
 class ChampionMoved(ClinicalError):
-    """When another promotion moved the champion first; judging against it anew can help."""
+    """When another promotion moved the champion first; judging against the new one can help."""
 
 
 class NotApproved(ClinicalError):
-    """When a nomination that somebody has to approve of is to serve without that."""
+    """When a candidate that needs approval is about to be promoted without it."""
 
 
 class ApprovalSettled(ClinicalError):
-    """When an approval is to be decided that was decided otherwise, or waits no more."""
+    """When a request for approval was already decided the other way, or is no longer open."""
 
 
 class TuningFailed(ClinicalError):
-    """When more candidates of a grid failed than params.yaml tolerates, or it has no such grid."""
+    """When params.yaml has no such grid, or more of its candidates failed than it tolerates."""
 
 
 class ModelOfAnotherStudy(ClinicalError):
-    """When a version was trained under another contract than requests are held to."""
+    """When a version was trained under a different data contract from the one now in force."""
 
 
 class ModelUnanswerable(ClinicalError):
-    """When a version cannot predict a row of its own data as a request would ask for it."""
+    """When a version cannot score a row of its own training data, sent as a request."""
 
 
 class Unavailable(ClinicalError):
-    """When a request cannot be answered for now: why, and when to ask again."""
+    """When a request cannot be answered at present: why, and when to retry."""
 
     def __init__(self, reason: str, retry_after_seconds: int = 1) -> None:
         super().__init__(reason)
@@ -104,43 +104,43 @@ class Unavailable(ClinicalError):
 
 
 class ModelUnavailable(Unavailable):
-    """When no champion, or not all of it, can be served."""
+    """When there is no champion, or it cannot be loaded completely."""
 
 
 class RecordsUnavailable(Unavailable):
-    """When what was captured, told or decided cannot be read or kept."""
+    """When captures, outcomes or approvals cannot be read or written."""
 
 
 class NotFound(ClinicalError):
-    """When there is nothing where a request looks."""
+    """When the resource that a request names does not exist."""
 
 
 class PredictionUnknown(NotFound):
-    """When no capture holds a prediction of an id."""
+    """When no captured prediction has the requested id."""
 
 
 class ApprovalUnknown(NotFound):
-    """When no execution of that name ever asked for an approval."""
+    """When no execution of that name has requested approval."""
 
 
 class CallerUnknown(ClinicalError):
-    """When nobody is named as the caller of what only somebody known may ask for."""
+    """When a request that must be signed has no identified caller."""
 
 
 class BodyTooLarge(ClinicalError):
-    """When a request's body is larger than the API reads."""
+    """When a request's body exceeds the size limit."""
 
 
 class BodyUnreadable(ClinicalError):
-    """When a request's body is no JSON in UTF-8."""
+    """When a request's body is not valid JSON in UTF-8."""
 
 
 class MediaTypeUnsupported(ClinicalError):
-    """When a request's body claims to be something else than JSON."""
+    """When a request's body is declared as something other than JSON."""
 
 
 class RequestInvalid(ClinicalError):
-    """When a request's fields break the contract; carries every violation."""
+    """When a request's fields violate the data contract; carries every violation."""
 
     def __init__(self, violations: Sequence["Violation"]) -> None:
         super().__init__(f"{len(violations)} violations")
@@ -148,4 +148,4 @@ class RequestInvalid(ClinicalError):
 
 
 class RouteUnknown(NotFound):
-    """When no route answers a method and path."""
+    """When no route matches a method and path."""

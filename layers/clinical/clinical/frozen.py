@@ -1,10 +1,10 @@
-"""What every decision, artefact and state is: a model that cannot change."""
+"""The base class of every decision, artefact and state: an immutable model."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """A model that cannot change, and refuses keys it does not know."""
+    """An immutable model that refuses unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,

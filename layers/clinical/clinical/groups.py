@@ -1,4 +1,4 @@
-"""The groups of patients that figures and intervals are told for: `roles.subgroups`."""
+"""The subgroups of patients that figures and intervals are reported for: `roles.subgroups`."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from clinical.params import Params
 
 
 def grouping(name: str, params: Params) -> Callable[[Value], str]:
-    """Give what names the group of a column's value: the value, or its band, such as "35-49"."""
+    """Return a function that names a value's group: the value, or its band, such as "35-49"."""
     kind, starts = params.columns[name], params.roles.subgroups[name]
     if starts is None:
         return kind.group_of
@@ -24,7 +24,7 @@ def grouping(name: str, params: Params) -> Callable[[Value], str]:
 
 
 def bands_of(starts: tuple[float, ...], kind: Kind) -> list[str]:
-    """Name bands by their first and last value, such as "35-49", or "1.5 to under 2.5"."""
+    """Name bands by their first and last value, such as "35-49" or "1.5 to under 2.5"."""
     last = kind.widget["range"][1]
     if kind.widget["step"] == 1:
         ends = [*(start - 1 for start in starts[1:]), last]
@@ -36,6 +36,6 @@ def bands_of(starts: tuple[float, ...], kind: Kind) -> list[str]:
 def groups_by(
     names: tuple[str, ...], params: Params
 ) -> Callable[[Mapping[str, Value]], tuple[str, ...]]:
-    """Give what names a patient's group in each of some columns."""
+    """Return a function that names a patient's group in each of some columns."""
     groupings = [(name, grouping(name, params)) for name in names]
     return lambda values: tuple(group(values.get(name)) for name, group in groupings)

@@ -1,4 +1,4 @@
-"""The families of models: what is decided of each, and what tuning is to try.
+"""The families of models: their hyperparameters, and the values that tuning tries.
 
 Each is a class here, with its grid, and one in `pipeline/retrain/families.py`, which fits and
 exports it.
@@ -20,29 +20,29 @@ Positive = Annotated[float, Field(gt=0)]
 Penalty = Annotated[float, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 
-# Of a forest that does not say: what a tree learns from more, 200 trees learn from each other, and
-# it would take as much longer to fit and serve.
+# The default for forests: more rows per tree improve 200 trees hardly at all, and take longer to
+# fit and to serve.
 MAX_SAMPLES = 10_000
 
 
 class Hyperparameters(Frozen):
-    """What is decided of a model of any family.
+    """The hyperparameters of a model of any family.
 
-    ALGORITHM: what fits it, for people.
+    ALGORITHM: the name of the algorithm, for people.
     """
 
     ALGORITHM: ClassVar[str]
 
     def with_at_most(self, trees: int) -> Self:  # noqa: ARG002 - not every model has trees to spare
-        """Give those of a model that learns alike from more rows, and takes less time to fit."""
+        """Return hyperparameters with fewer trees: the same learning curve in less time."""
         return self
 
 
 class RandomForest(Hyperparameters):
     """Hyperparameters, under the names of `sklearn.ensemble.RandomForestRegressor`.
 
-    max_samples: rows that each tree is grown on, drawn anew; None for as many as there are, which
-    it is too where there are no more.
+    max_samples: the number of rows drawn for each tree; None, or a number that is too large, means
+    as many as there are.
     """
 
     ALGORITHM = "RandomForestRegressor of scikit-learn"
@@ -75,17 +75,17 @@ class GradientBoosting(Hyperparameters):
 class Ridge(Hyperparameters):
     """Hyperparameters, under the names of `sklearn.linear_model.Ridge`.
 
-    alpha: the penalty on the coefficients of standardized features.
+    alpha: the penalty on the coefficients of standardised features.
     """
 
-    ALGORITHM = "Ridge of scikit-learn, on standardized features"
+    ALGORITHM = "Ridge of scikit-learn, on standardised features"
 
     family: Literal["ridge"] = "ridge"
     alpha: Positive
 
 
 def _of_a_family(raw: object) -> object:
-    """Take hyperparameters that name no family for a forest's, which was the only one once."""
+    """Read hyperparameters without a family as a forest's, once the only family."""
     if isinstance(raw, dict) and "family" not in raw:
         return {"family": "random_forest", **raw}
     return raw
@@ -99,31 +99,31 @@ Model = Annotated[
 
 
 def _of_all_rows(raw: object) -> object:
-    """Take a forest that names no max_samples for one of all rows, as every forest was once."""
+    """Read a forest without max_samples as one of all rows, as every forest once was."""
     raw = _of_a_family(raw)
     if isinstance(raw, dict) and raw["family"] == "random_forest":
         return {"max_samples": None, **raw}
     return raw
 
 
-# As a card tells it, which an earlier release may have written.
+# As in a card, which an earlier release may have written.
 ModelAsFitted = Annotated[Model, BeforeValidator(_of_all_rows)]
 
 
 class Values(Frozen):
-    """Values to try of each hyperparameter of a family, which is MODEL's."""
+    """Values to try for each hyperparameter of MODEL's family."""
 
     MODEL: ClassVar[type[Hyperparameters]]
 
     def candidates(self) -> Iterator[Any]:
-        """Give every combination of the values, as hyperparameters of the family."""
+        """Yield every combination of the values, as hyperparameters of the family."""
         values = dict(self)
         for one in itertools.product(*values.values()):
             yield self.MODEL(**dict(zip(values, one, strict=True)))
 
 
 class ForestValues(Values):
-    """Values to try of each hyperparameter of a random forest."""
+    """Values to try for each hyperparameter of a random forest."""
 
     MODEL = RandomForest
 
@@ -135,7 +135,7 @@ class ForestValues(Values):
 
 
 class BoostingValues(Values):
-    """Values to try of each hyperparameter of gradient boosting."""
+    """Values to try for each hyperparameter of gradient boosting."""
 
     MODEL = GradientBoosting
 
@@ -147,7 +147,7 @@ class BoostingValues(Values):
 
 
 class RidgeValues(Values):
-    """Values to try of each hyperparameter of a ridge regression."""
+    """Values to try for each hyperparameter of a ridge regression."""
 
     MODEL = Ridge
 
@@ -155,12 +155,12 @@ class RidgeValues(Values):
 
 
 def is_of_forests(grid: object) -> bool:
-    """Whether a grid is written as it was when forests were the only family: without its name."""
+    """Whether a grid has the old form without a family, from when there were only forests."""
     return isinstance(grid, dict) and not grid.keys().isdisjoint(ForestValues.model_fields)
 
 
 class Grid(Frozen):
-    """What tuning is to try, by family."""
+    """The values that tuning tries, by family."""
 
     random_forest: ForestValues | None = None
     gradient_boosting: BoostingValues | None = None
@@ -172,7 +172,7 @@ class Grid(Frozen):
         return {"random_forest": raw} if is_of_forests(raw) else raw
 
     def of(self, family: FamilyName) -> Values | None:
-        """Give the values to try of a family; None where there are none."""
+        """Return a family's values to try; None if there are none."""
         values: Values | None = getattr(self, family)
         return values
 

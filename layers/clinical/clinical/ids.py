@@ -1,6 +1,6 @@
-"""Names of predictions: random, made by the server, and derived from nobody and nothing.
+"""Ids of predictions: random, made by the server, and derived from nothing.
 
-It is apart from `clinical.captured` for a cold start, which need not know what a capture is.
+Separate from `clinical.captured` so that a cold start does not import captures.
 """
 
 import os
@@ -9,10 +9,10 @@ ID_BYTES = 16
 
 
 def new_ids(number: int) -> list[str]:
-    """Make ids of so many predictions: 128 random bits each, as 32 hexadecimal digits.
+    """Return ids for a number of predictions: 128 random bits each, as 32 hexadecimal digits.
 
-    They come from the kernel at every call, and nothing is drawn ahead: environments that SnapStart
-    restores from one snapshot would go on from the same state of a generator of their own.
+    Every call reads them from the kernel, and none are drawn ahead: environments that SnapStart
+    restores from the same snapshot would otherwise continue from the same generator state.
     """
     drawn = os.urandom(ID_BYTES * number).hex()
     return [drawn[start : start + 2 * ID_BYTES] for start in range(0, len(drawn), 2 * ID_BYTES)]

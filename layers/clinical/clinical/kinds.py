@@ -1,15 +1,15 @@
-"""The kinds of column that a study may have. Each owns all that is particular to it.
+"""The kinds of column that a study may have; each kind is a class that owns all its behaviour.
 
-That is: what a cell of a CSV may say and the one way in which its value is written, the value that
-JSON has for it, the request field with its schema, the number or word that the model takes, the
-ONNX tensor of that, and how a form asks for it. Whoever needs one of them asks the column, and
-never asks what kind it is. A new kind is a class here, its name in `Column`, and its test.
+That is: which cells are valid in a CSV and the canonical form of each, the JSON value, the request
+field with its schema, the number or word that the model receives, its ONNX tensor, and the form
+widget. Code asks the column for these, and never asks what kind it is. A new kind is a class here,
+its name in `Column`, and its test.
 
-Three forms of a value are told apart throughout:
+Three forms of a value are distinguished throughout:
 
-- a *cell*, the text in a CSV, without blanks around it, and "" where nothing is said;
-- a *value*, as JSON has it in requests, answers and `reference.json`: None where it is missing;
-- a *feature*, as the model takes it: a string, an int, or a float that is NaN where it is missing.
+- a *cell* is the text in a CSV, without surrounding blanks, and "" if it is empty;
+- a *value* is what JSON has in requests, responses and `reference.json`: None if missing;
+- a *feature* is what the model receives: a string, an int, or a float that is NaN if missing.
 """
 
 import math
@@ -24,6 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, override
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     StrictBool,
     StrictStr,
@@ -41,7 +42,7 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 YES, NO = frozenset({"yes", "y", "true", "1"}), frozenset({"no", "n", "false", "0"})
 MOST_DECIMALS = 6  # float32, which trees split, holds about seven digits
 LARGEST = 1e12  # beyond it a number is no measurement, and float64 no longer holds its decimals
-A_PSEUDONYM = "A pseudonym of yours; it comes back with the answer and is never stored."
+A_PSEUDONYM = "Your own pseudonym for the patient; the response repeats it, and it is never stored."
 
 type Value = str | int | float | bool | None
 type Feature = str | int | float
@@ -49,12 +50,12 @@ type Tensor = Literal["int64", "float", "string"]
 
 
 def as_whole(number: object) -> object:
-    """Take 56.0 for 56: JSON has one kind of number, as OpenAPI 3.1 and the data's CSV have it."""
+    """Accept 56.0 as 56: JSON has one number type, and OpenAPI 3.1 and the CSV contract agree."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def as_word(value: object) -> object:
-    """Refuse what YAML takes for something else than the word that is meant."""
+    """Refuse what YAML reads as something other than text."""
     if isinstance(value, str):
         return value
     meant = {True: "Yes, On or True", False: "No, Off or False", None: "nothing"}
@@ -63,32 +64,34 @@ def as_word(value: object) -> object:
 
 
 def as_level(value: object) -> object:
-    """Refuse what is no number; pydantic would take true for 1, and "50" for 50."""
+    """Refuse anything but a number; pydantic would read true as 1, and "50" as 50."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("a level is a number, without quotes")  # noqa: TRY004 - for pydantic
+        raise ValueError("a level must be a number, without quotes")  # noqa: TRY004 - for pydantic
     return value
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a cell must keep, under the name by which a report tells that it does not."""
+    """A rule for cells, with the name that reports use for its violation."""
 
     name: str
     keeps: Callable[[str], bool]
 
 
 def broken_rule(cell: str, rules: tuple[Rule, ...]) -> str | None:
-    """Name the first of some rules that a cell does not keep; None where it keeps them all."""
+    """Return the name of the first rule that a cell breaks; None if it breaks none."""
     return next((rule.name for rule in rules if not rule.keeps(cell)), None)
 
 
 class Kind(Frozen):
-    """What any column has: how it is called and explained. None of it changes a model.
+    """What every column has: its name and description for people. None of it changes a model.
 
-    label: for people, the column's own name where there is none. description: for whoever writes
-    a client. hint: beside the form's field. example: a value as JSON has it.
-    nullable: whether cells and request fields may be empty; the model knows that they are.
+    label: the name shown to people, by default the column's own. description: for developers of
+    clients. hint: shown beside the form's field. example: a value as in JSON.
+    nullable: whether cells and request fields may be empty; the model treats them as missing.
     """
+
+    model_config = ConfigDict(defer_build=False)  # each is also written by itself, for a digest
 
     kind: str
     label: str = ""
@@ -98,7 +101,7 @@ class Kind(Frozen):
     example: str | int | float | bool | None = None
     nullable: bool = False
 
-    # What is said of a column, rather than computed with it.
+    # Text about a column, which no computation depends on.
     PRESENTATION: ClassVar[frozenset[str]] = frozenset(
         {"label", "unit", "description", "hint", "example", "range_in_words"}
     )
@@ -111,41 +114,41 @@ class Kind(Frozen):
     # ---- Cells ----
 
     def rules(self) -> tuple[Rule, ...]:
-        """Say what a cell must keep; it breaks one rule at most, the first it does not keep."""
+        """Return the rules for cells; only the first broken rule of a cell is reported."""
         present = () if self.nullable else (Rule("missing", bool),)
         return (*present, *(Rule(one.name, _or_empty(one.keeps)) for one in self._rules()))
 
     def _rules(self) -> tuple[Rule, ...]:
-        """Say what a cell that is not empty must keep."""
+        """Return the rules for cells that are not empty."""
         raise NotImplementedError
 
     @property
     def listed(self) -> tuple[Value, ...]:
-        """The values there are, where they are so few that the contract lists them."""
+        """The allowed values, if the contract lists them."""
         return ()
 
     def canonical(self, cell: str) -> str:
-        """Write a cell that keeps the rules in the one form that its value has."""
+        """Return the canonical form of a valid cell."""
         return cell
 
     def is_finer(self, cell: str) -> bool:  # noqa: ARG002
-        """Whether a cell says more than is kept of it."""
+        """Whether a cell has more digits than are kept."""
         return False
 
     def value(self, cell: str) -> Value:
-        """Give the value that JSON has for a cell in its canonical form; None for an empty one."""
+        """Return the JSON value of a cell in canonical form; None for an empty one."""
         return cell or None
 
     @property
     def form(self) -> str:
-        """Name the canonical form: rows compare by their cells where this is the same."""
+        """The name of the canonical form: cells of the same form can be compared as text."""
         return self.kind
 
     # ---- Requests ----
 
     @property
     def field(self) -> Any:  # noqa: ANN401 - what pydantic takes for the type of a field
-        """The type of the request's field, with its constraints, schema and examples."""
+        """The type of the request field, with its constraints, schema and examples."""
         return Annotated[self._field, Field(description=self.description or None, **self._examples)]
 
     @property
@@ -158,28 +161,28 @@ class Kind(Frozen):
 
     @property
     def answer_type(self) -> Any:  # noqa: ANN401
-        """The type of a value in an answer."""
+        """The type of the value in a response."""
         return str
 
     # ---- Models ----
 
     @property
     def categories(self) -> tuple[str, ...] | None:
-        """The words that the model knows one from another; None where it takes a number."""
+        """The categories that the model distinguishes; None for a number."""
         return None
 
     @property
     def tensor(self) -> Tensor:
-        """What the graph's input of this column is: (n, 1)."""
+        """The type of the graph's input for this column, of shape (n, 1)."""
         raise NotImplementedError
 
     @property
     def since_column(self) -> str | None:
-        """The other column that a feature is counted from, if it is."""
+        """The other column that the feature is counted from, if any."""
         return None
 
     def feature(self, value: Value, since: Value = None) -> Feature:
-        """Give what the model takes for a value.
+        """Return the feature for a value.
 
         since: the value of `since_column`.
         """
@@ -189,20 +192,20 @@ class Kind(Frozen):
 
     @property
     def widget(self) -> Mapping[str, Any]:
-        """Say how a form asks for a value: the widget, and what it needs to know."""
+        """The form's widget for this column, with its settings."""
         raise NotImplementedError
 
     def group_of(self, value: Value) -> str:
-        """Name the group of equal values, for a figure about them."""
+        """Return the name of the group that a value belongs to."""
         return "missing" if value is None else str(value)
 
     def told_range(self, name: str) -> str:  # noqa: ARG002
-        """Say in words which values a model knows; empty where they are no range."""
+        """Describe the range of values that a model knows; "" if they are not a range."""
         return ""
 
 
 class _Ranged(Kind):
-    """A column whose values go from `min` to `max`, both included."""
+    """A column of values from `min` to `max`, inclusive."""
 
     is_number: ClassVar[bool] = True
     range_in_words: str = ""  # such as "ages {min} to {max}"
@@ -211,7 +214,7 @@ class _Ranged(Kind):
     def _its_range_is_one(self) -> Self:
         low, high = self.range
         if low >= high:
-            raise ValueError(f"min is {low:g} and max is {high:g}: max must be above min")
+            raise ValueError(f"min is {low:g} and max is {high:g}; max must be greater than min")
         return self
 
     @property
@@ -259,7 +262,7 @@ class Identifier(Kind):
 
 
 class WholeNumber(_Ranged):
-    """A column of whole numbers from `min` to `max`, both included."""
+    """A column of whole numbers from `min` to `max`, inclusive."""
 
     kind: Literal["whole_number"]
     min: int = Field(ge=-LARGEST, le=LARGEST)
@@ -310,7 +313,7 @@ class WholeNumber(_Ranged):
 
 
 class Number(_Ranged):
-    """A column of numbers from `min` to `max`, both included, rounded to so many `decimals`."""
+    """A column of numbers from `min` to `max`, inclusive, rounded to `decimals` places."""
 
     kind: Literal["number"]
     min: float = Field(ge=-LARGEST, le=LARGEST)
@@ -329,7 +332,7 @@ class Number(_Ranged):
         return f"{self.kind}:{self.decimals}"
 
     def rounded(self, number: float) -> float:
-        """Round to the column's decimals, as cells and requests are before anything else."""
+        """Round to the column's decimals, as is done to cells and requests first of all."""
         return round(number, self.decimals) + 0.0  # -0.0 is 0.0
 
     @override
@@ -357,7 +360,7 @@ class Number(_Ranged):
         def rounded(number: object) -> object:
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 return number
-            # What is far out of every range is for the range to refuse.
+            # The range refuses numbers that are far outside it.
             return self.rounded(number) if abs(number) <= LARGEST else number
 
         number = Annotated[float, Field(ge=self.min, le=self.max), BeforeValidator(rounded)]
@@ -382,7 +385,7 @@ class Number(_Ranged):
 
 
 class YesNo(Kind):
-    """A column that says yes or no: in a CSV yes, no, true, false, 1, 0, y or n, in any case."""
+    """A column of yes or no: in a CSV yes, no, true, false, 1, 0, y or n, in any case."""
 
     kind: Literal["yes_no"]
     example: StrictBool | None = None
@@ -429,7 +432,7 @@ class YesNo(Kind):
 
 
 class Category(Kind):
-    """A column of strings out of `values`."""
+    """A column of strings, each one of `values`."""
 
     kind: Literal["category"]
     values: tuple[Annotated[str, BeforeValidator(as_word)], ...] = Field(min_length=1)
@@ -440,7 +443,9 @@ class Category(Kind):
     def _are_different_words(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         for value in values:
             if value != value.strip() or not value:
-                raise ValueError(f"{value!r} is empty or has blanks around it: no cell says that")
+                raise ValueError(
+                    f"{value!r} is empty or has blanks around it; no cell can match it"
+                )
         return _all_different(values)
 
     @override
@@ -473,7 +478,7 @@ class Category(Kind):
 
 
 class Level(Kind):
-    """A column of numbers out of `values`, such as dosages, which the model takes as numbers."""
+    """A column of numbers, each one of `values`, such as dosages; the model gets the number."""
 
     kind: Literal["level"]
     values: tuple[Annotated[int | float, BeforeValidator(as_level)], ...] = Field(min_length=1)
@@ -547,9 +552,9 @@ class Level(Kind):
 
 
 class Date(_Ranged):
-    """A column of days, such as 2026-11-25, which the model takes as days since another.
+    """A column of days, such as 2026-11-25; the model gets the number of days since another day.
 
-    since: a fixed day, or the name of another date column. min, max: the first and the last day.
+    since: a fixed day, or the name of another date column. min, max: the first and last day.
     """
 
     kind: Literal["date"]
@@ -570,7 +575,7 @@ class Date(_Ranged):
     @model_validator(mode="after")
     def _its_range_is_one(self) -> Self:
         if self.min >= self.max:
-            raise ValueError(f"min is {self.min} and max is {self.max}: max must be after min")
+            raise ValueError(f"min is {self.min} and max is {self.max}; max must be after min")
         return self
 
     @property
@@ -626,7 +631,7 @@ class Date(_Ranged):
 
 
 class Ignored(Kind):
-    """A column that files may have and nobody looks at."""
+    """A column that files may have and that the system does not read."""
 
     kind: Literal["ignored"]
 
@@ -644,7 +649,7 @@ def _all_different[Listed: (str, float)](values: tuple[Listed, ...]) -> tuple[Li
     seen = set[Listed]()
     for value in values:
         if value in seen:
-            raise ValueError(f"{value} stands twice")
+            raise ValueError(f"{value} is listed twice")
         seen.add(value)
     return values
 

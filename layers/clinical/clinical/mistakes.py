@@ -1,6 +1,6 @@
-"""Name every mistake in a params.yaml with its line and what is allowed there.
+"""Report every mistake in a params.yaml, with its line and what is allowed there.
 
-Imported only when something is wrong, so that a cold start does not pay for it.
+Imported only if something is wrong, to keep cold starts short.
 """
 
 import difflib
@@ -35,23 +35,23 @@ EXPECTED = {
     "bool": "true or false",
     "string": "text",
     "tuple": "a list, such as [one, another]",
-    "dict": "a mapping of names to what they are",
-    "model": "a mapping of names to what they are",
+    "dict": "a mapping, such as {name: value}",
+    "model": "a mapping, such as {name: value}",
     "date": "a day, such as 2026-01-31",
 }
 BOUNDS = {
-    "greater_than": ("gt", "above"),
+    "greater_than": ("gt", "greater than"),
     "greater_than_equal": ("ge", "at least"),
-    "less_than": ("lt", "below"),
+    "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
-# What may be one thing or another, of which pydantic tells each by itself.
+# Unions, for which pydantic reports each member separately.
 EITHER: dict[Path, str] = {
     ("since",): "must be a day, such as 2026-01-31, or the name of another date column",
-    ("by",): "must be auto, or a list of columns under roles.subgroups",
+    ("by",): "must be auto, or a list of columns from roles.subgroups",
     ("shadow",): "must be null, or a published version, such as v-0a1b2c3d",
 }
-# What asks for an approval, which is a word or a mapping that has a list of words and mappings.
+# gate.approval is a word, or a mapping with a list of words and mappings.
 APPROVAL: Path = ("gate", "approval")
 RULES = ("with_warning", "loses_combinations")
 SHARE = next(iter(MovesMoreThan.model_fields))
@@ -61,7 +61,7 @@ READ_AS = {
     "bool": "the boolean {raw}",
     "int": "the number {raw}",
     "float": "the number {raw}",
-    "null": "null, which is nothing",
+    "null": "null",
     "timestamp": "the date {raw}",
     "str": "the text {raw!r}",
     "map": "a mapping",
@@ -69,28 +69,28 @@ READ_AS = {
 }
 NOT_YAML = {
     "found unhashable key": "a list or a mapping cannot be a key",
-    "but found another document": "there are two documents in the file; take out the line ---",
+    "but found another document": "the file has two documents; remove the line ---",
     "mapping values are not allowed here": (
-        "a colon stands where none can; put the text in quotes, or check the indentation"
+        "unexpected colon; put the text in quotes, or check the indentation"
     ),
-    "could not find expected ':'": "there is no colon after the key",
-    "found unexpected end of stream": "a quote opens that never closes",
-    "expected ',' or ']', but got '<stream end>'": "a bracket opens that never closes",
-    "expected the node content, but found '<stream end>'": "a bracket opens that never closes",
-    "expected ',' or '}', but got '<stream end>'": "a brace opens that never closes",
+    "could not find expected ':'": "the colon after the key is missing",
+    "found unexpected end of stream": "this quote is never closed",
+    "expected ',' or ']', but got '<stream end>'": "this bracket is never closed",
+    "expected the node content, but found '<stream end>'": "this bracket is never closed",
+    "expected ',' or '}', but got '<stream end>'": "this brace is never closed",
     "expected <block end>, but found '<block mapping start>'": (
-        "the indentation is not that of the lines above"
+        "the indentation does not match the lines above"
     ),
     "expected <block end>, but found '<block sequence start>'": (
-        "the indentation is not that of the lines above"
+        "the indentation does not match the lines above"
     ),
-    "expected <block end>, but found '-'": "the indentation is not that of the lines above",
+    "expected <block end>, but found '-'": "the indentation does not match the lines above",
 }
 
 
 @dataclass(frozen=True, order=True)
 class Mistake:
-    """What is wrong, on which line, and where among the decisions."""
+    """A mistake: its line, its path, and what is wrong."""
 
     line: int
     path: str
@@ -101,26 +101,26 @@ class Mistake:
 
 
 class Document:
-    """The nodes of a YAML text, by the path of what they say."""
+    """The nodes of a YAML text, by path."""
 
     def __init__(self, text: str) -> None:
-        """Compose the nodes; raises YAMLError where the text is not YAML."""
+        """Compose the nodes; raises YAMLError if the text is not YAML."""
         self._loader = yaml.SafeLoader(text)
         self.root = self._loader.get_single_node()
         self._root: yaml.Node = self.root or yaml.MappingNode("", [])
 
     def tree(self) -> Any:  # noqa: ANN401 - whatever a file says
-        """Give what they say; of a key that is repeated, the last."""
+        """Return the parsed tree; a repeated key has its last value."""
         if self.root is None:
             return None
         return self._loader.construct_document(self.root)
 
     def key(self, node: yaml.Node) -> object:
-        """Give what a key or a scalar says; raises ValueError for a day that no calendar has."""
+        """Return the value of a key or scalar; raises ValueError for a date that does not exist."""
         return self._loader.construct_object(node, deep=True)
 
     def find(self, path: Path) -> tuple[yaml.Node, yaml.Node]:
-        """Give the nodes of the key and of the value, as far down the path as there are any."""
+        """Return the nodes of key and value at a path, or of its deepest existing part."""
         key = value = self._root
         for step in path:
             found = self._step(value, step)
@@ -142,7 +142,7 @@ class Document:
         return isinstance(key, yaml.ScalarNode) and (key.value == step or self.key(key) == step)
 
     def mappings(self) -> Iterator[tuple[Path, yaml.MappingNode]]:
-        """Give every mapping with its path, however deep."""
+        """Yield every mapping, however deep, with its path."""
         if self.root is not None:
             yield from self._mappings((), self.root, frozenset())
 
@@ -162,7 +162,7 @@ class Document:
 
 
 def mistakes(text: str, name: str) -> list[str]:
-    """Say each mistake in the text of a params.yaml in one line, in the file's order."""
+    """List the mistakes in the text of a params.yaml, one line each, in the file's order."""
     return [f"{name}, {one}" for one in sorted(set(_mistakes(text)))]
 
 
@@ -177,13 +177,11 @@ def _mistakes(text: str) -> Iterator[Mistake]:
         yield from _no_values(text)
         return
     if document.root is None or tree is None:
-        yield Mistake(1, "", f"there is nothing in the file, which needs {_needed(Params)}")
+        yield Mistake(1, "", f"the file is empty; it needs {_needed(Params)}")
         return
     if not isinstance(tree, dict):
         line, said = _line(document.root), _read_as(document.root)
-        yield Mistake(
-            line, "", f"the file must be a mapping with {_needed(Params)}; this is {said}"
-        )
+        yield Mistake(line, "", f"the file must be a mapping with {_needed(Params)}; it is {said}")
         return
     yield from _repeated(document)
     yield from _wrong(document, tree)
@@ -199,7 +197,9 @@ def _not_yaml(text: str, error: yaml.YAMLError) -> Mistake:
     if not isinstance(error, yaml.MarkedYAMLError):
         place = getattr(error, "position", 0)
         line = text.count("\n", 0, place) + 1
-        return Mistake(line, "", f"the character {text[place : place + 1]!r} cannot stand in YAML")
+        return Mistake(
+            line, "", f"the character {text[place : place + 1]!r} is not allowed in YAML"
+        )
     context = error.context or ""
     opened = error.context_mark if "while" in context and "block" not in context else None
     mark = opened or error.problem_mark or error.context_mark
@@ -207,14 +207,14 @@ def _not_yaml(text: str, error: yaml.YAMLError) -> Mistake:
     rows = text.splitlines()
     indent = rows[line - 1][: len(rows[line - 1]) - len(rows[line - 1].lstrip())] if rows else ""
     if "\t" in indent:
-        return Mistake(line, "", "a tab indents it; YAML allows blanks only")
+        return Mistake(line, "", "the line is indented with a tab; YAML allows only spaces")
     problem = error.problem or "it cannot be read"
     known = NOT_YAML.get(problem)
     return Mistake(line, "", known or f"this is not valid YAML: {problem}")
 
 
 def _no_values(text: str) -> Iterator[Mistake]:
-    """Find the scalars of which YAML cannot make a value, and keys that cannot be ones."""
+    """Find scalars that YAML cannot convert to a value, and invalid keys."""
     document = Document(text)
     for path, mapping in document.mappings():
         for key, value in mapping.value:
@@ -242,18 +242,18 @@ def _repeated(document: Document) -> Iterator[Mistake]:
         for key, _ in mapping.value:
             said = document.key(key)
             if said in first:
-                reason = f"the key stands twice; it is on line {_line(first[said])} already"
+                reason = f"duplicate key; the first one is on line {_line(first[said])}"
                 yield Mistake(_line(key), _told((*path, str(key.value))), reason)
             first.setdefault(said, key)
 
 
-# ---- What is not as its model has it ----
+# ---- Values that break their model's rules ----
 
 
 def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
-    """Say what each decision breaks of its own rules."""
+    """Find the values that break a rule of their own."""
     found: dict[Path, ErrorDetails] = {}
-    # Where there are keys too many, pydantic does not look whether the others fit one another.
+    # pydantic does not check whether keys fit one another if there are unknown ones.
     for read in (tree, _known(tree)):
         for error in _errors(read):
             found[error["loc"]] = error
@@ -268,7 +268,7 @@ def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
         if error["type"] == "too_short" and any(
             other[: len(loc)] == loc and other != loc for other in found
         ):
-            continue  # it counts what was valid
+            continue  # pydantic counts only valid items
         told[path] = _reason(document, loc, path, error)
     yield from (_at(document, path, reason) for path, reason in told.items())
     missing = [loc for loc, one in found.items() if one["type"] == "missing"]
@@ -276,28 +276,26 @@ def _wrong(document: Document, tree: dict[Any, Any]) -> Iterator[Mistake]:
 
 
 def _of_approval(document: Document, said: object) -> dict[Path, str]:
-    """Say what is wrong with who has to approve, by its path."""
+    """Describe what is wrong with gate.approval, by path."""
     node = document.find(APPROVAL)[1]
     if not isinstance(said, dict):
         meant = "; did you mean none?" if said is None or said is False else ""
         if isinstance(said, str):
             meant = _meant(("none", "always"), said)
         read = _read_as(node)
-        return {
-            APPROVAL: f"must be none, always or {{when: [with_warning]}}; this is {read}{meant}"
-        }
+        return {APPROVAL: f"must be none, always or {{when: [with_warning]}}; it is {read}{meant}"}
     told: dict[Path, str] = {
-        (*APPROVAL, str(key)): f"there is no such key; approval has {_one_of(('when',), str(key))}"
+        (*APPROVAL, str(key)): f"unknown key; approval has {_one_of(('when',), str(key))}"
         for key in said
         if key != "when"
     }
     path = (*APPROVAL, "when")
     rules = said.get("when")
     if "when" not in said:
-        told[APPROVAL] = f"when is missing, a list of some of {ALL_RULES}"
+        told[APPROVAL] = f"when is missing; it lists one or more of {ALL_RULES}"
     elif not isinstance(rules, list) or not rules:
         read = "empty" if rules == [] else _read_as(document.find(path)[1])
-        told[path] = f"must be a list of some of {ALL_RULES}; this is {read}"
+        told[path] = f"must be a list of one or more of {ALL_RULES}; it is {read}"
     else:
         names = [next(iter(one), None) if isinstance(one, dict) else one for one in rules]
         for place, (name, rule) in enumerate(zip(names, rules, strict=True)):
@@ -305,29 +303,29 @@ def _of_approval(document: Document, said: object) -> dict[Path, str]:
             if wrong := _of_rule(name, rule, document, item):
                 told[item] = wrong
             elif name in names[:place]:
-                told[item] = f"{name} stands twice"
+                told[item] = f"{name} is listed twice"
     return told
 
 
 def _of_rule(name: object, rule: object, document: Document, path: Path) -> str:
-    """Say what is wrong with a rule that asks for an approval; "" where nothing is."""
+    """Describe what is wrong with a rule that requires approval; "" if nothing is."""
     if isinstance(rule, dict) and len(rule) > 1:
-        return "each rule is an item of the list by itself"
+        return "each rule must be a separate item of the list"
     if name not in (*RULES, SHARE):
-        read = "" if isinstance(name, str) else f"; this is {_read_as(document.find(path)[1])}"
+        read = "" if isinstance(name, str) else f"; it is {_read_as(document.find(path)[1])}"
         meant = _meant((*RULES, SHARE), name) if isinstance(name, str) else ""
-        called = f" {name}" if isinstance(name, str) else ""
-        return f"there is no such rule{called}; there are {ALL_RULES}{read}{meant}"
+        called = f"unknown rule {name}" if isinstance(name, str) else "unknown rule"
+        return f"{called}; the rules are {ALL_RULES}{read}{meant}"
     if name in RULES:
-        return f"{name} stands alone, without a colon" if isinstance(rule, dict) else ""
+        return f"{name} takes no value; remove the colon" if isinstance(rule, dict) else ""
     share = rule[name] if isinstance(rule, dict) else None
     if isinstance(share, float | int) and not isinstance(share, bool) and 0 <= share < 1:
         return ""
-    return f"write it with a fraction from 0 to below 1, such as {{{SHARE}: 0.1}}"
+    return f"it needs a fraction of at least 0 and less than 1, such as {{{SHARE}: 0.1}}"
 
 
 def _missing(document: Document, locs: list[Path], tree: Any) -> Iterator[Mistake]:  # noqa: ANN401
-    """Say once of each mapping which keys it lacks."""
+    """Report the missing keys of each mapping in one sentence."""
     for above in dict.fromkeys(loc[:-1] for loc in locs):
         keys = [str(loc[-1]) for loc in locs if loc[:-1] == above]
         lacks = f"{_listed(keys)} {'is' if len(keys) == 1 else 'are'} missing"
@@ -348,7 +346,7 @@ def _errors(tree: object) -> list[ErrorDetails]:
 
 
 def _known(tree: dict[Any, Any]) -> dict[Any, Any]:
-    """Give the tree without the keys that no model knows."""
+    """Return the tree without unknown keys."""
     for error in _errors(tree):
         if error["type"] in {"extra_forbidden", "invalid_key"}:
             tree = _without(tree, _in_file(error["loc"], tree))
@@ -365,7 +363,7 @@ def _without(tree: Any, path: Path) -> Any:  # noqa: ANN401
 
 
 def _in_file(loc: Path, tree: Any) -> Path:  # noqa: ANN401
-    """Take out of an error's path what only pydantic has: the kind of a column, or a family."""
+    """Remove from an error's path what only pydantic adds: a column's kind, or a family."""
     place = _tag(loc)
     if place is None and loc[:2] == ("tuning", "grids") and len(loc) > 3:  # noqa: PLR2004
         place = 3 if is_of_forests(tree["tuning"]["grids"].get(loc[2])) else None
@@ -373,7 +371,7 @@ def _in_file(loc: Path, tree: Any) -> Path:  # noqa: ANN401
 
 
 def _tag(loc: Path) -> int | None:
-    """Find where in an error's path a column's kind, or the model's family, is."""
+    """Return the place of a column's kind, or of the model's family, in an error's path."""
     for section, place, tags in (("schema", 2, KINDS), ("model", 1, FAMILIES)):
         if loc[:1] == (section,) and len(loc) > place and loc[place] in tags:
             return place
@@ -381,70 +379,69 @@ def _tag(loc: Path) -> int | None:
 
 
 def _path(document: Document, loc: Path, error: str, tree: Any) -> Path:  # noqa: ANN401
-    """Give the path of an error as the file has it."""
+    """Return the path of an error in the file."""
     path = _in_file(loc, tree)
     if path[-1:] == ("[key]",):
         key, _ = document.find(path[:-1])
         return (*path[:-2], str(key.value))
     if error in {"extra_forbidden", "invalid_key"}:
         return path
-    # Of a union, pydantic adds which member it tried.
+    # For a union, pydantic adds the member that it tried.
     while path and document.find(path)[0] is document.find(path[:-1])[0]:
         path = path[:-1]
     return path
 
 
 def _reason(document: Document, loc: Path, path: Path, error: ErrorDetails) -> str:  # noqa: PLR0911
-    """Say in words what is wrong, and what is allowed."""
+    """Describe what is wrong, and what is allowed."""
     what, context = error["type"], error.get("ctx", {})
     is_key = loc[-1:] == ("[key]",)
     node = document.find(loc[:-1])[0] if is_key else document.find(path)[1]
     match what:
         case "extra_forbidden" | "invalid_key":
             keys = _keys(_model_at(loc[:-1]))
-            return f"there is no such key; {_called(loc[:-1])} has {_one_of(keys, str(path[-1]))}"
+            return f"unknown key; {_called(loc[:-1])} has {_one_of(keys, str(path[-1]))}"
         case "union_tag_invalid" | "union_tag_not_found" | "model_attributes_type":
             return _of_no_kind(loc, node, error)
         case "literal_error":
             allowed = str(context["expected"]).replace("'", "").replace("False", "false")
             meant = _meant(allowed.replace(" or ", ", ").split(", "), str(node.value))
-            return f"must be {allowed}; this is {_read_as(node)}{meant}"
+            return f"must be {allowed}; it is {_read_as(node)}{meant}"
         case "too_short" | "string_too_short":
             least = context["min_length"]
-            return "must not be empty" if least == 1 else f"needs {least} of them at least"
+            return "must not be empty" if least == 1 else f"must have at least {least} items"
         case "string_too_long":
             has = len(str(node.value))
-            return f"may have {context['max_length']:,} characters at most; this has {has:,}"
+            return f"must have at most {context['max_length']:,} characters; it has {has:,}"
         case "string_pattern_mismatch":
             meant = EITHER.get(path[-1:]) or f"must be {EXPECTED['date']}"
-            return f"{meant}; this is {_read_as(node)}"
+            return f"{meant}; it is {_read_as(node)}"
         case "value_error":
-            return _value_error(node, path, context["error"])
+            return _value_error(node, context["error"])
         case _ if what in BOUNDS:
             bound, words = BOUNDS[what]
-            return f"must be {words} {context[bound]:g}; this is {node.value}"
+            return f"must be {words} {context[bound]:g}; it is {node.value}"
     return EITHER.get(path[-1:]) or _wrong_type(node, loc, what) or error["msg"]
 
 
 def _of_no_kind(loc: Path, node: yaml.Node, error: ErrorDetails) -> str:
-    """Say which kinds of column, or families of models, there are."""
+    """List the kinds of column, or the families of models."""
     named, tags = ("family", FAMILIES) if loc[0] == "model" else ("kind", KINDS)
     if error["type"] == "union_tag_invalid":
         given = str(error["ctx"]["tag"])
-        return f"there is no {named} {given}; there are {_one_of(tags, given)}"
+        plural = "families" if named == "family" else "kinds"
+        return f"unknown {named} {given}; the {plural} are {_one_of(tags, given)}"
     if named == "family":  # which may be left out
-        return f"must be a mapping, such as `family: ridge`; this is {_read_as(node)}"
+        return f"must be a mapping, such as `family: ridge`; it is {_read_as(node)}"
     missing = error["type"] == "union_tag_not_found"
-    begins = "its kind is missing" if missing else "must be a mapping"
-    return f"{begins}; say for instance `kind: number`: there are {', '.join(KINDS)}"
+    begins = "kind is missing" if missing else "must be a mapping"
+    return f"{begins}; add one, such as `kind: number`; the kinds are {', '.join(KINDS)}"
 
 
-def _value_error(node: yaml.Node, path: Path, error: Exception) -> str:
+def _value_error(node: yaml.Node, error: Exception) -> str:
     said = str(error)
     if "put it in quotes" in said:
         return f"YAML reads this as {_read_as(node)}; put it in quotes"
-    if path == ("tuning",):
-        return said.replace("grid names", "its grid is").replace("grids has", "its grids are")
     return said
 
 
@@ -455,14 +452,14 @@ def _wrong_type(node: yaml.Node, loc: Path, what: str) -> str:
     if what == "string_type" and isinstance(node, yaml.ScalarNode):
         key = "this name" if loc[-1:] == ("[key]",) else "this"
         return f"YAML reads {key} as {_read_as(node)}; put it in quotes"
-    return f"must be {expected}; this is {_read_as(node)}"
+    return f"must be {expected}; it is {_read_as(node)}"
 
 
-# ---- What holds between the parts ----
+# ---- Rules between the parts ----
 
 
 def _valid_parts(tree: dict[Any, Any]) -> Parts:
-    """Take each part that is valid by itself, however wrong the others are."""
+    """Return the parts that are valid by themselves, whatever is wrong with the others."""
     columns = tree.get("schema")
     serving = tree.get("serving")
     keys = serving.get("dropdown_keys") if isinstance(serving, dict) else None
@@ -489,7 +486,7 @@ def _valid[Part](adapter: TypeAdapter[Part], raw: object) -> Part | None:
         return None
 
 
-# ---- Where, and in which words ----
+# ---- Places and wording ----
 
 
 def _at(document: Document, path: Path, reason: str) -> Mistake:
@@ -510,7 +507,7 @@ def _read_as(node: yaml.Node) -> str:
 
 
 def _called(loc: Path) -> str:
-    """Name what has the keys that an error is about."""
+    """Name the mapping whose keys an error is about."""
     if not loc:
         return "the file"
     place = _tag(loc)
@@ -520,7 +517,7 @@ def _called(loc: Path) -> str:
 
 
 def _model_at(loc: Path) -> type[BaseModel]:
-    """Find the model that a mapping is read as, by its path in an error."""
+    """Return the model of a mapping, by its path in an error."""
     place = _tag(loc)
     if place is not None:
         return {**KINDS, **FAMILIES}[str(loc[place])]

@@ -1,4 +1,4 @@
-"""What became of a version since it serves: what was asked of it, and what it came to.
+"""Results of the monitor: a version's requests and outcomes since it was promoted.
 
 Each run of the monitor writes a `Monitored`, and adds a point to the version's `Monitoring`.
 """
@@ -18,15 +18,15 @@ type TestName = Literal["squared_error", "mean_error", "interval_misses", "again
 
 
 class Part(Frozen):
-    """Built when it is asked for: a cold start has no time for it."""
+    """Built when it is requested, to keep cold starts short."""
 
     model_config = ConfigDict(defer_build=True)
 
 
 class Window(Part):
-    """The requests that a run looks at: from `since` up to `until`.
+    """The requests that a run covers, from `since` up to `until`.
 
-    date: under which the run is kept, the day (UTC) that `until` is in, or that it ends.
+    date: the run's date, the day (UTC) that contains `until` or ends at it.
     """
 
     date: date
@@ -35,7 +35,7 @@ class Window(Part):
 
 
 class Moved(Part):
-    """The level of a column whose share moved the most, in fractions of rows."""
+    """The level of a column whose share changed the most, in fractions of rows."""
 
     level: str
     before: float
@@ -43,14 +43,13 @@ class Moved(Part):
 
 
 class ColumnDrift(Part):
-    """A column of the window beside the version's data.
+    """A column in the window, compared with the version's data.
 
-    column: a feature or, for the score, the target. over: the columns that scores are averaged
-    over. reference, window: the levels' shares, in the order of `levels`.
-    p_value: how often a difference as large comes by chance alone, of this column; None where the
-    rows are too few to tell.
-    psi, band: the population stability index, for those who know it; it alarms nobody.
-    moved: None where the rows are too few. drifted: whether it is among what set off the alarm.
+    column: a feature or, for scores, the target. over: the columns that scores are averaged over.
+    reference, window: the levels' shares, in the order of `levels`.
+    p_value: of this column's difference; None if there are too few rows.
+    psi, band: the population stability index, for information; it raises no alarm.
+    moved: None if there are too few rows. drifted: whether this column contributed to the alarm.
     """
 
     column: str
@@ -78,11 +77,11 @@ class ScoreGap(Part):
 
 
 class Drift(Part):
-    """Whether requests are like the version's data.
+    """Whether requests resemble the version's data.
 
-    requests: in the window, of any version. p_value: of all columns jointly; None where the rows
-    are too few to tell. alarm_level: below which it alarms. says: what moved, in a sentence.
-    score_mean, score_variance: of the window's scores by this version, and of the held-out rows'.
+    requests: in the window, of any version. p_value: of all columns jointly; None if there are too
+    few rows. alarm_level: the p-value below which it alarms. says: what moved, in a sentence.
+    score_mean, score_variance: of this version's scores in the window, and of the held-out rows'.
     """
 
     requests: int
@@ -99,7 +98,7 @@ class Drift(Part):
 
 
 class OutcomeTest(Part):
-    """A test of outcomes against the version's left-out rows; `says` it in a sentence."""
+    """A test of outcomes against out-of-fold predictions; `says` is its result in a sentence."""
 
     name: TestName
     p_value: float
@@ -107,9 +106,9 @@ class OutcomeTest(Part):
 
 
 class Selection(Part):
-    """Whether the predictions with an outcome are like all that were captured.
+    """Whether the predictions with an outcome resemble all captured ones.
 
-    columns: by which they differ.
+    columns: those in which they differ.
     """
 
     p_value: float | None
@@ -119,13 +118,14 @@ class Selection(Part):
 
 
 class Observed(Part):
-    """What came of this version's predictions in the window.
+    """The outcomes of this version's predictions in the window.
 
-    outcomes: that belong to them. unknown: outcomes that no captured prediction has; waiting: those
-    that may still find theirs. rmse, average_rmse: of the model and of the plain average, on the
-    same rows. rmse_difference: below 0, the model is better. mean_error: prediction less recorded
-    score. coverage: of intervals that should hold `coverage_target`. p_value: of all tests jointly;
-    None where there are too few outcomes. Figures are None where there are none to make them of.
+    outcomes: of these predictions. unknown: outcomes without a captured prediction; waiting: those
+    whose prediction may still be captured. rmse, average_rmse: of the model and of the average
+    baseline, on the same rows. rmse_difference: below 0, the model is better. mean_error:
+    prediction less recorded score. coverage: of intervals whose target is `coverage_target`.
+    p_value: of all tests jointly; None if there are too few outcomes. Figures are None if there are
+    no outcomes.
     """
 
     outcomes: int
@@ -151,9 +151,9 @@ class Observed(Part):
 
 
 class Retrained(Part):
-    """Whether a run had the model made anew, and why or why not, in a sentence.
+    """Whether a run started a retrain, and why or why not, in a sentence.
 
-    execution: that it started; empty where it started none.
+    execution: the one that it started; empty if none.
     """
 
     execution: str = ""
@@ -163,7 +163,7 @@ class Retrained(Part):
 class Monitored(Part):
     """A run of the monitor: `monitor/<date>.json`.
 
-    retraining: None until the run's last stage, and in what an earlier release wrote.
+    retraining: None until the run's last stage, and in files of earlier releases.
     """
 
     execution: str
@@ -176,9 +176,9 @@ class Monitored(Part):
 
 
 class Point(Part):
-    """A day of a version's life, in short.
+    """One day of a version's monitoring.
 
-    requests: in the window that ended that day, as are outcomes and all figures of them.
+    requests: in the window that ended that day, like outcomes and all figures.
     """
 
     date: date
@@ -194,12 +194,12 @@ class Point(Part):
 
 
 class Monitoring(Part):
-    """What became of a version so far: the run of the newest date, and a point of each run's date.
+    """A version's monitoring so far: the latest run, and one point per run's date.
 
-    served_since: when it was first promoted. requests: that it answered, as far as captured, from
-    then or from the first window on, whichever is earlier. counted: those of them from before
-    `counted_until`, which comes two days before the last run's window ends: what is captured later
-    than that is not counted. points: the oldest first, the last run's among them.
+    served_since: when it was first promoted. requests: captured ones that it answered, since then
+    or since the first window, whichever is earlier. counted: those before `counted_until`, two days
+    before the last run's window ends; anything captured later than that is not counted. points:
+    oldest first, including the last run's.
     """
 
     served_since: datetime

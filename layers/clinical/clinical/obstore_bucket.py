@@ -1,7 +1,7 @@
-"""S3 through obstore, where requests are served: light to import, and its deadlines hold.
+"""S3 through obstore, for the functions that serve requests: light to import, strict deadlines.
 
-Every request runs in an event loop of its own, for one reason: what it waits for, the name, the
-connection, the credentials, the answer or its body, the loop gives up on the moment its time is up.
+Every request runs in an event loop of its own, so that whatever it waits for (name resolution,
+connection, credentials, response or body) is abandoned as soon as its time is up.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ LARGE_BYTES = 1024 * 1024  # of an object that is worth reading on
 
 @dataclass
 class Begun:
-    """A large object of which the end did not come in time: what there is of it."""
+    """A large object whose end did not arrive in time: the part that has been read."""
 
     key: str = ""
     etag: str = ""
@@ -51,12 +51,12 @@ class Begun:
 class ObstoreBucket(Bucket):
     """An S3 bucket through obstore.
 
-    What is large is read on where the time was up before: a model that S3 does not hand out within
-    one deadline comes within several.
+    A large object continues where the last deadline cut it off: a model that does not arrive within
+    one deadline arrives within several.
 
-    store: gives the client; asked before each request, for a snapshot must not outlive it.
-    ahead: what is being read already, for the first who asks.
-    until: when all that is asked must have ended, by time.monotonic().
+    store: returns the client; called before each request, because a snapshot must not outlive it.
+    ahead: what is being read already, for the first caller.
+    until: the deadline of all requests, by time.monotonic().
     begun: kept from deadline to deadline.
     """
 
@@ -75,9 +75,9 @@ class ObstoreBucket(Bucket):
         self._begun = begun or Begun()
 
     def within(self, seconds: float) -> Self:
-        """Give the same bucket with one deadline from now on for all that is asked of it.
+        """Return the same bucket with one deadline, from now, for all its requests.
 
-        What is being read already goes to the first; later ones want what is there by then.
+        Only the first call gets what is being read already; later ones need current objects.
         """
         until = time.monotonic() + seconds
         ahead, self._ahead = self._ahead, None
@@ -107,7 +107,7 @@ class ObstoreBucket(Bucket):
         try:
             return self._asked(key, self._put(key, body, {"e_tag": etag}))
         except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
-            raise PreconditionFailed(f"{self.where(key)} was deleted meanwhile") from error
+            raise PreconditionFailed(f"{self.where(key)} was deleted in the meantime") from error
 
     @override
     def keys(self, prefix: str, suffix: str) -> list[str]:
@@ -131,7 +131,7 @@ class ObstoreBucket(Bucket):
         return await self._to_the_end(begun, answer)
 
     async def _read_on(self, begun: Begun) -> Stored:
-        """Read the rest of an object, or all of it anew where it changed meanwhile."""
+        """Read the rest of an object, or all of it again if it has changed."""
         key = begun.key
         if len(begun.body) == begun.size:
             return self._whole(begun)
@@ -166,24 +166,24 @@ class ObstoreBucket(Bucket):
         return etag
 
     def _asked[Answer](self, key: str, request: Coroutine[object, object, Answer]) -> Answer:
-        """Ask in time, and say in this system's words what S3 refused."""
+        """Run a request within the deadline, and translate what S3 refuses into our errors."""
         where = self.where(key)
         try:
             return asyncio.run(self._in_time(request))
         except TimeoutError as error:
             raise StorageUnavailable(
-                f"S3 did not answer in time for {where}{what_to_start()}"
+                f"S3 did not respond in time for {where}{what_to_start()}"
             ) from error
         except NotModifiedError as error:
             raise _NotModified from error
         except FileNotFoundError as error:
             raise ArtefactMissing(f"{where} does not exist") from error
         except UnauthenticatedError as error:  # what obstore makes of any failure to get keys
-            raise StorageUnavailable(f"there are no credentials to ask for {where}") from error
+            raise StorageUnavailable(f"there are no credentials to access {where}") from error
         except PermissionDeniedError as error:
-            raise StorageDenied(f"the role may not use {where}") from error
+            raise StorageDenied(f"the role is not allowed to access {where}") from error
         except (AlreadyExistsError, PreconditionError) as error:
-            raise PreconditionFailed(f"{where} changed meanwhile") from error
+            raise PreconditionFailed(f"{where} changed in the meantime") from error
         except BaseError as error:
             raise StorageUnavailable(
                 f"S3 could not be reached for {where}: {type(error).__name__}{what_to_start()}"
@@ -196,12 +196,12 @@ class ObstoreBucket(Bucket):
 
 
 def s3_bucket(name: str, ahead: Ahead | None = None) -> ObstoreBucket:
-    """Give a bucket of the S3 that the environment names, as boto3 would read it.
+    """Return a bucket of the S3 endpoint that the environment names, as boto3 reads it.
 
-    ahead: what is being read of it already.
+    ahead: what is already being read from it.
     """
     return ObstoreBucket(lambda: s3_store(name), name, ahead)
 
 
 class _NotModified(Exception):
-    """When S3 answers 304; no error, and no caller sees it."""
+    """When S3 answers 304; not an error, and never seen by callers."""

@@ -1,10 +1,11 @@
-"""What came of predictions, as researchers tell it: kept under `outcomes/` of the artefacts bucket.
+"""Outcomes of predictions, as researchers report them: under `outcomes/` in the artefacts bucket.
 
-outcomes/received/<time>-<digest>.jsonl  what was told at once, one outcome a line, never rewritten
-outcomes/gathered.jsonl.gz               the outcomes that count of many such files, and their names
+outcomes/received/<time>-<digest>.jsonl  one report, one outcome per line, never rewritten
+outcomes/gathered.jsonl.gz               the outcomes that count from many such files, with the
+                                         files' names
 
-What is gathered can be made again from what was received. It is written over by compare-and-swap,
-and says which files it is made of: what it does not name is read beside it.
+The gathered file can be rebuilt from the received files. It is replaced by compare-and-swap, and
+lists the files it was built from; received files that it does not list are read as well.
 """
 
 import gzip
@@ -33,12 +34,12 @@ _ID_OF_A_LINE = re.compile(rb'"prediction_id":"([0-9a-f]{32})"')
 
 
 class Outcome(Frozen):
-    """What was observed of a patient who was predicted.
+    """The observed outcome of a predicted patient.
 
-    value: of the target, in its units. observed_at: when; a day alone is its beginning (UTC).
-    received_at: when this system was told. told_by: `api`, or the key of the file that said so.
-    Of several outcomes of one prediction, the one observed last is the outcome; of several observed
-    at the same time, the one received last.
+    value: of the target, in its units. observed_at: a day alone means its beginning (UTC).
+    received_at: when this system received it. told_by: `api`, or the key of the uploaded file.
+    If a prediction has several outcomes, the one observed last counts; if several were observed at
+    the same time, the one received last.
     """
 
     prediction_id: str
@@ -48,11 +49,11 @@ class Outcome(Frozen):
     told_by: str
 
     def counts_over(self, other: "Outcome") -> bool:
-        """Whether this, and not another of the same prediction, is the outcome."""
+        """Whether this outcome counts rather than another one of the same prediction."""
         return self.order > other.order
 
     def is_before(self, predicted_at: datetime) -> bool:
-        """Whether it was observed before it was predicted, wherever its day is one."""
+        """Whether it was observed before the prediction, in every time zone."""
         return (self.observed_at + ZONES).date() < predicted_at.date()
 
     @property
@@ -62,23 +63,23 @@ class Outcome(Frozen):
 
 
 class Gathered(Frozen):
-    """The first line of what was gathered: of which files it is made, and the rest's digest."""
+    """The first line of the gathered file: the files it was built from, and the rest's digest."""
 
     received: tuple[str, ...]
     sha256: str
 
 
 class Outcomes:
-    """The outcomes that were told. Methods raise the storage errors of `Bucket`.
+    """The reported outcomes. Methods raise the storage errors of `Bucket`.
 
-    They raise ArtefactCorrupted where a file is not as it was written.
+    They raise ArtefactCorrupted if a file was altered since it was written.
     """
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
     def receive(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Keep what was told at once; told again, with the same times, it is kept once."""
+        """Store one report; the same report with the same times is stored once."""
         for start in range(0, len(outcomes), AT_ONCE):
             body = _lines(outcomes[start : start + AT_ONCE])
             name = f"{now.astimezone(UTC):%Y%m%dT%H%M%S}.{now.microsecond:06}Z-{sha256(body)}.jsonl"
@@ -88,11 +89,11 @@ class Outcomes:
                 continue  # its name says that it is the same
 
     def all(self) -> dict[str, Outcome]:
-        """Give the outcome that counts of each prediction."""
+        """Return the outcome that counts for each prediction."""
         return self._read(None)
 
     def find(self, ids: Collection[str]) -> dict[str, Outcome]:
-        """Give the outcome that counts of some predictions; those without one are not there."""
+        """Return the outcome that counts for some predictions; those without one are absent."""
         return self._read(frozenset(one.encode() for one in ids))
 
     def _read(self, ids: frozenset[bytes] | None) -> dict[str, Outcome]:
@@ -134,7 +135,7 @@ class Outcomes:
             first, _, lines = gzip.decompress(stored.body).partition(b"\n")
             header = Gathered.model_validate_json(first)
         except (OSError, EOFError, ValidationError) as error:
-            raise ArtefactCorrupted(f"{GATHERED} is not of this code") from error
+            raise ArtefactCorrupted(f"{GATHERED} is not in this release's format") from error
         if sha256(lines) != header.sha256:
             raise ArtefactCorrupted(f"{GATHERED} was altered since it was written")
         return header, lines, stored.etag
@@ -147,7 +148,7 @@ class Outcomes:
 
 
 def counting(bodies: Iterable[bytes], ids: frozenset[bytes] | None) -> dict[str, Outcome]:
-    """Give the outcome that counts of each prediction, or of those of some ids."""
+    """Return the outcome that counts for each prediction, or for those with some ids."""
     found = dict[str, Outcome]()
     for outcome in _outcomes(bodies, ids):
         before = found.get(outcome.prediction_id)

@@ -9,9 +9,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, override
 
-import yaml
 from pydantic import Field, StrictStr, model_validator
 
+from clinical import compiled
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
@@ -22,10 +22,10 @@ NAME = "params.yaml"
 PATH = Path(__file__).with_name(NAME)
 
 LIMITS = (
-    "It learned from recorded data, and repeats whatever bias they were recorded with.",
-    "It knows no causes: that a treatment's patients did better does not mean that it did that.",
-    "Contributions tell what the model does with a feature, not what that does to a patient.",
-    "An interval holds on average over all patients, and may hold less often in a subgroup.",
+    "The model was trained on recorded data and reproduces any bias in them.",
+    "The model does not know causes: better outcomes on a treatment need not be caused by it.",
+    "Contributions describe how the model uses a feature, not its effect on a patient.",
+    "Intervals have the stated coverage on average over all patients, not in every subgroup.",
 )
 
 type Text = Annotated[StrictStr, Field(min_length=1)]
@@ -33,40 +33,40 @@ type Stated = Annotated[StrictStr, Field(max_length=5000)]
 
 
 class Report(Frozen):
-    """What only people can state of a study: their part of the TRIPOD+AI report.
+    """What only people can state about a study: their part of the TRIPOD+AI report.
 
-    background: the clinical problem, why a model is wanted, and which there are.
-    intended_use: for whom and at which point of care it is meant.
-    inequalities: which are known between groups of such patients.
-    objectives: whether it develops a model, evaluates one, or both, and what for.
-    data_source: where the data come from, why these, and whom they stand for.
-    dates: when the first and the last patient came in, and when follow-up ended.
-    setting: kind of care, number and place of the centres.
-    eligibility: who could be in the data, and who could not.
-    treatments_received: what patients were given, and how that is dealt with.
-    data_preparation: what was done with the data before the upload.
-    outcome_assessment: how and when the outcome was assessed, and why this one.
-    outcome_assessors: who assessed it, where that takes judgement.
-    outcome_blinding: what its assessors did not know.
-    predictor_choice: why these columns, and which were left out.
-    predictor_measurement: how and when they were measured.
-    predictor_assessors: who assessed them, where that takes judgement.
-    sample_size_rationale: why so many patients.
-    clusters: whether patients come from several centres or countries, and how they differ.
-    fairness_approach: what was done for fairness between groups, and why.
-    ethics: who approved the study, and how patients consented.
-    funding: who paid, and what they had to say.
-    conflicts: of interest, of all authors.
-    protocol: where it is, or that there is none.
+    background: the clinical problem, the rationale for a model, and existing models.
+    intended_use: the intended population, and the point of care.
+    inequalities: known health inequalities between groups of such patients.
+    objectives: whether the study develops a model, evaluates one, or both, and for what purpose.
+    data_source: the source of the data, why it was chosen, and how representative it is.
+    dates: start and end of enrolment, and end of follow-up.
+    setting: the kind of care, and the number and location of centres.
+    eligibility: inclusion and exclusion criteria.
+    treatments_received: which treatments patients received, and how the analysis handles them.
+    data_preparation: how the data were cleaned and prepared before the upload.
+    outcome_assessment: how and when the outcome was assessed, and why it was chosen.
+    outcome_assessors: who assessed the outcome, if that takes judgement.
+    outcome_blinding: what the outcome's assessors were blinded to.
+    predictor_choice: how the predictors were chosen, and which were left out.
+    predictor_measurement: how and when predictors were measured.
+    predictor_assessors: who assessed the predictors, if that takes judgement.
+    sample_size_rationale: how the sample size was determined.
+    clusters: whether patients come from several centres or countries, and how these differ.
+    fairness_approach: the approach to fairness between groups, and its rationale.
+    ethics: which committee approved the study, and how patients consented.
+    funding: the source of funding, and the funder's role.
+    conflicts: the conflicts of interest of all authors.
+    protocol: where the protocol can be found, or that there is none.
     registration: where the study is registered, or that it is not.
-    data_sharing: who can have the data, and how.
-    code_sharing: who can have the code, and how.
-    patient_involvement: what patients and the public had to say in it.
-    participant_flow: how patients came from recruitment to these rows.
-    characteristics: of the patients, overall and by group.
-    interpretation: of the results, beside the objectives and earlier studies.
-    intended_users: what they do to use it, and what they must know.
-    next_steps: what research is needed, and where the model may apply.
+    data_sharing: who can access the data, and how.
+    code_sharing: who can access the code, and how.
+    patient_involvement: how patients and the public were involved.
+    participant_flow: how patients were followed from recruitment to these rows.
+    characteristics: characteristics of the patients, overall and by group.
+    interpretation: the results in light of the objectives and earlier studies.
+    intended_users: what users do to use the model, and what expertise they need.
+    next_steps: what research is needed next, and where the model might apply.
     """
 
     background: Stated = ""
@@ -104,10 +104,11 @@ class Report(Frozen):
 
 
 class Study(Frozen):
-    """What a study is, in words for people.
+    """The study, described for people.
 
-    question: that the site's form answers. limits: of every model of it, for its card.
-    assignment: how patients came to their treatments. report: their part of the TRIPOD+AI report.
+    question: the question that the site's form answers. limits: limitations of every model of the
+    study, for its card. assignment: how patients were assigned to treatments. report: what only
+    people can state in the TRIPOD+AI report.
     """
 
     title: Text
@@ -120,9 +121,9 @@ class Study(Frozen):
 
 
 class Target(Frozen):
-    """What is predicted: a column, to so many decimals, and what its values mean.
+    """The predicted column, its decimals, and what its values mean.
 
-    bands: where each begins, by its name, from the lowest.
+    bands: where each band begins, by name, from the lowest.
     """
 
     column: str
@@ -132,12 +133,12 @@ class Target(Frozen):
 
 
 class Roles(Frozen):
-    """What columns are to a study, beside features.
+    """The roles of columns in a study.
 
-    treatment: what can be chosen for a patient. recorded_together: a prediction is made for what
-    the data recorded together alone. known_after_treatment: what nobody knows before, so that a
-    request may leave it out. subgroups: whom errors are told of, for a number by where its bands
-    begin.
+    treatment: what can be chosen for a patient. recorded_together: predictions are made only for
+    combinations of these columns that were recorded in the data. known_after_treatment: columns
+    that are not known before treatment, so that a request may leave them out. subgroups: the
+    columns by which errors are reported; for a number, where its bands begin.
     """
 
     treatment: tuple[str, ...] = ()
@@ -156,10 +157,10 @@ class Dataset(Frozen):
 
 
 class Intervals(Frozen):
-    """How wide intervals are made.
+    """How prediction intervals are calculated.
 
-    by: the subgroups' columns whose groups have intervals of their own, none by default; `auto`
-    lets the training rows decide. min_group_rows: a group of fewer has the interval of all.
+    by: the subgroup columns whose groups have intervals of their own, none by default; `auto` lets
+    the training rows decide. min_group_rows: smaller groups get the overall interval.
     """
 
     coverage: float = Field(gt=0, lt=1)
@@ -173,10 +174,10 @@ class Explanations(Frozen):
 
 
 class Tuning(Frozen):
-    """What an execution that is to tune tries.
+    """The hyperparameters that an execution with tuning tries.
 
-    families: of models, of which each grid has values to try. grid: the name of the one that is
-    tried where none is named.
+    families: families of models to try; each grid must have values for all of them. grid: the name
+    of the default grid.
     """
 
     families: tuple[FamilyName, ...] = Field(default=("random_forest",), min_length=1)
@@ -188,11 +189,13 @@ class Tuning(Frozen):
     @model_validator(mode="after")
     def _its_grid_is_there(self) -> Self:
         if self.grid not in self.grids:
-            raise ValueError(f"grid names {self.grid}, grids has {', '.join(self.grids)}")
+            raise ValueError(
+                f"grid is {self.grid}, which is not one of the grids: {', '.join(self.grids)}"
+            )
         return self
 
     def candidates(self, grid: str) -> tuple[Model, ...]:
-        """List what there is to try in the grid of a name."""
+        """List the candidates of the named grid."""
         return self.grids[grid].candidates(self.families)
 
 
@@ -204,11 +207,12 @@ class Evaluation(Frozen):
 
 
 class LearningCurve(Frozen):
-    """How error falls as models get more rows: on which fractions of the training rows, how often.
+    """The learning curve: the error of models trained on fractions of the training rows.
 
-    fractions: of the training rows, from the fewest to all of them.
-    draws: models of each fraction, by which other rows, or another seed where it is all of them.
-    max_trees: of a forest; more make every point a little lower, and the curve no other.
+    fractions: fractions of the training rows, from the smallest to 1.
+    draws: the number of models for each fraction, each with other rows, or with another seed for
+    all rows. max_trees: trees of a forest; more of them lower all points a little without changing
+    the curve.
     """
 
     fractions: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.25, 0.5, 0.75, 1.0)
@@ -218,15 +222,15 @@ class LearningCurve(Frozen):
     @model_validator(mode="after")
     def _they_grow_to_all(self) -> Self:
         if list(self.fractions) != sorted(set(self.fractions)) or self.fractions[-1:] != (1.0,):
-            raise ValueError("fractions must grow, each once, and end in 1: all training rows")
+            raise ValueError("fractions must be strictly increasing and end with 1, all rows")
         return self
 
 
 class MovesMoreThan(Frozen):
-    """Where replayed scores move by more than their interval's half-width, in too many requests.
+    """A rule: too many replayed scores change by more than their interval's half-width.
 
-    replay_moves_more_than: the fraction of replayed requests; what could not be replayed counts as
-    more.
+    replay_moves_more_than: the fraction of replayed requests; a replay that was not possible counts
+    as exceeding it.
     """
 
     replay_moves_more_than: float = Field(ge=0, lt=1, strict=True)  # no is not 0
@@ -236,7 +240,7 @@ type ApprovalRule = Literal["with_warning", "loses_combinations"] | MovesMoreTha
 
 
 class ApprovalWhen(Frozen):
-    """That somebody has to approve of a candidate of which one of these holds."""
+    """Approval is required for a candidate to which any of these rules applies."""
 
     when: tuple[ApprovalRule, ...] = Field(min_length=1)
 
@@ -244,14 +248,14 @@ class ApprovalWhen(Frozen):
     def _each_once(self) -> Self:
         names = [one if isinstance(one, str) else next(iter(dict(one))) for one in self.when]
         if len(set(names)) < len(names):
-            raise ValueError("a rule stands twice")
+            raise ValueError("a rule is listed twice")
         return self
 
 
 class Gate(Frozen):
-    """What a candidate must be to serve, and whether somebody has to approve of it.
+    """The conditions for a candidate to be promoted, and whether approval is required.
 
-    approval_days: how long it waits for that.
+    approval_days: how many days a candidate waits for approval.
     """
 
     max_parity_error: float = Field(ge=0)
@@ -264,25 +268,25 @@ class Gate(Frozen):
 
 
 class Replay(Frozen):
-    """How many of the last captured requests a candidate is asked once more; 0 for none."""
+    """How many of the last captured requests are replayed against a candidate; 0 for none."""
 
     requests: int = Field(default=10_000, ge=0, le=100_000)
 
 
 class FalseAlarms(Frozen):
-    """How often a run may alarm though nothing changed: a probability, for each of its alarms."""
+    """The probability of a false alarm in one run of the monitor, by alarm."""
 
     drift: float = Field(default=0.0005, gt=0, lt=0.1)
     outcomes: float = Field(default=0.001, gt=0, lt=0.1)
 
 
 class Monitoring(Frozen):
-    """How the model that serves is watched.
+    """How the champion is monitored.
 
-    window_days: whose requests are set beside the version's data, and whose outcomes are judged.
-    min_requests, min_outcomes: fewer tell nothing. sources: which predictions requests are.
-    simulations: of data without drift, from which probabilities are read. shown_days: of a
-    version's life, as the model page draws it.
+    window_days: the days whose requests are compared with the version's data, and whose outcomes
+    are evaluated. min_requests, min_outcomes: with fewer, no conclusion is drawn. sources: which
+    predictions count as requests. simulations: simulated data sets without drift, from which
+    p-values are estimated. shown_days: days of a version's history that the model page shows.
     """
 
     window_days: int = Field(default=28, ge=1, le=365)
@@ -297,7 +301,7 @@ class Monitoring(Frozen):
 class Serving(Frozen):
     """How requests are answered.
 
-    shadow: a published version that scores them too, into the log line alone.
+    shadow: a published version that scores them too, only into the log.
     """
 
     refresh_seconds: float = Field(gt=0)
@@ -331,16 +335,16 @@ class Params(Frozen):
     serving: Serving
     monitoring: Monitoring = Field(default_factory=Monitoring)
 
-    # ---- What the columns are to the study ----
+    # ---- The columns' roles in the study ----
 
     @cached_property
     def identifier(self) -> str | None:
-        """The column that names a patient, if there is one."""
+        """The column that identifies a patient, if there is one."""
         return next((name for name, kind in self.columns.items() if kind.is_unique), None)
 
     @cached_property
     def features(self) -> dict[str, Kind]:
-        """What the model looks at, in its order: numbers first, then words, each as in the file."""
+        """The model's features in its order: numbers, then words, each in the file's order."""
         found = {
             name: kind
             for name, kind in self.columns.items()
@@ -350,7 +354,7 @@ class Params(Frozen):
 
     @cached_property
     def asked(self) -> dict[str, Kind]:
-        """What a request says of a patient, in the file's order."""
+        """The fields of a request about a patient, in the file's order."""
         return {
             name: kind
             for name, kind in self.columns.items()
@@ -374,20 +378,20 @@ class Params(Frozen):
 
     @property
     def width(self) -> float:
-        """How far it is from one end of the target's scale to the other."""
+        """The width of the target's scale."""
         lowest, highest = self.scale
         return highest - lowest
 
     @property
     def unit(self) -> str:
-        """What the target is measured in."""
+        """The target's unit."""
         return self.outcome.unit or "points"
 
     def label(self, name: str) -> str:
         return self.columns[name].label or name.replace("_", " ")
 
     def features_of(self, values: Mapping[str, Value]) -> dict[str, Feature]:
-        """Give what the model takes for a patient's values, which may lack what is missing."""
+        """Return the model's features for a patient's values, from which some may be missing."""
         return {
             name: feature(values.get(name))
             if since is None
@@ -401,7 +405,7 @@ class Params(Frozen):
 
     @cached_property
     def nullable(self) -> tuple[str, ...]:
-        """The columns that a model takes as missing where a request leaves them out."""
+        """The columns that the model treats as missing if a request leaves them out."""
         later = self.roles.known_after_treatment
         return tuple(
             name for name, kind in self.asked.items() if kind.nullable and name not in later
@@ -409,7 +413,7 @@ class Params(Frozen):
 
     @cached_property
     def left_out(self) -> tuple[tuple[str, ...], ...]:
-        """Every choice of the columns that are known after treatment, which a request leaves out.
+        """Every combination of columns known after treatment that a request may leave out.
 
         Each is in the order of the role; the last is all of them.
         """
@@ -422,17 +426,17 @@ class Params(Frozen):
 
     @cached_property
     def compared(self) -> tuple[str, ...]:
-        """The columns of a treatment of which one can be set beside another: not any number."""
+        """The treatment columns that can be compared: those whose values are listed."""
         together = self.roles.recorded_together
         return tuple(
             name for name in self.roles.treatment if name in together or self.columns[name].listed
         )
 
-    # ---- What is the same decision ----
+    # ---- Digests ----
 
     @cached_property
     def pipeline_digest(self) -> str:
-        """The SHA-256 of all that can change a trained model, which words and serving cannot."""
+        """The SHA-256 of everything that can change a trained model: not texts, not serving."""
         decided = self.model_dump(
             mode="json",
             exclude={
@@ -444,7 +448,7 @@ class Params(Frozen):
 
     @cached_property
     def contract_digest(self) -> str:
-        """The SHA-256 of what requests must be, and what of them a model takes."""
+        """The SHA-256 of the rules for requests and of the features that models take from them."""
         return _digest(
             {
                 "columns": self._computed_with(self.read),
@@ -467,7 +471,7 @@ class Params(Frozen):
             del copied.__dict__[name]  # what was derived of the decisions before
         return copied
 
-    # ---- What must hold between the parts ----
+    # ---- Rules between the parts ----
 
     @model_validator(mode="after")
     def _is_a_study(self) -> Self:
@@ -492,15 +496,17 @@ def _digest(decisions: object) -> str:
 def parse_params(text: str, name: str = NAME) -> Params:
     """Read the text of a params.yaml.
 
-    name: of the file, for the sentences. Raises ParamsInvalid, which names every mistake in a line
-    of its own: where it stands, and what is allowed there.
+    name: of the file, for messages. Raises ParamsInvalid, which lists every mistake on a line of
+    its own: where it is, and what is allowed there.
     """
+    # Imported here: a start reads what a build has compiled.
+    from clinical.yaml_file import YAMLError, plain  # noqa: PLC0415
+
     try:
-        decided = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        return Params.model_validate(decided)
-    # YAML's own resolver raises the latter two: a 13th month, a list for a key.
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        # Only where something is wrong: a cold start need not load what explains it.
+        return Params.model_validate(plain(text))
+    # YAML's own resolver raises the latter two: for a 13th month, for a list as a key.
+    except (YAMLError, ValueError, TypeError) as error:
+        # Imported only if something is wrong, to keep cold starts short.
         from clinical.mistakes import mistakes  # noqa: PLC0415
 
         raise ParamsInvalid("\n".join(mistakes(text, name)) or f"{name}: {error}") from error
@@ -522,24 +528,10 @@ def read_params(path: Path, name: str = NAME) -> Params:
 
 @cache
 def params() -> Params:
-    """Read the decisions that this code was deployed with, or those that PARAMS_PATH names.
+    """Read the params that this code was deployed with, or the file that PARAMS_PATH names.
 
-    Only what runs on the sources is told so: a build has its study in it.
+    PARAMS_PATH is set only when running from the sources: a build contains its study.
     """
-    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, in C where there is one, that refuses a key written twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-        seen: set[object] = set()
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=deep)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} stands twice", key.start_mark
-                )
-            seen.add(name)
-        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
-        return mapping
+    path = Path(os.environ.get("PARAMS_PATH", PATH))
+    decided = compiled.read(path)
+    return read_params(path) if decided is None else Params.model_validate(decided)

@@ -1,7 +1,7 @@
-"""What a version's data were like, for what comes later to be set beside.
+"""The distribution of a version's data, for later comparison.
 
-It is an annex of the version, `population.json`, so that one which an earlier release published has
-it too, once its data were trained on again.
+It is an annex of the version, `population.json`, so that versions from earlier releases get one as
+soon as their data are trained on again.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,12 @@ from clinical.frozen import Frozen
 
 
 class Levels(Frozen):
-    """How often a column said what, in so many rows.
+    """A column's counts by level.
 
-    column: a feature or, of scores, the target. over: the columns that those scores are averaged
-    over. names: of the levels. edges: where it is a number, between the first level and the second,
-    and so on: a value equal to an edge is in the level above it; empty where the levels are the
-    column's own values. counts: of rows, by level; a level that says `missing` is the last, where
-    the column may be missing.
+    column: a feature or, for scores, the target. over: the columns that the scores are averaged
+    over. names: of the levels. edges: for a number, the boundaries between levels; a value equal to
+    an edge belongs to the level above; empty if the levels are the column's own values. counts: of
+    rows, by level; if the column may be missing, the last level is `missing`.
     """
 
     column: str
@@ -31,9 +30,9 @@ class Levels(Frozen):
 
 
 class LeftOut(Frozen):
-    """Training rows as models predicted them that were not fitted on them, in units of the target.
+    """Out-of-fold predictions of training rows, in units of the target.
 
-    over: the columns that were taken as unknown. predicted: not clamped.
+    over: the columns that were treated as unknown. predicted: not clamped.
     """
 
     over: tuple[str, ...] = ()
@@ -42,10 +41,10 @@ class LeftOut(Frozen):
 
 
 class Population(Frozen):
-    """Features of all rows, scores of the held-out rows, and rows that were left out of fits.
+    """Features of all rows, scores of held-out rows, and out-of-fold predictions.
 
-    average: of the training rows' target, which is what the plain average predicts.
-    score_mean, score_variance: of the held-out rows' scores, nothing averaged over.
+    average: of the training rows' target, the prediction of the average baseline.
+    score_mean, score_variance: of the held-out rows' scores, with nothing averaged over.
     """
 
     rows: int
@@ -57,5 +56,5 @@ class Population(Frozen):
     left_out: tuple[LeftOut, ...]
 
     def left_out_of(self, over: Sequence[str]) -> LeftOut | None:
-        """Find the left-out rows that were averaged over the same columns."""
+        """Return the out-of-fold rows that were averaged over the same columns."""
         return next((one for one in self.left_out if one.over == tuple(over)), None)

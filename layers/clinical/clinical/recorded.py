@@ -1,4 +1,4 @@
-"""What the data recorded together, and the mean over it where something is not known yet."""
+"""Combinations recorded in the data, and the mean over them if some columns are not yet known."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ type Names = tuple[str, ...]
 
 
 class Combination(Frozen):
-    """Values that the data set records together, and in how many training rows."""
+    """Values recorded together in the data set, and the number of training rows with them."""
 
     values: dict[str, Value]
     training_rows: int
@@ -19,14 +19,14 @@ class Combination(Frozen):
 
 @dataclass(frozen=True)
 class Choice:
-    """What some columns may turn out to say, and how much that weighs; weights add up to 1."""
+    """Possible values of unknown columns, with their weight; weights add up to 1."""
 
     values: Values
     weight: float
 
 
 class Recorded:
-    """Combinations of the same columns, seen from some of them."""
+    """Combinations of the same columns, grouped by some of them."""
 
     def __init__(self, combinations: Iterable[Combination]) -> None:
         self.combinations = tuple(combinations)
@@ -38,7 +38,7 @@ class Recorded:
         return tuple(self.combinations[0].values) if self.combinations else ()
 
     def grouped(self, by: Names, of: Names) -> Mapping[Values, Mapping[Values, int]]:
-        """Count training rows by what some columns say, and then by what others say with it."""
+        """Count training rows by the values of some columns, then by the values of others."""
         if (by, of) not in self._grouped:
             grouped: dict[Values, dict[Values, int]] = {}
             for one in self.combinations:
@@ -50,16 +50,16 @@ class Recorded:
         return self._grouped[by, of]
 
     def choices(self, row: Mapping[str, Value], unknown: Names) -> tuple[Choice, ...]:
-        """List what unknown columns may say with the rest of a row, weighted by training rows.
+        """List the possible values of unknown columns given the rest of a row, weighted.
 
-        What no training row records with the rest weighs the same; where nothing was recorded with
-        it, all that was recorded counts.
+        Weights are proportional to training rows. Values that no training row has with the rest
+        weigh the same; if nothing was recorded with the rest, all recorded values count.
         """
         rest = self.rest(unknown)
         return self.choices_of(tuple(row.get(name) for name in rest), unknown)
 
     def choices_of(self, rest: Values, unknown: Names) -> tuple[Choice, ...]:
-        """List them for the values of all other columns, in their order."""
+        """List the possible values given the values of all other columns, in order."""
         known = self._choices.setdefault(unknown, {})
         if rest not in known:
             grouped = self.grouped(self.rest(unknown), unknown)
@@ -67,12 +67,12 @@ class Recorded:
         return known[rest]
 
     def rest(self, unknown: Names) -> Names:
-        """Name the columns that are known where some are not."""
+        """Name the other columns, which are known."""
         return tuple(name for name in self.columns if name not in unknown)
 
 
 def weighted(counts: Mapping[Values, int]) -> tuple[Choice, ...]:
-    """Weigh values by their counts; all the same where none was counted."""
+    """Weight values by their counts; equally if all counts are 0."""
     total = sum(counts.values())
     if not total:
         return tuple(Choice(values, 1 / len(counts)) for values in counts)

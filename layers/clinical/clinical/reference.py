@@ -1,6 +1,6 @@
-"""What serving says around a score, and knows from the training rows: `reference.json`.
+"""What serving needs from the training rows besides the model: `reference.json`.
 
-The model's graph carries its digest, so that a graph and its reference are one version.
+The model's graph contains its digest, so that graph and reference form one version.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ type Row = Mapping[str, Value]
 
 
 class GroupWidth(Frozen):
-    """Half the width of the interval for one group, which has residuals enough of its own.
+    """The half-width of the interval for a group with enough residuals of its own.
 
-    of: what the group is called, for each column of `Conformal.by`.
+    of: the group's name in each column of `Conformal.by`.
     """
 
     of: tuple[str, ...]
@@ -30,10 +30,10 @@ class GroupWidth(Frozen):
 
 
 class Conformal(Frozen):
-    """Half the width of the interval around a score, from residuals of rows left out of the fit.
+    """The half-width of prediction intervals, from out-of-fold residuals.
 
-    over: the columns that this score is averaged over, for they are not known yet.
-    by: the columns whose groups have a width of their own; others have that of all.
+    over: the columns that the score is averaged over because they are not known yet.
+    by: the columns whose groups have a half-width of their own; other groups have the overall one.
     """
 
     coverage: float
@@ -45,7 +45,7 @@ class Conformal(Frozen):
     groups: tuple[GroupWidth, ...] = ()
 
     def half_width_of(self, group: tuple[str, ...]) -> float:
-        """Give half the width for a group, by what it is called in each column of `by`."""
+        """Return a group's half-width, by its name in each column of `by`."""
         return self._of_group.get(group, self.half_width)
 
     @cached_property
@@ -54,11 +54,11 @@ class Conformal(Frozen):
 
 
 class Differences(Frozen):
-    """How far the residuals of two rows lie apart, which were left out of the fit.
+    """The distribution of differences between two out-of-fold residuals.
 
-    quantiles: of the size of the difference of two independent residuals, at equally spaced
+    quantiles: of the absolute difference of two independent residuals, at equally spaced
     probabilities from 0 to 1, in units of the target. residuals: how many there were.
-    Where intervals go by groups, residuals were first made as wide as those of all.
+    If intervals are by group, residuals were first scaled to the overall width.
     """
 
     quantiles: tuple[float, ...]
@@ -66,16 +66,16 @@ class Differences(Frozen):
 
 
 class Reference(Frozen):
-    """What was recorded together, the intervals, and the rows to explain a score against.
+    """Recorded combinations, intervals, and background rows for explanations.
 
-    combinations: of the columns that roles.recorded_together names.
-    known_later, treatments: of these and of what is known after treatment, and of those and of the
-    treatment's columns; only where the former have not all of them.
-    averaged: the intervals of scores for which something is not known yet.
-    differences: None in what an earlier release wrote, which compares no treatments.
-    background: rows of the training data, as requests would have them.
-    contract: the digest of that under which the model was trained; None in what an earlier release
-    wrote.
+    combinations: of the columns in roles.recorded_together.
+    known_later: of these and the columns known after treatment; treatments: of those and the
+    treatment columns. Each is present only if the one before lacks some of the columns.
+    averaged: the intervals of scores for which some columns are not known yet.
+    differences: None in files of earlier releases, which cannot compare treatments.
+    background: rows of the training data, in the form of requests.
+    contract: the digest of the contract that the model was trained under; None in files of earlier
+    releases.
     """
 
     combinations: tuple[Combination, ...]
@@ -88,15 +88,15 @@ class Reference(Frozen):
     differences: Differences | None = None
 
     def check_contract(self, params: Params) -> None:
-        """Raise ModelOfAnotherStudy unless requests under these decisions are what it knows."""
+        """Raise ModelOfAnotherStudy unless the model was trained under the current contract."""
         if self.contract is None:
             is_known = all(set(row) == set(params.features) for row in self.background)
         else:
             is_known = self.contract == params.contract_digest
         if not is_known:
             raise ModelOfAnotherStudy(
-                "the model was trained under another contract than requests are held to now; train "
-                "one under this"
+                "the model was trained under a different data contract from the one now in force; "
+                "train a new model"
             )
 
     @cached_property
@@ -105,17 +105,17 @@ class Reference(Frozen):
 
     @cached_property
     def later(self) -> Recorded:
-        """What was recorded with what is known after treatment."""
+        """The combinations that include the columns known after treatment."""
         return Recorded(self.known_later) if self.known_later else self.together
 
     @cached_property
     def treated(self) -> Recorded:
-        """What was recorded with which treatment."""
+        """The combinations that include the treatment columns."""
         return Recorded(self.treatments) if self.treatments else self.together
 
     @cached_property
     def intervals(self) -> dict[tuple[str, ...], Conformal]:
-        """The interval of a score, by the columns that it is averaged over."""
+        """The intervals, by the columns that the score is averaged over."""
         return {one.over: one for one in (self.interval, *self.averaged)}
 
 
@@ -125,10 +125,10 @@ def read_reference(bucket: Bucket, artefact: Artefact) -> Reference:
     try:
         return Reference.model_validate_json(body)
     except ValidationError as error:
-        raise ArtefactCorrupted(f"{artefact.key} is no reference of this code") from error
+        raise ArtefactCorrupted(f"{artefact.key} is not in this release's format") from error
 
 
 def example_request(reference: Reference, params: Params) -> dict[str, Value]:
-    """Give a recorded row as a request: what is known to be answered."""
+    """Return a recorded row in the form of a request, which the model can answer."""
     row = reference.background[0]
     return {name: row.get(name, kind.example) for name, kind in params.asked.items()}

@@ -1,17 +1,17 @@
 """The model registry: versions written once, and one pointer that moves by compare-and-swap.
 
-models/<version>/<file>               v- and the start of the model's SHA-256
-models/<version>/<execution>/<file>   what the execution that made it found out about it
+models/<version>/<file>               the version's name is v- and the start of its SHA-256
+models/<version>/<execution>/<file>   findings of the execution that made it
 models/<version>/manifest.json        written last: a version without it is not published
-models/<version>/learning_curve.json  an annex: written once, after the version was published
-models/<version>/population.json      another, of what its data were like
-models/<version>/monitoring.json      another: written anew by each run of the monitor
-models/<version>/card.md              the card with what became of the version since, likewise
+models/<version>/learning_curve.json  an annex: written once, after publication
+models/<version>/population.json      an annex: the distribution of its data
+models/<version>/monitoring.json      an annex: updated by each run of the monitor
+models/<version>/card.md              the card with the monitoring since, updated likewise
 models/champion.json                  the version that serves, who promoted it, and why
-models/ledger/<sequence>.json         every champion there ever was, as champion.json had it
+models/ledger/<sequence>.json         every champion there has been, as champion.json was then
 
-Manifests, annexes, the pointer and the ledger carry a digest of themselves: what is not as it was
-written is refused.
+Manifests, annexes, the pointer and the ledger contain a digest of themselves: a file that was
+altered is refused.
 """
 
 from collections.abc import Callable, Iterator
@@ -60,9 +60,9 @@ REVISIONS = 10  # tries to write an annex that others write too
 
 
 class Version(Frozen):
-    """A published model: its files with their digests, its verdict, and what made it.
+    """A published model: its files with their digests, its verdict, and its origin.
 
-    upload: whose rows it was trained on; None where an earlier release published it.
+    upload: the one that it was trained on; None if an earlier release published it.
     """
 
     version: str
@@ -90,7 +90,7 @@ class Version(Frozen):
 
 
 class Approval(Frozen):
-    """Who decided on a candidate, what, when and why; nobody did where it expired."""
+    """The decision on a candidate: by whom, when and why; by nobody if it expired."""
 
     decision: Literal["approved", "rejected", "expired"]
     who: str = Field(min_length=1, max_length=MAX_WHO)
@@ -99,7 +99,7 @@ class Approval(Frozen):
 
     @property
     def in_words(self) -> str:
-        """Say what was decided, by whom, when and why, to go on after a version's name."""
+        """Describe the decision, to follow a version's name in a sentence."""
         when = f"{self.decided_at:%Y-%m-%d %H:%M} UTC"
         if self.decision == "expired":
             return f"was not approved by {when}: {self.why}"
@@ -107,11 +107,11 @@ class Approval(Frozen):
 
 
 class Promotion(Frozen):
-    """Who had a version promoted, and why, and by which execution of the state machine.
+    """Who promoted a version, why, and by which execution of the state machine.
 
-    verdict: the version's, as that execution judged it; None where it only named the version.
-    upload: whose rows that execution read; None likewise.
-    approval: whose it took; None where nobody had to approve.
+    verdict: the version's, from that execution; None if it only named the version.
+    upload: the one that the execution read; None likewise.
+    approval: the one that it needed; None if no approval was required.
     """
 
     who: str = Field(min_length=1, max_length=MAX_WHO)
@@ -123,12 +123,12 @@ class Promotion(Frozen):
 
     @property
     def by_hand(self) -> bool:
-        """Whether somebody named the version, and no verdict of this execution did."""
+        """Whether a person named the version, rather than a verdict of this execution."""
         return self.verdict is None
 
 
 class Withdrawal(Frozen):
-    """Who had another version serve in a champion's place, when, and why."""
+    """Who replaced a champion by another version, when, and why."""
 
     who: str
     why: str
@@ -233,18 +233,17 @@ class Registry:
         now: datetime,
         upload: Upload | None = None,
     ) -> Version:
-        """Write a version once, its manifest last, so that what is listed is whole.
+        """Write a version once, its manifest last, so that every listed version is complete.
 
-        files: bytes by name, among them model.onnx; they are the version.
-        findings: bytes by name, among them card.json; they are this execution's, so a retry may
-        write them again.
-        Publishing the same model again answers with what is there.
-        Raises VersionConflict where a file of this version exists with other bytes.
+        files: the version's bytes by name, including model.onnx.
+        findings: this execution's bytes by name, including card.json; a retry may write them again.
+        Publishing the same model again returns the existing version.
+        Raises VersionConflict if a file of this version exists with different bytes.
         """
         name = version_name(files[MODEL])
         if published := self.version(name):
             if published.model.sha256 != sha256(files[MODEL]):
-                raise VersionConflict(f"{name} is the start of two models' digests")
+                raise VersionConflict(f"the digests of two models both begin with {name}")
             return published
         folder = f"models/{name}"
         version = Version(
@@ -268,9 +267,9 @@ class Registry:
         return version
 
     def version(self, name: str) -> Version | None:
-        """Read a published version's manifest, or None where there is none.
+        """Read a published version's manifest; None if there is none.
 
-        Raises ArtefactCorrupted where it is no manifest.
+        Raises ArtefactCorrupted if it is not a manifest.
         """
         try:
             body = self.bucket.get(_manifest_key(name)).body
@@ -279,33 +278,35 @@ class Registry:
         try:
             return Version.model_validate(unsealed_json(_manifest_key(name), body))
         except ValidationError as error:
-            raise ArtefactCorrupted(f"{_manifest_key(name)} is no manifest of this code") from error
+            raise ArtefactCorrupted(
+                f"{_manifest_key(name)} is not a manifest in this release's format"
+            ) from error
 
     def versions(self) -> Iterator[Version]:
-        """Read every published version's manifest, the newest first."""
+        """Read every published version's manifest, newest first."""
         names = {key.split("/")[1] for key in self.bucket.keys("models/v-", "/manifest.json")}
         published = [version for name in names if (version := self.version(name))]
         yield from sorted(published, key=lambda version: version.published_at, reverse=True)
 
     def verified(self, name: str) -> Version:
-        """Read a published version, and check the digest of every file of it.
+        """Read a published version, and check the digest of each of its files.
 
         Raises VersionUnknown, ArtefactMissing, ArtefactCorrupted.
         """
         version = self.version(name)
         if version is None:
-            raise VersionUnknown(f"the registry holds no version {name}; `make models` lists them")
+            raise VersionUnknown(f"the registry has no version {name}; `make models` lists them")
         for file in version.files.values():
             read_verified(self.bucket, file)
         return version
 
     def annotate(self, name: str, annex: str, value: BaseModel) -> Artefact:
-        """Add an annex to a published version, and say what is there: the first one stays.
+        """Add an annex to a published version, and return the one that is there: the first.
 
         annex: the name of its file. Raises VersionUnknown.
         """
         if self.version(name) is None:
-            raise VersionUnknown(f"the registry holds no version {name}; `make models` lists them")
+            raise VersionUnknown(f"the registry has no version {name}; `make models` lists them")
         key, body = f"models/{name}/{annex}", sealed_json(value)
         try:
             self.bucket.put_new(key, body)
@@ -316,11 +317,11 @@ class Registry:
     def revise[Annex: BaseModel](
         self, name: str, annex: str, kind: type[Annex], revised: Callable[[Annex | None], Annex]
     ) -> Annex:
-        """Write an annex anew by compare-and-swap, and give what was written.
+        """Update an annex by compare-and-swap, and return what was written.
 
-        revised: makes it of what is there, or of None; called again where another run came first.
-        Raises ArtefactCorrupted where what is there is not as it was written, and
-        PreconditionFailed where others came first so often that something else must be wrong.
+        revised: makes the new annex from the existing one or None; called again if another run was
+        first. Raises ArtefactCorrupted if the existing annex was altered, and PreconditionFailed if
+        others were first so often that something else must be wrong.
         """
         key = f"models/{name}/{annex}"
         for tries_left in reversed(range(REVISIONS)):
@@ -339,9 +340,9 @@ class Registry:
         return made
 
     def annex[Annex: BaseModel](self, name: str, annex: str, kind: type[Annex]) -> Annex | None:
-        """Read an annex of a version, or None where it has none.
+        """Read an annex of a version; None if it has none.
 
-        Raises ArtefactCorrupted where it is not as it was written.
+        Raises ArtefactCorrupted if it was altered since it was written.
         """
         there = read_sealed(self.bucket, f"models/{name}/{annex}", kind, ANNEX)
         return there and there[0]
@@ -349,12 +350,12 @@ class Registry:
     def promote(
         self, version: Version, over: Pointer | None, promotion: Promotion, now: datetime
     ) -> Champion:
-        """Let a version serve, if the pointer is still where the caller saw it.
+        """Promote a version, if the pointer has not moved since the caller read it.
 
-        The pointer is the ledger's last entry. It is entered before it is moved over, and after
-        it was moved, so that a crash in between loses none. Promotions are numbered on from the
-        ledger, so that none is lost either after the pointer was deleted or restored by hand.
-        Raises ChampionMoved where another promotion came first.
+        The pointer is the ledger's last entry. It is entered both before it is replaced and after
+        it was moved, so that a crash in between loses none. Numbers continue from the ledger, so
+        that no entry is lost either if the pointer was deleted or restored manually.
+        Raises ChampionMoved if another promotion was first.
         """
         serving = over.champion if over else None
         champion = Champion.of(version, promotion, serving, now, self._entered_after(serving))
@@ -367,35 +368,35 @@ class Registry:
                 self.bucket.put_over(CHAMPION_KEY, body, over.etag)
         except PreconditionFailed as error:
             there = self.champion()
-            # S3's client asks again where an answer was lost: then the first request moved it.
+            # S3's client retries if a response was lost: then the first request has moved it.
             if there is None or there.champion != champion:
                 raise ChampionMoved(
-                    f"{version.version} was not promoted: another promotion came first"
+                    f"{version.version} was not promoted because another promotion was first"
                 ) from error
         self.enter(champion)
         return champion
 
     def enter(self, champion: Champion) -> None:
-        """Enter a promotion into the ledger, unless it is there."""
+        """Enter a promotion in the ledger, unless it is there already."""
         try:
             self.bucket.put_new(_ledger_key(champion.sequence), sealed_json(champion))
         except PreconditionFailed:
             return
 
     def ledger(self, champion: Champion, entries: int) -> Iterator[Champion]:
-        """Read the last promotions, up to so many, from the champion's backwards."""
+        """Read up to a number of promotions, from the champion's backwards."""
         yield champion
         for sequence in range(champion.sequence - 1, max(0, champion.sequence - entries), -1):
             yield _champion(_ledger_key(sequence), self.bucket.get(_ledger_key(sequence)))
 
     def withdrawn(self, pointer: Pointer | None) -> dict[str, Withdrawal]:
-        """Tell which versions somebody replaced by hand, even after the pointer was deleted."""
+        """Return the versions that a person replaced, even after the pointer was deleted."""
         serving = pointer.champion if pointer else None
         last = self._entered_after(serving) or serving
         return last.withdrawn if last else {}
 
     def _entered_after(self, champion: Champion | None) -> Champion | None:
-        """Read the ledger's last entry, if it is newer than a champion."""
+        """Read the ledger's last entry, if it is newer than the champion."""
         keys = self.bucket.keys("models/ledger/", ".json")
         if not keys or keys[-1] <= _ledger_key(champion.sequence if champion else 0):
             return None
@@ -408,7 +409,8 @@ class Registry:
         except PreconditionFailed as error:
             if sha256(self.bucket.get(key).body) != artefact.sha256:
                 raise VersionConflict(
-                    f"{key} exists with other bytes and no manifest; delete its folder and retrain"
+                    f"{key} exists with different bytes but without a manifest; delete its folder "
+                    "and retrain"
                 ) from error
         return artefact
 
@@ -426,8 +428,8 @@ def _champion(key: str, stored: Stored) -> Champion:
         return Champion.model_validate(unsealed_json(key, stored.body))
     except (ArtefactCorrupted, ValidationError) as error:
         raise ArtefactCorrupted(
-            f"{key} is no promotion as this code writes it; restore an earlier version of the "
-            "object or, where there is none, delete it and retrain"
+            f"{key} is not a promotion in this release's format; restore an earlier version of the "
+            "object or, if there is none, delete it and retrain"
         ) from error
 
 

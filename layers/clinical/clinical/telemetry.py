@@ -1,10 +1,10 @@
-"""Logs and metrics. An invocation leaves one line of JSON: its facts, with its metrics in EMF.
+"""Logs and metrics. Each invocation writes one line of JSON: its facts, and its metrics in EMF.
 
-Metrics are what alarms watch and what the dashboard draws over time, and no more: AWS bills each of
-them every month. All else is a plain property of the line, which Logs Insights sums up.
+Only figures that alarms watch or that the dashboard draws over time are metrics, because AWS bills
+each metric every month. Everything else is a property of the line, for Logs Insights.
 
-Nothing here ever sees an identifier of a patient: callers hand over features and verdicts, not
-requests, and an exception is logged by its type and its frames, never by its message.
+Nothing here ever sees a patient's identifier: callers pass features and verdicts, not requests, and
+an exception is logged with its type and stack frames, never with its message.
 """
 
 import json
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LINE_BYTES = 128 * 1024  # of which CloudWatch would take twice as many in one event
 ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, ids
 
-# The template names another for the stack of another study.
+# The template sets another name for another study's stack.
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 _facts: dict[str, object] = {}  # of the invocation under way
@@ -32,9 +32,9 @@ _further: list[dict[str, object]] = []  # facts that wait for lines of their own
 
 
 class Metric(StrEnum):
-    """Every metric this system emits, each under one set of dimensions: so many are billed.
+    """Every metric this system emits, each under one set of dimensions: this many are billed.
 
-    The dimension is the service, or none where functions of several services count the same.
+    The dimension is the service, or none if functions of several services count the same event.
     """
 
     # Of the service "api".
@@ -64,18 +64,18 @@ ALARMING_VERDICTS = {
 
 @cache
 def logger() -> Logger:
-    """Make the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
+    """Return the function's logger; its service is POWERTOOLS_SERVICE_NAME."""
     return Logger()
 
 
 @cache
 def metrics() -> Metrics:
-    """Collect the metrics of the invocation under way."""
+    """Return the metrics of the current invocation."""
     return Metrics(namespace=NAMESPACE)
 
 
 def leaves_a_line[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
-    """Make a handler write the invocation's line when it ends, by an exception too."""
+    """Make a handler write the invocation's line when it ends, even by an exception."""
 
     @wraps(handler)
     def handle(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -88,10 +88,10 @@ def leaves_a_line[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
 
 
 def _write_the_line() -> None:
-    """Write what the invocation added, metrics first, and forget it.
+    """Write everything that the invocation added, metrics first, and reset.
 
-    Logs Insights finds no more than 200 fields of a line, and a batch has more: what is noted first
-    is what the dashboard sums up.
+    Logs Insights indexes at most 200 fields of a line, and a batch has more: facts that the
+    dashboard sums up are noted first.
     """
     line, facts = metrics(), dict(_facts)
     _facts.clear()
@@ -110,9 +110,9 @@ def _write(line: dict[str, object]) -> None:
 
 
 def count(metric: Metric, **properties: str | int) -> None:
-    """Count one event that belongs to no request, as an EMF line of its own.
+    """Count an event that belongs to no request, in an EMF line of its own.
 
-    It has no dimension: one series, and one alarm on it, holds what any function counted.
+    It has no dimension, so that one series, and one alarm, covers all functions.
     """
     with single_metric(name=metric, unit=MetricUnit.Count, value=1, namespace=NAMESPACE) as single:
         single.add_metadata("service", single.service)
@@ -122,17 +122,17 @@ def count(metric: Metric, **properties: str | int) -> None:
 
 
 def write_event(event: str, **properties: str | int) -> None:
-    """Write a line of its own about what happened in an invocation, or before the first one.
+    """Write a separate line about an event in an invocation, or before the first one.
 
-    event: its name, by which Logs Insights finds it.
+    event: its name, for queries in Logs Insights.
     """
     _write({"service": metrics().service, "event": event, **properties})
 
 
 def count_execution(verdict: str) -> None:
-    """Note what an execution came to, and count it where an alarm looks at that.
+    """Note an execution's outcome, and count it if an alarm watches it.
 
-    verdict: the gate's decision or, once it ended, `promote`'s.
+    verdict: the gate's decision or, at the end, `promote`'s.
     """
     note(verdict=verdict)
     if metric := ALARMING_VERDICTS.get(verdict):
@@ -140,18 +140,18 @@ def count_execution(verdict: str) -> None:
 
 
 def add(metric: Metric, count: int = 1, **properties: Any) -> None:  # noqa: ANN401 - JSON
-    """Add to a count of the invocation's line, and facts that belong to it."""
+    """Add to a count in the invocation's line, with the facts that belong to it."""
     metrics().add_metric(metric, MetricUnit.Count, count)
     note(**properties)
 
 
 def note(**properties: object) -> None:
-    """Add facts to the invocation's line for later analysis; never an identifier of a patient."""
+    """Add facts to the invocation's line for later analysis; never a patient's identifier."""
     _facts.update(properties)
 
 
 def _note_first(**properties: object) -> None:
-    """Add facts before all others."""
+    """Add facts in front of all others."""
     others = dict(_facts)
     _facts.clear()
     _facts.update(properties)
@@ -159,9 +159,9 @@ def _note_first(**properties: object) -> None:
 
 
 def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> None:
-    """Add facts about rows to the invocation's line, and what it has no room for to further ones.
+    """Add facts about rows to the invocation's line, and to further lines if it has no room.
 
-    facts_of: gives the facts about some of so many rows, as properties of a line.
+    facts_of: returns the facts about some of the rows, as properties of a line.
     """
     first, *others = pieces(number, facts_of)
     note(**first)
@@ -171,7 +171,7 @@ def note_rows(number: int, facts_of: Callable[[slice], dict[str, object]]) -> No
 def pieces(
     number: int, facts_of: Callable[[slice], dict[str, object]]
 ) -> Iterator[dict[str, object]]:
-    """Cut facts about rows into pieces, each of which fits into a line, or is about one row."""
+    """Split facts about rows into pieces that each fit into a line, or are about one row."""
     waiting = [(0, number)]
     while waiting:
         start, stop = waiting.pop()
@@ -186,9 +186,9 @@ def pieces(
 
 
 def write_further_lines(**properties: object) -> None:
-    """Write the lines that facts about rows need beside the invocation's own, if any.
+    """Write the further lines that facts about rows need, if any.
 
-    properties: of each of them, by which it is known to belong there.
+    properties: of each line, to tell which invocation it belongs to.
     """
     lines, _further[:] = list(_further), []
     for facts in lines:
@@ -196,7 +196,7 @@ def write_further_lines(**properties: object) -> None:
 
 
 def as_line(facts: dict[str, object]) -> str:
-    """Write facts as metrics are written: JSON of as many bytes as characters."""
+    """Serialise facts like metrics: JSON in ASCII, with as many bytes as characters."""
     return json.dumps(facts, separators=(",", ":"))
 
 
@@ -216,9 +216,9 @@ def record_request(
 
 
 def record_model(champion: "Champion") -> None:
-    """Add to the invocation's line which promotion serves, and what its model is worth.
+    """Add to the invocation's line which promotion serves, and its model's performance.
 
-    A version's name makes no number; that of its promotion does, and `make models` knows both.
+    A version's name is not a number, but its promotion's is; `make models` lists both.
     """
     verdict = champion.verdict
     metrics().add_metric(Metric.SERVED_PROMOTION, MetricUnit.NoUnit, champion.sequence)
@@ -247,7 +247,7 @@ def record_stage(
 
 
 def frames(error: BaseException) -> list[str]:
-    """Tell where an exception came from: file, line and function, without any value."""
+    """Return an exception's stack frames: file, line and function, without any values."""
     return [
         f"{frame.filename}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)

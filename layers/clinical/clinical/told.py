@@ -1,4 +1,4 @@
-"""What clients tell of outcomes, and ask of predictions: models of their own function alone."""
+"""Request and response models of the outcomes function: reported outcomes, captured predictions."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,15 +20,15 @@ MOMENT = re.compile(
     "[0-9]{4}-[0-9]{2}-[0-9]{2}"
     "([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-AN_ID = "32 hexadecimal digits, as the answer to the prediction has them"
+AN_ID = "32 hexadecimal digits, as returned with the prediction"
 A_MOMENT = "a day, such as 2026-12-24, or a time in ISO 8601, such as 2026-12-24T09:30:00Z"
 WAITS = (
-    "No captured prediction has this id yet. Predictions are captured daily; until one has it, the "
-    "outcome waits."
+    "No captured prediction has this id yet. Predictions are captured daily; the outcome waits "
+    "until one has it."
 )
 TOLD_TWICE = (
-    "Not kept: another outcome of the same prediction is told beside it, and was observed later, "
-    "or at the same time and stands after it."
+    "Not kept: the same request has another outcome of this prediction that was observed later, "
+    "or at the same time and comes after this one."
 )
 
 type Status = Literal["recorded", "waiting", "replaced", "superseded"]
@@ -38,15 +38,15 @@ _TARGET = _PARAMS.target.column
 
 
 def id_of(text: str) -> str | None:
-    """Read an id, in any case; None where it is none."""
+    """Parse an id in upper or lower case; None if it is not one."""
     said = text.lower() if text.isascii() else ""
     return said if ID.fullmatch(said) else None
 
 
 def moment_of(text: str) -> datetime | None:
-    """Read a day, which is its beginning, or a time; without a zone it is UTC.
+    """Parse a day, which means its beginning, or a time; without a zone it is UTC.
 
-    None where it is neither: no other form is read, for 02/03 is a day of two months.
+    None if it is neither. No other format is accepted, because 02/03 is ambiguous.
     """
     if not MOMENT.fullmatch(text):
         return None
@@ -58,7 +58,7 @@ def moment_of(text: str) -> datetime | None:
 
 
 def too_early(observed_at: datetime, predicted_on: date | None) -> bool:
-    """Whether an outcome was observed before the day of its prediction, where that is known."""
+    """Whether an outcome was observed before the day of its prediction, if that is known."""
     return predicted_on is not None and observed_at.date() < predicted_on
 
 
@@ -67,8 +67,8 @@ def in_the_future(observed_at: datetime, now: datetime) -> bool:
 
 
 def target_field(params: Params) -> Any:  # noqa: ANN401 - what pydantic takes for a field's type
-    """Give the type of an observed value: in the target's range, rounded as its column has it."""
-    changed = {"nullable": False, "description": "What was observed"}
+    """Return the type of an observed value: in the target's range, rounded like its column."""
+    changed = {"nullable": False, "description": "The observed outcome"}
     return params.outcome.model_copy(update=changed).field
 
 
@@ -86,9 +86,9 @@ def _read_moment(value: object) -> object:
 
 @dataclass(frozen=True)
 class Became:
-    """What became of an outcome: how it stands to others of its prediction, in a sentence.
+    """What was done with an outcome, given others of its prediction, in a sentence.
 
-    is_new: whether it is to be kept; told again, it is kept already.
+    is_new: whether it must be stored; a repeated report is stored already.
     """
 
     status: Status
@@ -99,7 +99,7 @@ class Became:
 def became(
     told: Sequence[Outcome], known: Mapping[str, Outcome], captured: Collection[str]
 ) -> list[Became]:
-    """Say of each outcome that was told at once what becomes of it.
+    """Decide for each outcome of one report what to do with it.
 
     known: the outcomes that counted before. captured: ids of predictions that were captured.
     """
@@ -121,12 +121,12 @@ def _became(one: Outcome, before: Outcome | None, *, is_captured: bool) -> Becam
     if before is None:
         return Became("recorded" if is_captured else "waiting", waits or "Recorded.")
     if (one.value, one.observed_at) == (before.value, before.observed_at):
-        again = "Recorded before; nothing changed."
+        again = "Already recorded; nothing changed."
         return Became("recorded" if is_captured else "waiting", _both(again, waits), is_new=False)
     when = f"{before.observed_at:%Y-%m-%d}"
     if one.counts_over(before):
         return Became("replaced", _both(f"The outcome observed on {when} no longer counts.", waits))
-    kept = f"Kept, but the outcome observed on {when} counts: it was observed later."
+    kept = f"Kept, but the outcome observed on {when} counts, because it was observed later."
     return Became("superseded", _both(kept, waits))
 
 
@@ -140,8 +140,8 @@ else:
     _Value = target_field(_PARAMS)
 
 
-class ToldOutcome(Request):
-    """What was observed of a patient who was predicted."""
+class ReportedOutcome(Request):
+    """The observed outcome of one prediction."""
 
     prediction_id: Annotated[
         str,
@@ -153,13 +153,17 @@ class ToldOutcome(Request):
         datetime,
         BeforeValidator(_read_moment),
         WithJsonSchema(
-            {"type": "string", "description": f"When: {A_MOMENT}", "examples": ["2026-12-24"]}
+            {
+                "type": "string",
+                "description": f"When it was observed: {A_MOMENT}",
+                "examples": ["2026-12-24"],
+            }
         ),
     ]
 
 
-class ToldOutcomes(Request):
-    """Outcomes to record at once; each is held to the contract by itself."""
+class ReportedOutcomes(Request):
+    """Outcomes to record in one request; each is validated independently."""
 
     outcomes: Annotated[
         list[Any],
@@ -167,7 +171,7 @@ class ToldOutcomes(Request):
         WithJsonSchema(
             {
                 "type": "array",
-                "items": ToldOutcome.model_json_schema(),
+                "items": ReportedOutcome.model_json_schema(),
                 "minItems": 1,
                 "maxItems": MOST,
             }
@@ -176,29 +180,27 @@ class ToldOutcomes(Request):
 
 
 class RecordedOutcome(Response):
-    """What became of an outcome that was told."""
+    """What was done with a reported outcome."""
 
     prediction_id: str
     status: Annotated[
         Status,
         Field(
-            description="recorded; waiting: recorded, and no captured prediction has this id yet; "
-            "replaced: recorded in the place of an earlier one; superseded: kept, and another one "
-            "that was observed later counts"
+            description="recorded; waiting: recorded, but no captured prediction has this id yet; "
+            "replaced: recorded in place of an earlier outcome; superseded: another outcome, "
+            "which was observed later, counts"
         ),
     ]
     message: str
 
 
 class RecordedOutcomes(Response):
-    """One entry for each outcome, in their order: what became of it, or what is wrong with it."""
+    """One entry per outcome, in request order: what was done with it, or what is wrong with it."""
 
     outcomes: tuple[RecordedOutcome | Problem, ...]
 
 
-_Observed = Annotated[
-    float, Field(serialization_alias=_TARGET, description="What was observed of the patient")
-]
+_Observed = Annotated[float, Field(serialization_alias=_TARGET, description="The observed outcome")]
 
 
 class ObservedOutcome(Response):
@@ -210,24 +212,25 @@ class ObservedOutcome(Response):
 
 
 class CapturedPrediction(Response):
-    """A prediction that was made, and what came of it."""
+    """A captured prediction and its outcome."""
 
     prediction_id: str
     predicted_at: datetime
     features: Annotated[
-        dict[str, Any], Field(description="What the model was told; null for what it was not")
+        dict[str, Any], Field(description="The model's input; null for what was not given")
     ]
     score: Annotated[
         float,
-        Field(serialization_alias=_TARGET, description="What was predicted, as it was served"),
+        Field(serialization_alias=_TARGET, description="The predicted score, as served"),
     ]
     interval: PredictionInterval
     model_version: str
     averaged_over: Annotated[
-        tuple[str, ...], Field(description="What was not known; the score is the mean over it")
+        tuple[str, ...],
+        Field(description="The columns that were not known; the score is the mean over them"),
     ]
     source: Annotated[
         Literal["predict", "batch", "compare", "score"],
-        Field(description="By which route it was asked for; `score`: in a file"),
+        Field(description="The route that was used; `score` means a scored file"),
     ]
     outcome: ObservedOutcome | None

@@ -1,4 +1,4 @@
-"""An upload: which version of which object, and where it stands in the order of uploads."""
+"""An upload: a version of an object, and its place in the order of uploads."""
 
 from datetime import datetime
 
@@ -6,12 +6,12 @@ from clinical.artefacts import RawObject
 
 
 class Upload(RawObject):
-    """One version of an object under raw/, and when it was made.
+    """One version of an object under raw/, and when it was uploaded.
 
-    uploaded_at: the version's own time, in whole seconds, as S3 tells it.
-    sequencer: S3's, out of the event; empty where a run was started by hand, which has none.
-    outcomes_until: where outcomes that were told since the upload are trained on beside it, up to
-    when they were observed; None where there are none.
+    uploaded_at: the version's time in S3, in whole seconds.
+    sequencer: from S3's event; empty if the run was started manually.
+    outcomes_until: if outcomes reported since the upload are trained on as well, the time up to
+    which they were observed; otherwise None.
     """
 
     uploaded_at: datetime
@@ -19,11 +19,11 @@ class Upload(RawObject):
     outcomes_until: datetime | None = None
 
     def is_same_object(self, other: "RawObject") -> bool:
-        """Whether both are of one version of one object, whatever outcomes go with it."""
+        """Whether both are the same version of the same object, regardless of outcomes."""
         return (self.key, self.version_id) == (other.key, other.version_id)
 
     def is_older_than(self, other: "Upload") -> bool:
-        """Whether this upload was made before another, or is the same with less far outcomes."""
+        """Whether this upload is older, or is the same with outcomes up to an earlier time."""
         if self.was_made_before(other) or other.was_made_before(self):
             return self.was_made_before(other)
         return self.is_same_object(other) and self._reaches_less_far(other)
@@ -34,11 +34,11 @@ class Upload(RawObject):
         return self.outcomes_until < other.outcomes_until
 
     def was_made_before(self, other: "Upload") -> bool:
-        """Whether this upload was made before another, whatever outcomes go with them.
+        """Whether this upload was made before another, regardless of outcomes.
 
-        Sequencers say it surely for two versions of one object. For two objects they only break
-        the tie within a second, which S3's times cannot tell apart. Source: Event message
-        structure in the Amazon S3 user guide, which has them padded at the right.
+        For two versions of one object, sequencers are decisive. For two objects they only break
+        ties within a second, the resolution of S3's times. Source: Event message structure in the
+        Amazon S3 user guide, which pads them on the right.
         """
         if (
             self.sequencer
@@ -52,23 +52,23 @@ class Upload(RawObject):
 
 
 def superseded(upload: Upload | None, by: Upload | None) -> str | None:
-    """Say so where the model of an upload would follow one of newer data; None where it may.
+    """Explain why an upload is superseded by the champion's newer data; None if it is not.
 
-    by: the champion's; None where an earlier release promoted it, which kept no order.
+    by: the champion's upload; None if an earlier release, which kept no order, promoted it.
     """
     if upload is None or by is None or not upload.is_older_than(by):
         return None
     if upload.is_same_object(by):
         learned = (
-            f"The champion learned from {by.key} and from outcomes observed up to "
-            f"{_when(by.outcomes_until)}, this run would from {_outcomes(upload)}"
+            f"The champion was trained on {by.key} and on outcomes observed up to "
+            f"{_when(by.outcomes_until)}; this run would train on {_outcomes(upload)}"
         )
     else:
         learned = (
-            f"{upload.key} was uploaded {_when(upload.uploaded_at)}, before the data of the "
-            f"champion ({by.key}, {_when(by.uploaded_at)})"
+            f"{upload.key} was uploaded at {_when(upload.uploaded_at)}, before the champion's data "
+            f"({by.key}, {_when(by.uploaded_at)})"
         )
-    return f'{learned}; to train on it all the same, start an execution with "even_if_older": true.'
+    return f'{learned}; to train on it anyway, start an execution with "even_if_older": true.'
 
 
 def _outcomes(upload: Upload) -> str:

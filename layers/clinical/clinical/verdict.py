@@ -1,4 +1,4 @@
-"""What a candidate is worth: its figures on held-out rows, and what the gate made of them.
+"""A candidate's figures on the held-out set, and the gate's verdict.
 
 Every figure is in units of the target, unless its name says otherwise.
 """
@@ -12,7 +12,7 @@ type Decision = Literal["promoted", "promoted_with_warning", "withheld", "reject
 
 
 class Estimate(Frozen):
-    """A figure on the held-out rows, and the bootstrap interval around it."""
+    """A figure on the held-out rows, with its bootstrap interval."""
 
     value: float
     low: float
@@ -28,14 +28,14 @@ class Scores(Frozen):
 
 
 class Parity(Frozen):
-    """The largest |ONNX - scikit-learn| over the held-out rows, and whether it is small enough."""
+    """The largest |ONNX - scikit-learn| on the held-out rows, and whether it is small enough."""
 
     max_error: float
     holds: bool
 
 
 class Coverage(Frozen):
-    """Which fraction of held-out scores their intervals held, and whether it is as promised."""
+    """The fraction of held-out scores within their intervals, and whether it meets the target."""
 
     target: float
     measured: float
@@ -44,9 +44,9 @@ class Coverage(Frozen):
 
 
 class Averaged(Frozen):
-    """Predictions for which some columns were not known yet, on the held-out rows.
+    """Predictions without columns that are not known yet, on the held-out rows.
 
-    over: the columns that were left out, and averaged over.
+    over: the columns that were left out and averaged over.
     """
 
     over: tuple[str, ...]
@@ -55,10 +55,10 @@ class Averaged(Frozen):
 
 
 class Baseline(Frozen):
-    """Another model of the same training rows, on the same held-out rows.
+    """A simpler model fitted on the same training rows, on the same held-out rows.
 
     rmse_difference: the candidate's RMSE less this one's; below 0, the candidate is better.
-    average_difference: this one's RMSE less the plain average's; below 0, this one is better.
+    average_difference: this one's RMSE less the average baseline's; below 0, this one is better.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Baseline(Frozen):
 
 
 class CalibrationBin(Frozen):
-    """Held-out rows with about the same prediction: its mean, and the mean of what was recorded."""
+    """Held-out rows with similar predictions: mean predicted and mean recorded score."""
 
     predicted: float
     recorded: Estimate
@@ -76,11 +76,11 @@ class CalibrationBin(Frozen):
 
 
 class Calibration(Frozen):
-    """What was recorded on held-out rows, for what was predicted.
+    """Calibration on the held-out rows: recorded compared with predicted scores.
 
     intercept, slope: of the regression of recorded on predicted scores; 0 and 1 are best.
     in_the_large: the mean recorded less the mean predicted score; 0 is best.
-    bins: of about as many rows each, from the lowest predictions to the highest.
+    bins: of about equal size, from the lowest predictions to the highest.
     """
 
     intercept: Estimate
@@ -90,10 +90,10 @@ class Calibration(Frozen):
 
 
 class WinBin(Frozen):
-    """Pairs of held-out rows by the predicted probability that the first does better.
+    """Pairs of held-out rows, by the predicted probability that the first does better.
 
-    predicted: its mean over the pairs. won: how often it was so, ties counting half; None where the
-    pairs are too few to say.
+    predicted: its mean over the pairs. won: how often the first did better, ties counting half;
+    None if there are too few pairs.
     """
 
     predicted: float
@@ -102,9 +102,10 @@ class WinBin(Frozen):
 
 
 class Wins(Frozen):
-    """How often the first of two patients did better, where a win probability was predicted.
+    """Calibration of win probabilities: how often the first of two patients did better.
 
-    bins: ten, of equal width from 0 to 1. holds: whether they are as predicted, but for chance.
+    bins: ten, of equal width from 0 to 1. holds: whether they agree with the predictions, within
+    chance.
     """
 
     rows: int
@@ -113,16 +114,16 @@ class Wins(Frozen):
 
 
 class AgainstChampion(Frozen):
-    """The champion on the held-out rows that it was not trained on either.
+    """The champion, on the held-out rows that it was not trained on.
 
-    sequence: which promotion it was that made it the champion.
-    scores, rmse_difference: None where those rows are too few to compare anything.
+    sequence: the number of the promotion that made it the champion.
+    scores, rmse_difference: None if those rows are too few for a comparison.
     rmse_difference: the candidate's RMSE less the champion's, on the same rows.
-    rmse_difference_of_two: the same with the wider interval that counts where the two are compared
-    on outcomes as well, so that both intervals hold with the verdict's confidence.
-    beats_average: on those rows or, where they are too few, on its own when it was evaluated.
-    combinations: that its data recorded, and how many of those the candidate's did not.
-    serves: whether requests as they are now can be answered by it; else it stops no successor.
+    rmse_difference_of_two: the same with the wider interval that counts if the two are compared on
+    outcomes as well, so that both intervals hold jointly with the verdict's confidence.
+    beats_average: on those rows or, if they are too few, on its own held-out rows.
+    combinations: recorded in its data, and how many of those are missing from the candidate's.
+    serves: whether it can answer current requests; if not, it does not block a successor.
     not_compared: why it could not be scored at all.
     """
 
@@ -140,7 +141,7 @@ class AgainstChampion(Frozen):
 
 
 class Quantiles(Frozen):
-    """How a figure of many requests is spread: 5, 25, 50, 75 and 95 of 100 are at most these."""
+    """The 5th, 25th, 50th, 75th and 95th percentile of a figure over many requests."""
 
     p05: float
     p25: float
@@ -150,18 +151,18 @@ class Quantiles(Frozen):
 
 
 class Replayed(Frozen):
-    """The last captured requests, asked of the candidate and of the champion once more.
+    """The last captured requests, replayed against candidate and champion.
 
     champion: its version. requests: the newest that both answer, from since to until. notes: what
-    was left out, in sentences. reproduced: the champion's own predictions among them, and
-    mismatches: those of them that came out otherwise than they were served. void: why nothing
-    follows from it, in a sentence; empty where something does. refused: requests that the champion
-    answers and the candidate would not. change: of the score, the candidate's less the champion's.
-    moved: the fraction of requests whose score changes by more than the half-width of the
-    champion's interval. half_width: the median of those. outcomes: requests of which it is known
-    what came of them, and that neither model was trained on. candidate_scores, champion_scores,
-    rmse_difference: on those; None where they are too few. rmse_difference: below 0, the candidate
-    is better. rmse_difference_of_two: as against the champion on held-out rows.
+    was left out, in sentences. reproduced: the champion's own predictions among them. mismatches:
+    those that differ from what was served. void: why the replay decides nothing, in a sentence;
+    empty if it is valid. refused: requests that the champion answers and the candidate would not.
+    change: of the score, candidate less champion. moved: the fraction of requests whose score
+    changes by more than the half-width of the champion's interval. half_width: the median of those
+    half-widths. outcomes: requests with a known outcome that neither model was trained on.
+    candidate_scores, champion_scores, rmse_difference: on those; None if they are too few.
+    rmse_difference: below 0, the candidate is better. rmse_difference_of_two: as against the
+    champion on held-out rows.
     """
 
     champion: str
@@ -184,13 +185,13 @@ class Replayed(Frozen):
 
 
 class Figures(Frozen):
-    """What the gate decides on.
+    """The figures that the gate decides on.
 
-    skill: 1 - RMSE / RMSE of the plain average.
-    rmse_difference: the candidate's RMSE less the plain average's; below 0 is better.
-    averaged: one for each choice of the columns that may be left out.
-    baseline, calibration, wins: None in what an earlier release found.
-    replay: None where there is no champion, and likewise.
+    skill: 1 - RMSE / RMSE of the average baseline.
+    rmse_difference: the candidate's RMSE less the average baseline's; below 0 is better.
+    averaged: one for each combination of columns that may be left out.
+    baseline, calibration, wins: None in verdicts of earlier releases.
+    replay: None if there is no champion, and in verdicts of earlier releases.
     """
 
     rows: int
@@ -210,7 +211,7 @@ class Figures(Frozen):
 
 
 class Verdict(Figures):
-    """What the gate decided and why, in sentences.
+    """The gate's decision, and its reasons in sentences.
 
     beats_average: whether the whole interval of `rmse_difference` is below 0.
     """
@@ -221,11 +222,11 @@ class Verdict(Figures):
 
 
 class Subgroup(Frozen):
-    """Errors within a group of the held-out rows; no figures where it is too small for any.
+    """Errors in a subgroup of the held-out rows; no figures if it is too small.
 
-    mean_error: prediction less recorded score, so above 0 is too hopeful.
-    coverage: which fraction of recorded scores their intervals held.
-    off_zero: whether the whole interval of `mean_error` is on one side of 0.
+    mean_error: prediction less recorded score, so above 0 is too optimistic.
+    coverage: the fraction of recorded scores within their intervals.
+    off_zero: whether the interval of `mean_error` excludes 0.
     """
 
     feature: str
@@ -239,7 +240,7 @@ class Subgroup(Frozen):
 
 
 class Importance(Frozen):
-    """How much RMSE grows when a feature is shuffled: mean and standard deviation of repeats."""
+    """The increase in RMSE when a feature is shuffled: mean and standard deviation of repeats."""
 
     feature: str
     mean: float
@@ -247,17 +248,17 @@ class Importance(Frozen):
 
 
 class CurvePoint(Frozen):
-    """A point of the smooth line through what was recorded, over what was predicted."""
+    """A point of the smoothed calibration curve: recorded over predicted."""
 
     predicted: float
     recorded: Estimate
 
 
 class ReplayedGroup(Frozen):
-    """A subgroup of the replayed requests: how many, and what changes for them.
+    """A subgroup of the replayed requests: its size, and how its scores change.
 
-    mean_change: of the score, the candidate's less the champion's, with its bootstrap interval.
-    moved: as of all requests.
+    mean_change: of the score, candidate less champion, with its bootstrap interval.
+    moved: as for all requests.
     """
 
     feature: str
@@ -269,10 +270,10 @@ class ReplayedGroup(Frozen):
 
 
 class Evaluation(Frozen):
-    """All that was found out about a candidate on the held-out rows, and on replayed requests.
+    """All findings about a candidate on the held-out rows and on replayed requests.
 
-    simultaneous: whether each kind of figure holds for all subgroups at once, so sure; else each
-    interval is for itself, as an earlier release had it.
+    simultaneous: whether the intervals of each figure hold for all subgroups jointly; otherwise
+    each interval holds only by itself, as in earlier releases.
     """
 
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""Whether a model can answer what it may be asked: what cannot is neither published nor served."""
+"""Check that a model can answer requests; one that cannot is neither published nor served."""
 
 import math
 
@@ -12,13 +12,13 @@ from model.scorer import UNREADABLE, Scorer
 
 
 def check_answers(scorer: Scorer, reference: Reference, params: Params) -> None:
-    """Raise ModelUnanswerable unless a recorded row can be predicted as a request asks for it."""
+    """Raise ModelUnanswerable unless the model can score a recorded row, sent as a request."""
     try:
         asked = patient_of(params).model_validate(example_request(reference, params)).values
         (score,) = scorer.predict([params.features_of(asked)])
     except ValidationError as error:
         fields = ", ".join(sorted({str(wrong["loc"][0]) for wrong in error.errors()}))
-        raise ModelUnanswerable(f"the contract refuses a recorded row for {fields}") from error
+        raise ModelUnanswerable(f"the contract refuses {fields} of a recorded row") from error
     except (KeyError, IndexError, *UNREADABLE) as error:
         raise ModelUnanswerable(
             f"a recorded row cannot be scored: {type(error).__name__}"

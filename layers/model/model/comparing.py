@@ -1,4 +1,4 @@
-"""One patient, every recorded treatment: their scores, and how often each does better."""
+"""Compare all recorded treatments for one patient: scores and win probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ type Treatment = dict[str, Value]
 
 @dataclass(frozen=True)
 class Fitting:
-    """A treatment that was recorded with what a patient has, and in how many training rows."""
+    """A treatment recorded for such patients, and its number of training rows."""
 
     treatment: Treatment
     training_rows: int
@@ -24,7 +24,7 @@ class Fitting:
 
 @dataclass(frozen=True)
 class Compared:
-    """A treatment of a patient, its score, and how often it does better than the reference."""
+    """A treatment, the patient's score on it, and how often it does better than the reference."""
 
     fitting: Fitting
     score: Score
@@ -32,7 +32,7 @@ class Compared:
 
 
 def fitting(model: Model, patient: Row) -> list[Fitting]:
-    """List the treatments recorded with what a patient has, in the order of the contract's values.
+    """List the treatments recorded for such patients, in the order of the contract's values.
 
     patient: without treatment.
     """
@@ -52,13 +52,13 @@ def fitting(model: Model, patient: Row) -> list[Fitting]:
 
 
 def fixed(params: Params) -> tuple[str, ...]:
-    """Name what a patient has, of the columns of which combinations were recorded."""
+    """Name the columns of recorded combinations that belong to the patient."""
     chosen = {*params.compared, *params.roles.known_after_treatment}
     return tuple(name for name in params.roles.recorded_together if name not in chosen)
 
 
 def place(name: str, value: Value, params: Params) -> tuple[int, Value]:
-    """Give what a value is sorted by: its place in the contract, or itself; missing comes first."""
+    """Return a value's sort key: its place in the contract, or itself; missing comes first."""
     listed = params.columns[name].listed
     if value is None:
         return (-1, 0)
@@ -66,17 +66,17 @@ def place(name: str, value: Value, params: Params) -> tuple[int, Value]:
 
 
 def most_recorded(treatments: Sequence[Fitting]) -> Fitting:
-    """Take the treatment with the most training rows, the first of them."""
+    """Return the treatment with the most training rows; the first one if there are several."""
     return max(treatments, key=lambda one: one.training_rows)
 
 
 def compare(
     model: Model, patient: Row, treatments: Sequence[Fitting], reference: Fitting
 ) -> list[Compared]:
-    """Set treatments of a patient beside one of them, with nothing known of what follows.
+    """Compare treatments of a patient with one of them, before anything that follows is known.
 
     patient: without treatment. reference: one of the treatments.
-    Raises ModelUnavailable where the model is of a release that could not compare.
+    Raises ModelUnavailable if the model is from a release that could not compare.
     """
     probability = model.probability
     patients = [{**patient, **one.treatment} for one in treatments]

@@ -1,13 +1,13 @@
-"""What comes to be only later: what is measured beside a promotion, and what is day by day."""
+"""Values that appear after a promotion: measured once, or updated day by day."""
 
 import time
 from collections.abc import Callable
 
 
 class Later[Found]:
-    """Reads until something is there, at most once in so many seconds, and then keeps it.
+    """Reads at most once per interval until there is a value, and then keeps it.
 
-    read: gives None where there is nothing yet. clock: seconds that only grow.
+    read: returns None while there is no value. clock: monotonic seconds.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Later[Found]:
 
 
 class Latest[Found](Later[Found]):
-    """Reads anew, at most once in so many seconds; where nothing is read, what was there stays."""
+    """Reads again at most once per interval; if nothing is read, the last value stays."""
 
     def now(self) -> Found | None:
         if self._clock() >= self._next_look:

@@ -1,4 +1,4 @@
-"""Make of versions in the registry what scores, and of the champion what the functions serve."""
+"""Load versions from the registry for scoring, and the champion for serving."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ from model.winning import Floats, win_probability
 LEDGER_ENTRIES = 20  # of the last promotions, which a card tells
 CARD_SECONDS = 3.0  # a card and its promotions are so many small reads, one after the other
 COMPARES_NOTHING = (
-    "The model that serves was trained before treatments could be compared; start the retrain "
-    "state machine."
+    "The current model was trained by a release that could not compare treatments; start the "
+    "retrain state machine."
 )
 RETRY_SECONDS = 60
 UNREAD = {
-    LEARNING_CURVE: "The learning curve could not be read; the card is served without.",
-    MONITORING: "The monitoring could not be read; the card is served as it was before.",
+    LEARNING_CURVE: "The learning curve could not be read; the card is served without it.",
+    MONITORING: "The monitoring results could not be read; the card is served with earlier ones.",
 }
 CERTAIN = (Choice((), 1.0),)  # where nothing is unknown
 
@@ -45,10 +45,10 @@ type Values = tuple[Value, ...]
 
 
 class Score(NamedTuple):
-    """A score as it is served, with what it takes to know what it is worth.
+    """A score as it is served, with its interval and support.
 
-    low, high: the ends of its interval. support: the training rows with its combination.
-    averaged_over: the columns that were not known; it is a mean over what was recorded of them.
+    low, high: the ends of the interval. support: the training rows with the same combination.
+    averaged_over: the unknown columns; the score is the mean over their recorded values.
     """
 
     score: float
@@ -60,9 +60,9 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of patients (n,) as the model has them, and what is unknown of each.
+    """Raw scores of patients (n,), and the unknown columns of each.
 
-    half_widths: of their intervals (n,), in units of the target.
+    half_widths: of the intervals (n,), in units of the target.
     """
 
     scores: Scores
@@ -72,7 +72,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A published version, ready: it scores, and knows what its data recorded."""
+    """A published version, ready to score, with the combinations recorded in its data."""
 
     version: str
     scorer: Scorer
@@ -81,21 +81,23 @@ class Loaded:
     training_rows: dict[Values, int]
 
     def unknown(self, patient: Row) -> Names:
-        """Name the columns that are known after treatment, and that nobody says of a patient."""
+        """Name the columns known only after treatment that a patient lacks."""
         later = self.params.roles.known_after_treatment
         unknown = [name for name in later if patient.get(name) is None]
         return tuple(unknown)
 
     def unrecorded(self, patient: Row) -> Violation | None:
-        """Say so if the data never recorded these values together, or not without what is left out.
+        """Return a violation if the data never recorded these values together.
 
-        A model of an earlier release cannot average over anything.
+        A model from an earlier release also refuses a patient with unknown columns, because it
+        cannot average over them.
         """
         unknown = self.unknown(patient)
         if unknown not in self.reference.intervals:
             return Violation(
                 loc=("body", unknown[0]),
-                msg="Field required: the model that serves was trained before it could be left out",
+                msg="Field required: the current model was trained before this field became "
+                "optional",
                 type="missing",
             )
         if self.support(patient, unknown) is not None:
@@ -105,16 +107,16 @@ class Loaded:
         return Violation(
             loc=("body",),
             msg=f"{what} never recorded{' together' if rest else ''}; "
-            "GET /dropdown-values lists the valid_combinations",
+            "see valid_combinations in GET /dropdown-values",
             type="unrecorded_combination",
         )
 
     def predict(self, patients: Sequence[Row]) -> list[Score]:
-        """Score patients with recorded combinations, in one call of ONNX Runtime."""
+        """Score patients with recorded combinations, with one call of ONNX Runtime."""
         return self.served(patients, self.scored(patients))
 
     def scored(self, patients: Sequence[Row]) -> Scored:
-        """Score patients, the mean over what is unknown of each."""
+        """Score patients; unknown columns are averaged over."""
         unknown = [self.unknown(one) for one in patients]
         intervals = [self.reference.intervals[one] for one in unknown]
         half_widths = np.array(
@@ -128,7 +130,7 @@ class Loaded:
         return Scored(self.scores(patients, unknown), half_widths, unknown)
 
     def scores(self, patients: Sequence[Row], unknown: Sequence[Names]) -> Scores:
-        """Score patients, float array (n,): as the model has them, not as they are served."""
+        """Return the model's raw scores of patients, float array (n,)."""
         if not any(unknown):
             return self.scorer.predict([self.params.features_of(one) for one in patients])
         return self._averaged(patients, unknown)
@@ -147,7 +149,7 @@ class Loaded:
         return scores
 
     def served(self, patients: Sequence[Row], scored: Scored) -> list[Score]:
-        """Make of scores what is served of them."""
+        """Turn raw scores into scores as served."""
         lows, highs = interval_around(scored.scores, scored.half_widths, self.params)
         return [
             Score(score, low, high, self.support(patient, unknown) or 0, unknown)
@@ -162,7 +164,7 @@ class Loaded:
         ]
 
     def support(self, patient: Row, unknown: Names) -> int | None:
-        """Count the training rows with a patient's combination; None where nobody recorded it."""
+        """Count the training rows with a patient's combination; None if it was never recorded."""
         if not unknown:
             names = self.params.roles.recorded_together
             return self.training_rows.get(tuple([patient.get(name) for name in names]))
@@ -177,13 +179,13 @@ class Loaded:
 
     @cached_property
     def group_of(self) -> Callable[[Row], tuple[str, ...]]:
-        """Name a patient's group, where intervals go by groups."""
+        """Name a patient's group, if intervals are by group."""
         return groups_by(self.reference.interval.by, self.params)
 
 
 @dataclass(frozen=True)
 class Model(Loaded):
-    """The champion, ready: it says what it is, and why it scores as it does."""
+    """The champion, ready to serve, with its card and explanations."""
 
     bucket: ObstoreBucket
     champion: Champion
@@ -199,9 +201,9 @@ class Model(Loaded):
         return Explainer(self.scorer, background, list(self.params.features))
 
     def explain(self, patient: Row) -> Explanation:
-        """Say what each feature adds to a patient's score.
+        """Return each feature's contribution to a patient's score.
 
-        Of a mean of scores it is the mean of what it adds to each.
+        For a mean of scores, this is the mean of the contributions to each.
         """
         unknown = self.unknown(patient)
         if not unknown:
@@ -217,7 +219,7 @@ class Model(Loaded):
 
     @property
     def card(self) -> ServedCard:
-        """Give its card with the last promotions, and what was found out about it since.
+        """Return its card with the last promotions, learning curve and monitoring.
 
         Raises ArtefactMissing, ArtefactCorrupted, and the storage errors of `Bucket`.
         """
@@ -236,7 +238,9 @@ class Model(Loaded):
         try:
             card = Card.model_validate_json(body)
         except ValidationError as error:
-            raise ArtefactCorrupted(f"{self.champion.card.key} is no card of this code") from error
+            raise ArtefactCorrupted(
+                f"{self.champion.card.key} is not in this release's format"
+            ) from error
         promotions = Registry(bucket).ledger(self.champion, LEDGER_ENTRIES)
         return ServedCard(**dict(card), ledger=tuple(map(LedgerEntry.of, promotions)))
 
@@ -254,7 +258,7 @@ class Model(Loaded):
         )
 
     def _read_annex[Annex: BaseModel](self, name: str, kind: type[Annex]) -> Annex | None:
-        """Read it if it is there; a card is none the worse without, so a failure is only told."""
+        """Read an annex if there is one; a failure is only logged, because the card is optional."""
         registry = Registry(self.bucket.within(CARD_SECONDS))
         try:
             return registry.annex(self.version, name, kind)
@@ -269,9 +273,9 @@ class Model(Loaded):
 
     @cached_property
     def probability(self) -> Callable[[Floats], Floats]:
-        """Map differences of scores to win probabilities.
+        """Return the function from differences of scores to win probabilities.
 
-        Raises ModelUnavailable where the model is of a release that could not compare.
+        Raises ModelUnavailable if the model is from a release that could not compare.
         """
         if self.reference.differences is None:
             raise ModelUnavailable(COMPARES_NOTHING, RETRY_SECONDS)
@@ -279,10 +283,10 @@ class Model(Loaded):
 
 
 def mean_of(weighted: Sequence[tuple[float, Explanation]]) -> Explanation:
-    """Explain a mean of scores by the means of their contributions.
+    """Explain a mean of scores by the means of the contributions.
 
-    weighted: weights, which add up to 1, and explanations. Errors of estimates add up as if the
-    same orders were drawn for all, which they are: the mean is on the safe side.
+    weighted: weights, which add up to 1, and explanations. Standard errors add up linearly, because
+    the same orders are drawn for all explanations; this is conservative.
     """
 
     def mean(of: Callable[[Explanation], Mapping[str, float]]) -> dict[str, float]:
@@ -298,29 +302,29 @@ def mean_of(weighted: Sequence[tuple[float, Explanation]]) -> Explanation:
 
 
 def load(bucket: ObstoreBucket, champion: Champion) -> Model:
-    """Make of a champion what serves; raises what `opened` does."""
+    """Load a champion for serving; raises what `opened` raises."""
     return Model(**vars(opened(bucket, champion)), bucket=bucket, champion=champion)
 
 
 def opened(bucket: Bucket, version: Version, decided: Params | None = None) -> Loaded:
-    """Fetch a version's files, check their digests, and only then open them.
+    """Fetch a version's files, verify their digests, and only then open them.
 
-    decided: what requests are held to, where it is not what this code was deployed with. Raises
+    decided: the params that requests are validated against, by default the deployed ones. Raises
     ArtefactMissing, ArtefactCorrupted, ModelOfAnotherStudy, ModelUnanswerable, and the storage
     errors of `Bucket`.
     """
     decided = decided or params()
-    # What is small comes first: once the model was read, nothing can be late any more.
+    # Small files first: once the model has been read, nothing else can miss the deadline.
     reference = read_reference(bucket, version.reference)
     reference.check_contract(decided)
     scorer = Scorer(read_verified(bucket, version.model))
     if scorer.properties.get(REFERENCE_PROPERTY) != version.reference.sha256:
-        raise ArtefactCorrupted(f"{version.version} was not made with its reference")
+        raise ArtefactCorrupted(f"{version.version}: model and reference do not belong together")
     return ready(version.version, scorer, reference, decided)
 
 
 def ready(version: str, scorer: Scorer, reference: Reference, decided: Params) -> Loaded:
-    """Make of a version's parts what scores; raises ModelUnanswerable."""
+    """Build what scores from a version's parts; raises ModelUnanswerable."""
     check_answers(scorer, reference, decided)
     names = decided.roles.recorded_together
     return Loaded(

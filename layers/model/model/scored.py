@@ -1,4 +1,4 @@
-"""A score and the interval around it, as they are served."""
+"""Scores and their intervals, as served."""
 
 import numpy as np
 from clinical.params import Params
@@ -7,7 +7,7 @@ from model.scorer import Scores
 
 
 def served(scores: Scores, params: Params) -> list[float]:
-    """Serve of scores (n,) what the API promises: within the target's range, so many decimals."""
+    """Clamp scores (n,) to the target's range, and round them to its decimals."""
     (lowest, highest), decimals = params.scale, params.target.decimals
     return [round(min(max(score, lowest), highest), decimals) for score in scores.tolist()]
 
@@ -15,11 +15,11 @@ def served(scores: Scores, params: Params) -> list[float]:
 def interval_around(
     scores: Scores, half_width: float | Scores, params: Params
 ) -> tuple[Scores, Scores]:
-    """Give the lower and upper ends for scores (n,): within the target's range, so many decimals.
+    """Return the interval ends for scores (n,), in the target's range and decimals.
 
-    half_width: of all of them, or of each (n,).
+    half_width: one for all, or one for each (n,).
 
-    Ends are rounded outwards, so that an interval never holds less than was measured.
+    Ends are rounded outwards, so that an interval never covers less than was measured.
     """
     unit = 10**params.target.decimals
     low = np.floor(unit * (scores - half_width)) / unit

@@ -1,4 +1,4 @@
-"""Score rows of features with an ONNX graph that holds the whole pipeline, encoding included."""
+"""Score rows of features with an ONNX graph of the whole pipeline, encoding included."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ import onnxruntime
 from clinical.errors import ArtefactCorrupted
 from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
-# What ONNX Runtime raises for a graph that it cannot open; they have no base of their own.
+# ONNX Runtime's errors for a graph that it cannot open; they have no common base class.
 UNREADABLE = (
     ort.Fail,
     ort.InvalidArgument,
@@ -17,7 +17,7 @@ UNREADABLE = (
     ort.RuntimeException,
 )
 
-# By what ONNX Runtime calls the tensors that kinds have.
+# ONNX Runtime's names of the tensor types.
 DTYPES: dict[str, type[np.generic]] = {
     "tensor(int64)": np.int64,
     "tensor(float)": np.float32,
@@ -32,16 +32,15 @@ type Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class Scorer:
-    """A loaded graph. Scoring takes tens of microseconds and touches nothing outside.
+    """A loaded graph. Scoring takes tens of microseconds and has no side effects.
 
-    onnx: the bytes of the graph; its inputs are columns (n, 1) named like the features, each of the
-    tensor that its kind has, its output is (n, 1). Raises ArtefactCorrupted for bytes that are no
-    such graph.
+    onnx: the bytes of the graph; its inputs are columns (n, 1) named after the features, each with
+    its kind's tensor type; its output is (n, 1). Raises ArtefactCorrupted for any other bytes.
     """
 
     def __init__(self, onnx: bytes) -> None:
         options = onnxruntime.SessionOptions()
-        # A Lambda has about one core, and one row is no work to share.
+        # A Lambda has about one core, and one row is too little work to share.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         try:
@@ -53,17 +52,17 @@ class Scorer:
         self._inputs = {column.name: DTYPES[column.type] for column in self._session.get_inputs()}
         words = [name for name, kind in self._inputs.items() if kind is np.object_]
         numbers = [name for name in self._inputs if name not in words]
-        self._sorted_by = [*numbers, *reversed(words)]  # above all by the last of them
+        self._sorted_by = [*numbers, *reversed(words)]  # np.lexsort's last key is its first
 
     @property
     def properties(self) -> dict[str, str]:
-        """What the graph says of itself."""
+        """The graph's own metadata."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def predict(self, rows: Sequence[Row]) -> Scores:
-        """Score rows as the model has it: float array (n,), not clamped.
+        """Return the model's raw scores of rows: float array (n,), not clamped.
 
-        rows: mappings that hold every feature; raises KeyError for one that is missing.
+        rows: mappings with every feature; raises KeyError for a missing one.
         """
         columns = {
             name: np.array([row[name] for row in rows], dtype=kind)
@@ -71,17 +70,17 @@ class Scorer:
         }
         if len(rows) < MANY:
             return self._run(columns)
-        # Rows that are alike take many of the same branches: next to each other, they are scored
-        # in three quarters of the time.
+        # Similar rows take many of the same branches: as neighbours, they are scored in three
+        # quarters of the time.
         order = np.lexsort([columns[name] for name in self._sorted_by])
         scores = np.empty(len(rows))
         scores[order] = self._run({name: column[order] for name, column in columns.items()})
         return scores
 
     def score(self, columns: Columns) -> Scores:
-        """Score rows given as columns (n,) of features: float array (n,), not clamped.
+        """Return the raw scores of columns (n,) of features: float array (n,), not clamped.
 
-        Raises KeyError for a feature that is missing.
+        Raises KeyError for a missing feature.
         """
         return self._run(
             {name: columns[name].astype(kind, copy=False) for name, kind in self._inputs.items()}

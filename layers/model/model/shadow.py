@@ -1,4 +1,4 @@
-"""A published version that scores what the champion scores, into the log alone."""
+"""A published version that scores the champion's requests, only into the log."""
 
 import math
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from model.scored import served
 
 @dataclass(frozen=True)
 class Shadowed:
-    """What a shadow says of rows, beside what the champion said.
+    """A shadow's scores of rows, compared with the champion's.
 
-    scores: as they are served. differences: of them from the champion's. Both are None for a row
-    that the shadow would refuse. refused: the type of the violation of such a row, else None.
-    failed: the type of the error, where it could say nothing.
+    scores: as served. differences: from the champion's scores. Both are None for a row that the
+    shadow would refuse. refused: the violation type of such a row, otherwise None. failed: the type
+    of the error, if the shadow could not score at all.
     """
 
     version: str
@@ -30,7 +30,7 @@ class Shadowed:
     failed: str = ""
 
     def fact(self) -> dict[str, object]:
-        """Say it of the only row, as a property of a line."""
+        """Return the only row's comparison, as a property of the log line."""
         if self.failed:
             return self._failed()
         (refused,), (score,), (difference,) = self.refused, self.scores, self.differences
@@ -39,7 +39,7 @@ class Shadowed:
         return self._said(score, difference)
 
     def facts(self, some: slice) -> dict[str, object]:
-        """Say it of some rows, as a property of a line."""
+        """Return the comparison of some rows, as a property of the log line."""
         if self.failed:
             return self._failed()
         said = self._said(self.scores[some], self.differences[some])
@@ -58,9 +58,9 @@ class Shadowed:
 
 
 class Shadow:
-    """Keeps a version loaded beside the champion, and asks it what it would have said.
+    """Keeps a version loaded beside the champion, and scores the champion's requests with it.
 
-    name: of the version; None where there is none.
+    name: of the version; None for no shadow.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -68,9 +68,9 @@ class Shadow:
         self._loaded: Loaded | None = None
 
     def look(self, bucket: Bucket, champion: Model) -> None:
-        """Load the version unless it is loaded, or serves by now.
+        """Load the version unless it is loaded already, or has become the champion.
 
-        Raises VersionUnknown, and what `opened` does: then nothing is loaded, and the next look
+        Raises VersionUnknown, and what `opened` raises: then nothing is loaded, and the next call
         tries again.
         """
         if self.name is None or self.name == champion.version:
@@ -79,15 +79,15 @@ class Shadow:
             version = Registry(bucket).version(self.name)
             if version is None:
                 raise VersionUnknown(
-                    f"the registry holds no version {self.name}, which params.yaml names as "
-                    "serving.shadow; `make models` lists them"
+                    f"the registry has no version {self.name}, which is serving.shadow in "
+                    "params.yaml; `make models` lists the versions"
                 )
             self._loaded = opened(bucket, version)
 
     def beside(self, patients: Sequence[Row], scores: Sequence[float]) -> Shadowed | None:
-        """Score patients as the champion did; None where no shadow is loaded.
+        """Score the champion's patients; None if no shadow is loaded.
 
-        scores: the champion's, as they are served. Never raises: the answer stands already.
+        scores: the champion's, as served. Never raises, because the answer is already decided.
         """
         if self._loaded is None:
             return None
@@ -103,7 +103,7 @@ def _shadowed(loaded: Loaded, patients: Sequence[Row], scores: Sequence[float]) 
     unknown = [loaded.unknown(one) for one in taken]
     own = served(loaded.scores(taken, unknown), loaded.params) if taken else []
     if not all(map(math.isfinite, own)):
-        raise ModelUnanswerable("a score is no number")
+        raise ModelUnanswerable("a score is not a number")
     left, decimals = iter(own), loaded.params.target.decimals
     by_row = [next(left) if refusal is None else None for refusal in wrong]
     return Shadowed(

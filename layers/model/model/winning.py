@@ -1,4 +1,4 @@
-"""How often a patient on one treatment does better than such a patient on another."""
+"""Win probabilities: how often a patient on one treatment does better than one on another."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def win_probability(differences: Differences, higher_is: str) -> Callable[[Floats], Floats]:
-    """Give what maps differences of scores (n,), first less second, to probabilities (n,).
+    """Return the function from differences of scores (n,), first less second, to probabilities.
 
-    It is the probability that the first of two patients has the better outcome, ties counting half:
-    that the difference of two residuals does not make up for that of the scores. It is never 0 or
-    1, for n residuals cannot tell of what happens more seldom than to one in n + 1.
+    The probability is that the first of two patients has the better outcome, ties counting half:
+    that the difference of their residuals does not outweigh the difference of their scores. It is
+    never 0 or 1, because n residuals say nothing about events rarer than one in n + 1.
     Source: Hayter, Win probabilities for regression models, 2012.
     """
     quantiles = np.array(differences.quantiles)
@@ -29,15 +29,15 @@ def win_probability(differences: Differences, higher_is: str) -> Callable[[Float
 
 
 def as_wide(half_widths: Floats, interval: Conformal) -> Floats:
-    """Give half widths (n,) as multiples of that of all."""
+    """Return half-widths (n,) as multiples of the overall one."""
     of_all = interval.half_width
     return half_widths / of_all if of_all else np.ones_like(half_widths)
 
 
 def comparable(apart: Floats, wide: Floats, other: Floats) -> Floats:
-    """Give differences of scores (n,) as they would be with residuals as wide as those of all.
+    """Scale differences of scores (n,) to residuals of the overall width.
 
-    wide, other: how wide the intervals of the two rows are, as a multiple of that of all (n,).
+    wide, other: the widths of the two rows' intervals, as multiples of the overall one (n,).
     """
     both = np.sqrt((wide**2 + other**2) / 2)
     return np.divide(apart, both, out=np.array(apart, np.float64), where=both > 0)

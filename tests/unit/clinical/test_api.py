@@ -110,7 +110,7 @@ def test_a_body_is_one_object(api: Api, path: str, text: str, kind: str) -> None
     assert answer.status == 422
     (error,) = answer.body["errors"]
     assert (error["loc"], error["type"]) == (["body"], "model_type")
-    assert f"one JSON object, not {kind}" in error["msg"]
+    assert f"a single JSON object, not {kind}" in error["msg"]
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -121,7 +121,8 @@ def test_an_array_of_patients_is_told_where_it_belongs(
 
     assert answer.status == 422
     assert answer.body["detail"] == (
-        "body: Input should be one JSON object, not an array; for many, use /predict/batch."
+        "body: Input should be a single JSON object, not an array; for several patients, use "
+        "POST /predict/batch."
     )
 
 
@@ -133,7 +134,7 @@ def test_an_array_is_nowhere_its_first_element(api: Api, patient: dict[str, obje
     assert api("POST", "/predict/batch", {"patients": patient}).status == 422
     assert api("POST", "/predict", patient | {"Age": [56]}).status == 422
     (row,) = api("POST", "/predict/batch", {"patients": [[patient]]}).body["predictions"]
-    assert row["errors"][0]["msg"] == "Input should be one JSON object, not an array"
+    assert row["errors"][0]["msg"] == "Input should be a single JSON object, not an array"
 
 
 @pytest.mark.parametrize("path", POSTS)
@@ -146,7 +147,7 @@ def test_a_key_that_is_there_twice_is_refused_by_name(
     answer = api("POST", path, text)
 
     assert answer.status == 400
-    assert "the key Age twice" in answer.body["detail"]
+    assert "the key Age more than once" in answer.body["detail"]
 
 
 @pytest.mark.parametrize(

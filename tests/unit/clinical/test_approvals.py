@@ -64,7 +64,8 @@ def test_of_two_decisions_at_once_the_first_stands_and_the_other_is_told_of_it(
     decide(kept, "one", approval("rejected"), States("one"))  # type: ignore[arg-type]
 
     with pytest.raises(
-        ApprovalSettled, match=r'v-0a1b2c3d was rejected by ada on .* \("It is calm\."\), and that'
+        ApprovalSettled,
+        match=r'v-0a1b2c3d was rejected by ada on .* \("It is calm\."\); this is final',
     ):
         decide(kept, "one", approval(who="grace"), States("one"))  # type: ignore[arg-type]
 
@@ -73,7 +74,9 @@ def test_what_was_approved_and_went_on_is_told_so(kept: Approvals) -> None:
     asked(kept.bucket)
     decide(kept, "one", approval(), States("one"))  # type: ignore[arg-type]
 
-    with pytest.raises(ApprovalSettled, match=r"v-0a1b2c3d was approved by ada on .* already"):
+    with pytest.raises(
+        ApprovalSettled, match=r"v-0a1b2c3d was approved by ada on .*; deciding the same"
+    ):
         decide(kept, "one", approval(who="grace"), States())  # type: ignore[arg-type]
 
 
@@ -92,7 +95,7 @@ def test_a_decision_on_an_execution_that_is_over_is_told_to_change_nothing(
 ) -> None:
     asked(kept.bucket)
 
-    with pytest.raises(ApprovalSettled, match=rf"one is over \({status}\), so that this decision"):
+    with pytest.raises(ApprovalSettled, match=rf"one has already ended \({status}\), so this"):
         decide(kept, "one", approval(), Ended(status))  # type: ignore[arg-type]
 
 
@@ -127,12 +130,14 @@ def test_an_execution_that_asked_again_meanwhile_is_woken_by_its_new_token(
 def test_nobody_decides_after_the_time_is_over_nor_after_it_expired(kept: Approvals) -> None:
     waiting = asked(kept.bucket)
 
-    with pytest.raises(ApprovalSettled, match=r"one waited until .* and no longer; promote v-0a1"):
+    with pytest.raises(ApprovalSettled, match=r"one stopped waiting at .* UTC; promote v-0a1"):
         decide(kept, "one", approval(decided_at=waiting.until), States("one"))  # type: ignore[arg-type]
     assert kept.decision("one") is None
 
     kept.decide("one", approval("expired", "nobody", why="nobody had decided"))
-    with pytest.raises(ApprovalSettled, match=r"was not approved by .*: nobody had decided, and"):
+    with pytest.raises(
+        ApprovalSettled, match=r"was not approved by .*: nobody had decided; this is"
+    ):
         decide(kept, "one", approval(), States("one"))  # type: ignore[arg-type]
 
 

@@ -135,7 +135,7 @@ def test_a_file_does_not_take_the_place_of_one_that_it_was_not_made_of(captures:
     enter(captures, made)
     entry = Entry(key="captures/x", sha256="0" * 64, predictions=1)
 
-    with pytest.raises(PreconditionFailed, match="captured by another run meanwhile"):
+    with pytest.raises(PreconditionFailed, match="another run captured"):
         captures.replace(day, "requests", None, entry)
 
     assert list(captures.between(NOON, NOON + DAY)) == made
@@ -159,7 +159,7 @@ def test_what_others_move_again_and_again_is_given_up(
 
     monkeypatch.setattr(ObstoreBucket, "put_new", moved)
 
-    with pytest.raises(PreconditionFailed, match="moved 20 times"):
+    with pytest.raises(PreconditionFailed, match="was changed by other runs 20 times"):
         captures.move_watermark(NOON)
     assert len(tries) == TRIES
 

@@ -325,11 +325,11 @@ def test_the_next_look_is_timed_from_the_end_of_one(
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (StorageUnavailable("s3://artifacts/models"), "S3 does not answer"),
-        (StorageDenied("s3://artifacts/models"), "S3 denies this function the champion"),
+        (StorageUnavailable("s3://artifacts/models"), "S3 is not responding"),
+        (StorageDenied("s3://artifacts/models"), "S3 denies this function access to the champion"),
         (ArtefactCorrupted("s3://artifacts/models"), "The champion is corrupted in S3"),
         (ArtefactMissing("s3://artifacts/models"), "The champion is missing from S3"),
-        (KeyError("s3://artifacts/models"), "The champion cannot be read, for a reason"),
+        (KeyError("s3://artifacts/models"), "The champion cannot be read because of an unexpec"),
     ],
 )
 def test_while_nothing_is_loaded_the_true_reason_is_told_without_names_in_s3(

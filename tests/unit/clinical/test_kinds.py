@@ -419,8 +419,8 @@ def test_what_is_ignored_is_neither_asked_nor_learned_from() -> None:
 @pytest.mark.parametrize(
     ("column", "reason"),
     [
-        ({"kind": "whole_number", "min": 5, "max": 5}, "max must be above min"),
-        ({"kind": "number", "min": 1, "max": 0.5, "decimals": 1}, "max must be above min"),
+        ({"kind": "whole_number", "min": 5, "max": 5}, "max must be greater than min"),
+        ({"kind": "number", "min": 1, "max": 0.5, "decimals": 1}, "max must be greater than min"),
         ({"kind": "number", "min": 0, "max": 1, "decimals": 7}, "less than or equal to 6"),
         ({"kind": "number", "min": 0, "max": 1e13, "decimals": 1}, "less than or equal to"),
         (
@@ -428,13 +428,13 @@ def test_what_is_ignored_is_neither_asked_nor_learned_from() -> None:
             "after",
         ),
         ({"kind": "category", "values": [False, "Yes"]}, "put it in quotes"),
-        ({"kind": "category", "values": ["a", "a"]}, "stands twice"),
+        ({"kind": "category", "values": ["a", "a"]}, "is listed twice"),
         ({"kind": "category", "values": [" a"]}, "blanks around it"),
         ({"kind": "category", "values": [""]}, "is empty"),
         ({"kind": "category", "values": []}, "at least 1"),
-        ({"kind": "level", "values": [True]}, "a level is a number"),
-        ({"kind": "level", "values": ["50"]}, "a level is a number"),
-        ({"kind": "level", "values": [1, 1.0]}, "stands twice"),
+        ({"kind": "level", "values": [True]}, "a level must be a number"),
+        ({"kind": "level", "values": ["50"]}, "a level must be a number"),
+        ({"kind": "level", "values": [1, 1.0]}, "is listed twice"),
         ({"kind": "identifier", "nullable": True}, "nullable"),
         ({"kind": "weekday"}, "weekday"),
     ],

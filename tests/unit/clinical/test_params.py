@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from clinical import compiled
 from clinical.contract import (
     ComparedTreatment,
     DropdownValues,
@@ -25,6 +26,8 @@ from clinical.params import (
     read_params,
 )
 from pydantic import ValidationError
+
+from tests.unit.conftest import ROOT
 
 TEXT = PATH.read_text(encoding="utf-8")
 
@@ -139,8 +142,8 @@ def test_the_name_of_the_file_is_the_callers() -> None:
         ("0", "the number 0"),
         ("1", "the number 1"),
         ("1.0e+3", "the number 1.0e+3"),
-        ("null", "null, which is nothing"),
-        ("~", "null, which is nothing"),
+        ("null", "null"),
+        ("~", "null"),
         ("2026-01-31", "the date 2026-01-31"),
         ("1:30", "the number 1:30"),
         ("{a: b}", "a mapping"),
@@ -180,7 +183,7 @@ def test_a_column_is_not_called_what_yaml_takes_for_no_name() -> None:
     ],
 )
 def test_an_unknown_key_is_named_with_the_keys_that_there_are(path: str, has: str) -> None:
-    assert mistake(with_value(path, "blue")).startswith(f"{path}: there is no such key; {has}")
+    assert mistake(with_value(path, "blue")).startswith(f"{path}: unknown key; {has}")
 
 
 def test_a_key_that_is_nearly_one_is_guessed() -> None:
@@ -190,14 +193,14 @@ def test_a_key_that_is_nearly_one_is_guessed() -> None:
 
 def test_an_unknown_kind_is_named_with_the_kinds_that_there_are() -> None:
     assert mistake(with_value("schema.Age.kind", "whole number")) == (
-        "schema.Age: there is no kind whole number; there are identifier, whole_number, number, "
+        "schema.Age: unknown kind whole number; the kinds are identifier, whole_number, number, "
         "yes_no, category, level, date, ignored; did you mean whole_number?"
     )
 
 
 @pytest.mark.parametrize(
     ("column", "begins"),
-    [({"min": 1}, "its kind is missing"), ("number", "must be a mapping"), (None, "must be a map")],
+    [({"min": 1}, "kind is missing"), ("number", "must be a mapping"), (None, "must be a map")],
 )
 def test_a_column_without_a_kind_is_told_which_there_are(column: object, begins: str) -> None:
     said = mistake(with_value("schema.Weight", column))
@@ -226,33 +229,33 @@ def test_a_missing_section_is_named() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("schema.Age.min", "young", "must be a whole number; this is the text 'young'"),
-        ("schema.Age.min", 18.5, "must be a whole number; this is the number 18.5"),
-        ("schema.Age.nullable", "perhaps", "must be true or false; this is the text 'perhaps'"),
-        ("schema.Gender.values", "Male", "must be a list, such as [one, another]; this is the te"),
+        ("schema.Age.min", "young", "must be a whole number; it is the text 'young'"),
+        ("schema.Age.min", 18.5, "must be a whole number; it is the number 18.5"),
+        ("schema.Age.nullable", "perhaps", "must be true or false; it is the text 'perhaps'"),
+        ("schema.Gender.values", "Male", "must be a list, such as [one, another]; it is the te"),
         ("schema.Gender.values", [], "must not be empty"),
-        ("schema.Gender.values", ["a", "a"], "a stands twice"),
-        ("schema.Dosage_mg.values", [50, "100"], "a level is a number, without quotes"),
-        ("schema.Improvement_Score.max", [], "must be a number; this is a list"),
-        ("schema.Improvement_Score.decimals", 9, "must be at most 6; this is 9"),
-        ("roles.treatment", "Drug_Name", "must be a list, such as [one, another]; this is the te"),
-        ("roles", [], "must be a mapping of names to what they are; this is a list"),
-        ("target.higher_is", "beter", "must be better or worse; this is the text 'beter'; did"),
+        ("schema.Gender.values", ["a", "a"], "a is listed twice"),
+        ("schema.Dosage_mg.values", [50, "100"], "a level must be a number, without quotes"),
+        ("schema.Improvement_Score.max", [], "must be a number; it is a list"),
+        ("schema.Improvement_Score.decimals", 9, "must be at most 6; it is 9"),
+        ("roles.treatment", "Drug_Name", "must be a list, such as [one, another]; it is the te"),
+        ("roles", [], "must be a mapping, such as {name: value}; it is a list"),
+        ("target.higher_is", "beter", "must be better or worse; it is the text 'beter'; did"),
         ("study.title", "", "must not be empty"),
-        ("split.test_fraction", 1, "must be below 1; this is 1"),
+        ("split.test_fraction", 1, "must be less than 1; it is 1"),
         ("gate.without_skill", "promoted", "must be rejected or promoted_with_warning"),
-        ("intervals.coverage", 1, "must be below 1"),
+        ("intervals.coverage", 1, "must be less than 1"),
         ("intervals.folds", 1, "must be at least 2"),
-        ("tuning.tolerated_failures", 1, "must be below 1"),
+        ("tuning.tolerated_failures", 1, "must be less than 1"),
         ("tuning.grids.small.random_forest.n_estimators", [], "must not be empty"),
-        ("tuning.grids.small.random_forest.max_depth", [10, 0], "must be at least 1; this is 0"),
-        ("tuning.grids.small.ridge.alpha", [1, 0], "must be above 0; this is 0"),
+        ("tuning.grids.small.random_forest.max_depth", [10, 0], "must be at least 1; it is 0"),
+        ("tuning.grids.small.ridge.alpha", [1, 0], "must be greater than 0; it is 0"),
         ("tuning.families", [], "must not be empty"),
-        ("tuning.families", ["rigde"], "must be random_forest, gradient_boosting or ridge; this"),
-        ("model.max_depth", "deep", "must be a whole number; this is the text 'deep'"),
-        ("model", {"family": "ridge", "alpha": 0}, "must be above 0; this is 0"),
-        ("evaluation.confidence", 95, "must be below 1"),
-        ("seed", -1, "must be at least 0; this is -1"),
+        ("tuning.families", ["rigde"], "must be random_forest, gradient_boosting or ridge; it"),
+        ("model.max_depth", "deep", "must be a whole number; it is the text 'deep'"),
+        ("model", {"family": "ridge", "alpha": 0}, "must be greater than 0; it is 0"),
+        ("evaluation.confidence", 95, "must be less than 1"),
+        ("seed", -1, "must be at least 0; it is -1"),
     ],
 )
 def test_a_value_that_cannot_be_one_is_told_what_can(path: str, value: object, said: str) -> None:
@@ -265,24 +268,32 @@ def test_a_value_that_cannot_be_one_is_told_what_can(path: str, value: object, s
 @pytest.mark.parametrize(
     ("written", "path", "said"),
     [
-        ("when", "", "must be none, always or {when: [with_warning]}; this is the text 'when'"),
-        ("ALWAYS", "", "must be none, always or {when: [with_warning]}; this is the text 'ALWAYS'"),
-        ("yes", "", "must be none, always or {when: [with_warning]}; this is the boolean yes"),
-        ("3", "", "must be none, always or {when: [with_warning]}; this is the number 3"),
-        ("[with_warning]", "", "must be none, always or {when: [with_warning]}; this is a list"),
-        ("{}", "", "when is missing, a list of some of with_warning, loses_combinations and {"),
-        ("{when: []}", ".when", "must be a list of some of with_warning, loses_combinations and"),
-        ("{when: with_warning}", ".when", "must be a list of some of with_warning"),
-        ("{when: [with_warnin]}", ".when.0", "there is no such rule with_warnin; there are with"),
-        ("{when: [with_warning, always]}", ".when.1", "there is no such rule always; there are"),
-        ("{when: [[with_warning]]}", ".when.0", "there is no such rule; there are with_warning"),
-        ("{when: [replay_moves_more_than]}", ".when.0", "write it with a fraction from 0 to below"),
-        ("{when: [replay_moves_more_than: 1]}", ".when.0", "write it with a fraction from 0"),
-        ("{when: [replay_moves_more_than: no]}", ".when.0", "write it with a fraction from 0"),
-        ("{when: [with_warning: 0.1]}", ".when.0", "with_warning stands alone, without a colon"),
-        ("{when: [{replay_moves_more_than: 0.1, a: 1}]}", ".when.0", "each rule is an item of the"),
-        ("{when: [with_warning, with_warning]}", ".when.1", "with_warning stands twice"),
-        ("{when: [with_warning], colour: blue}", ".colour", "there is no such key; approval has"),
+        ("when", "", "must be none, always or {when: [with_warning]}; it is the text 'when'"),
+        ("ALWAYS", "", "must be none, always or {when: [with_warning]}; it is the text 'ALWAYS'"),
+        ("yes", "", "must be none, always or {when: [with_warning]}; it is the boolean yes"),
+        ("3", "", "must be none, always or {when: [with_warning]}; it is the number 3"),
+        ("[with_warning]", "", "must be none, always or {when: [with_warning]}; it is a list"),
+        ("{}", "", "when is missing; it lists one or more of with_warning, loses_combinations"),
+        (
+            "{when: []}",
+            ".when",
+            "must be a list of one or more of with_warning, loses_combinations",
+        ),
+        ("{when: with_warning}", ".when", "must be a list of one or more of with_warning"),
+        ("{when: [with_warnin]}", ".when.0", "unknown rule with_warnin; the rules are with"),
+        ("{when: [with_warning, always]}", ".when.1", "unknown rule always; the rules are"),
+        ("{when: [[with_warning]]}", ".when.0", "unknown rule; the rules are with_warning"),
+        ("{when: [replay_moves_more_than]}", ".when.0", "it needs a fraction of at least 0"),
+        ("{when: [replay_moves_more_than: 1]}", ".when.0", "it needs a fraction of at least 0"),
+        ("{when: [replay_moves_more_than: no]}", ".when.0", "it needs a fraction of at least 0"),
+        ("{when: [with_warning: 0.1]}", ".when.0", "with_warning takes no value; remove the colon"),
+        (
+            "{when: [{replay_moves_more_than: 0.1, a: 1}]}",
+            ".when.0",
+            "each rule must be a separate",
+        ),
+        ("{when: [with_warning, with_warning]}", ".when.1", "with_warning is listed twice"),
+        ("{when: [with_warning], colour: blue}", ".colour", "unknown key; approval has"),
     ],
 )
 def test_who_has_to_approve_is_a_word_or_a_list_of_rules(
@@ -334,13 +345,13 @@ def test_every_mistake_is_named_at_once_in_the_files_order() -> None:
 
     paths = [
         ("split is missing"),
-        ("schema.Age: min is 90 and max is 79: max must be above min"),
-        ("schema.Age.colour: there is no such key"),
-        ("schema.Gender: there is no kind sex"),
-        ("target.bands: values from 0 to 1 are in no band"),
-        ("roles.treatment.0: there is no column Drug in schema"),
+        ("schema.Age: min is 90 and max is 79; max must be greater than min"),
+        ("schema.Age.colour: unknown key"),
+        ("schema.Gender: unknown kind sex"),
+        ("target.bands: values from 0 to 1 are not in any band"),
+        ("roles.treatment.0: schema has no column Drug"),
         ("seed: must be at least 0"),
-        ("colour: there is no such key"),
+        ("colour: unknown key"),
     ]
     assert [one.split(": ", 1)[1][: len(path)] for one, path in zip(said, paths, strict=True)] == (
         paths
@@ -356,22 +367,22 @@ def test_every_mistake_is_named_at_once_in_the_files_order() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: there is nothing in the file, which needs study, schema"),
-        ("# nothing yet\n", "line 1: there is nothing in the file"),
+        ("", "line 1: the file is empty; it needs study, schema"),
+        ("# nothing yet\n", "line 1: the file is empty"),
         ("- a\n- b\n", "line 1: the file must be a mapping with study, schema"),
         ("seed", "line 1: the file must be a mapping"),
-        ("seed: [1, 2", "line 1: a bracket opens that never closes"),
-        ('study:\n  title: "x\n', "line 2: a quote opens that never closes"),
-        ("schema:\n\tAge:\n", "line 2: a tab indents it; YAML allows blanks only"),
-        ("schema:\n  a: 1\n \tb: 1\n", "line 3: a tab indents it"),
-        ("a: 1\n b: 2\n", "line 2: a colon stands where none can"),
-        ("study:\n  title: Trial: one\n", "line 2: a colon stands where none can"),
-        ("a:\n    b: 1\n  c: 2\n", "line 3: the indentation is not that of the lines above"),
-        ("a: 1\nb\n", "line 2: there is no colon after the key"),
-        ("a: \x00", "line 1: the character '\\x00' cannot stand in YAML"),
+        ("seed: [1, 2", "line 1: this bracket is never closed"),
+        ('study:\n  title: "x\n', "line 2: this quote is never closed"),
+        ("schema:\n\tAge:\n", "line 2: the line is indented with a tab; YAML allows only spaces"),
+        ("schema:\n  a: 1\n \tb: 1\n", "line 3: the line is indented with a tab"),
+        ("a: 1\n b: 2\n", "line 2: unexpected colon"),
+        ("study:\n  title: Trial: one\n", "line 2: unexpected colon"),
+        ("a:\n    b: 1\n  c: 2\n", "line 3: the indentation does not match the lines above"),
+        ("a: 1\nb\n", "line 2: the colon after the key is missing"),
+        ("a: \x00", "line 1: the character '\\x00' is not allowed in YAML"),
         ("a: *b", "line 1: this is not valid YAML: found undefined alias 'b'"),
         ("? [a]\n: b", "line 1: a list or a mapping cannot be a key"),
-        ("a: 1\n---\nb: 1", "line 2: there are two documents in the file"),
+        ("a: 1\n---\nb: 1", "line 2: the file has two documents"),
     ],
 )
 def test_text_that_is_not_yaml_is_refused_with_the_line(text: str, said: str) -> None:
@@ -395,12 +406,12 @@ def test_keys_that_stand_twice_are_named_with_both_lines() -> None:
 
     assert mistakes(text) == [
         (
-            f"params.yaml, line {line_of('label: Drugs', text)}: schema.Drug_Name.label: the key "
-            f"stands twice; it is on line {line_of('label: Drug', text)} already"
+            f"params.yaml, line {line_of('label: Drugs', text)}: schema.Drug_Name.label: duplicate "
+            f"key; the first one is on line {line_of('label: Drug', text)}"
         ),
         (
-            f"params.yaml, line {line_of('seed: 7', text)}: seed: the key stands twice; it is on "
-            f"line {line_of('seed: 42', text)} already"
+            f"params.yaml, line {line_of('seed: 7', text)}: seed: duplicate key; the first one is "
+            f"on line {line_of('seed: 42', text)}"
         ),
     ]
 
@@ -433,25 +444,25 @@ def test_a_byte_order_mark_is_overlooked(tmp_path: Path) -> None:
         ("schema.Age.example", 80, "80 is not a value from 18 to 79"),
         ("schema.Gender.example", "male", "male is not one of its values: Female, Male"),
         ("schema.Dosage_mg.example", 60, "60 is not one of its values: 50, 100, 250, 500, 850"),
-        ("schema.Patient_ID.example", "x" * 65, "is not a text of 1 to 64 characters"),
-        ("schema.Age.range_in_words", "ages {low}", "only {min} and {max} can stand in braces"),
+        ("schema.Patient_ID.example", "x" * 65, "is not text of 1 to 64 characters"),
+        ("schema.Age.range_in_words", "ages {low}", "only {min} and {max} are allowed in braces"),
         ("schema.Improvement_Score.nullable", True, "the target cannot be missing"),
         ("target.column", "Improvement", "did you mean Improvement_Score?"),
-        ("target.bands", {"Low": 0, "High": 0}, "each band must begin above the one before it"),
-        ("target.bands", {"Low": 1}, "values from 0 to 1 are in no band"),
-        ("target.bands", {"Low": 0, "High": 10}, "begins at 10, and no value is above 10"),
-        ("roles.treatment", ["Drug"], "there is no column Drug in schema, which has Patient_ID, A"),
-        ("roles.treatment", ["Age", "Age"], "Age stands twice"),
-        ("roles.treatment", ["Patient_ID"], "Patient_ID is not looked at by the model"),
+        ("target.bands", {"Low": 0, "High": 0}, "each band must begin above the previous one"),
+        ("target.bands", {"Low": 1}, "values from 0 to 1 are not in any band"),
+        ("target.bands", {"Low": 0, "High": 10}, "begins at 10, but no value is above 10"),
+        ("roles.treatment", ["Drug"], "schema has no column Drug; its columns are Patient_ID, A"),
+        ("roles.treatment", ["Age", "Age"], "Age is listed twice"),
+        ("roles.treatment", ["Patient_ID"], "Patient_ID is not used by the model"),
         ("roles.recorded_together", ["Improvement_Score"], "Improvement_Score is the target"),
-        ("roles.subgroups", {"Weight": None}, "there is no column Weight in schema"),
-        ("roles.subgroups", {"Age": None}, "say where its bands begin, such as [18, 48.5]"),
-        ("roles.subgroups", {"Age": [50, 18]}, "each band must begin above the one before it"),
-        ("roles.subgroups", {"Age": [30, 50]}, "values from 18 to 30 are in no band"),
-        ("roles.subgroups", {"Age": [18, 80]}, "begins at 80, and no value is above 79"),
-        ("roles.subgroups", {"Gender": [1]}, "its values are the groups; only a number has bands"),
-        ("serving.dropdown_keys", {"sexes": "Sex"}, "there is no column Sex in schema"),
-        ("serving.dropdown_keys", {"fields": "Age"}, "has such a key of its own"),
+        ("roles.subgroups", {"Weight": None}, "schema has no column Weight"),
+        ("roles.subgroups", {"Age": None}, "list where its bands begin, such as [18, 48.5]"),
+        ("roles.subgroups", {"Age": [50, 18]}, "each band must begin above the previous one"),
+        ("roles.subgroups", {"Age": [30, 50]}, "values from 18 to 30 are not in any band"),
+        ("roles.subgroups", {"Age": [18, 80]}, "begins at 80, but no value is above 79"),
+        ("roles.subgroups", {"Gender": [1]}, "its groups are its values; only a number has bands"),
+        ("serving.dropdown_keys", {"sexes": "Sex"}, "schema has no column Sex"),
+        ("serving.dropdown_keys", {"fields": "Age"}, "this is already a key of /dropdown-values"),
     ],
 )
 def test_parts_that_contradict_one_another_are_named_at_their_line(
@@ -472,7 +483,7 @@ def test_the_target_must_be_a_number() -> None:
     text = changed(lambda tree: tree["target"].update(column="Gender"))
 
     assert mistakes(text)[0].endswith(
-        "target.column: schema.Gender must be a number or whole_number to be predicted"
+        "target.column: schema.Gender must be a number or whole_number to be the target"
     )
 
 
@@ -484,8 +495,8 @@ def test_who_and_what_is_predicted_is_not_called_as_another_key_of_an_answer() -
 
     said = "\n".join(mistakes(changed(rename)))
 
-    assert "schema.support: every answer has a key support of its own: rename" in said
-    assert "schema.interval: every answer has a key interval of its own: rename" in said
+    assert "schema.support: support is already a key of every response; rename" in said
+    assert "schema.interval: interval is already a key of every response; rename" in said
 
 
 @pytest.mark.parametrize("name", ["prediction_id", "interval"])
@@ -494,7 +505,7 @@ def test_a_treatment_is_not_called_as_what_the_log_says_of_it(name: str) -> None
 
     said = "\n".join(mistakes(text))
 
-    assert f"schema.{name}: every treatment that is compared has a key {name}: rename" in said
+    assert f"schema.{name}: {name} is already a key of every compared treatment; rename" in said
 
 
 def test_a_patient_is_not_named_as_a_prediction_is() -> None:
@@ -502,7 +513,7 @@ def test_a_patient_is_not_named_as_a_prediction_is() -> None:
 
     said = "\n".join(mistakes(text))
 
-    assert "schema.prediction_id: every answer has a key prediction_id of its own: rename" in said
+    assert "schema.prediction_id: prediction_id is already a key of every response; rename" in said
 
 
 def test_the_keys_of_answers_are_those_of_the_contract() -> None:
@@ -517,8 +528,8 @@ def test_the_keys_of_answers_are_those_of_the_contract() -> None:
 def test_there_is_one_identifier_at_most() -> None:
     text = with_value("schema.Gender", {"kind": "identifier"})
 
-    assert "schema.Gender: Patient_ID and Gender are identifiers; there can be one" in "\n".join(
-        mistakes(text)
+    assert "schema.Gender: Patient_ID and Gender are identifiers; only one is allowed" in (
+        "\n".join(mistakes(text))
     )
 
 
@@ -535,7 +546,7 @@ def test_a_study_needs_something_to_predict_from() -> None:
 @pytest.mark.parametrize(
     ("since", "said"),
     [
-        ("Started", "there is no column Started"),
+        ("Started", "schema has no column Started"),
         ("Age", "Age is not a date"),
         ("Ended", "Ended is counted from Ended itself"),
     ],
@@ -549,7 +560,7 @@ def test_a_date_is_counted_from_another_date(since: str, said: str) -> None:
 def test_the_default_grid_must_be_one_of_the_grids() -> None:
     said = mistake(with_value("tuning.grid", "huge"))
 
-    assert said == "tuning: its grid is huge, its grids are small, full"
+    assert said == "tuning: grid is huge, which is not one of the grids: small, full"
 
 
 def test_a_family_without_values_to_try_is_told_of_each_grid_that_lacks_them() -> None:
@@ -561,15 +572,15 @@ def test_a_family_without_values_to_try_is_told_of_each_grid_that_lacks_them() -
 
     assert mistakes(text) == [
         (
-            f"params.yaml, line {line_of('  - ridge', text) + 1}: tuning.families.2: ridge stands "
-            "twice"
+            f"params.yaml, line {line_of('  - ridge', text) + 1}: tuning.families.2: ridge is "
+            "listed twice"
         ),
         (
-            f"params.yaml, line {line_of('    full:', text)}: tuning.grids.full: there is nothing "
-            "to try of ridge, which tuning.families names"
+            f"params.yaml, line {line_of('    full:', text)}: tuning.grids.full: it has no values "
+            "for ridge, which is in tuning.families"
         ),
     ]
-    with pytest.raises(ParamsInvalid, match="there is nothing to try of ridge"):
+    with pytest.raises(ParamsInvalid, match="it has no values for ridge"):
         parse_params(text)
 
 
@@ -578,7 +589,10 @@ def test_a_family_without_values_to_try_is_told_of_each_grid_that_lacks_them() -
     [
         (
             {"family": "forest", "n_estimators": 3},
-            ("model: there is no family forest; there are random_forest, gradient_boosting, ridge"),
+            (
+                "model: unknown family forest; the families are random_forest, gradient_boosting, "
+                "ridge"
+            ),
         ),
         (
             {"family": "ridge", "n_estimators": 3},
@@ -586,9 +600,9 @@ def test_a_family_without_values_to_try_is_told_of_each_grid_that_lacks_them() -
         ),
         (
             {"family": "ridge", "alpha": 3, "n_estimators": 3},
-            "model.n_estimators: there is no such key; the family ridge has family, alpha",
+            "model.n_estimators: unknown key; the family ridge has family, alpha",
         ),
-        ("ridge", "model: must be a mapping, such as `family: ridge`; this is the text 'ridge'"),
+        ("ridge", "model: must be a mapping, such as `family: ridge`; it is the text 'ridge'"),
     ],
 )
 def test_a_model_that_is_of_no_family_is_told_which_there_are(model: object, said: str) -> None:
@@ -692,12 +706,12 @@ def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
     forest = "n_estimators, max_depth, min_samples_split and min_samples_leaf"
     assert [one.split(": ", 1)[1] for one in mistakes(text)] == [
         f"model: max_depth is missing; the family random_forest needs {forest}",
-        "model.n_estimators: must be at least 1; this is 0",
+        "model.n_estimators: must be at least 1; it is 0",
         (
-            "tuning.grids.small.colour: there is no such key; random_forest has "
+            "tuning.grids.small.colour: unknown key; random_forest has "
             f"{forest.replace(' and', ',')}, max_samples"
         ),
-        ("tuning.grids.full.min_samples_leaf.1: must be a whole number; this is the text 'two'"),
+        ("tuning.grids.full.min_samples_leaf.1: must be a whole number; it is the text 'two'"),
     ]
     lines = [int(re.findall(r"line (\d+)", one)[0]) for one in mistakes(text)]
     assert lines[:2] == [line_of("model:", text), line_of("  n_estimators: 0", text)]
@@ -707,13 +721,13 @@ def test_mistakes_in_such_a_file_are_told_where_they_stand_in_it() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"ethic": "Asked."}, "study.report.ethic: there is no such key; report has background, "),
+        ({"ethic": "Asked."}, "study.report.ethic: unknown key; report has background, "),
         ({"ethics": False}, "study.report.ethics: YAML reads this as the boolean false; put it in"),
         (
             {"ethics": "x" * 5001},
-            "study.report.ethics: may have 5,000 characters at most; this has 5,001",
+            "study.report.ethics: must have at most 5,000 characters; it has 5,001",
         ),
-        ("none", "study.report: must be a mapping of names to what they are; this is the text"),
+        ("none", "study.report: must be a mapping, such as {name: value}; it is the text"),
     ],
 )
 def test_what_people_state_is_text_under_keys_that_there_are(value: object, reason: str) -> None:
@@ -749,3 +763,41 @@ def test_a_contract_is_what_requests_must_be() -> None:
     assert digest(with_value("schema.Age.label", "Years")) == params().contract_digest
     assert digest(with_value("schema.Age.max", 80)) != params().contract_digest
     assert digest(with_value("roles.recorded_together", [])) != params().contract_digest
+
+
+@pytest.mark.parametrize("folder", [".", "studies/actg175", "studies/diabetes"])
+def test_what_a_build_compiles_decides_the_same(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ROOT / folder / "params.yaml"
+    path = tmp_path / "params.yaml"
+    path.write_bytes(source.read_bytes())
+    compiled.write(path)
+    monkeypatch.setenv("PARAMS_PATH", str(path))
+    monkeypatch.setattr("clinical.params.read_params", None)  # nobody reads YAML
+
+    read = params.__wrapped__()
+
+    assert read == read_params(source)
+    assert read.contract_digest == read_params(source).contract_digest
+    assert read.pipeline_digest == read_params(source).pipeline_digest
+
+
+def test_a_file_that_was_edited_since_it_was_compiled_is_read_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    compiled.write(path)
+    path.write_text(f"{path.read_text()}\n# edited\n")
+    monkeypatch.setenv("PARAMS_PATH", str(path))
+    read: list[Path] = []
+
+    def noted(path: Path) -> Params:
+        read.append(path)
+        return read_params(path)
+
+    monkeypatch.setattr("clinical.params.read_params", noted)
+
+    assert params.__wrapped__() == params()
+    assert read == [path]

@@ -497,7 +497,7 @@ def test_a_manifest_of_other_code_is_said_so(
     name = publish(registry, candidate).version
     bucket.put(f"models/{name}/manifest.json", b"{}")
 
-    with pytest.raises(ArtefactCorrupted, match="is no manifest of this code"):
+    with pytest.raises(ArtefactCorrupted, match="is not a manifest in this release's format"):
         registry.verified(name)
 
 

@@ -176,7 +176,7 @@ def links_of_the_first_page(page: Page) -> list[str]:
 
 def test_the_first_page_lists_what_is_missing_with_links(page: Page) -> None:
     assert links_of_the_first_page(page) == [one.anchor for one in OF_PEOPLE]
-    assert f"{len(OF_PEOPLE)} of {len(ITEMS)} items lack it." in page.first
+    assert f"{len(OF_PEOPLE)} of {len(ITEMS)} items lack what only people can state." in page.first
 
 
 def test_where_nothing_is_missing_the_first_page_says_so(card: Card) -> None:
@@ -185,7 +185,7 @@ def test_where_nothing_is_missing_the_first_page_says_so(card: Card) -> None:
     page = Page.of(card, decisions)
 
     assert unstated(decisions) == ()
-    assert "Nothing: the study states all that only people can." in page.first
+    assert "None: the study states everything that only people can state." in page.first
     assert "data-missing" not in page.text
     assert not [one for one in page.elements if one.get("class") == "mark"]
 
@@ -210,9 +210,9 @@ BETTER, WORSE, EITHER = around(-0.5), around(0.5), around(0.01, 0.04)
 @pytest.mark.parametrize(
     ("beats", "difference", "verb"),
     [
-        (True, BETTER, "The model beats always answering the average: its RMSE is "),
-        (False, EITHER, "The model does not beat always answering the average: its RMSE is "),
-        (False, WORSE, "The model does worse than always answering the average: its RMSE is "),
+        (True, BETTER, "The model beats the average baseline: its RMSE is "),
+        (False, EITHER, "The model does not beat the average baseline: its RMSE is "),
+        (False, WORSE, "The model does worse than the average baseline: its RMSE is "),
     ],
 )
 def test_the_first_page_says_whether_it_beats_the_average(
@@ -226,7 +226,7 @@ def test_the_first_page_says_whether_it_beats_the_average(
     low, high = number(difference.low, signed=True), number(difference.high, signed=True)
     told = number(difference.value, signed=True)
     assert f"a difference of {told} (95% interval {low} to {high})." in first
-    assert ("Do not read differences" in first) is not beats
+    assert ("Do not interpret differences" in first) is not beats
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_first_page_says_whether_it_beats_the_average(
         (False, EITHER, "does not beat the average either"),
         (False, BETTER, "does beat the average"),
         (True, EITHER, "does not beat the average"),
-        (True, BETTER, "beats the average, too"),
+        (True, BETTER, "also beats the average"),
     ],
 )
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_the_first_page_says_whether_it_beats_the_average(
     [
         (BETTER, "The model is better than ridge regression"),
         (WORSE, "The model is worse than ridge regression"),
-        (EITHER, "Whether the model or ridge regression is better, the held-out rows do not tell"),
+        (EITHER, "The held-out rows do not show whether the model or ridge regression is better"),
     ],
 )
 def test_the_first_page_says_the_same_of_the_ridge(
@@ -261,7 +261,7 @@ def test_the_first_page_says_the_same_of_the_ridge(
 
     first = Page.of(full.model_copy(update={"verdict": verdict}), params()).first
 
-    assert f"Ridge regression of the same training rows {says}: its RMSE is " in first
+    assert f"Ridge regression on the same training rows {says}: its RMSE is " in first
     assert f"{compares}: a difference of " in first
 
 
@@ -272,7 +272,7 @@ def test_a_difference_of_nothing_is_no_row_of_zeros(full: Card) -> None:
 
     first = Page.of(full.model_copy(update={"verdict": verdict}), params()).first
 
-    assert "points, no difference to 3 decimals from the average's." in first
+    assert "points, no difference (to 3 decimals) from the average's." in first
 
 
 # ---- Numbers ----
@@ -309,7 +309,7 @@ def test_the_data_are_those_of_the_card(full: Card, page: Page) -> None:
     data, training = full.data, full.training
 
     assert data.sha256 in page.said("5a")
-    assert "800 to train on, 200 (20.0%) held out" in page.said("12a")
+    assert "800 for training, 200 (20.0%) held out" in page.said("12a")
     assert f"seed {training.seed}" in page.said("12a")
     assert f"R² {number(training.cross_validation_r2)}" in page.said("12c")
     for name, value in training.hyperparameters.model_dump().items():
@@ -347,32 +347,32 @@ def test_missing_cells_are_counted(full: Card) -> None:
 
     assert "Age252.5%" in some.said("11")
     assert "yes" in some.said("9b")
-    assert "May be missing, and the model is told so: Age." in some.said("27a")
-    assert "no predictor is missing anywhere" in none.said("11")
+    assert "May be missing, which the model handles: Age." in some.said("27a")
+    assert "no predictor has missing values" in none.said("11")
 
 
 def test_the_learning_curve_is_where_it_is_told_to_be(full: Card) -> None:
     published = Page.of(full, params())
 
     for number_ in ("10", "23a"):
-        assert "once there is a learning curve, GET /report and GET /model have it" in (
+        assert "once there is a learning curve, it is in GET /report and GET /model" in (
             published.said(number_)
         )
-    assert "Which versions served when is in GET /report" in published.said("24")
+    assert "The history of promotions is in GET /report" in published.said("24")
 
 
 def test_what_came_of_predictions_is_told_once_the_monitor_has_run(full: Card) -> None:
     before = Page.of(served(full), params())
     after = Page.of(served(full, monitoring=monitored.a_life()), params())
 
-    assert "and later, is still to be done" in before.said("27c")
-    assert "never on other patients, places or times" in before.said("26")
+    assert "and at later times, is pending" in before.said("27c")
+    assert "not on other patients, places or times" in before.said("26")
     assert monitored.MOVED in after.said("27c")
     assert monitored.WORSE in after.said("27c")
     assert "On 140 outcomes, its RMSE is 1.310 (1.170 to 1.450) points" in after.said("27c")
-    assert "has 1.520 (1.360 to 1.680)" in after.said("27c")
-    assert "83.0% (77.0% to 89.0%) of the intervals held the outcome" in after.said("27c")
-    assert "Of later patients there is what came of its predictions" in after.said("26")
+    assert "predicting the average 1.520 (1.360 to 1.680)" in after.said("27c")
+    assert "83.0% (77.0% to 89.0%) of the prediction intervals contain" in after.said("27c")
+    assert "For later patients, see the outcomes of its predictions" in after.said("26")
 
 
 def test_a_monitor_without_outcomes_changes_no_limitation(full: Card) -> None:
@@ -382,7 +382,7 @@ def test_a_monitor_without_outcomes_changes_no_limitation(full: Card) -> None:
 
     assert monitored.TOO_FEW in page.said("27c")
     assert "its RMSE is" not in page.said("27c")
-    assert "never on other patients, places or times" in page.said("26")
+    assert "not on other patients, places or times" in page.said("26")
 
 
 def test_the_last_promotions_are_listed_where_they_are_known(page: Page, full: Card) -> None:
@@ -420,7 +420,7 @@ def test_a_tuning_is_told_with_its_failures(full: Card) -> None:
 
     told = Page.of(full.model_copy(update={"training": training}), params()).said("12c")
 
-    assert "chosen from 3 candidates of the grid small" in told
+    assert "chosen from 3 candidates in the grid small" in told
     assert "1 candidate failed." in told
     assert "family ridge, alpha 30.01.23000.0400chosen" in told
     assert "1.20000.0500best" in told
@@ -440,9 +440,9 @@ def test_what_served_before_is_told_beside_it(full: Card) -> None:
 
     page = Page.of(full.model_copy(update={"verdict": verdict}), params())
 
-    assert "v-before, which served before, on 150 rows" in page.said("23a")
-    assert "150 held-out rows that it was not trained on either" in page.said("16")
-    assert "Comparison with the model that served before150" in page.said("21")
+    assert "Previous champion v-before, on 150 rows" in page.said("23a")
+    assert "150 held-out rows that it was not trained on" in page.said("16")
+    assert "Comparison with the previous champion150" in page.said("21")
 
 
 def test_what_it_would_have_said_is_told_where_requests_were_replayed(full: Card) -> None:
@@ -456,16 +456,16 @@ def test_what_it_would_have_said_is_told_where_requests_were_replayed(full: Card
     of_nothing = Page.of(full.model_copy(update={"verdict": void}), params()).said("23a")
 
     assert (
-        "9,812 requests from 2026-10-27 to 2026-11-25 went to this model and to v-4e5f6a7b, which "
-        "served before. The score changes by a median of +0.020 points; half of the changes are "
-        f"from {MINUS}0.200 to +0.300, nine in ten from {MINUS}0.600 to +1.100. 7.3% of the scores "
-        "change by more than the half-width of the interval that v-4e5f6a7b gives (median: ±0.900 "
-        "points). 12 requests that v-4e5f6a7b answers would be refused."
+        "9,812 requests from 2026-10-27 to 2026-11-25 were replayed against this model and the "
+        "previous champion v-4e5f6a7b. The score changes by a median of +0.020 points; half of the "
+        f"changes are between {MINUS}0.200 and +0.300, and nine in ten between {MINUS}0.600 and "
+        "+1.100. 7.3% of the scores change by more than the half-width of v-4e5f6a7b's interval "
+        "(median: ±0.900 points). 12 requests that v-4e5f6a7b answers would be refused."
     ) in told
-    assert "On 140 outcomes of them that are new to both, with 95% intervals" in told
+    assert "On 140 outcomes of these that neither was trained on, with 95% intervals" in told
     assert "sex: 19,000+0.110 (+0.070 to +0.150)4" in told
     assert "sex: 38too few requests0" in told
-    assert "Captured requests, asked once more" not in of_nothing
+    assert "Replay of captured requests" not in of_nothing
 
 
 def test_very_many_groups_are_told_up_to_a_number(full: Card) -> None:
@@ -487,8 +487,8 @@ def test_intervals_of_groups_are_told(full: Card) -> None:
 
     told = Page.of(full.model_copy(update={"interval": interval}), params()).said("14")
 
-    assert "The groups of Gender have intervals of their own." in told
-    assert "Scores are off to one side in Gender: Female." in told
+    assert "Prediction intervals are separate for the groups of Gender." in told
+    assert "Scores are biased in one direction in Gender: Female." in told
 
 
 # ---- A card of an earlier release ----
@@ -514,8 +514,8 @@ def test_what_an_earlier_release_did_not_measure_is_told(card: Card) -> None:
     assert f"Calibration{NOT_MEASURED}" in told
     assert f"Win probabilities{NOT_MEASURED}" in told
     assert "Coverage by subgroup: not measured by the release" in told
-    assert "such as a ridge regression: not measured by the release" in page.first
-    assert "Each interval is for itself" in told
+    assert "such as ridge regression: not measured by the release" in page.first
+    assert "Each interval holds only by itself" in told
 
 
 # ---- Whatever a study says ----
@@ -621,7 +621,7 @@ def test_a_model_whose_predictions_are_all_the_same_is_drawn_too(full: Card) -> 
     page = Page.of(full.model_copy(update=update), params())
 
     assert "nan" not in ET.tostring(page.item("23a"), encoding="unicode")
-    assert "The study names none." in page.said("23a")
+    assert "The study defines none." in page.said("23a")
 
 
 @pytest.mark.parametrize("name", names())

@@ -24,12 +24,12 @@ def test_the_first_page_says_that_neither_the_model_nor_a_ridge_beats_the_averag
 
     assert bucket.get(version.files["report.html"].key).body == page.text.encode()
     assert (
-        "The model does not beat always answering the average: its RMSE is 1.477 points, the "
-        f"average's 1.460, a difference of +0.017 (95% interval {MINUS}0.036 to +0.069)."
+        "The model does not beat the average baseline: its RMSE is 1.477 points, the "
+        f"baseline's is 1.460, a difference of +0.017 (95% interval {MINUS}0.036 to +0.069)."
     ) in page.first
-    assert "Ridge regression of the same training rows does not beat the average either" in (
+    assert "Ridge regression on the same training rows does not beat the average either" in (
         page.first
     )
-    assert "Do not read differences between its scores as differences between patients." in (
+    assert "Do not interpret differences between its scores as differences between patients." in (
         page.first
     )

@@ -100,18 +100,18 @@ def test_less_far_outcomes_are_told_as_such() -> None:
     by = upload(until=FEBRUARY)
 
     assert superseded(upload(), by=by) == (
-        "The champion learned from raw/data.csv and from outcomes observed up to 2026-02-28 "
-        "12:00:00 UTC, this run would from that upload alone; to train on it all the same, start "
+        "The champion was trained on raw/data.csv and on outcomes observed up to 2026-02-28 "
+        "12:00:00 UTC; this run would train on that upload alone; to train on it anyway, start "
         'an execution with "even_if_older": true.'
     )
-    assert "would from those up to 2026-01-31" in str(superseded(upload(until=JANUARY), by=by))
+    assert "would train on those up to 2026-01-31" in str(superseded(upload(until=JANUARY), by=by))
 
 
 def test_what_is_superseded_is_told_with_both_times_and_the_way_out() -> None:
     reason = superseded(upload(JANUARY), by=upload(FEBRUARY, key="raw/february.csv"))
 
     assert reason is not None
-    assert "raw/data.csv was uploaded 2026-01-31 12:00:00 UTC" in reason
+    assert "raw/data.csv was uploaded at 2026-01-31 12:00:00 UTC" in reason
     assert "raw/february.csv, 2026-02-28 12:00:00 UTC" in reason
     assert '"even_if_older": true' in reason
 

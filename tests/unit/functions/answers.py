@@ -15,6 +15,25 @@ ROOT = Path(__file__).parent.parent.parent.parent
 # What is made of decisions and code, and so is another with each release.
 NAMES = re.compile(r"v-[0-9a-f]{8}|[0-9a-f]{64}")
 NUMBERS = ("Age", "Dosage_mg", "Treatment_Duration_days")
+# Sentences for people that were reworded since; what programs read stays as it was.
+REWORDED = {
+    "Input should be one JSON object, not": "Input should be a single JSON object, not",
+    "for many, use /predict/batch": "for several patients, use POST /predict/batch",
+    "GET /dropdown-values lists the valid_combinations": (
+        "see valid_combinations in GET /dropdown-values"
+    ),
+    "Send the body as application/json, not as text/plain.": (
+        "Content-Type text/plain is not supported; send application/json."
+    ),
+    "The body holds the key Age twice; send it once.": (
+        "The request body has the key Age more than once; send each key once."
+    ),
+    "The body is empty;": "The request body is empty;",
+    "The body is larger than 65,536": "The request body is larger than the limit of 65,536",
+    "The body is not valid JSON:": "The request body is not valid JSON:",
+    "There is nothing at this path for this method;": "No route matches this method and path;",
+    "no diagnosis and no treatment advice": "not a diagnosis and not treatment advice",
+}
 
 
 def recorded_patients() -> list[dict[str, Any]]:
@@ -80,6 +99,13 @@ def as_recorded(text: str) -> str:
     return NAMES.sub("…", text)
 
 
+def reworded(recorded: str) -> str:
+    """Replace the sentences of a recorded answer that read differently now."""
+    for before, now in REWORDED.items():
+        recorded = recorded.replace(before, now)
+    return recorded
+
+
 def without_added(answer: Any, recorded: Any) -> Any:
     """Take from an answer the keys that the recorded one does not have."""
     if isinstance(answer, dict) and isinstance(recorded, dict):
@@ -123,6 +149,16 @@ def drop_encoder(card: Any) -> None:
     card["lineage"]["stages"]["preprocess"]["wrote"].pop("encoder", None)
 
 
+def drop_sentences(card: Any) -> None:
+    """Remove a card's sentences for people, which may be worded better now."""
+    for part, name in (
+        ("overview", "intended_use"),
+        ("overview", "limits"),
+        ("verdict", "reasons"),
+    ):
+        assert card[part].pop(name)
+
+
 def drop_subgroups_intervals(card: Any) -> None:
     """Take from a card the intervals that hold for all subgroups at once by now."""
     for group in card["subgroups"]:
@@ -138,10 +174,17 @@ def drop_left_out(document: Any) -> None:
     patient["required"] = [one for one in patient["required"] if one != "Side_Effects"]
 
 
-def drop_descriptions(document: Any) -> None:
-    """Take the descriptions of an OpenAPI document's schemas out of it."""
-    for schema in document["components"]["schemas"].values():
-        schema.pop("description", None)
+def drop_descriptions(described: Any) -> None:
+    """Remove the descriptions and summaries from an OpenAPI document, however deep."""
+    if isinstance(described, dict):
+        for name in ("description", "summary"):
+            if isinstance(described.get(name), str):
+                del described[name]
+        for inner in described.values():
+            drop_descriptions(inner)
+    elif isinstance(described, list):
+        for inner in described:
+            drop_descriptions(inner)
 
 
 def drop_hyperparameters(document: Any) -> None:

@@ -242,7 +242,7 @@ def test_nothing_but_a_post_decides_anything(
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(StorageUnavailable, "does not answer"), (StorageDenied, "denies this function")],
+    [(StorageUnavailable, "not responding"), (StorageDenied, "denies this function")],
 )
 def test_where_s3_fails_nothing_is_decided_and_the_reason_is_told(
     decide: Decide,
@@ -291,7 +291,7 @@ def test_where_step_functions_fail_the_decision_is_kept_and_can_be_told_again(
         answer = decide()
 
     assert answer.status == 503
-    assert "decision is kept" in answer.body["detail"]
+    assert "decision is stored" in answer.body["detail"]
     assert kept.decision("one") is not None
     assert decide().status == 200
     assert states.woken == [("token-of-one", {"decision": "approved"})]

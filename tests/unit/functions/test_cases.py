@@ -44,7 +44,8 @@ def test_many_patients_for_one_are_refused_and_told_where_to_go(
     answer = post("array-of-patients")
 
     assert answer.status == 422
-    assert "one JSON object, not an array; for many, use /predict/batch" in answer.body["detail"]
+    assert "a single JSON object, not an array; for several patients" in answer.body["detail"]
+    assert "POST /predict/batch" in answer.body["detail"]
 
 
 def test_a_media_type_is_the_same_in_any_case(post: Callable[..., Answer]) -> None:
@@ -62,4 +63,4 @@ def test_a_key_that_is_there_twice_is_named(post: Callable[..., Answer]) -> None
     answer = post("duplicate-key")
 
     assert answer.status == 400
-    assert "Age twice" in answer.body["detail"]
+    assert "the key Age more than once" in answer.body["detail"]

@@ -134,7 +134,7 @@ def test_what_is_told_again_changes_nothing(
     answer = tell(*told)
 
     assert statuses(answer) == ["recorded"] * 10
-    assert answer.body["outcomes"][0]["message"] == "Recorded before; nothing changed."
+    assert answer.body["outcomes"][0]["message"] == "Already recorded; nothing changed."
     assert store.keys("outcomes/", "") == before
 
 
@@ -223,7 +223,7 @@ def test_what_is_no_object_is_said(tell: Tell, row: object) -> None:
     answer = tell(row)
 
     assert statuses(answer) == [422]
-    assert "should be one JSON object" in answer.body["outcomes"][0]["detail"]
+    assert "should be a single JSON object" in answer.body["outcomes"][0]["detail"]
 
 
 def test_what_is_missing_is_named(tell: Tell) -> None:
@@ -244,7 +244,7 @@ def test_an_outcome_before_its_prediction_is_refused(tell: Tell, predicted: list
     answer = tell(outcome(one, at=before), outcome(other, at=day.isoformat()))
 
     assert statuses(answer) == [422, "recorded"]
-    assert f"should not be before {day}" in answer.body["outcomes"][0]["detail"]
+    assert f"should not be earlier than {day}" in answer.body["outcomes"][0]["detail"]
 
 
 def test_tomorrow_is_today_somewhere(tell: Tell, predicted: list[Captured]) -> None:
@@ -339,7 +339,7 @@ def test_an_unknown_prediction_is_not_found(api: Api, predicted: list[Captured])
     answer = look_up(api, new_ids(1)[0])
 
     assert answer.status == 404
-    assert "captured daily" in answer.body["detail"]
+    assert "captured once a day" in answer.body["detail"]
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_the_log_has_counts_and_no_id(
 
 @pytest.mark.parametrize(
     ("error", "said"),
-    [(StorageUnavailable, "does not answer"), (StorageDenied, "denies this function")],
+    [(StorageUnavailable, "not responding"), (StorageDenied, "denies this function")],
 )
 def test_where_s3_fails_the_reason_is_told_and_nothing_is_recorded(
     api: Api,

@@ -64,7 +64,7 @@ def test_a_patient_gets_a_score(api: Api, patient: dict[str, object]) -> None:
     assert answer.body["Patient_ID"] == patient["Patient_ID"]
     assert 0 <= answer.body["Improvement_Score"] <= 10
     assert round(answer.body["Improvement_Score"], 2) == answer.body["Improvement_Score"]
-    assert "no diagnosis and no treatment advice" in answer.body["disclaimer"]
+    assert "not a diagnosis and not treatment advice" in answer.body["disclaimer"]
 
 
 @pytest.mark.parametrize(("raw", "served"), [(-3.2, 0.0), (11.7, 10.0), (6.4567, 6.46)])

@@ -328,7 +328,7 @@ def test_a_version_that_nobody_published_is_told_once_an_interval(
 
     told = [text for text in capsys.readouterr().out.splitlines() if "shadow" in text]
     assert len(told) == 2
-    assert all("the registry holds no version v-0badc0de" in text for text in told)
+    assert all("the registry has no version v-0badc0de" in text for text in told)
 
 
 def test_a_corrupt_shadow_costs_nothing_and_is_loaded_once_it_is_restored(
@@ -398,7 +398,7 @@ def test_an_s3_that_hangs_over_the_shadow_has_no_more_time_than_a_look(
 
     assert time.monotonic() - began < HANGS_SECONDS  # no request waited for it
     assert {one.status for one in answers_of} == {200}
-    assert capsys.readouterr().out.count("The shadow could not be read") == 1
+    assert capsys.readouterr().out.count("The shadow could not be loaded") == 1
     monkeypatch.setattr(obstore, "get_async", answers)
     looks_again(shadowed)
     _, line = logged(shadowed, capsys, "/predict", patient)

@@ -218,7 +218,7 @@ def test_what_waits_no_more_says_so(stack: Any, cloud: Boto3Bucket) -> None:
 
     came = decided(stack, waits, "approved", "At last.", again=False)
 
-    assert "and no longer; promote v-0a1b2c3d by name, or retrain." in came
+    assert "UTC; promote v-0a1b2c3d by name, or retrain." in came
     assert Approvals(cloud).decision("one") is None
 
 

@@ -109,7 +109,7 @@ def test_of_two_decisions_the_first_stands_and_the_other_is_told_of_it(kept: App
     there = stack("one")
     approving.decide(there, "one", "rejected", "It loses combinations.")
 
-    with pytest.raises(CloudFailed, match=r"was rejected by .* and that stands"):
+    with pytest.raises(CloudFailed, match=r"was rejected by .*; this is final"):
         approving.decide(there, "one", "approved", "It is fine.")
 
     stands = kept.decision("one")
@@ -119,7 +119,7 @@ def test_of_two_decisions_the_first_stands_and_the_other_is_told_of_it(kept: App
 
 @pytest.mark.usefixtures("kept")
 def test_what_nobody_asked_for_is_said() -> None:
-    with pytest.raises(CloudFailed, match="no execution two ever asked"):
+    with pytest.raises(CloudFailed, match="no execution named two has requested"):
         approving.decide(stack("two"), "two", "approved", "It is fine.")
 
 

@@ -234,7 +234,7 @@ def test_a_token_in_any_file_stops_it(
 
 
 def test_a_version_that_nobody_published_is_told(tmp_path: Path, champion: Champion) -> None:
-    with pytest.raises(CloudFailed, match="the registry holds no version v-00000000"):
+    with pytest.raises(CloudFailed, match="the registry has no version v-00000000"):
         exported(tmp_path, "v-00000000")
 
 

@@ -94,7 +94,7 @@ def test_mistakes_are_named_in_the_studys_own_file(project: Path) -> None:
     with pytest.raises(CloudFailed) as refused:
         study.params()
 
-    assert "studies/trial/params.yaml, line 2: seed: the key stands twice" in str(refused.value)
+    assert "studies/trial/params.yaml, line 2: seed: duplicate key" in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["", *names()])

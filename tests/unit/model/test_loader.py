@@ -175,9 +175,9 @@ def test_a_champion_with_a_file_missing_is_refused(
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (b"{}", "is no reference of this code"),
-        (b'{"combinations": ', "is no reference of this code"),
-        (None, "was not made with its reference"),
+        (b"{}", "is not in this release's format"),
+        (b'{"combinations": ', "is not in this release's format"),
+        (None, "model and reference do not belong together"),
     ],
 )
 def test_a_champion_published_with_another_reference_is_refused(
@@ -309,7 +309,7 @@ def test_monitoring_with_other_bytes_is_refused_told_and_the_card_served_as_it_w
     assert before.monitoring == a_life()
     printed = capsys.readouterr().out
     assert "ArtefactsRefused" in printed
-    assert "the card is served as it was before" in printed
+    assert "the card is served with earlier ones" in printed
 
 
 def test_its_card_tells_the_last_promotions_only(

@@ -224,7 +224,7 @@ def test_on_less_than_the_champion_knows_it_is_superseded_unless_somebody_says_s
     knowingly = admitted({"outcomes": outcomes, "even_if_older": True}, "two")
 
     assert came_to["decision"] == "superseded"
-    assert "from outcomes observed up to 2025-10-31 00:00:00 UTC" in came_to["reason"]
+    assert "on outcomes observed up to 2025-10-31 00:00:00 UTC" in came_to["reason"]
     assert knowingly["decision"] == "retrain"
 
 

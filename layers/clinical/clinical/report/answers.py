@@ -1,4 +1,4 @@
-"""What the card, the decisions and the lineage say to each item, by its number."""
+"""The answers from card, params and lineage to each item, by number."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ from clinical.report.markup import Markup
 
 type Answer = Callable[[Facts], Iterator[Markup]]
 
-# What is not here, only people can state.
+# Items that are not here can only be answered by people.
 ANSWERS: dict[str, Answer] = {
     "1": methods.title,
     "2": methods.abstract,

@@ -1,4 +1,4 @@
-"""A page of HTML that is whole by itself: no script, no third party, and it prints."""
+"""A self-contained, printable page of HTML: no script, no third party."""
 
 from pathlib import Path
 
@@ -16,9 +16,10 @@ def document(  # noqa: PLR0913 - a page's parts
     main: Markup,
     disclaimer: str,
 ) -> str:
-    """Put a page together.
+    """Assemble a page.
 
-    skip: what the link past the contents says. first: of the first page. disclaimer: the study's.
+    skip: the text of the link past the contents. first: the content of the first page. disclaimer:
+    the study's.
     """
     head = tag(
         "head",
@@ -27,7 +28,7 @@ def document(  # noqa: PLR0913 - a page's parts
         tag("meta", name="color-scheme", content="light dark"),
         tag("link", rel="icon", href="data:,"),  # so that no browser asks for one
         tag("title", title),
-        # Ours alone, and of no character that would end it.
+        # Only our own styles, without any character that would end the element.
         tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )
     body = tag(

@@ -1,4 +1,4 @@
-"""What a report is made of, and the sentences on the verdict that several items share."""
+"""The facts behind a report, and sentences about the verdict that several items share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from clinical.verdict import Baseline, Estimate, Verdict
 
 @dataclass(frozen=True)
 class Facts:
-    """A version's card, and the decisions of its study as they are now."""
+    """A version's card, and its study's current params."""
 
     card: Card
     params: Params
@@ -48,23 +48,23 @@ class Facts:
 
     @property
     def decimals(self) -> int:
-        """Errors have one more than the target."""
+        """The decimals of errors: one more than the target's."""
         return self.params.target.decimals + 1
 
     def label(self, name: str) -> Markup:
         return said(self.params.label(name) if name in self.params.columns else name)
 
     def scaled(self, found: Estimate | None, *, signed: bool = False) -> str:
-        """Write an estimate in units of the target."""
+        """Format an estimate in units of the target."""
         return wording.estimate(found, self.decimals, signed=signed)
 
     def value(self, found: float, *, signed: bool = False) -> str:
         return wording.number(found, self.decimals, signed=signed)
 
     def difference(self, found: Estimate) -> str:
-        """Write a difference with its interval, and how sure that is."""
+        """Format a difference with its interval and confidence."""
         if not any(round(one, self.decimals) for one in (found.low, found.value, found.high)):
-            return f"no difference to {wording.counted(self.decimals, 'decimal')}"
+            return f"no difference (to {wording.counted(self.decimals, 'decimal')})"
         low, high = self.value(found.low, signed=True), self.value(found.high, signed=True)
         return (
             f"a difference of {self.value(found.value, signed=True)} ({self.confidence} interval "
@@ -73,54 +73,54 @@ class Facts:
 
 
 def on_the_average(facts: Facts) -> str:
-    """Say whether the model beats always answering the average."""
+    """Say whether the model beats the average baseline."""
     verdict = facts.verdict
     return (
-        f"The model {compared(verdict.beats_average, verdict.rmse_difference)} always answering "
-        f"the average: its RMSE is {facts.value(verdict.candidate.rmse.value)} {facts.unit}, the "
-        f"average's {facts.value(verdict.average.rmse.value)}, "
+        f"The model {compared(verdict.beats_average, verdict.rmse_difference)} the average "
+        f"baseline: its RMSE is {facts.value(verdict.candidate.rmse.value)} {facts.unit}, the "
+        f"baseline's is {facts.value(verdict.average.rmse.value)}, "
         f"{facts.difference(verdict.rmse_difference)}."
     )
 
 
 def compared(beats: bool, difference: Estimate) -> str:  # noqa: FBT001 - a verb
-    """Give the verb: an interval that holds 0 is no proof that it does worse."""
+    """Return the verb: an interval that contains 0 does not prove that the model does worse."""
     if beats:
         return "beats"
     return "does worse than" if difference.low > 0 else "does not beat"
 
 
 def on_the_baseline(facts: Facts) -> Iterator[str]:
-    """Say the same of the simpler model beside it, and which of the two is better."""
+    """Say the same about the simpler model, and which of the two is better."""
     simpler = facts.verdict.baseline
     if simpler is None:
         unknown = lowered(wording.NOT_MEASURED)
-        yield f"Against a simpler model, such as a ridge regression: {unknown}"
+        yield f"Compared with a simpler model, such as ridge regression: {unknown}"
         return
     difference = facts.difference(simpler.average_difference)
     yield (
-        f"{simpler.name} of the same training rows {_also(facts, simpler)}: its RMSE is "
+        f"{simpler.name} on the same training rows {_also(facts, simpler)}: its RMSE is "
         f"{facts.value(simpler.scores.rmse.value)} {facts.unit}, {difference} from the average's."
     )
     yield f"{_better(simpler)}: {facts.difference(simpler.rmse_difference)} in RMSE."
 
 
 def _also(facts: Facts, simpler: Baseline) -> str:
-    """Say whether a simpler model beats the average, beside what the model does."""
+    """Say whether the simpler model beats the average, compared with the model."""
     beats = simpler.average_difference.high < 0
     if facts.verdict.beats_average:
-        return "beats the average, too" if beats else "does not beat the average"
+        return "also beats the average" if beats else "does not beat the average"
     return "does beat the average" if beats else "does not beat the average either"
 
 
 def _better(simpler: Baseline) -> str:
-    """Say which of the two is better, where the rows tell."""
+    """Say which of the two is better, if the rows tell."""
     name = lowered(simpler.name)
     if simpler.rmse_difference.high < 0:
         return f"The model is better than {name}"
     if simpler.rmse_difference.low > 0:
         return f"The model is worse than {name}"
-    return f"Whether the model or {name} is better, the held-out rows do not tell"
+    return f"The held-out rows do not show whether the model or {name} is better"
 
 
 def lowered(sentence: str) -> str:
@@ -128,5 +128,5 @@ def lowered(sentence: str) -> str:
 
 
 def in_words(facts: Facts, names: tuple[str, ...]) -> Markup:
-    """Write columns as a list, by their labels."""
+    """Format columns as a list of their labels."""
     return wording.enumerated([facts.label(one) for one in names]) if names else joined(("none",))

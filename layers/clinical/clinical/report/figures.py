@@ -1,4 +1,4 @@
-"""The report's plots, as SVG: told apart by shape and dash, so that no colour is needed."""
+"""The report's plots, as SVG: distinguished by shape and dashes, so that no colour is needed."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ type Written = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis goes from and to, in its own units and on the drawing."""
+    """The ends of an axis, in its own units and on the drawing."""
 
     low: float
     high: float
@@ -31,7 +31,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Give round numbers along it."""
+        """Return round numbers along the axis."""
         rough = (self.high - self.low) / TICKS
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(one * power for one in (1, 2, 2.5, 5, 10) if one * power >= rough)
@@ -41,7 +41,7 @@ class Axis:
 
 
 def around(values: Iterable[float], margin: float = 0.04) -> tuple[float, float]:
-    """Give the range of some values with a margin; never an empty one."""
+    """Return the range of values with a margin; never an empty range."""
     found = list(values)
     low, high = min(found), max(found)
     room = (high - low) * margin or max(abs(low), 1) * margin
@@ -50,7 +50,7 @@ def around(values: Iterable[float], margin: float = 0.04) -> tuple[float, float]
 
 @dataclass(frozen=True)
 class Frame:
-    """A plot's axes, with what stands beside them."""
+    """A plot's axes, with their labels."""
 
     x: Axis
     y: Axis
@@ -66,7 +66,7 @@ class Frame:
         )
 
     def drawn(self, says: str, *inside: Markup) -> Markup:
-        """Draw it; `says` is for whoever cannot see it."""
+        """Draw the plot; `says` is its text alternative."""
         return tag(
             "svg",
             joined(self._grid()),
@@ -110,7 +110,7 @@ class Frame:
         )
 
     def band(self, curve: Sequence[CurvePoint]) -> Markup:
-        """Draw the interval around a smooth line."""
+        """Draw the interval around a smooth curve."""
         around_it = [(one.predicted, one.recorded.high) for one in curve]
         around_it += [(one.predicted, one.recorded.low) for one in reversed(curve)]
         steps = " ".join(f"{self.x(x):g},{self.y(y):g}" for x, y in around_it)
@@ -122,7 +122,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
 
 
 def calibration(found: Calibration, curve: Sequence[CurvePoint], unit: str, target: str) -> Markup:
-    """Draw what was recorded over what was predicted: bins, and the smooth line with its band."""
+    """Draw recorded against predicted scores: bins, and the smooth curve with its band."""
     places = [(one.predicted, one.recorded) for one in found.bins]
     places += [(one.predicted, one.recorded) for one in curve]
     ends = around(end for at, one in places for end in (at, one.low, one.high))
@@ -130,8 +130,8 @@ def calibration(found: Calibration, curve: Sequence[CurvePoint], unit: str, targ
     middle = [(one.predicted, one.recorded.value) for one in curve]
     smooth = [frame.band(curve), frame.path(middle, "line")] if curve else []
     return frame.drawn(
-        f"{target}: recorded over predicted, in {len(found.bins)} bins of held-out rows; the table "
-        "below has the numbers.",
+        f"{target}: recorded against predicted, in {len(found.bins)} bins of held-out rows; see "
+        "the table below for the numbers.",
         frame.path([(ends[0], ends[0]), (ends[1], ends[1])], "ideal"),
         *smooth,
         *(frame.whisker(one.predicted, one.recorded) for one in found.bins),
@@ -139,21 +139,21 @@ def calibration(found: Calibration, curve: Sequence[CurvePoint], unit: str, targ
 
 
 def wins(found: Wins) -> Markup:
-    """Draw how often the first of two patients did better, over how probable that was."""
+    """Draw how often the first of two patients did better, against the predicted probability."""
     whole = (0.0, 1.0)
-    frame = Frame.of(whole, whole, "Predicted win probability", "How often it was so")
+    frame = Frame.of(whole, whole, "Predicted win probability", "Observed frequency")
     return frame.drawn(
-        "How often the first of two patients did better, over the predicted probability; the table "
-        "below has the numbers.",
+        "How often the first of two patients did better, against the predicted probability; see "
+        "the table below for the numbers.",
         frame.path([(0, 0), (1, 1)], "ideal"),
         *(frame.whisker(one.predicted, one.won) for one in found.bins if one.won),
     )
 
 
 def learning(points: Sequence[tuple[int, Estimate]], average: float, unit: str) -> Markup:
-    """Draw a model's error over how many rows it was trained on.
+    """Draw a model's error against its number of training rows.
 
-    average: the plain average's error.
+    average: the average baseline's error.
     """
     ends = [end for _, one in points for end in (one.low, one.high)]
     frame = Frame.of(
@@ -164,8 +164,8 @@ def learning(points: Sequence[tuple[int, Estimate]], average: float, unit: str) 
     )
     xs = (frame.x.low, frame.x.high)
     return frame.drawn(
-        "The error on held-out rows over the number of training rows; the table below has the "
-        "numbers.",
+        "The error on held-out rows against the number of training rows; see the table below for "
+        "the numbers.",
         frame.path([(one, average) for one in xs], "ideal"),
         frame.path([(rows, one.value) for rows, one in points], "line"),
         *(frame.whisker(rows, one) for rows, one in points),
@@ -174,9 +174,9 @@ def learning(points: Sequence[tuple[int, Estimate]], average: float, unit: str) 
 
 @dataclass(frozen=True)
 class Strip:
-    """Draws estimates in a table's column, each in its row, all on one scale.
+    """Draws the estimates in a table's column, all on one scale.
 
-    reference: what to compare them with, drawn as a dashed line.
+    reference: the value to compare with, drawn as a dashed line.
     """
 
     low: float
@@ -189,7 +189,7 @@ class Strip:
         return cls(*around([*ends, reference]), reference)
 
     def __call__(self, estimate: Estimate | None) -> Markup:
-        """Draw one, which the row has in numbers too."""
+        """Draw one estimate, whose numbers are in the same row."""
         width, height = SPARK
         axis, middle = Axis(self.low, self.high, 6, width - 6), height / 2
         at = axis(self.reference)

@@ -1,25 +1,25 @@
-"""HTML from its parts. Whatever is not markup already is text, and escaped: nobody can forget it.
+"""Build HTML from parts. Everything that is not Markup is escaped automatically.
 
-What comes out is well-formed XML, too.
+The output is also well-formed XML.
 """
 
 import html
 import re
 from collections.abc import Iterable
 
-# No document may hold these; a study's file may.
+# Characters that are not allowed in XML, but may occur in a study's params.yaml.
 UNFIT = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 VOID = frozenset({"link", "meta", "wbr"})
 
 
 class Markup(str):
-    """HTML that is safe as it stands."""
+    """HTML that needs no escaping."""
 
     __slots__ = ()
 
 
 def escaped(part: object) -> Markup:
-    """Give text as HTML, and markup as it is."""
+    """Return text as escaped HTML, and Markup unchanged."""
     if isinstance(part, Markup):
         return part
     return Markup(html.escape(UNFIT.sub("\N{REPLACEMENT CHARACTER}", str(part))))
@@ -30,7 +30,7 @@ def joined(parts: Iterable[object], between: str = "") -> Markup:
 
 
 def tag(name: str, /, *inside: object, **attributes: object) -> Markup:
-    """Make an element; an attribute that is None is left out, and `class_` is class."""
+    """Build an element; attributes that are None are left out, and `class_` is class."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escaped(str(value))}"'
         for key, value in attributes.items()
@@ -50,18 +50,18 @@ def code(text: object) -> Markup:
 
 
 def ticked(text: str) -> Markup:
-    """Give a text in which `code` stands between backticks, as the template's has it."""
+    """Render text with `code` in backticks, as in template.yaml."""
     parts = text.split("`")
     return joined(code(one) if number % 2 else one for number, one in enumerate(parts))
 
 
 def said(text: str) -> Markup:
-    """Give a study's own words, whichever way their script runs."""
+    """Render a study's own words, in whichever direction their script runs."""
     return tag("bdi", text)
 
 
 def paragraphs(text: str) -> Markup:
-    """Give a study's own words; an empty line parts paragraphs."""
+    """Render a study's own words; an empty line separates paragraphs."""
     parts = (one.strip() for one in re.split(r"\n\s*\n", text))
     return joined(tag("p", one, dir="auto") for one in parts if one)
 
@@ -71,7 +71,7 @@ def listed(sentences: Iterable[object]) -> Markup:
 
 
 def table(caption: str, headings: Iterable[object], rows: Iterable[Iterable[object]]) -> Markup:
-    """Make a table, which scrolls by itself where it is too wide; a row's first cell heads it."""
+    """Build a table, which scrolls if it is too wide; each row's first cell is its heading."""
     body = []
     for first, *rest in rows:
         body.append(tag("tr", tag("th", first, scope="row"), *(tag("td", one) for one in rest)))

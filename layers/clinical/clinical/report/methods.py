@@ -1,4 +1,4 @@
-"""What the system knows to the items on title, introduction, methods and open science."""
+"""Answers to the items on title, introduction, methods and open science."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def title(facts: Facts) -> Blocks:
         facts.target,
         " from ",
         counted(len(facts.params.features), "predictor"),
-        ", in the patients of “",
+        ", for the patients of “",
         said(facts.params.study.title),
         "”.",
     )
@@ -36,7 +36,7 @@ def abstract(facts: Facts) -> Blocks:
     yield p(
         "Data: ",
         counted(card.data.rows, "row"),
-        f", of which {card.data.training_rows:,} to train on and {verdict.rows:,} held out. ",
+        f": {card.data.training_rows:,} for training and {verdict.rows:,} held out. ",
         "Outcome: ",
         facts.target,
         f", in {facts.unit}, mean {facts.value(card.data.score_mean)}, standard deviation "
@@ -44,9 +44,9 @@ def abstract(facts: Facts) -> Blocks:
     )
     yield p("Results: ", " ".join((on_the_average(facts), *on_the_baseline(facts))))
     yield p(
-        f"R² {wording.estimate(verdict.candidate.r2)}. Intervals that should hold "
-        f"{level(verdict.coverage.target)} of the outcomes held "
-        f"{percent(verdict.coverage.measured)} of the held-out ones."
+        f"R² {wording.estimate(verdict.candidate.r2)}. The {level(verdict.coverage.target)} "
+        f"prediction intervals contain {percent(verdict.coverage.measured)} of the held-out "
+        "outcomes."
     )
     yield p("Use: ", card.overview.intended_use)
 
@@ -59,17 +59,19 @@ def intended_use(facts: Facts) -> Blocks:
 def inequalities(facts: Facts) -> Blocks:
     groups = tuple(facts.params.roles.subgroups)
     if groups:
-        yield p("Errors are told by ", in_words(facts, groups), ": see items 14 and 23a.")
+        yield p("Errors are reported by ", in_words(facts, groups), ": see items 14 and 23a.")
     else:
         yield p(
-            "The study names no groups by which errors are told (", code("roles.subgroups"), ")."
+            "The study does not define subgroups for reporting errors (",
+            code("roles.subgroups"),
+            ").",
         )
 
 
 def objectives(facts: Facts) -> Blocks:
     yield p(
         "Each version of the model is developed on one part of the data and evaluated on the "
-        "other. The question that the study's form asks: ",
+        "other. The question on the study's form: ",
         said(facts.params.study.question),
     )
 
@@ -80,32 +82,32 @@ def objectives(facts: Facts) -> Blocks:
 def data_source(facts: Facts) -> Blocks:
     data = facts.card.data
     of_the_file = counted(data.rows - data.outcomes, "row")
-    yield p("One file of ", of_the_file, ", with the SHA-256 ", code(data.sha256), ".")
+    yield p("One file with ", of_the_file, " and the SHA-256 ", code(data.sha256), ".")
     if data.outcomes:
         yield p(
-            "Beside it, ",
+            "In addition, ",
             counted(data.outcomes, "row"),
-            ": predictions that this system made, with what came of them since. Treatments may "
-            "have been chosen with its help.",
+            ": predictions that this system made, with their outcomes. Treatments may have been "
+            "chosen with its help.",
         )
 
 
 def eligibility(facts: Facts) -> Blocks:
     told = [kind.told_range(name) for name, kind in facts.params.features.items()]
     known = [one for one in told if one]
-    rule = "A data set is taken only if every row keeps the contract of item 9b"
+    rule = "A data set is accepted only if every row meets the contract of item 9b"
     yield p(rule, *((": ", wording.words(known)) if known else ()), ".")
 
 
 def treatments_received(facts: Facts) -> Blocks:
     roles, assignment = facts.params.roles, facts.params.study.assignment
     if not roles.treatment:
-        yield p("The data record no treatments, so the model knows none.")
+        yield p("The data record no treatments, so the model has none.")
         return
     how = (
         "were assigned at random"
         if assignment == "randomised"
-        else "were observed, not assigned: who chose them had reasons that the data may not have"
+        else "were observed, not assigned: they were chosen for reasons that the data may not show"
     )
     yield p("Treatments are predictors here: ", in_words(facts, roles.treatment), f". They {how}.")
     data = facts.card.data
@@ -113,17 +115,17 @@ def treatments_received(facts: Facts) -> Blocks:
         yield p(
             in_words(facts, roles.recorded_together),
             f" were recorded in {data.combinations:,} combinations, of which "
-            f"{data.combinations_in_one_training_row:,} are in one training row alone. The model "
-            "answers for those combinations and no others.",
+            f"{data.combinations_in_one_training_row:,} occur in only one training row. The model "
+            "makes predictions only for recorded combinations.",
         )
 
 
 def data_preparation(facts: Facts) -> Blocks:
     yield p(
-        "Every cell is held to its column's rule (item 9b), the same for all patients. A file with "
-        "one row that breaks a rule is refused whole, and the rows are named; none is dropped or "
-        "corrected in silence. Numbers are rounded to their column's decimals. Identifiers of "
-        "patients and columns that the study ignores reach no model."
+        "Every cell is checked against its column's rules (item 9b), the same for all patients. A "
+        "file with any row that breaks a rule is refused as a whole, and the rows are reported; no "
+        "row is silently dropped or corrected. Numbers are rounded to their column's decimals. "
+        "Patient identifiers and ignored columns are not used by any model."
     )
     ignored = [
         name
@@ -140,13 +142,13 @@ def data_preparation(facts: Facts) -> Blocks:
 def outcome(facts: Facts) -> Blocks:
     data, params = facts.card.data, facts.params
     lowest, highest = params.scale
-    better = "more is better" if params.target.higher_is == "better" else "more is worse"
+    better = "higher is better" if params.target.higher_is == "better" else "higher is worse"
     yield p(
         facts.target,
         ": ",
         *((said(params.outcome.description), ", ") if params.outcome.description else ()),
         f"from {wording.plain(lowest)} to {wording.plain(highest)} {facts.unit}; {better}. In the "
-        f"data it goes from {wording.plain(data.score_min)} to {wording.plain(data.score_max)}, "
+        f"data it ranges from {wording.plain(data.score_min)} to {wording.plain(data.score_max)}, "
         f"with a mean of {facts.value(data.score_mean)} and a standard deviation of "
         f"{facts.value(data.score_std)}.",
     )
@@ -154,20 +156,20 @@ def outcome(facts: Facts) -> Blocks:
         joined((said(name), f" from {wording.plain(begins)}"))
         for name, begins in params.target.bands.items()
     ]
-    yield p("For people, it is called ", wording.enumerated(bands), ".")
+    yield p("Its values are described as ", wording.enumerated(bands), ".")
 
 
 def predictor_choice(facts: Facts) -> Blocks:
     yield p(
-        "The study's file names the predictors (item 9b); none is chosen or dropped by a look at "
-        "the outcome. How much each one matters to the model is in item 23a."
+        "The study's params.yaml lists the predictors (item 9b); none is selected or dropped based "
+        "on the outcome. Item 23a shows how much each one matters to the model."
     )
     if later := facts.params.roles.known_after_treatment:
         yield p(
             in_words(facts, later),
             (" is" if len(later) == 1 else " are"),
-            " known only after treatment. A request may leave it out, and the score is then a mean "
-            "over what was recorded with the rest.",
+            " known only after treatment. Requests may leave out such a predictor; the score is "
+            "then the mean over the values recorded with the rest.",
         )
 
 
@@ -183,12 +185,12 @@ def predictors(facts: Facts) -> Blocks:
         )
         for name, kind in facts.params.features.items()
     ]
-    headings = ("Predictor", "Kind", "Values", "Unit", "May be missing", "What it is")
-    yield table("The predictors, and what they may say", headings, rows)
+    headings = ("Predictor", "Kind", "Values", "Unit", "May be missing", "Description")
+    yield table("The predictors and their allowed values", headings, rows)
 
 
 def values_of(kind: Kind) -> Markup:
-    """Say which values a column may have: its list, or its range."""
+    """Describe a column's allowed values: its list, or its range."""
     if kind.listed:
         named = [said(_plain(one)) for one in kind.listed[:MOST_VALUES]]
         more = len(kind.listed) - len(named)
@@ -210,9 +212,9 @@ def sample_size(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
         counted(data.rows, "row"),
-        f": all that {'there are' if data.outcomes else 'the file has'}. "
-        f"{data.training_rows:,} train the model, {data.held_out_rows:,} evaluate it. Files of "
-        f"fewer than {facts.params.dataset.min_rows:,} rows are refused.",
+        f": all rows {'of both' if data.outcomes else 'in the file'}. "
+        f"{data.training_rows:,} are used for training, {data.held_out_rows:,} for evaluation. "
+        f"Files with fewer than {facts.params.dataset.min_rows:,} rows are refused.",
     )
     curve = facts.learning_curve
     if curve:
@@ -223,12 +225,12 @@ def sample_size(facts: Facts) -> Blocks:
 
 WHERE_THE_CURVE_IS = joined(
     (
-        "Whether more rows would help is measured beside the promotion: once there is a learning ",
-        "curve, ",
+        "Whether more rows would help is measured in parallel with the promotion: once there is a ",
+        "learning curve, it is in ",
         code("GET /report"),
         " and ",
         code("GET /model"),
-        " have it.",
+        ".",
     )
 )
 
@@ -236,8 +238,8 @@ WHERE_THE_CURVE_IS = joined(
 def missing_data(facts: Facts) -> Blocks:
     params, missing = facts.params, facts.card.data.missing
     yield p(
-        "No row is left out for what it does not say, and no cell is filled in before the model: "
-        "it is told what is missing. A file with a row that has no outcome is refused."
+        "No row is excluded because of missing values, and nothing is imputed: the model handles "
+        "missing values itself. A file with a row that has no outcome is refused."
     )
     if found := [(name, count) for name, count in missing.items() if count]:
         rows = [
@@ -246,9 +248,9 @@ def missing_data(facts: Facts) -> Blocks:
         ]
         yield table("Missing cells", ("Predictor", "Cells", "Of all rows"), rows)
     elif any(kind.nullable for kind in params.features.values()):
-        yield p("In these data, no predictor is missing anywhere.")
+        yield p("In these data, no predictor has missing values.")
     else:
-        yield p("No predictor of this study may be missing, and none is.")
+        yield p("Predictors in this study must not be missing, and none are.")
 
 
 # ---- Analytical methods ----
@@ -258,22 +260,22 @@ def division(facts: Facts) -> Blocks:
     data, training = facts.card.data, facts.card.training
     yield p(
         f"Rows are divided at random (seed {training.seed}) before anything is fitted: "
-        f"{data.training_rows:,} to train on, {data.held_out_rows:,} "
+        f"{data.training_rows:,} for training, {data.held_out_rows:,} "
         f"({percent(data.held_out_rows / data.rows)}) held out. Encoding, hyperparameters and "
-        "intervals come from the training rows alone; every figure of item 23a comes from the "
-        "held-out rows alone."
+        "prediction intervals come only from the training rows; all figures in item 23a come only "
+        "from the held-out rows."
     )
 
 
 def encoding(facts: Facts) -> Blocks:
     yield p(
-        "Numbers enter as they are, dates as days since another day, and each category as an "
-        "indicator of its own; none is cut into classes. A linear model standardizes numbers by "
-        "the training rows, and has an indicator of what is missing beside its mean."
+        "Numbers are used as they are, dates as days since another day, and each category as an "
+        "indicator; no number is categorised. Linear models standardise numbers on the training "
+        "rows, and represent missing values by the mean and an indicator."
     )
     features = facts.params.features.values()
     words = sum(kind.categories is not None for kind in features)
-    yield p(f"Of {counted(len(features), 'predictor')}, {words} are categories.")
+    yield p(f"Of {counted(len(features), 'predictor')}, {words} are categorical.")
 
 
 def building(facts: Facts) -> Blocks:
@@ -290,19 +292,19 @@ def building(facts: Facts) -> Blocks:
         f"{number(training.cross_validation_r2)}."
     )
     if training.tuning is None:
-        yield p("The hyperparameters are those of the study's file; none was tuned.")
+        yield p("The hyperparameters are those in the study's params.yaml, without tuning.")
         return
     tried = training.tuning.candidates
     best = [one for one in tried if one.rmse is not None]
     yield p(
-        f"They were chosen from {counted(len(tried), 'candidate')} of the grid ",
+        f"They were chosen from {counted(len(tried), 'candidate')} in the grid ",
         said(training.tuning.grid),
-        ", cross-validated on the training rows: the simplest with an RMSE of at most "
-        f"{number(training.tuning.limit, facts.decimals + 1)} {unit}, one standard error over the "
+        " by cross-validation on the training rows: the simplest with an RMSE of at most "
+        f"{number(training.tuning.limit, facts.decimals + 1)} {unit}, one standard error above the "
         f"best. {counted(len(tried) - len(best), 'candidate')} failed.",
     )
     yield table(
-        "The candidates with the least error",
+        "The candidates with the lowest error",
         ("Candidate", f"RMSE, {unit}", "Standard error", ""),
         [
             (
@@ -322,10 +324,10 @@ def building(facts: Facts) -> Blocks:
 
 def clusters_looked_at(_: Facts) -> Blocks:
     yield p(
-        "The system knows no clusters, such as hospitals or countries: rows are treated as "
-        "patients independent of one another. A column of centres can be made a subgroup (",
+        "The system does not model clusters, such as hospitals or countries: patients are treated "
+        "as independent. A column of centres can be made a subgroup (",
         code("roles.subgroups"),
-        "), and its errors are then in item 23a. What the study says of clusters is in item 23b.",
+        "), whose errors are then in item 23a. Item 23b has the study's own statement.",
     )
 
 
@@ -334,30 +336,30 @@ def measures(facts: Facts) -> Blocks:
     yield listed(
         (
             (
-                f"RMSE and MAE in {facts.unit}, and R²: 1 less squared errors over squared "
-                "deviations from the rows' own mean."
+                f"RMSE and MAE in {facts.unit}, and R²: 1 minus the ratio of squared errors to "
+                "squared deviations from the rows' own mean."
             ),
             (
-                "The same of always answering the training rows' average, and of a ridge "
+                "The same for always predicting the training rows' average, and for a ridge "
                 "regression, with paired differences from both."
             ),
-            "Calibration: intercept, slope, calibration in the large, bins, and a smooth line.",
+            "Calibration: intercept, slope, calibration in the large, bins, and a smooth curve.",
             (
-                f"Coverage of the {level(verdict.coverage.target)} intervals, overall and by "
-                "subgroup."
+                f"Coverage of the {level(verdict.coverage.target)} prediction intervals, overall "
+                "and by subgroup."
             ),
-            "Where treatments are compared, whether predicted win probabilities come true.",
+            "If treatments are compared: calibration of the predicted win probabilities.",
             (
-                f"Intervals around figures are bootstrap intervals of {facts.confidence} "
-                f"({params.evaluation.resamples:,} resamples of held-out rows)."
+                f"All figures have {facts.confidence} bootstrap intervals "
+                f"({params.evaluation.resamples:,} resamples of the held-out rows)."
             ),
         )
     )
     yield p(
-        "A version serves if its graph answers as the fitted model does (largest difference "
-        f"{wording.tiny(verdict.parity.max_error)} {facts.unit}), its intervals cover what they "
-        f"should within {points(verdict.coverage.tolerance)}, and no model that served before it "
-        "is better. Without skill over the average it is ",
+        "A version is promoted if its ONNX graph agrees with the fitted model (largest difference "
+        f"{wording.tiny(verdict.parity.max_error)} {facts.unit}), the coverage of its intervals is "
+        f"within {points(verdict.coverage.tolerance)} of the target, and the previous champion is "
+        "not better. Without skill over the average, it is ",
         escaped(params.gate.without_skill.replace("_", " ")),
         ".",
     )
@@ -365,25 +367,25 @@ def measures(facts: Facts) -> Blocks:
 
 def updating(_: Facts) -> Blocks:
     yield p(
-        "None: no version is recalibrated or changed after its evaluation. New data train a new "
-        "version, which is evaluated anew."
+        "None: no version is recalibrated or changed after its evaluation. New data lead to a new "
+        "version with an evaluation of its own."
     )
 
 
 def computed(facts: Facts) -> Blocks:
     parity = facts.verdict.parity
     yield p(
-        "The very graph that serves (ONNX) answered every held-out row. The fitted model answers "
-        f"the same but for {wording.tiny(parity.max_error)} {facts.unit} at most. Scores are held "
-        "to the outcome's range."
+        "The ONNX graph that serves scored every held-out row. The fitted model's scores differ by "
+        f"at most {wording.tiny(parity.max_error)} {facts.unit}. Scores are clamped to the "
+        "outcome's range."
     )
 
 
 def imbalance(_: Facts) -> Blocks:
     yield p(
-        "Not applicable: the outcome is a score, not a class, so no class can be rare, and nothing "
-        "was resampled or weighted. Where scores are rare, errors are less sure: see the bins of "
-        "the calibration in item 23a."
+        "Not applicable: the outcome is a score, not a class, and nothing was resampled or "
+        "weighted. In ranges with few scores, errors are less certain: see the calibration bins in "
+        "item 23a."
     )
 
 
@@ -391,26 +393,26 @@ def fairness(facts: Facts) -> Blocks:
     groups = tuple(facts.params.roles.subgroups)
     if not groups:
         yield p(
-            "The study names no subgroups, so errors are told of none (",
+            "The study does not define subgroups, so errors are reported for none (",
             code("roles.subgroups"),
             ").",
         )
         return
     together = (
-        "hold for all groups at once"
+        "hold for all groups jointly"
         if facts.card.simultaneous
-        else "hold each for itself: of many groups, some stand out by chance"
+        else "each hold only by themselves: among many groups, some stand out by chance"
     )
     yield p(
-        "Errors and the coverage of intervals are measured by ",
+        "Errors and the coverage of prediction intervals are measured by ",
         in_words(facts, groups),
-        f" on held-out rows (item 23a). Their intervals {together}. Groups of fewer than "
-        f"{facts.params.evaluation.min_subgroup_rows} rows get no figures.",
+        f" on the held-out rows (item 23a). The bootstrap intervals {together}. Groups with fewer "
+        f"than {facts.params.evaluation.min_subgroup_rows} rows get no figures.",
     )
     off = [one for one in facts.card.subgroups if one.off_zero]
     if off:
         yield p(
-            "Scores are off to one side in ",
+            "Scores are biased in one direction in ",
             joined(
                 (
                     joined((facts.label(one.feature), ": ", said(one.group)))
@@ -421,12 +423,12 @@ def fairness(facts: Facts) -> Blocks:
             f", and {len(off) - MOST_OFF:,} more groups." if len(off) > MOST_OFF else ".",
         )
     else:
-        yield p("In no group are scores off to one side by more than chance allows.")
+        yield p("Scores are not biased in any group by more than chance allows.")
     by = facts.card.interval.by
     yield (
-        p("The groups of ", in_words(facts, by), " have intervals of their own.")
+        p("Prediction intervals are separate for the groups of ", in_words(facts, by), ".")
         if by
-        else p("All patients have intervals of the same width.")
+        else p("Prediction intervals have the same width for all patients.")
     )
 
 
@@ -435,38 +437,38 @@ def output(facts: Facts) -> Blocks:
     yield p(
         "A score in units of the outcome, ",
         facts.target,
-        f" in {facts.unit}, to {counted(params.target.decimals, 'decimal')}, with an interval that "
-        f"should hold {level(interval.coverage)} of the outcomes: the score ± "
+        f" in {facts.unit}, to {counted(params.target.decimals, 'decimal')}, with a "
+        f"{level(interval.coverage)} prediction interval: the score ± "
         f"{facts.value(interval.half_width)} {facts.unit}, from {interval.residuals:,} residuals "
         f"of {interval.folds}-fold cross-validation. There is no class and no threshold; the bands "
-        "of item 8a are words for people.",
+        "in item 8a are only descriptions.",
     )
     yield p(
-        "Each answer also says on how many training rows it rests, and whether the model beats the "
-        "average."
+        "Each response also states the number of training rows that support the score, and whether "
+        "the model beats the average."
     )
 
 
 def training_and_evaluation(facts: Facts) -> Blocks:
     yield p(
-        "Not by setting, eligibility, outcome or predictors: held-out rows are a random part of "
-        "the same file. This is internal validation, and does not tell how the model does "
+        "None in setting, eligibility, outcome or predictors: the held-out rows are a random part "
+        "of the same file. This is internal validation; it does not show how the model performs "
         "elsewhere or later."
     )
     champion = facts.verdict.champion
     if champion:
         yield p(
-            f"The model that served before was compared on the {champion.rows:,} held-out rows "
-            "that it was not trained on either."
+            f"The previous champion was compared on the {champion.rows:,} held-out rows that it "
+            "was not trained on."
         )
 
 
 def code_sharing(_: Facts) -> Blocks:
     yield p(
-        "Which code, parameters and data made this version is in its lineage (item 22); unchanged, "
-        "they make the same version again."
+        "The lineage (item 22) identifies the code, parameters and data of this version; the same "
+        "inputs give the same version again."
     )
 
 
 def data_sharing(facts: Facts) -> Blocks:
-    yield p("The file can be told by its SHA-256: ", code(facts.card.data.sha256), ".")
+    yield p("The file is identified by its SHA-256: ", code(facts.card.data.sha256), ".")

@@ -1,4 +1,4 @@
-"""The report as one page of HTML: no script, no third party, and it prints."""
+"""The report as one printable page of HTML: no script, no third party."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -15,9 +15,9 @@ SOURCE = "https://doi.org/10.1136/bmj-2023-078378"
 
 
 def render(card: Card, params: Params) -> str:
-    """Write the report of a version.
+    """Render the report of a version.
 
-    card: a ServedCard has its learning curve and the last promotions too.
+    card: a ServedCard also has its learning curve and the last promotions.
     """
     facts = Facts(card, params)
     title = f"{params.study.title}: TRIPOD+AI report of {card.model_version}"
@@ -47,13 +47,13 @@ def _first_page(facts: Facts) -> Iterator[Markup]:
     yield p(
         "Each item of the ",
         tag("a", "TRIPOD+AI checklist", href=SOURCE),
-        " (Collins et al., BMJ 2024;385:e078378) in its order, in our own words. The answers are "
-        "the model card's, the study's file's and the lineage's; what only people can state, the "
-        "study states or is asked to.",
+        " (Collins et al., BMJ 2024;385:e078378), in its order and in our own words. The answers "
+        "come from the model card, the study's params.yaml and the lineage. What only people can "
+        "state comes from the study, or is marked as missing.",
     )
     yield tag(
         "section",
-        tag("h2", "What the model is worth", id="worth"),
+        tag("h2", "Performance at a glance", id="worth"),
         tag("p", tag("strong", on_the_average(facts)), class_=_tone(facts)),
         *(p(one) for one in on_the_baseline(facts)),
         *_warned(facts),
@@ -61,7 +61,7 @@ def _first_page(facts: Facts) -> Iterator[Markup]:
     )
     yield tag(
         "section",
-        tag("h2", "What only you can state, and is missing", id="missing"),
+        tag("h2", "Missing statements", id="missing"),
         *_missing(unstated(facts.params)),
         aria_labelledby="missing",
     )
@@ -73,19 +73,19 @@ def _tone(facts: Facts) -> str:
 
 def _warned(facts: Facts) -> Iterator[Markup]:
     if not facts.verdict.beats_average:
-        yield p("Do not read differences between its scores as differences between patients.")
+        yield p("Do not interpret differences between its scores as differences between patients.")
 
 
 def _missing(items: tuple[Item, ...]) -> Iterator[Markup]:
     if not items:
-        yield p("Nothing: the study states all that only people can.")
+        yield p("None: the study states everything that only people can state.")
         return
     yield p(
-        f"{len(items)} of {len(ITEMS)} items lack it. Write each under ",
+        f"{len(items)} of {len(ITEMS)} items lack what only people can state. Write each under ",
         code("study.report"),
         " in the study's ",
         code("params.yaml"),
-        "; no model changes for it.",
+        "; this does not change any model.",
     )
     yield tag(
         "ul",
@@ -161,7 +161,7 @@ def _item(item: Item, facts: Facts) -> Markup:
 
 
 def _people(item: Item, facts: Facts) -> Iterator[Markup]:
-    """Give what people state of an item, or say that it is theirs to state."""
+    """Yield what people state for an item, or mark it as missing."""
     if not item.key:
         return
     if words := stated(item, facts.params):
@@ -169,10 +169,10 @@ def _people(item: Item, facts: Facts) -> Iterator[Markup]:
         return
     yield tag(
         "p",
-        tag("strong", "Yours to state"),
+        tag("strong", "Missing statement"),
         ": ",
         code(f"study.report.{item.key}"),
-        " in the study's file says nothing yet.",
+        " in the study's params.yaml is still empty.",
         class_="yours",
         data_missing=item.key,
     )

@@ -1,4 +1,4 @@
-"""What the card and the lineage say to the items on results and discussion."""
+"""Answers from card and lineage to the items on results and discussion."""
 
 from collections.abc import Iterator, Sequence
 
@@ -31,10 +31,10 @@ type Blocks = Iterator[Markup]
 def flow(facts: Facts) -> Blocks:
     data = facts.card.data
     yield p(
-        f"All {data.rows:,} rows {'of both' if data.outcomes else 'of the file'} have the outcome "
-        f"and are analysed: {data.training_rows:,} to train, {data.held_out_rows:,} to evaluate. "
-        f"Who was recruited and is no row of {'them' if data.outcomes else 'it'}, the system "
-        "cannot know."
+        f"All {data.rows:,} rows {'of both' if data.outcomes else 'in the file'} have the outcome "
+        f"and are analysed: {data.training_rows:,} for training, {data.held_out_rows:,} for "
+        "evaluation. The system does not know of recruited patients who are not in "
+        f"{'them' if data.outcomes else 'it'}."
     )
 
 
@@ -43,8 +43,8 @@ def characteristics(facts: Facts) -> Blocks:
     yield p(
         f"The outcome, in all {data.rows:,} rows: mean {facts.value(data.score_mean)} "
         f"{facts.unit}, standard deviation {facts.value(data.score_std)}, from "
-        f"{wording.plain(data.score_min)} to {wording.plain(data.score_max)}. The card keeps no "
-        "distributions of predictors."
+        f"{wording.plain(data.score_min)} to {wording.plain(data.score_max)}. The card does not "
+        "contain the distributions of predictors."
     )
     if facts.card.subgroups:
         total = facts.verdict.rows
@@ -59,11 +59,10 @@ def characteristics(facts: Facts) -> Blocks:
 def parts(facts: Facts) -> Blocks:
     training, verdict = facts.card.training, facts.verdict
     yield p(
-        "Both parts are drawn at random from the same file, so they differ by chance "
-        "alone; the card keeps no distributions of predictors to set beside each other. The "
-        f"error by cross-validation on the training rows is "
-        f"{facts.value(training.cross_validation_rmse)} {facts.unit}, that on the held-out rows "
-        f"{facts.scaled(verdict.candidate.rmse)}."
+        "Both parts are drawn at random from the same file, so they differ only by chance; the "
+        "card does not contain the distributions of predictors to compare. The RMSE is "
+        f"{facts.value(training.cross_validation_rmse)} {facts.unit} in cross-validation on the "
+        f"training rows, and {facts.scaled(verdict.candidate.rmse)} on the held-out rows."
     )
 
 
@@ -71,13 +70,13 @@ def analyses(facts: Facts) -> Blocks:
     card, verdict = facts.card, facts.verdict
     rows = [
         ("Training the model", f"{card.data.training_rows:,}"),
-        ("Residuals for the intervals, by cross-validation", f"{card.interval.residuals:,}"),
+        ("Cross-validation residuals for the intervals", f"{card.interval.residuals:,}"),
         ("Evaluation", f"{verdict.rows:,}"),
     ]
     if verdict.wins:
-        rows.append(("Check of win probabilities, in pairs of these", f"{verdict.wins.rows:,}"))
+        rows.append(("Check of win probabilities, in pairs", f"{verdict.wins.rows:,}"))
     if verdict.champion:
-        rows.append(("Comparison with the model that served before", f"{verdict.champion.rows:,}"))
+        rows.append(("Comparison with the previous champion", f"{verdict.champion.rows:,}"))
     yield table("Rows in each analysis", ("Analysis", "Rows"), rows)
     yield p("Each row has a score; there are no events to count.")
 
@@ -94,24 +93,24 @@ def specification(facts: Facts) -> Blocks:
     }
     graph = wrote.get(("train", "onnx"))
     yield p(
-        "The whole model is one file, ",
+        "The complete model is one file, ",
         code(f"models/{card.model_version}/model.onnx"),
-        " in the registry of the system; any ONNX runtime computes it.",
+        " in the system's registry, which any ONNX runtime can run.",
         *((" Its SHA-256 is ", code(graph), ".") if graph else ()),
     )
     yield p(
-        "To ask it: ",
+        "To use it, call ",
         code("POST /predict"),
-        " with one patient, ",
+        " for one patient or ",
         code("POST /predict/batch"),
-        " with many; ",
+        " for many; ",
         code("GET /docs"),
-        " describes both. Who may is for whoever runs the system.",
+        " describes both. Access is up to the operator of the system.",
     )
     yield p(
-        "Made by the execution ",
+        "Trained by the execution ",
         code(card.lineage.execution),
-        " under parameters with the SHA-256 ",
+        " with parameters whose SHA-256 is ",
         code(card.lineage.params_sha256),
         ".",
     )
@@ -120,8 +119,8 @@ def specification(facts: Facts) -> Blocks:
         for (stage, field), digest in wrote.items()
     ]
     if rows:
-        caption = f"Lineage: what each stage wrote, and the first {SHOWN_OF_A_DIGEST} digits of it"
-        yield table(caption, ("Stage", "Wrote", "SHA-256"), rows)
+        caption = f"Lineage: the outputs of each stage, by the first {SHOWN_OF_A_DIGEST} digits"
+        yield table(caption, ("Stage", "Output", "SHA-256"), rows)
 
 
 # ---- Performance ----
@@ -152,7 +151,7 @@ def _scores(facts: Facts) -> Blocks:
     if verdict.baseline:
         models.append((verdict.baseline.name, verdict.baseline.scores))
     if verdict.champion and verdict.champion.scores:
-        name = f"{verdict.champion.version}, which served before, on {verdict.champion.rows:,} rows"
+        name = f"Previous champion {verdict.champion.version}, on {verdict.champion.rows:,} rows"
         models.append((name, verdict.champion.scores))
     models += [
         (joined(("This model without ", in_words(facts, one.over))), one.scores)
@@ -167,23 +166,23 @@ def _scores(facts: Facts) -> Blocks:
             for name, one in models
         ],
     )
-    yield p(f"Skill, 1 less RMSE over the average's RMSE: {wording.estimate(verdict.skill)}.")
+    yield p(f"Skill, 1 minus RMSE / the average's RMSE: {wording.estimate(verdict.skill)}.")
 
 
 def _coverage(facts: Facts) -> Blocks:
     coverage = facts.verdict.coverage
-    met = "as they should" if coverage.holds else "not as they should"
-    yield _heading("Coverage of the intervals")
+    met = "meets the target" if coverage.holds else "does not meet the target"
+    yield _heading("Coverage of the prediction intervals")
     yield p(
-        f"Intervals that should hold {level(coverage.target)} of the outcomes held "
-        f"{percent(coverage.measured)}: {met}, within {points(coverage.tolerance)}."
+        f"The {level(coverage.target)} prediction intervals contain {percent(coverage.measured)} "
+        f"of the outcomes, which {met} within {points(coverage.tolerance)}."
     )
     without = [
         joined(("without ", in_words(facts, one.over), f" {percent(one.coverage.measured)}"))
         for one in facts.verdict.averaged
     ]
     if without:
-        yield p("Where something is not known yet: ", wording.enumerated(without), ".")
+        yield p("If some predictors are not known yet: ", wording.enumerated(without), ".")
 
 
 def _calibration(facts: Facts) -> Blocks:
@@ -194,11 +193,11 @@ def _calibration(facts: Facts) -> Blocks:
         return
     yield listed(
         (
-            f"Slope {wording.estimate(found.slope)}; 1 is best. Below 1, scores are too extreme.",
-            f"Intercept {facts.scaled(found.intercept)} {facts.unit}; 0 is best.",
+            f"Slope {wording.estimate(found.slope)}; ideally 1. Below 1, scores are too extreme.",
+            f"Intercept {facts.scaled(found.intercept)} {facts.unit}; ideally 0.",
             (
-                f"In the large, the mean recorded less the mean predicted score: "
-                f"{facts.scaled(found.in_the_large, signed=True)} {facts.unit}; 0 is best."
+                "Calibration in the large, the mean recorded minus the mean predicted score: "
+                f"{facts.scaled(found.in_the_large, signed=True)} {facts.unit}; ideally 0."
             ),
         )
     )
@@ -209,10 +208,10 @@ def _calibration(facts: Facts) -> Blocks:
             facts.unit,
             facts.params.label(facts.params.target.column),
         ),
-        "What was recorded, over what was predicted. Dots with whiskers: means of bins of held-out "
-        f"rows, with {facts.confidence} intervals. ",
-        "Line with band: the smooth relation. " if facts.card.calibration_curve else "",
-        "Dashed: where recorded is as predicted.",
+        "Recorded against predicted scores. Dots with whiskers: means of bins of held-out rows, "
+        f"with {facts.confidence} intervals. ",
+        "Line with band: the smoothed relation. " if facts.card.calibration_curve else "",
+        "Dashed line: perfect calibration.",
     )
     yield table(
         "Calibration by bin",
@@ -231,22 +230,23 @@ def _wins(facts: Facts) -> Blocks:
         yield p(NOT_MEASURED)
         return
     told = (
-        "They came true, within what chance allows."
+        "The predicted probabilities agree with this, within chance."
         if found.holds
-        else "They did not come true: some bin is further off than chance allows."
+        else "The predicted probabilities do not agree with this: some bins are further off than "
+        "chance allows."
     )
     yield p(
-        "Of two patients, which one does better? For pairs of "
-        f"{found.rows:,} held-out rows it was counted how often it was the first. {told}"
+        f"In pairs of {found.rows:,} held-out rows, how often the first patient does better than "
+        f"the second. {told}"
     )
     yield figure(
         figures.wins(found),
-        "How often the first of two did better, over the predicted probability that it would. "
-        "Whiskers: intervals that hold for all bins at once. Dashed: where it is as predicted.",
+        "How often the first of two patients did better, against the predicted probability. "
+        "Whiskers: intervals that hold for all bins jointly. Dashed line: perfect calibration.",
     )
     yield table(
         "Win probabilities by bin",
-        ("Predicted", "The first did better", "Pairs"),
+        ("Predicted", "First did better", "Pairs"),
         [(number(one.predicted), share(one.won), f"{one.pairs:,}") for one in found.bins],
     )
 
@@ -261,9 +261,9 @@ def _learning_curve(facts: Facts) -> Blocks:
     points = [(one.rows, one.rmse) for one in curve.points]
     yield figure(
         figures.learning(points, facts.verdict.average.rmse.value, facts.unit),
-        f"The error on {curve.held_out_rows:,} held-out rows, over how many rows a model is "
-        f"trained on, with {level(curve.confidence)} intervals. Dashed: always the average."
-        + (f" Its forests have {curve.max_trees} trees." if curve.max_trees else ""),
+        f"The error on {curve.held_out_rows:,} held-out rows, by the number of training rows, with "
+        f"{level(curve.confidence)} intervals. Dashed line: always the average."
+        + (f" The curve's forests have {curve.max_trees} trees." if curve.max_trees else ""),
     )
     yield table(
         "Learning curve",
@@ -286,16 +286,16 @@ def _subgroups(facts: Facts) -> Blocks:
     groups = facts.card.subgroups[:MOST_GROUPS]
     yield _heading("Subgroups")
     if not groups:
-        yield p("The study names none.")
+        yield p("The study defines none.")
         return
     hold = (
-        "Each column's intervals hold for all groups at once"
+        "The intervals of each column hold for all groups jointly"
         if facts.card.simultaneous
-        else "Each interval is for itself: of many groups, some stand out by chance"
+        else "Each interval holds only by itself: among many groups, some stand out by chance"
     )
     yield p(
-        f"{hold}, with {facts.confidence}. A mean error is prediction less recorded score: above "
-        "0, scores are too high."
+        f"{hold}, with {facts.confidence} confidence. The mean error is predicted minus recorded "
+        "score: above 0, scores are too high."
     )
     yield table(
         "Errors by subgroup",
@@ -307,8 +307,8 @@ def _subgroups(facts: Facts) -> Blocks:
     )
     errors = figures.Strip.of((one.mean_error for one in groups), 0)
     yield table(
-        "Mean error by subgroup; dashed in the drawing: 0",
-        ("Group", f"Mean error, {facts.unit}", _drawn(errors, facts.value), "Off to one side"),
+        "Mean error by subgroup; dashed line: 0",
+        ("Group", f"Mean error, {facts.unit}", _drawn(errors, facts.value), "Biased"),
         [
             (
                 group_of(facts, one),
@@ -331,7 +331,7 @@ def _coverage_by_group(facts: Facts, groups: Sequence[Subgroup]) -> Blocks:
     target = facts.verdict.coverage.target
     drawn = figures.Strip.of((one.coverage for one in groups), target)
     yield table(
-        f"Coverage of the intervals by subgroup; dashed in the drawing: {level(target)}",
+        f"Coverage of the prediction intervals by subgroup; dashed line: {level(target)}",
         ("Group", "Rows", "Coverage", _drawn(drawn, percent)),
         [
             (group_of(facts, one), f"{one.rows:,}", share(one.coverage), drawn(one.coverage))
@@ -341,12 +341,12 @@ def _coverage_by_group(facts: Facts, groups: Sequence[Subgroup]) -> Blocks:
 
 
 def _drawn(strip: figures.Strip, written: "figures.Written") -> str:
-    """Head a column of drawings with the scale that they have."""
-    return f"Drawn from {written(strip.low)} to {written(strip.high)}"
+    """Return the heading of a column of drawings, with their scale."""
+    return f"Scale: {written(strip.low)} to {written(strip.high)}"
 
 
 def _replay(facts: Facts) -> Blocks:
-    """Tell what it would have said to captured requests, where there are figures of that."""
+    """Report the replay of captured requests, if there is one."""
     found = facts.verdict.replay
     if found is None or found.void or found.change is None or found.moved is None:
         return
@@ -355,32 +355,32 @@ def _replay(facts: Facts) -> Blocks:
         facts.value(one, signed=True)
         for one in (change.p05, change.p25, change.p50, change.p75, change.p95)
     )
-    yield _heading("Captured requests, asked once more")
+    yield _heading("Replay of captured requests")
     yield p(
-        f"{counted(found.requests, 'request')}{_between(found)} went to this model and to "
-        f"{found.champion}, which served before. The score changes by a median of {median} {unit}; "
-        f"half of the changes are from {first} to {third}, nine in ten from {low} to {high}. "
-        f"{percent(found.moved)} of the scores change by more than the half-width of the interval "
-        f"that {found.champion} gives{_half_width(facts, found)}. "
+        f"{counted(found.requests, 'request')}{_between(found)} were replayed against this model "
+        f"and the previous champion {found.champion}. The score changes by a median of {median} "
+        f"{unit}; half of the changes are between {first} and {third}, and nine in ten between "
+        f"{low} and {high}. {percent(found.moved)} of the scores change by more than the "
+        f"half-width of {found.champion}'s interval{_half_width(facts, found)}. "
         f"{counted(found.refused, 'request')} that {found.champion} answers would be refused."
     )
     if found.candidate_scores and found.champion_scores:
         yield table(
-            f"On {counted(found.outcomes, 'outcome')} of them that are new to both, with "
+            f"On {counted(found.outcomes, 'outcome')} of these that neither was trained on, with "
             f"{facts.confidence} intervals",
             ("Model", f"RMSE, {unit}", f"MAE, {unit}", "R²"),
             [
                 (name, facts.scaled(one.rmse), facts.scaled(one.mae), wording.estimate(one.r2))
                 for name, one in (
                     ("This model", found.candidate_scores),
-                    (f"{found.champion}, which served before", found.champion_scores),
+                    (f"Previous champion {found.champion}", found.champion_scores),
                 )
             ],
         )
     if groups := facts.card.replayed[:MOST_GROUPS]:
         drawn = figures.Strip.of((one.mean_change for one in groups), 0)
         yield table(
-            "Mean change of the score by group; dashed in the drawing: 0",
+            "Mean change of the score by group; dashed line: 0",
             ("Group", "Requests", f"Mean change, {unit}", _drawn(drawn, facts.value), "Refused"),
             [
                 (
@@ -410,9 +410,9 @@ def _half_width(facts: Facts, found: Replayed) -> str:
 
 
 def _importances(facts: Facts) -> Blocks:
-    yield _heading("What matters to the model")
+    yield _heading("Predictor importance")
     yield table(
-        f"How much RMSE grows when a predictor is shuffled among held-out rows, {facts.unit}",
+        f"Increase in RMSE when a predictor is shuffled among the held-out rows, {facts.unit}",
         ("Predictor", "Mean", "Standard deviation of repeats"),
         [
             (facts.label(one.feature), number(one.mean, 4), number(one.std, 4))
@@ -422,14 +422,14 @@ def _importances(facts: Facts) -> Blocks:
 
 
 def clusters(_: Facts) -> Blocks:
-    yield p("The system knows no clusters, and found nothing about any; see item 12d.")
+    yield p("The system does not analyse clusters; see item 12d.")
 
 
 def updates(facts: Facts) -> Blocks:
     yield p("This version was not updated (item 12f).")
     if not facts.ledger:
         yield p(
-            "Which versions served when is in ",
+            "The history of promotions is in ",
             code("GET /report"),
             " and ",
             code("GET /model"),
@@ -437,8 +437,8 @@ def updates(facts: Facts) -> Blocks:
         )
         return
     yield table(
-        "The last promotions, the newest first",
-        ("Promotion", "Version", "When (UTC)", "R²", "Beats the average", "Why"),
+        "The last promotions, newest first",
+        ("Promotion", "Version", "Time (UTC)", "R²", "Beats the average", "Reason"),
         [
             (
                 f"{one.sequence}",
@@ -458,7 +458,7 @@ def updates(facts: Facts) -> Blocks:
 
 def interpretation(facts: Facts) -> Blocks:
     yield p(" ".join((on_the_average(facts), *on_the_baseline(facts))))
-    yield p("What the gate made of it, ", facts.verdict.decision.replace("_", " "), ":")
+    yield p("The gate's decision is “", facts.verdict.decision.replace("_", " "), "”:")
     yield listed(said(one) for one in facts.verdict.reasons)
 
 
@@ -466,45 +466,46 @@ def limitations(facts: Facts) -> Blocks:
     yield listed(said(one) for one in facts.card.overview.limits)
     if facts.monitoring and facts.monitoring.last.outcomes.rmse:
         yield p(
-            "Its figures here are of a random part of the same data. Of later patients there is "
-            "what came of its predictions (item 27c); of other places, nothing."
+            "The figures here come from a random part of the same data. For later patients, see "
+            "the outcomes of its predictions (item 27c); for other places, there is no evidence."
         )
     else:
         yield p(
-            "It was evaluated on a random part of the same data, and never on other patients, "
-            "places or times."
+            "The model was evaluated only on a random part of the same data, not on other "
+            "patients, places or times."
         )
 
 
 def poor_input(facts: Facts) -> Blocks:
     params = facts.params
     yield p(
-        "A request is held to the rules of item 9b, as the data were. What breaks one is refused "
-        "with each wrong field named; nothing is guessed, cut off or filled in."
+        "Requests are checked against the same rules as the data (item 9b). A request that breaks "
+        "a rule is refused, and every invalid field is named; nothing is guessed, truncated or "
+        "imputed."
     )
     if params.nullable:
-        yield p("May be missing, and the model is told so: ", in_words(facts, params.nullable), ".")
+        yield p("May be missing, which the model handles: ", in_words(facts, params.nullable), ".")
     else:
-        yield p("Nothing may be missing.")
+        yield p("No field may be missing.")
     if later := params.roles.known_after_treatment:
         yield p(
-            "May be left out, being known only after treatment: ",
+            "May be left out because it is known only after treatment: ",
             in_words(facts, later),
-            ". The score is then a mean over what was recorded.",
+            ". The score is then the mean over the recorded values.",
         )
     if together := params.roles.recorded_together:
         yield p(
             "A combination of ",
             in_words(facts, together),
-            " that the data never recorded is refused.",
+            " that was never recorded in the data is refused.",
         )
 
 
 def users(facts: Facts) -> Blocks:
     yield p(
         f"Users enter {counted(len(facts.params.asked), 'field')} in a form, or send them to the "
-        "API. The answer has the score, its interval, on how many rows it rests, and whether the "
-        "model beats the average."
+        "API. The response has the score, its prediction interval, the number of supporting "
+        "training rows, and whether the model beats the average."
     )
 
 
@@ -514,26 +515,26 @@ def next_steps(facts: Facts) -> Blocks:
         yield p(curve.says)
     monitoring = facts.monitoring
     if monitoring is None:
-        yield p("Evaluation on other patients, in other places and later, is still to be done.")
+        yield p("Evaluation on other patients, in other places and at later times, is pending.")
         return
     yield from since_it_serves(facts, monitoring.last)
-    yield p("Evaluation in other places is still to be done.")
+    yield p("Evaluation in other places is pending.")
 
 
 def since_it_serves(facts: Facts, run: Monitored) -> Blocks:
-    """Tell what the last run of the monitor found about requests and outcomes."""
+    """Report the monitor's last findings about requests and outcomes."""
     observed = run.outcomes
     yield p(
-        f"It serves, and is monitored. Of the requests from {run.window.since:%Y-%m-%d} to "
+        f"The model serves and is monitored. Requests from {run.window.since:%Y-%m-%d} to "
         f"{run.window.date:%Y-%m-%d}: ",
         said(run.drift.says),
     )
-    yield p("Of outcomes that were recorded of its predictions: ", said(observed.says))
+    yield p("Outcomes of its predictions: ", said(observed.says))
     if observed.rmse:
         yield p(
             f"On {counted(observed.outcomes, 'outcome')}, its RMSE is "
-            f"{facts.scaled(observed.rmse)} {facts.unit}, always answering the average has "
+            f"{facts.scaled(observed.rmse)} {facts.unit}, that of always predicting the average "
             f"{facts.scaled(observed.average_rmse)}, and {share(observed.coverage)} of "
-            "the intervals held the outcome "
+            "the prediction intervals contain the outcome "
             f"({level(observed.confidence)} intervals in brackets)."
         )

@@ -1,4 +1,4 @@
-"""How the report writes numbers: with a true minus, and their intervals beside them."""
+"""How the report formats numbers: with a true minus sign, and with their intervals."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from clinical.verdict import Estimate
 
 MINUS = "\N{MINUS SIGN}"
 TOO_FEW = "too few rows"
-NOT_MEASURED = "Not measured by the release that made this model."
+NOT_MEASURED = "Not measured by the release that trained this model."
 
 
 def minus(text: str) -> str:
@@ -19,33 +19,33 @@ def plain(value: float) -> str:
 
 
 def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
-    """Write a number; signed: with its plus, as a difference has it."""
+    """Format a number; signed: with a plus sign, as for differences."""
     rounded = round(value, decimals) + 0.0  # -0.0 is 0.0
     return minus(f"{rounded:{'+' if signed and rounded else ''},.{decimals}f}")
 
 
 def tiny(value: float) -> str:
-    """Write what only its size is asked of."""
+    """Format a number of which only the magnitude matters."""
     return minus(f"{value:.2g}")
 
 
 def level(share: float) -> str:
-    """Write a share that somebody decided, in percent."""
+    """Format a chosen share, in percent."""
     return f"{round(100 * share, 6):g}%"
 
 
 def points(share: float) -> str:
-    """Write how far shares may be apart."""
+    """Format a difference between shares, in percentage points."""
     return f"{round(100 * share, 2):g} percentage points"
 
 
 def percent(share: float) -> str:
-    """Write a share that was measured."""
+    """Format a measured share, in percent."""
     return f"{100 * share:.1f}%"
 
 
 def estimate(found: Estimate | None, decimals: int = 3, *, signed: bool = False) -> str:
-    """Write an estimate with its interval."""
+    """Format an estimate with its interval."""
     if found is None:
         return TOO_FEW
     value, low, high = (
@@ -55,7 +55,7 @@ def estimate(found: Estimate | None, decimals: int = 3, *, signed: bool = False)
 
 
 def share(found: Estimate | None) -> str:
-    """Write a share with its interval, in percent."""
+    """Format a share with its interval, in percent."""
     if found is None:
         return TOO_FEW
     return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
@@ -66,11 +66,11 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def enumerated(names: Iterable[object]) -> Markup:
-    """Write a list in words: one, another and a third."""
+    """Format a list in words: one, another and a third."""
     *rest, last = names
     return joined((joined(rest, ", "), " and ", last)) if rest else joined((last,))
 
 
 def words(names: Iterable[str]) -> Markup:
-    """Write a study's own words as a list."""
+    """Format a study's own words as a list."""
     return enumerated([said(one) for one in names])

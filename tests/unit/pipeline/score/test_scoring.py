@@ -194,7 +194,7 @@ def test_a_model_that_cannot_average_asks_for_what_is_left_out(desk: Desk, rows:
     assert list(found.faults) == [1]
     (fault,) = found.faults[1]
     assert (fault.rule, fault.column) == ("missing", LATER)
-    assert fault.message.startswith("Field required: the model that serves was trained before")
+    assert fault.message.startswith("Field required: the current model was trained before")
 
 
 # ---- Other studies ----

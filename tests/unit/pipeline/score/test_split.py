@@ -145,8 +145,8 @@ def test_a_champion_of_another_contract_scores_nothing(
         divided(desk, text.encode())
 
     assert str(refused.value) == (
-        f"{desk.champion.version} cannot score: the model was trained under another contract than "
-        "requests are held to now; train one under this."
+        f"{desk.champion.version} cannot score: the model was trained under a different data "
+        "contract from the one now in force; train a new model."
     )
 
 
