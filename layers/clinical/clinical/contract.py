@@ -36,6 +36,11 @@ class Request(BaseModel):
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )
 
+    @override
+    def __repr__(self) -> str:
+        """Leave out all values: Powertools formats requests for its debug log, on or off."""
+        return f"{type(self).__name__}()"
+
 
 class Response(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=(), defer_build=True)
@@ -50,15 +55,6 @@ class Asked(Request):
     def values(self) -> dict[str, Value]:
         """The request's values, by column."""
         return dict(zip(self.columns, self.__dict__.values(), strict=True))
-
-    @override
-    def __repr__(self) -> str:
-        """Show no values: Powertools formats requests for its debug messages."""
-        return f"{type(self).__name__}(…)"
-
-    @override
-    def __str__(self) -> str:
-        return repr(self)
 
 
 class SeldomAsked(Asked):
@@ -462,7 +458,10 @@ class Problem(Response):
 class BatchPrediction(Response):
     """One entry per patient, in request order: a score, or what is wrong with that patient."""
 
-    predictions: tuple[ScoredPatient | Problem, ...]
+    predictions: tuple[
+        # Most entries are scores: trying that first takes two thirds of pydantic's smart mode.
+        Annotated[ScoredPatient | Problem, Field(union_mode="left_to_right")], ...
+    ]
     model_version: str
     skill: Skill
     disclaimer: str

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from clinical.contract import Patient
+from clinical import contract
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
@@ -525,12 +525,6 @@ def test_a_prediction_is_as_documented(
     jsonschema.validate(answer.body, schema)
 
 
-def test_no_message_shows_a_patient(patient: dict[str, object]) -> None:
-    asked = Patient.model_validate(patient)
-
-    assert repr(asked) == str(asked) == "Patient(…)"
-
-
 def test_the_report_is_a_page_that_runs_and_loads_nothing(api: Api) -> None:
     page = api("GET", "/report")
     head = api("HEAD", "/report")
@@ -883,6 +877,15 @@ def test_no_patient_id_of_a_batch_is_ever_logged(
     captured = capsys.readouterr()
     assert CANARY not in captured.out
     assert CANARY not in captured.err
+
+
+def test_no_wording_of_a_request_repeats_it(patient: dict[str, object]) -> None:
+    """Powertools words what it calls a route with, at any level of its log."""
+    asked = contract.Patient.model_validate(patient | {"Patient_ID": CANARY})
+    many = contract.Batch(patients=[patient | {"Patient_ID": CANARY}])
+
+    assert [repr(asked), repr(many)] == ["Patient()", "Batch()"]
+    assert asked.values["Patient_ID"] == CANARY
 
 
 def test_a_batch_that_breaks_counts_as_a_prediction_error(
