@@ -215,7 +215,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("docs") / "clone"
     left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
     shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
-    subprocess.run(["git", "init", "--quiet", clone], check=True)
     (clone / ".local").mkdir()
     for name in ("ministack", "layers"):
         (clone / ".local" / name).symlink_to(ROOT / ".local" / name)
