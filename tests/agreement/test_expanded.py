@@ -491,9 +491,10 @@ def whatever_is_kept_is_encrypted(resources: Resources, given: Given) -> Iterato
             (own, None) if own else ("", True)
         ):
             yield f"{name} is not encrypted"
+    keys = {"None": None, "Own": {"Ref": "AlarmKey"}, "KmsKeyArn": own}
     for name, topic in of_type(resources, "AWS::SNS::Topic").items():
-        if not topic.get("KmsMasterKeyId"):
-            yield f"{name} is not encrypted"
+        if topic.get("KmsMasterKeyId") != keys[given["TopicKey"]]:
+            yield f"{name} is encrypted by {topic.get('KmsMasterKeyId')}"
     for name, function in of_type(resources, "AWS::Lambda::Function").items():
         if function.get("KmsKeyArn", "") != own:
             yield f"the environment of {name} has another key"
