@@ -1,4 +1,4 @@
-"""Add to an ONNX graph: nodes after its last one, under names that nothing in it has."""
+"""Append nodes to an ONNX graph, with unique names."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ type Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
 class Graph:
-    """A graph with one output (n, d), which is about to be no longer its last."""
+    """A graph with one output (n, d), to which nodes are appended."""
 
     def __init__(self, model: ModelProto) -> None:
         self._graph, self._opsets = model.graph, model.opset_import
@@ -27,15 +27,15 @@ class Graph:
         return str(self._graph.output[0].name)
 
     def constant(self, values: Array) -> str:
-        """Add an array, and give its name."""
+        """Add a constant array, and return its name."""
         name = self._unused("constant")
         self._graph.initializer.append(from_array(np.ascontiguousarray(values), name))
         return name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
-        """Add a node of one output, and give the name of that.
+        """Add a node with one output, and return the output's name.
 
-        attributes: numbers, or arrays; one whose name ends in _as_tensor is kept as a tensor.
+        attributes: numbers, or arrays; names that end in _as_tensor are stored as tensors.
         """
         name = self._unused(operator)
         self._import(domain)
@@ -57,7 +57,7 @@ class Graph:
         self._graph.output.append(make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]))
 
     def set_trees(self, **attributes: Array) -> None:
-        """Write the arrays of the one ensemble of trees anew."""
+        """Replace the arrays of the only tree ensemble."""
         (trees,) = (one for one in self._graph.node if one.op_type == "TreeEnsembleRegressor")
         written = {one.name: one for one in trees.attribute}
         for name, values in attributes.items():
@@ -66,7 +66,7 @@ class Graph:
             field[:] = values.tolist()
 
     def _import(self, domain: str) -> None:
-        """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""
+        """Import a domain's newest operators; skl2onnx imports the oldest possible ones."""
         known = [one for one in self._opsets if one.domain == domain]
         for one in known or [self._opsets.add(domain=domain)]:
             one.version = OPSET[domain]

@@ -228,11 +228,11 @@ TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
-HANDLED = _ended("already_handled", "The execution one handles this version of raw/sample.csv.")
+HANDLED = _ended("already_handled", "The execution one has been handling this version of raw/sample.csv.")
 OLDER = _ended("superseded", "raw/sample.csv was uploaded before the data of the champion.")
 MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
 UNREADABLE = DatasetUnreadable(
-    "raw/sample.csv cannot be read: in row 2, a quote opens that never closes"
+    "raw/sample.csv cannot be read: in row 2, a quote is opened and never closed"
 )
 REJECTION = Rejection(
     **dict(judge(read("raw/sample.csv", b"Patient_ID,Age\nP0001,17\n", params()), params())[0]),

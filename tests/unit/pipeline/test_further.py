@@ -110,10 +110,10 @@ def test_what_cannot_be_a_row_is_told_and_names_nobody(
 
     assert found.rows == 0
     assert sorted(found.left_out) == [
-        "1 outcome left out: no captured prediction has their ids.",
-        "1 outcome left out: observed before they were predicted.",
-        "1 row left out: `Side_Effects` was not known when they were predicted.",
-        "1 row left out: their `Improvement_Score` breaks the rule out_of_range of params.yaml.",
+        "1 outcome left out: no captured prediction has the id.",
+        "1 outcome left out: observed before the prediction.",
+        "1 row left out: `Side_Effects` was not known at the time of prediction.",
+        "1 row left out: `Improvement_Score` breaks the rule out_of_range in params.yaml.",
     ]
 
 
@@ -179,7 +179,7 @@ def test_without_a_usable_outcome_it_trains_on_the_upload_alone_and_says_so(
     assert of.outcomes is None
     assert validated(of).rows == 60
     assert validated(of).notes == (
-        "1 outcome left out: no captured prediction has their ids.",
+        "1 outcome left out: no captured prediction has the id.",
         NO_OUTCOMES,
     )
 
@@ -193,7 +193,7 @@ def test_an_upload_with_other_leniencies_is_read_as_it_is_and_the_outcomes_as_th
 
     came_to = validated(ingested(version))
 
-    assert "Decimal commas read as points." in came_to.notes
+    assert "Decimal commas read as decimal points." in came_to.notes
     assert came_to.rows == 61
     upload(text.encode(), key="raw/plain.csv")
     plain = validated(ingested(upload(text.encode())))

@@ -57,7 +57,7 @@ def test_outcomes_of_a_file_are_taken_in(take: Take, told: Upload, bucket: Boto3
 
     assert (came.taken, came.refused) == (2, 0)
     assert came.notes == (
-        "outcomes/new.csv: 1 cell of `Improvement_Score` rounded, as its decimals are declared.",
+        "outcomes/new.csv: 1 cell of `Improvement_Score` rounded to the column's decimals.",
     )
     kept = Outcomes(bucket).all()
     assert (kept[ONE].value, kept[TWO].value) == (6.5, 7.26)
@@ -233,7 +233,7 @@ def test_what_became_of_earlier_outcomes_is_told(
     ("body", "said"),
     [
         (b"", "is empty"),
-        (f"{HEADER}\n".encode(), "is empty: there is no row below its header"),
+        (f"{HEADER}\n".encode(), "is empty: there are no rows below the header"),
         (b"PK\x03\x04xl/workbook.xml", "is an Excel workbook: save it as CSV UTF-8"),
         (f"{ONE},5,{YESTERDAY}\n".encode(), "has no header"),
         (

@@ -37,7 +37,7 @@ def test_an_event_names_a_version() -> None:
         ({"score": {}}, "score.key is missing."),
         ({"score": {"key": "score/in/x", "version": "1"}}, "score.version is unknown."),
         ({"score": {"key": "score/in/x", "version_id": None}}, "score.version_id should be"),
-        ({"score": "score/in/" + "x" * 200}, "score.key has more than 200 characters."),
+        ({"score": "score/in/" + "x" * 200}, "score.key is longer than 200 characters."),
         ({"score": "score/in/x.csv", "tune": True}, "tune is unknown."),
         ({"score": "score/in/x.csv", "event": None}, "event is null; leave it out"),
         ({"score": "score/in/x.csv", "event": {"id": "1"}}, "event.sequencer is missing."),

@@ -90,7 +90,7 @@ def test_an_event_that_comes_twice_is_handled_once(
 
     assert first["plan"]["decision"] == "score"
     assert second["plan"]["decision"] == "already_handled"
-    assert second["plan"]["reason"].startswith("The execution first handles this version of score/")
+    assert second["plan"]["reason"].startswith("The execution first has been handling this version of score/")
     assert (second["plan"]["details"], second["parts"]) == (None, [])
     assert desk.raw.keys("score/out/second/", "") == []
 
