@@ -143,8 +143,8 @@ def _too_early(found: Found, after: int, earlier: Sequence[Earlier]) -> str | No
     elif found.further < after:
         came = counted(found.further, "outcome")
         return (
-            f"No retrain, because there are too few new data: there are {came} that {version} was "
-            f"not trained on, and RetrainAfterOutcomes requires {after:,}."
+            f"No retrain, because there are too few new data. New to {version}: {came}; required "
+            f"by RetrainAfterOutcomes: {after:,}."
         )
     return None
 

@@ -169,7 +169,7 @@ def _closed(decision: str, reason: str) -> Closed:
 LONG, SHORT = 600, 10
 WAITS = _nominated(OVER_THE_FIRST).model_copy(
     update={
-        "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
+        "approval": ("Every candidate needs approval (gate.approval: always).",),
         "approval_seconds": LONG,
     }
 )
@@ -228,9 +228,11 @@ TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
-HANDLED = _ended("already_handled", "The execution one has been handling this version of raw/sample.csv.")
+HANDLED = _ended(
+    "already_handled", "The execution one has been handling this version of raw/sample.csv."
+)
 OLDER = _ended("superseded", "raw/sample.csv was uploaded before the data of the champion.")
-MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
+MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1, but 2 serves now")
 UNREADABLE = DatasetUnreadable(
     "raw/sample.csv cannot be read: in row 2, a quote is opened and never closed"
 )

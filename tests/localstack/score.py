@@ -82,7 +82,9 @@ UPLOADED = {
 BY_HAND = {"score": KEY}
 
 INVALID = InputInvalid("scores is unknown.")
-UNREADABLE = DatasetUnreadable(f"{KEY} cannot be read: in row 2, a quote is opened and never closed")
+UNREADABLE = DatasetUnreadable(
+    f"{KEY} cannot be read: in row 2, a quote is opened and never closed"
+)
 LONG = DatasetUnreadable(f"{KEY} cannot be read: {'in row 2, a quote is opened, ' * 20}")
 REJECTED = DatasetRejected('{"rows": 0, "problems": [{"rule": "column_missing", "column": "Age"}]}')
 NO_MODEL = ModelUnavailable("No model has been promoted yet")

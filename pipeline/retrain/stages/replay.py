@@ -1,4 +1,5 @@
 """Replay the last captured requests against candidate and champion, and judge again."""
+
 from clinical import telemetry
 from clinical.artefacts import Artefacts, Bucket
 from clinical.captured import Captured

@@ -286,8 +286,9 @@ def test_leniencies_of_reading_are_told() -> None:
 
     text = proposed(written(columns, ";", "utf-16"))
 
-    assert "Read as UTF-16. Read as semicolon-separated. Decimal commas read as decimal points." in (
-        " ".join(line.removeprefix("# ") for line in text.splitlines())
+    assert (
+        "Read as UTF-16. Read as semicolon-separated. Decimal commas read as decimal points."
+        in (" ".join(line.removeprefix("# ") for line in text.splitlines()))
     )
     assert "min: 64\n    max: 81.25\n    decimals: 2" in text or "values: [64, 70.5, 81.25]" in text
 

@@ -68,8 +68,9 @@ def test_that_line_is_told(line: str, separator: str, note: str) -> None:
 
 
 def test_that_line_must_not_contradict_the_header() -> None:
-    assert "row 1 (sep=) declares semicolon as the separator, but the header is separated by commas" in refusal(
-        "sep=;\n" + text_of(NAMES, PATIENT)
+    assert (
+        "row 1 (sep=) declares semicolon as the separator, but the header is separated by commas"
+        in refusal("sep=;\n" + text_of(NAMES, PATIENT))
     )
     assert "a separator other than comma, semicolon, tab or pipe" in refusal(
         "sep=:\n" + text_of(NAMES, PATIENT, separator=":")

@@ -46,7 +46,7 @@ def test_a_run_looks_up_to_the_time_that_was_named(
     ],
 )
 def test_what_cannot_be_asked_for_is_said(asked: JsonValue, said: str) -> None:
-    with pytest.raises(InputInvalid, match="An execution takes") as refused:
+    with pytest.raises(InputInvalid, match="Valid inputs are") as refused:
         until_asked(asked, NOW)
 
     assert said in str(refused.value)

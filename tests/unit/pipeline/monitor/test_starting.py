@@ -138,7 +138,7 @@ def test_where_others_always_decide_first_that_is_told(
     begin(retrainings)
     monkeypatch.setattr(retrainings, "_every", list)
 
-    with pytest.raises(PreconditionFailed, match="5 times meanwhile"):
+    with pytest.raises(PreconditionFailed, match="decided first 5 times"):
         begin(retrainings, found(40, execution="later"))
 
 

@@ -101,7 +101,9 @@ def test_decimal_commas_are_read_and_written(desk: Desk, text: str, plain: list[
 
     expected = [[*(cell.replace(".", ",") for cell in row[:3]), *row[3:]] for row in plain]
     assert answers_in(answered.body, ";") == expected
-    assert "Decimal commas read as decimal points, and written in the answers." in answered.found.notes
+    assert (
+        "Decimal commas read as decimal points; the answers have them too." in answered.found.notes
+    )
 
 
 def test_a_line_that_says_what_separates_stays_above_the_header(
@@ -352,7 +354,7 @@ def test_an_old_macs_rows_are_counted_by_its_own_line_ends(
         (b"a title\n", "the header is in row 2; row 1 looks like a title"),
         (b"PK\x03\x04 xl/ ", "is an Excel workbook: save it as CSV UTF-8"),
         (b"PK\x03\x04 ", "is a ZIP archive: unpack it"),
-        (b"\x89PNG\r\n\x1a\n", r"is a picture \(PNG\)"),
+        (b"\x89PNG\r\n\x1a\n", r"is an image \(PNG\)"),
         (b'{"patients": []}', "is JSON"),
     ],
 )
