@@ -16,7 +16,6 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 178
 UNTIL ?=
 OUTCOMES ?=
 RETRAIN_AFTER ?=
@@ -187,8 +186,8 @@ bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and other
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=178]
-	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
+cost: $(READY) ## Price a month, and write it to docs/how-to/deploy-to-aws.md  [LOG=file, a Lambda log to measure by]
+	@$(PYTHON) -m bench.cost $(LOG)
 
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
@@ -226,9 +225,10 @@ bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and coun
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
 .PHONY: build
-build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next  [STUDY=name]
+build: $(READY) ## Build for AWS, and for `sam local start-api` with a model of the sample  [STUDY=name]
 	@sam build
 	@STUDY="$(STUDY)" $(PYTHON) -m local.building
+	@STUDY="$(STUDY)" $(PYTHON) -m events.sample
 
 .PHONY: publish
 publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]

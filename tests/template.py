@@ -1,4 +1,4 @@
-"""The template, read for the tests: as it is written, and as it is deployed with some parameters."""
+"""The template, read for the tests: as it is written, and as it is deployed."""
 
 import json
 import logging
@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -38,7 +39,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
     "prod": of_samconfig("prod"),
     "fronted": {"CloudFront": "true", "WebAclArn": WEB_ACL, "ApiKeyRequired": "true"},
     "governed": {**IN_A_VPC, **BOUNDED, "ApiAccessLog": "existing-role"},
-    "encrypted": {"KmsKeyArn": KEY},
+    "encrypted": {"KmsKeyArn": KEY, "TopicKey": "KmsKeyArn"},
     "minimal": {
         "HealthCheck": "DISABLED",
         "Monitoring": "DISABLED",
@@ -61,6 +62,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
         "AllowedOrigins": "https://a.example,https://b.example",
         "ApiKeyRequired": "true",
         "KmsKeyArn": KEY,
+        "TopicKey": "Own",
         "ReservedConcurrency": "20",
         "SnapStart": "PublishedVersions",
         "CanaryDeployment": "true",
@@ -80,10 +82,15 @@ COMBINATIONS: dict[str, dict[str, str]] = {
 
 def template() -> dict[str, Any]:
     """Read it, with functions in their long form: {"Fn::GetAtt": ["Name", "Arn"]}."""
+    read: dict[str, Any] = json.loads(_as_json())
+    return read
+
+
+@cache
+def _as_json() -> str:
     from cfnlint.decode import cfn_yaml  # noqa: PLC0415 - two seconds, which few tests need
 
-    read: dict[str, Any] = json.loads(json.dumps(cfn_yaml.load(str(FILE))))
-    return read
+    return json.dumps(cfn_yaml.load(str(FILE)))
 
 
 def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
@@ -143,6 +150,13 @@ def deployed(**parameters: str) -> dict[str, Any]:
     return resources
 
 
+def written(resources: dict[str, Any], folder: Path) -> Path:
+    """Write resources as a template of their own, as tools read one; return its file."""
+    file = folder / "stack.json"
+    file.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}))
+    return file
+
+
 def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return the properties of every resource of a type, by name."""
     return {
@@ -159,33 +173,34 @@ def _typed(kind: str, value: str) -> object:
 _NOTHING = object()  # what AWS::NoValue stands for
 
 
-def _decided(value: Any, conditions: dict[str, Any], given: dict[str, Any]) -> Any:  # noqa: ANN401, PLR0911
+def _decided(value: Any, conditions: dict[str, Any], given: dict[str, Any]) -> Any:
     """Decide what depends on conditions and parameters alone."""
+    decided: Any = value
     match value:
         case {"Ref": "AWS::NoValue"}:
-            return _NOTHING
+            decided = _NOTHING
         case {"Ref": name} if name in given:
-            return given[name]
+            decided = given[name]
         case {"Fn::If": [name, then, otherwise]}:
             chosen = then if _holds(name, conditions, given) else otherwise
-            return _decided(chosen, conditions, given)
+            decided = _decided(chosen, conditions, given)
         case {"Fn::Sub": str(text)}:
             text = PUT_IN.sub(lambda found: str(given.get(found[1], found[0])), text)
-            return {"Fn::Sub": text} if "${" in text else text
+            decided = {"Fn::Sub": text} if "${" in text else text
         case {"Fn::Join": [between, parts]}:
             parts = _decided(parts, conditions, given)
             known = isinstance(parts, list) and all(isinstance(one, str) for one in parts)
-            return between.join(parts) if known else {"Fn::Join": [between, parts]}
+            decided = between.join(parts) if known else {"Fn::Join": [between, parts]}
         case dict():
             made = {name: _decided(one, conditions, given) for name, one in value.items()}
-            return {name: one for name, one in made.items() if one is not _NOTHING}
+            decided = {name: one for name, one in made.items() if one is not _NOTHING}
         case list():
             items = [_decided(one, conditions, given) for one in value]
-            return [one for one in items if one is not _NOTHING]
-    return value
+            decided = [one for one in items if one is not _NOTHING]
+    return decided
 
 
-def _holds(condition: Any, conditions: dict[str, Any], given: dict[str, Any]) -> bool:  # noqa: ANN401
+def _holds(condition: Any, conditions: dict[str, Any], given: dict[str, Any]) -> bool:
     """Tell whether a condition holds: one by its name, or what a name stands for."""
     match condition:
         case str(name) | {"Condition": name}:

@@ -151,15 +151,27 @@ def test_the_look_of_the_gauge_is_changed_where_the_map_says() -> None:
     assert styled == [row.file]
 
 
-NAMED: dict[str, Callable[[str], bool]] = {
-    r"`((?!\.\./)(?:[\w.-]+/)+[\w.-]*)`": lambda name: (ROOT / name).exists(),
-    r"`make ([a-z-]+)": lambda name: f"\n{name}:" in (ROOT / "Makefile").read_text("utf-8"),
-}
+def is_there(name: str) -> bool:
+    return (ROOT / name).exists()
 
 
-@pytest.mark.parametrize("pattern", NAMED)
-def test_what_the_guide_names_is_there(pattern: str) -> None:
-    named = re.findall(pattern, GUIDE.read_text("utf-8"))
+def is_made(target: str) -> bool:
+    return f"\n{target}:" in (ROOT / "Makefile").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("guide", "pattern", "holds"),
+    [
+        ("CONTRIBUTING.md", r"`((?!\.\./)(?:[\w.-]+/)+[\w.-]*)`", is_there),
+        ("CONTRIBUTING.md", r"`make ([a-z-]+)", is_made),
+        ("CHANGELOG.md", r"`make ([a-z-]+)", is_made),
+        ("SECURITY.md", r"`(tests/[^`]+)`", is_there),
+    ],
+)
+def test_what_a_guide_names_is_there(
+    guide: str, pattern: str, holds: Callable[[str], bool]
+) -> None:
+    named = re.findall(pattern, (ROOT / guide).read_text("utf-8"))
 
     assert named
-    assert [one for one in named if not NAMED[pattern](one)] == []
+    assert [one for one in named if not holds(one)] == []

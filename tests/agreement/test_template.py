@@ -135,7 +135,8 @@ def test_every_substitution_is_made(machine: str, deployed: dict[str, Any]) -> N
 def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_else(
     machine: str, deployed: dict[str, Any]
 ) -> None:
-    statements = {one["Sid"]: one for one in deployed["Policies"][0]["Statement"]}
+    said = [one.get("Fn::If", (None, one, None)) for one in deployed["Policies"][0]["Statement"]]
+    statements = {one["Sid"]: one for _, one, _ in said}
 
     allowed = statements["InvokeTheStages"]["Resource"]
     named = deployed["DefinitionSubstitutions"].values()
@@ -150,6 +151,9 @@ def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_el
     }
     if tells:
         assert statements["TellApprovers"]["Resource"] == tells[0]
+    assert {
+        one["Sid"]: (condition, otherwise) for condition, one, otherwise in said if condition
+    } == ({"EncryptWhatTheyAreTold": ("TopicsEncrypted", {"Ref": "AWS::NoValue"})} if tells else {})
 
 
 def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(

@@ -2,17 +2,19 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as SCHEMAS
 
-from tests.template import deployed, of_type
+from tests.template import COMBINATIONS, KEY, deployed, of_type
 from tests.template import template as read
 from tests.template import transformed as all_of_it
 
 ROOT = Path(__file__).parent.parent.parent
-SERVICES = {"StepFunctions": "states", "CertificateManager": "acm"}  # where a prefix differs
+POLICY = ROOT / "docs/how-to/deployer-policy.json"
 
 
 def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
@@ -24,22 +26,85 @@ def transformed(changed: str = "", **parameters: str) -> dict[str, Any]:
     return resources
 
 
-def test_the_deployer_may_use_every_service_that_the_stack_is_made_of() -> None:
-    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
-    allowed = {
-        action.split(":")[0]
-        for statement in policy["Statement"]
-        for action in _listed(statement["Action"])
+# What CloudFormation asks for to make all that a type of resource can be, and this stack is not.
+NOT_NEEDED = {
+    "elasticfilesystem:DescribeMountTargets": "No function mounts a file system.",
+    "s3files:ListMountTargets": "No function mounts a file system.",
+    "firehose:TagDeliveryStream": "No log is delivered to Firehose.",
+    "iam:DeleteGroupPolicy": "Policies are of roles.",
+    "iam:DeleteUserPolicy": "Policies are of roles.",
+    "iam:GetGroupPolicy": "Policies are of roles.",
+    "iam:GetUserPolicy": "Policies are of roles.",
+    "iam:PutGroupPolicy": "Policies are of roles.",
+    "iam:PutUserPolicy": "Policies are of roles.",
+    "iam:DeleteRolePermissionsBoundary": "Who may take a boundary off is not bounded by it.",
+    "kms:DisableKey": "The key is never disabled.",
+    "kms:DisableKeyRotation": "The key is always rotated.",
+    "kms:EnableKey": "The key is never disabled.",
+    "logs:DeleteDataProtectionPolicy": "Log groups have none.",
+    "logs:DeleteIndexPolicy": "Log groups have none.",
+    "logs:DeleteLogGroup": "Logs outlive the stack.",
+    "logs:DeleteResourcePolicy": "Log groups have none.",
+    "logs:DeleteRetentionPolicy": "Logs always expire.",
+    "logs:PutBearerTokenAuthentication": "Log groups have none.",
+    "logs:PutDataProtectionPolicy": "Log groups have none.",
+    "logs:PutIndexPolicy": "Log groups have none.",
+    "logs:PutLogGroupDeletionProtection": "Log groups have none.",
+    "s3tables:CreateNamespace": "No bucket has a table of its metadata.",
+    "s3tables:CreateTable": "No bucket has a table of its metadata.",
+    "s3tables:CreateTableBucket": "No bucket has a table of its metadata.",
+    "s3tables:GetTable": "No bucket has a table of its metadata.",
+    "s3tables:GetTableMetadataLocation": "No bucket has a table of its metadata.",
+    "s3tables:PutTableBucketPolicy": "No bucket has a table of its metadata.",
+    "s3tables:PutTableEncryption": "No bucket has a table of its metadata.",
+    "s3tables:PutTablePolicy": "No bucket has a table of its metadata.",
+    "s3tables:UpdateTableMetadataLocation": "No bucket has a table of its metadata.",
+}
+
+
+@pytest.fixture(scope="module")
+def policy() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(POLICY.read_text())
+    return found
+
+
+def test_the_deployer_may_do_all_that_cloudformation_does_for_a_stack_with_everything_in_it(
+    policy: dict[str, Any],
+) -> None:
+    """By the permissions that AWS publishes with the schema of each type of resource."""
+    allowed = [action for one in policy["Statement"] for action in _listed(one["Action"])]
+    kinds = {one["Type"] for one in deployed(**COMBINATIONS["everything"]).values()}
+
+    needed = {
+        action
+        for kind in kinds
+        for handler, handled in SCHEMAS.get_resource_schema("us-east-1", kind)
+        .schema["handlers"]
+        .items()
+        if handler != "list"
+        for action in handled["permissions"]
     }
 
-    resources = transformed(CanaryDeployment="true", ApiKeyRequired="true", CloudFront="true")
+    assert "iam:CreateRole" in needed
+    refused = {one for one in needed if not any(fnmatchcase(one, each) for each in allowed)}
+    assert refused == set(NOT_NEEDED)
 
-    services = {one["Type"].split("::")[1] for one in resources.values()}
-    assert {SERVICES.get(service, service.lower()) for service in services} <= allowed
+
+@pytest.mark.parametrize("path", ["/", "/clinical/", "/a/b/"])
+def test_the_deployer_may_make_and_hand_on_roles_under_any_path(
+    path: str, policy: dict[str, Any]
+) -> None:
+    ours, another = (f"arn:aws:iam::1:role{path}{name}" for name in ("clinical-outcomes-R", "R"))
+
+    for sid in ("ItsRoles", "HandRolesToTheServicesThatTakeThem"):
+        (one,) = [one for one in policy["Statement"] if one["Sid"] == sid]
+        assert any(fnmatchcase(ours, each) for each in one["Resource"])
+        assert not any(fnmatchcase(another, each) for each in one["Resource"])
 
 
-def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
-    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
+def test_the_deployer_may_use_every_transform_that_the_template_names(
+    policy: dict[str, Any],
+) -> None:
     (stack,) = [one for one in policy["Statement"] if one["Sid"] == "TheStack"]
     template = json.dumps(read())
 
@@ -50,8 +115,7 @@ def test_the_deployer_may_use_every_transform_that_the_template_names() -> None:
         assert f"arn:aws:cloudformation:*:aws:transform/{name}" in stack["Resource"]
 
 
-def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
-    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
+def test_the_deployer_may_make_every_layer_and_state_machine(policy: dict[str, Any]) -> None:
     allowed = {arn for one in policy["Statement"] for arn in _listed(one["Resource"])}
 
     for name, resource in read()["Resources"].items():
@@ -61,11 +125,10 @@ def test_the_deployer_may_make_every_layer_and_state_machine() -> None:
             assert f"arn:aws:states:*:*:stateMachine:{name}-*" in allowed
 
 
-def test_the_deployer_may_hand_roles_to_the_services_that_take_them() -> None:
-    policy = json.loads((ROOT / "docs/how-to/deployer-policy.json").read_text())
+def test_the_deployer_may_hand_roles_to_the_services_that_take_them(policy: dict[str, Any]) -> None:
     (passing,) = [one for one in policy["Statement"] if one["Action"] == "iam:PassRole"]
 
-    roles = of_type(transformed(), "AWS::IAM::Role").values()
+    roles = of_type(deployed(**COMBINATIONS["everything"]), "AWS::IAM::Role").values()
 
     takers = {
         service
@@ -151,3 +214,33 @@ def test_the_gateways_log_role_is_set_before_the_stage_that_logs() -> None:
 
     assert "DestinationArn" in stage["AccessLogSetting"]
     assert stage["Variables"] == {"LogsRole": {"Ref": "GatewayAccount"}}
+
+
+def test_topics_are_encrypted_by_the_key_that_is_asked_for_and_the_retraining_may_use_it() -> None:
+    def keys(**parameters: str) -> tuple[Any, Any, bool]:
+        """The key of both topics, what the machine may encrypt with, and whether one is made."""
+        resources = deployed(**parameters)
+        (topic,) = {
+            json.dumps(one.get("KmsMasterKeyId"))
+            for one in of_type(resources, "AWS::SNS::Topic").values()
+        }
+        statements = resources["RetrainStateMachineRole"]["Properties"]["Policies"][0][
+            "PolicyDocument"
+        ]["Statement"]
+        allowed = [one["Resource"] for one in statements if one["Sid"] == "EncryptWhatTheyAreTold"]
+        return json.loads(topic), allowed, bool(of_type(resources, "AWS::KMS::Key"))
+
+    own = {"Fn::GetAtt": ["AlarmKey", "Arn"]}
+    assert keys() == (None, [], False)
+    assert keys(KmsKeyArn=KEY) == (None, [], False)  # whose policy may not let CloudWatch use it
+    assert keys(TopicKey="Own") == ({"Ref": "AlarmKey"}, [own], True)
+    assert keys(KmsKeyArn=KEY, TopicKey="Own") == ({"Ref": "AlarmKey"}, [own], True)
+    assert keys(KmsKeyArn=KEY, TopicKey="KmsKeyArn") == (KEY, [KEY], False)
+
+
+def test_a_key_for_topics_that_is_not_given_is_refused() -> None:
+    (rule,) = all_of_it()["Rules"].values()
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "TopicKey"}, "KmsKeyArn"]}
+    (refusal,) = rule["Assertions"]
+    assert refusal["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]}

@@ -47,6 +47,12 @@ def test_the_clinical_layer_carries_the_release_and_nothing_else_of_pyproject() 
     assert carried == {"project": {"version": pyproject["project"]["version"]}}
 
 
+def test_the_model_card_names_the_release_that_published_the_model(laptop: Laptop) -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+    assert laptop.get("/model").body["release"] == pyproject["project"]["version"]
+
+
 def test_layers_carry_no_tests_and_no_boto3() -> None:
     layers = [name for name, one in built_resources(BUILD).items() if one["Type"] == LAYER]
 

@@ -35,7 +35,11 @@ from tests.integration.test_approvals import awaited
 
 LIMIT_SECONDS = 300  # of a command
 DONE = "--- ended with status"
-PAGES = [page for page in documents.pages() if documents.run_as_written(page)]
+# In the order in which they are read; what forgets everything comes last.
+PAGES = sorted(
+    (page for page in documents.pages() if documents.run_as_written(page)),
+    key=lambda page: any(one.text == "make clean" for one in documents.run_as_written(page)),
+)
 APPROVING = ROOT / "docs/how-to/approve-a-model.md"
 MADE_OF = ("requirements-dev.txt", "local/bootstrap.txt", ".python-version")  # the environment
 TARGET = "Improvement_Score"
@@ -82,7 +86,8 @@ class Shell:
         late.start()
         printed = ""
         with suppress(BrokenPipeError):
-            self._process.stdin.write(f"{{ {command}\n}} </dev/null; echo; echo '{DONE}' $?\n")
+            ended = f"printf '\\n{DONE} %s\\n' $?"
+            self._process.stdin.write(f"{{ {command}\n}} </dev/null; {ended}\n")
             self._process.stdin.flush()
             for line in self._process.stdout:
                 if line.startswith(DONE):
@@ -131,7 +136,8 @@ class Reader:
                 self.writes(path, rows()[1:])
             case "trial.csv":
                 named = {"Patient_ID": "pidnum", TARGET: "cd420"}
-                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in rows()])
+                few = rows()[:300]
+                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in few])
             case "patients.csv" | "patients.parquet":
                 self.writes(path.with_suffix(".csv"), [without_target(one) for one in rows()[:20]])
                 if path.suffix == ".parquet":
@@ -202,6 +208,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("docs") / "clone"
     left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
     shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
+    subprocess.run(["git", "init", "--quiet", clone], check=True)
     (clone / ".local").mkdir()
     for name in ("ministack", "layers"):
         (clone / ".local" / name).symlink_to(ROOT / ".local" / name)
@@ -240,6 +247,20 @@ def free_ports(number: int) -> int:
         port = free_port()
         held = [*held, port] if port == held[-1] + 1 else [port]
     return held[0]
+
+
+def test_a_command_that_fails_would_be_noticed(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"PATH": os.environ["PATH"]})
+
+    ran = [shell.run(command) for command in ("A='b  c'", 'echo "$A"; false', "cat", "no-such-one")]
+
+    shell.close()
+    assert [status for status, _ in ran] == [0, 1, 0, 127]
+    assert ran[1][1].strip() == "b  c"
+    assert is_in("a … c", "x a b c")
+    assert not is_in("a … c", "a b")
+    assert is_in('{"a": 1.5}', '{"a": 2}')
+    assert not is_in('{"a": 1}', '{"a": "1"}')
 
 
 @pytest.mark.parametrize("page", PAGES, ids=told)

@@ -18,6 +18,7 @@ from tests.integration.conftest import ROOT, Laptop
 from tests.release.conftest import Run, Say
 from tests.sam_local import conftest as sam_local
 from tests.sam_local import engine
+from tests.template import COMBINATIONS, deployed, written
 
 LARGEST_FILE = 1_000_000  # bytes
 SHIPPED = sorted(ROOT.glob("layers/*/requirements.txt"))
@@ -72,6 +73,43 @@ def test_the_template_has_no_weakness_that_checkov_knows(
     assert ours["passed"] > 0
     assert ours["failed"] == 0
     assert ours["parsing_errors"] == 0
+
+
+# What checkov objects to in an expanded stack, and why that stays. Beside the template's own
+# resources, it takes conditions for met and reads what is said there.
+KEYS_OF_AWS = {
+    "CKV_AWS_27": "The queue is encrypted by SQS's own key.",
+    "CKV_AWS_158": "Logs are encrypted by CloudWatch's own key.",
+    "CKV_AWS_173": "Environments, which hold no secret, are encrypted by Lambda's own key.",
+}
+NO_TOPIC_KEY = {"CKV_AWS_26": "Notifications hold no data of patients; TopicKey encrypts them."}
+NO_ACCESS_LOG = {"CKV_AWS_76": "It needs a role of the whole account, so it is to be asked for."}
+ALWAYS = {"CKV_AWS_120": "A cache would answer with the old model after a promotion."}
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_an_expanded_stack_has_no_weakness_but_those_that_are_named(
+    run: Run, say: Say, tools: Path, tmp_path: Path, combination: str
+) -> None:
+    given = COMBINATIONS[combination]
+    stack = written(deployed(**given), tmp_path)
+    config = ("--config-file", ROOT / ".checkov.yaml")
+    asked = ("--framework", "cloudformation", "--quiet", "--output", "json")
+
+    linted = run(sys.executable, "-m", "cfnlint", "--regions", "us-east-1", "--", stack)
+    done = run(tools / "checkov", *config, *asked, "--file", stack, LOG_LEVEL="CRITICAL")
+
+    assert linted.returncode == 0, linted.stdout
+    checked = json.loads(done.stdout)
+    say("passed", checked["summary"]["passed"])
+    assert checked["summary"]["parsing_errors"] == 0
+    found = {one["check_id"] for one in checked["results"]["failed_checks"]}
+    assert found == {
+        *ALWAYS,
+        *(() if given.get("KmsKeyArn") else KEYS_OF_AWS),
+        *(() if given.get("TopicKey", "None") != "None" else NO_TOPIC_KEY),
+        *(() if given.get("ApiAccessLog", "none") != "none" else NO_ACCESS_LOG),
+    }
 
 
 def test_template_state_machine_params_and_events_agree(run: Run) -> None:

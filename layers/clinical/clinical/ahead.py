@@ -8,6 +8,7 @@ whoever opens them checks them; what did not come, the bucket asks for itself.
 This is imported before anything else, so it imports little.
 """
 
+import gc
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -74,9 +75,19 @@ class Ahead:
 
 
 def champion(*files: str) -> Ahead | None:
-    """Begin to read the champion and files of it in Lambda; None in a test or a build."""
+    """Begin to read the champion and files of it in Lambda; None in a test or a build.
+
+    Until `imported`, no garbage is looked for: what is imported stays.
+    """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
+    gc.disable()
     ahead = Ahead(lambda: s3_store(os.environ["ARTIFACTS_BUCKET"]))
     ahead.read_champion(files)
     return ahead
+
+
+def imported() -> None:
+    """End what `champion` began: from here on garbage is looked for, in what requests leave."""
+    gc.freeze()
+    gc.enable()

@@ -41,9 +41,11 @@ from clinical.errors import (
     RecordsUnavailable,
     RequestInvalid,
     RouteUnknown,
+    StorageUnavailable,
     Unavailable,
 )
 from clinical.params import params
+from clinical.sam_local import what_to_run
 
 type Event = dict[str, Any]
 type Headers = dict[str, list[str]]
@@ -155,6 +157,8 @@ def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[No
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
         (said,) = (said for kind, said in reasons.items() if isinstance(error, kind))
         reason = said.format(what=what)
+        if isinstance(error, StorageUnavailable):
+            reason += what_to_run()
         raise RecordsUnavailable(reason[0].upper() + reason[1:]) from error
 
 

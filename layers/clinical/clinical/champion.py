@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from snapshot_restore_py import register_after_restore
 
-from clinical import telemetry
+from clinical import ahead, telemetry
 from clinical.environment import in_lambda
 from clinical.errors import (
     ArtefactCorrupted,
@@ -22,6 +22,7 @@ from clinical.errors import (
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import Champion, Pointer, Registry
+from clinical.sam_local import what_to_run
 
 UNLOADED_RETRY_SECONDS = 1.0  # a first promotion is noticed soon, an outage is not hammered
 
@@ -97,6 +98,7 @@ class ChampionFollower[Served]:
         if not in_lambda():
             return
         self._load_without_fail()
+        ahead.imported()
         register_after_restore(self._look_again)
 
     def _look_again(self) -> None:
@@ -169,6 +171,8 @@ def _reason(what: str, error: Exception) -> str:
     sentence = next(
         (said for kind, said in REASONS.items() if isinstance(error, kind)), UNFORESEEN
     ).format(what=what)
+    if isinstance(error, StorageUnavailable):
+        sentence += what_to_run()
     return sentence[0].upper() + sentence[1:]
 
 

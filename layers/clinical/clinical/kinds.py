@@ -24,6 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, override
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     StrictBool,
     StrictStr,
@@ -89,6 +90,8 @@ class Kind(Frozen):
     clients. hint: shown beside the form's field. example: a value as in JSON.
     nullable: whether cells and request fields may be empty; the model treats them as missing.
     """
+
+    model_config = ConfigDict(defer_build=False)  # each is also written by itself, for a digest
 
     kind: str
     label: str = ""

@@ -9,9 +9,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, override
 
-import yaml
 from pydantic import Field, StrictStr, model_validator
 
+from clinical import compiled
 from clinical.contradictions import Contradictory, Parts, contradictions
 from clinical.errors import ParamsInvalid
 from clinical.frozen import Frozen
@@ -499,11 +499,13 @@ def parse_params(text: str, name: str = NAME) -> Params:
     name: of the file, for messages. Raises ParamsInvalid, which lists every mistake on a line of
     its own: where it is, and what is allowed there.
     """
+    # Imported here: a start reads what a build has compiled.
+    from clinical.yaml_file import YAMLError, plain  # noqa: PLC0415
+
     try:
-        decided = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-        return Params.model_validate(decided)
+        return Params.model_validate(plain(text))
     # YAML's own resolver raises the latter two: for a 13th month, for a list as a key.
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (YAMLError, ValueError, TypeError) as error:
         # Imported only if something is wrong, to keep cold starts short.
         from clinical.mistakes import mistakes  # noqa: PLC0415
 
@@ -530,20 +532,6 @@ def params() -> Params:
 
     PARAMS_PATH is set only when running from the sources: a build contains its study.
     """
-    return read_params(Path(os.environ.get("PARAMS_PATH", PATH)))
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, in C if available, that refuses duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
-        seen: set[object] = set()
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=deep)
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"duplicate key {name!r}", key.start_mark
-                )
-            seen.add(name)
-        mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
-        return mapping
+    path = Path(os.environ.get("PARAMS_PATH", PATH))
+    decided = compiled.read(path)
+    return read_params(path) if decided is None else Params.model_validate(decided)

@@ -2,20 +2,23 @@
 
 A coalition's worth is the mean score of the background rows after they take the coalition's
 features from the explained row. With up to ten features, every coalition is scored against every
-background row in one batch, and the values are exact. With more, features join in random orders,
-and a feature's value is the mean of what it adds: an estimate, given with its standard error.
-Either way, the contributions add up to the score. Features vary independently of each other, so
-some scored rows are treatments that were never recorded: the values describe what the model does,
-not what a treatment does. Source: Lundberg and Lee, A Unified Approach to Interpreting
-Model Predictions, 2017; Janzing et al., Feature relevance quantification in explainable AI, 2020;
-Štrumbelj and Kononenko, Explaining prediction models and individual predictions with feature
-contributions, 2014 (sampling); Mitchell et al., Sampling permutations for Shapley value
-estimation, 2022 (each order with its reverse).
+background row in one batch, and the values are exact. Equal rows are scored once, and a
+coalition's worth is kept for later rows with the same values of its features. With more features,
+features join in random orders, and a feature's value is the mean of what it adds: an
+estimate, given with its standard error. Either way, the contributions add up to the score. Features
+vary independently of each other, so some scored rows are treatments that were never recorded: the
+values describe what the model does, not what a treatment does.
+
+Source: Lundberg and Lee, A Unified Approach to Interpreting Model Predictions, 2017; Janzing et
+al., Feature relevance quantification in explainable AI, 2020; Štrumbelj and Kononenko, Explaining
+prediction models and individual predictions with feature contributions, 2014 (sampling); Mitchell
+et al., Sampling permutations for Shapley value estimation, 2022 (each order with its reverse).
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from math import factorial
 
 import numpy as np
@@ -23,10 +26,12 @@ import numpy as np
 from model.scorer import Columns, Row, Scorer
 
 EXACT_FEATURES = 10  # 1,024 coalitions; 14 features took a second
+MOST_KEPT = 2**15  # coalitions whose worth is kept, in about 10 MB
 ORDERS = 512  # in which features join, at least
 ORDERS_SEED = 0
 
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+type Numbers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,17 @@ class Explainer:
         self._rows = np.arange(len(background))
         self._is_exact = len(self._features) <= EXACT_FEATURES
         if self._is_exact:
-            # A coalition is a number; its bits are features.
-            self._coalitions = np.arange(2 ** len(self._features))
+            # A coalition is a number whose bits are its features.
+            coalitions = range(2 ** len(self._features))
+            self._members = [
+                [bool(one >> bit & 1) for bit in range(len(self._features))] for one in coalitions
+            ]
             self._weights = shapley_weights(len(self._features))
+            self._first_alike = first_alike([*self._background.values()])
+            self._kept: dict[tuple[object, ...], float] = {}
 
     def explain(self, row: Mapping[str, object]) -> Explanation:
-        """Explain the score of a row, with one call of ONNX Runtime."""
+        """Explain the score of a row, by at most one call of ONNX Runtime."""
         return self._exactly(row) if self._is_exact else self._by_permutations(row)
 
     def _by_permutations(self, row: Mapping[str, object]) -> Explanation:
@@ -104,24 +114,36 @@ class Explainer:
         return dict(zip(self._features, values.tolist(), strict=True))
 
     def _exactly(self, row: Mapping[str, object]) -> Explanation:
-        worth = self._worth_of_coalitions(row)
-        contributions = self._weights @ worth
+        values = [row[name] for name in self._features]
+        keys = [(one, *compress(values, has)) for one, has in enumerate(self._members)]
+        if len(self._kept) + len(keys) > MOST_KEPT:
+            self._kept.clear()
+        new = [coalition for coalition, key in enumerate(keys) if key not in self._kept]
+        if new:
+            worth = self._worth_of(np.array(new), row)
+            self._kept |= zip((keys[coalition] for coalition in new), worth.tolist(), strict=True)
+        worth = np.array([self._kept[key] for key in keys])
         return Explanation(
             base_value=float(worth[0]),
-            contributions=self._named(contributions),
+            contributions=self._named(self._weights @ worth),
         )
 
-    def _worth_of_coalitions(self, row: Mapping[str, object]) -> Floats:
-        differing = sum(
-            differs(self._background[name], row[name]).astype(np.int64) << bit
+    def _worth_of(self, coalitions: Numbers, row: Mapping[str, object]) -> Floats:
+        """Average the scores of the background with the features of coalitions (k,) from a row."""
+        number = len(self._members)
+        # Where a background row already has the explained row's value, taking the feature changes
+        # nothing, so the coalition may as well include it.
+        same = sum(
+            is_same(self._background[name], row[name]).astype(np.int64) << bit
             for bit, name in enumerate(self._features)
         )
-        # Where a background row says the same as the row explained, taking the feature changes
-        # nothing: about half of all rows need not be scored twice.
-        taken = self._coalitions & np.asarray(differing)[:, np.newaxis]
-        pairs = self._rows[:, np.newaxis] * len(self._coalitions) + taken
-        distinct, where = np.unique(pairs, return_inverse=True)
-        background, coalition = np.divmod(distinct, len(self._coalitions))
+        with_same = coalitions[:, np.newaxis] | np.asarray(same)
+        # Mixed rows are numbered so that those of one background row are neighbours: they take
+        # many of the same branches, and are scored in half the time that a random order takes.
+        rows = self._first_alike[with_same, self._rows] * number + with_same
+        is_needed = np.zeros(len(self._rows) * number, np.bool_)
+        is_needed[rows] = True
+        background, coalition = np.divmod(np.flatnonzero(is_needed), number)
         columns: Columns = {
             name: np.where(
                 coalition >> bit & 1,
@@ -130,8 +152,8 @@ class Explainer:
             )
             for bit, name in enumerate(self._features)
         }
-        scores = self._scorer.score(columns)
-        worth: Floats = scores[where.reshape(pairs.shape)].mean(axis=0)
+        places = np.cumsum(is_needed) - 1
+        worth: Floats = self._scorer.score(columns)[places[rows]].mean(axis=1)
         return worth
 
 
@@ -147,12 +169,32 @@ def as_column(value: object, like: Column) -> np.ndarray[tuple[()], np.dtype[np.
     return np.asarray(value, np.object_ if like.dtype == np.object_ else None)
 
 
-def differs(column: Column, value: object) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell which values are not the same; what is missing is the same as what is missing."""
-    unlike: np.ndarray[tuple[int], np.dtype[np.bool_]] = column != value
+def is_same(column: Column, value: object) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Compare each value (n,) with one; two missing values are the same."""
     if isinstance(value, float) and math.isnan(value):
-        return ~np.isnan(column.astype(np.float64))
-    return unlike
+        return np.isnan(column.astype(np.float64))
+    alike: np.ndarray[tuple[int], np.dtype[np.bool_]] = column == value
+    return alike
+
+
+def first_alike(columns: Sequence[Column]) -> Numbers:
+    """Find, for each row, the first that equals it outside a coalition's features.
+
+    columns: m columns (n,). Returns row numbers (2**m, n), by coalition.
+    """
+    number = len(columns[0])
+    codes = [np.unique(column, return_inverse=True)[1] for column in columns]
+    everything = 2 ** len(columns) - 1
+    first = np.zeros((everything + 1, number), np.int64)  # outside all features, all rows are equal
+    for coalition in reversed(range(everything)):
+        bit = next(bit for bit in range(len(columns)) if not coalition >> bit & 1)
+        _, firsts, which = np.unique(
+            first[coalition | 1 << bit] * number + codes[bit],
+            return_index=True,
+            return_inverse=True,
+        )
+        first[coalition] = firsts[which]
+    return first
 
 
 def shapley_weights(features: int) -> Floats:

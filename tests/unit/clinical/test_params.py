@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from clinical import compiled
 from clinical.contract import (
     ComparedTreatment,
     DropdownValues,
@@ -25,6 +26,8 @@ from clinical.params import (
     read_params,
 )
 from pydantic import ValidationError
+
+from tests.unit.conftest import ROOT
 
 TEXT = PATH.read_text(encoding="utf-8")
 
@@ -760,3 +763,41 @@ def test_a_contract_is_what_requests_must_be() -> None:
     assert digest(with_value("schema.Age.label", "Years")) == params().contract_digest
     assert digest(with_value("schema.Age.max", 80)) != params().contract_digest
     assert digest(with_value("roles.recorded_together", [])) != params().contract_digest
+
+
+@pytest.mark.parametrize("folder", [".", "studies/actg175", "studies/diabetes"])
+def test_what_a_build_compiles_decides_the_same(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ROOT / folder / "params.yaml"
+    path = tmp_path / "params.yaml"
+    path.write_bytes(source.read_bytes())
+    compiled.write(path)
+    monkeypatch.setenv("PARAMS_PATH", str(path))
+    monkeypatch.setattr("clinical.params.read_params", None)  # nobody reads YAML
+
+    read = params.__wrapped__()
+
+    assert read == read_params(source)
+    assert read.contract_digest == read_params(source).contract_digest
+    assert read.pipeline_digest == read_params(source).pipeline_digest
+
+
+def test_a_file_that_was_edited_since_it_was_compiled_is_read_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    compiled.write(path)
+    path.write_text(f"{path.read_text()}\n# edited\n")
+    monkeypatch.setenv("PARAMS_PATH", str(path))
+    read: list[Path] = []
+
+    def noted(path: Path) -> Params:
+        read.append(path)
+        return read_params(path)
+
+    monkeypatch.setattr("clinical.params.read_params", noted)
+
+    assert params.__wrapped__() == params()
+    assert read == [path]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clinical import contract
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
@@ -849,6 +850,15 @@ def test_no_patient_id_of_a_batch_is_ever_logged(
     captured = capsys.readouterr()
     assert CANARY not in captured.out
     assert CANARY not in captured.err
+
+
+def test_no_wording_of_a_request_repeats_it(patient: dict[str, object]) -> None:
+    """Powertools words what it calls a route with, at any level of its log."""
+    asked = contract.Patient.model_validate(patient | {"Patient_ID": CANARY})
+    many = contract.Batch(patients=[patient | {"Patient_ID": CANARY}])
+
+    assert [repr(asked), repr(many)] == ["Patient()", "Batch()"]
+    assert asked.values["Patient_ID"] == CANARY
 
 
 def test_a_batch_that_breaks_counts_as_a_prediction_error(
