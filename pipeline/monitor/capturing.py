@@ -17,7 +17,7 @@ from monitor.lines import LineUnreadable
 from monitor.log import Log
 
 LATE = timedelta(hours=24)  # after which no line of a day comes any more
-AGAIN = timedelta(hours=48)  # that are read again, up to a time that somebody named
+AGAIN = timedelta(hours=48)  # that are read again if the end of the window was given explicitly
 DAY = timedelta(days=1)
 
 

@@ -20,7 +20,7 @@ from monitor.requests import Counted
 from monitor.wording import p_in_words, shares_in_words
 
 MODERATE, LARGE = 0.1, 0.2  # of the population stability index
-LEAST_SHARE = 0.0001  # in the index, which has no value for a level that nobody says
+LEAST_SHARE = 0.0001  # in the index, which is undefined for a level without rows
 ANOTHER = "another value"
 DECIMALS = 6
 

@@ -42,7 +42,7 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
         if "\\u" in message or not message.isascii():
             json.dumps(line, ensure_ascii=False).encode()  # half a surrogate pair is no text
         if line.get("status", HTTPStatus.OK) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return []  # what was predicted reached nobody
+            return []  # the prediction did not reach the client
         read = _compared if "compared" in line else _answered
         return list(read(line, SOURCES[line["route"]], at, params))
     except WRONG as error:

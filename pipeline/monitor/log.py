@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsResponseTypeDef
 
 PAGE = 1000  # lines that are asked for at once: of a large batch, each may have 128 KB
-MOST = 10_000  # that a cloud hands out at once
+MOST = 10_000  # lines that a cloud returns at once
 SLICE = timedelta(hours=1)
 MILLISECOND = timedelta(milliseconds=1)
 NOT_ALLOWED = {"AccessDeniedException", "UnrecognizedClientException"}

@@ -119,7 +119,7 @@ def take_in(
             continue
         try:
             body = raw.bucket.get_version(source)
-        except ArtefactMissing:  # deleted since it was listed: whoever did that takes it back
+        except ArtefactMissing:  # deleted since it was listed, and thereby withdrawn
             continue
         came.append(_taken(source, body, written_at, outcomes, captures, params))
         record = Record(**dict(came[-1]), execution=run.execution, source=source)

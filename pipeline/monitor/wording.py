@@ -1,6 +1,6 @@
 """Format shares and probabilities in sentences about a window."""
 
-LEAST_TOLD = 0.0001  # of a probability: less is told as less than that
+LEAST_TOLD = 0.0001  # smaller probabilities are reported as less than this
 
 
 def p_in_words(p_value: float) -> str:

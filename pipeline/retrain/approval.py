@@ -7,7 +7,7 @@ from clinical.verdict import Replayed, Verdict
 def approval_needed(verdict: Verdict, gate: Gate) -> tuple[str, ...]:
     """Return the reasons why a candidate needs approval before it serves; empty if it needs none.
 
-    A candidate that the gate does not promote needs none: whoever promotes it by name is
+    A candidate that the gate does not promote needs none: the person who promotes it by name is
     responsible.
     """
     if verdict.decision in {"rejected", "withheld"}:

@@ -42,7 +42,7 @@ def test_no_client_can_miss_what_the_model_is_worth(
 
     assert skill["beats_average"] is False
     assert skill["r2"] < 0
-    assert card["overview"]["limits"][0].startswith("It does not beat the average baseline")
+    assert card["overview"]["limits"][0].startswith("The model does not beat the average baseline")
 
 
 def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> None:

@@ -253,8 +253,8 @@ MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not 
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role is not allowed to access s3://artifacts/runs/sample/lineage.json")
 NOT_DOCUMENTED = (
-    "The change-control page of this promotion was not written: StorageDenied; a further execution "
-    "that finds this version serving writes it."
+    "The change-control page of this promotion was not written: StorageDenied; the next execution "
+    "that finds this version serving will write it."
 )
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
@@ -596,8 +596,8 @@ _CASES |= {
         within=PREPARED_AND_CURVE,
         ends={
             "decision": "approval_void",
-            "reason": f"{APPROVED} That is void, for the champion moved meanwhile: {MOVED}. "
-            "Retrain, and decide on what comes of it.",
+            "reason": f"{APPROVED} The approval is void, because the champion has changed in the "
+            f"meantime: {MOVED}. Retrain, and decide on the new candidate.",
             "version": VERSION,
             "verdict": WAITS.verdict.model_dump(mode="json") if WAITS.verdict else None,
         },
@@ -611,7 +611,7 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
-                "Nobody was told that it waited for an approval: SNS.NotFoundException.",
+                "The approvers could not be notified: SNS.NotFoundException.",
             ]
         },
     ),

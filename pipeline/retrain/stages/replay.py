@@ -69,8 +69,8 @@ def beside_champion(  # noqa: PLR0913, PLR0917 - likewise
 ) -> Found:
     """Replay the last requests against the champion that the candidate was evaluated against.
 
-    Returns nothing if there is none. If the champion cannot answer, the replay is void and blocks
-    nobody.
+    Returns nothing if there is none. If the champion cannot answer, the replay is void and has no
+    effect.
     """
     pointer, against = registry.champion(), evaluated.verdict.champion
     if pointer is None or against is None:
