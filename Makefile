@@ -225,9 +225,10 @@ bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and coun
 # ── What is generated and committed ─────────────────────────────────────────────────────────────
 
 .PHONY: build
-build: $(READY) ## Build functions and layers for AWS; `sam deploy --config-env prod` comes next  [STUDY=name]
+build: $(READY) ## Build for AWS, and for `sam local start-api` with a model of the sample  [STUDY=name]
 	@sam build
 	@STUDY="$(STUDY)" $(PYTHON) -m local.building
+	@STUDY="$(STUDY)" $(PYTHON) -m events.sample
 
 .PHONY: publish
 publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from clinical import compiled
@@ -46,13 +47,7 @@ def fitted(base: Path, build: Path, study: Study) -> None:
     for part in (LAYER, FUNCTION):
         shutil.copytree(base / part, build / part)
     fit(build, study)
-
-    def elsewhere(found: re.Match[str]) -> str:
-        own = found[2] in {LAYER, FUNCTION}
-        return found[0] if own else f"{found[1]}../{base.name}/{found[2]}"
-
-    template = ARTEFACT.sub(elsewhere, (base / "template.yaml").read_text())
-    (build / "template.yaml").write_text(template)
+    (build / "template.yaml").write_text(template_beside(base, {LAYER, FUNCTION}))
     pack(build)
     packed = (build / PACKED).read_text()
     for zipped in base.glob("*.zip"):
@@ -60,6 +55,18 @@ def fitted(base: Path, build: Path, study: Study) -> None:
             f"../{base.name}/{zipped.stem}\n", f"../{base.name}/{zipped.name}\n"
         )
     (build / PACKED).write_text(packed)
+
+
+def template_beside(base: Path, own: Collection[str]) -> str:
+    """Write a build's template for a folder beside it, which has copies of some parts.
+
+    own: the names of those parts; the others stay where they are.
+    """
+
+    def elsewhere(found: re.Match[str]) -> str:
+        return found[0] if found[2] in own else f"{found[1]}../{base.name}/{found[2]}"
+
+    return ARTEFACT.sub(elsewhere, (base / "template.yaml").read_text())
 
 
 def main() -> int:

@@ -9,11 +9,13 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from retrain.families import REGRESSOR, Family
+from retrain.families import ENCODER, REGRESSOR, Family
 from retrain.graph import OPSET, Graph
 
 # What skl2onnx calls the tensors that kinds have.
 TENSORS = {"int64": Int64TensorType, "float": FloatTensorType, "string": StringTensorType}
+
+CONVERTED = {**OPSET, "ai.onnx.ml": 3}  # the newest versions that skl2onnx supports
 
 
 def as_onnx(
@@ -26,7 +28,7 @@ def as_onnx(
     """
     inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in params.features.items()]
     graph = to_onnx(
-        family.exported(model), initial_types=inputs, target_opset=OPSET, name="clinical_outcomes"
+        model[ENCODER], initial_types=inputs, target_opset=CONVERTED, name="clinical_outcomes"
     )
     name_inputs(graph, list(params.features))
     family.finish(Graph(graph), model[REGRESSOR])

@@ -1,8 +1,8 @@
 """The families of models. Each owns all that is particular to fitting and exporting it.
 
 That is: its regressor, which is fitted on encoded features; what makes a fitted one branch as its
-ONNX graph does; how complex it is; and what of a fitted pipeline skl2onnx exports, with what is to
-be added. Whoever needs one of them asks the family, and never asks which it is. A new family is a
+ONNX graph does; how complex it is; and what is to be added to the graph that skl2onnx makes of the
+encoder. Whoever needs one of them asks the family, and never asks which it is. A new family is a
 class here, one in `clinical/hyperparameters.py`, and its test.
 
 ONNX graphs take float32 numbers, so every family is fitted on numbers that float32 holds: forests
@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from retrain.encoding import fitted_encoder
 from retrain.many_rows import width_of
+from retrain.trees import Nodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,13 +74,9 @@ class Family[Hyperparameters: decided.Hyperparameters](ABC):
     def fitted_values(self, regressor: Estimator) -> int:
         """Count what was fitted, by which models are simple: leaves, or coefficients."""
 
-    def exported(self, model: Pipeline) -> Estimator:
-        """Give the part of a fitted pipeline that skl2onnx exports."""
-        return model[ENCODER]
-
     @abstractmethod
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Add to the graph of `exported` what it takes to answer as the whole pipeline does."""
+        """Add to the graph of the encoder what it takes to answer as the whole pipeline does."""
 
 
 class RandomForest(Family[decided.RandomForest]):
@@ -104,22 +101,9 @@ class RandomForest(Family[decided.RandomForest]):
         return sum(tree.get_n_leaves() for tree in regressor.estimators_)
 
     @override
-    def exported(self, model: Pipeline) -> Estimator:
-        """Have skl2onnx export the first tree: of a million nodes it makes 1 GB of Python lists."""
-        first = _plain(RandomForestRegressor, model[REGRESSOR])
-        first.estimators_ = first.estimators_[:1]
-        return Pipeline([(ENCODER, model[ENCODER]), (REGRESSOR, first)])
-
-    @override
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Put all trees in the place of the first, in skl2onnx's own words.
-
-        And let missing numbers go where they go in the forest, of which skl2onnx says nothing.
-        """
+        """Add the trees; missing numbers go where they go in the forest."""
         trees = [tree.tree_ for tree in regressor.estimators_]
-        sizes = [tree.node_count for tree in trees]
-        tree = np.repeat(np.arange(len(trees)), sizes)
-        place = np.concatenate([np.arange(size) for size in sizes])
         left, right, feature, threshold, value, missing = (
             np.concatenate([getattr(one, name) for one in trees])
             for name in (
@@ -131,23 +115,23 @@ class RandomForest(Family[decided.RandomForest]):
                 "missing_go_to_left",
             )
         )
-        leaf = left < 0
-        may_be_missing = any(kind.nullable for kind in self.params.features.values())
-        graph.set_trees(
-            nodes_treeids=tree,
-            nodes_nodeids=place,
-            nodes_featureids=np.where(leaf, 0, feature),
-            nodes_modes=np.where(leaf, b"LEAF", b"BRANCH_LEQ"),
-            nodes_values=np.where(leaf, 0.0, threshold),
-            nodes_truenodeids=np.where(leaf, 0, left),
-            nodes_falsenodeids=np.where(leaf, 0, right),
-            nodes_missing_value_tracks_true=missing if may_be_missing else np.zeros_like(tree),
-            nodes_hitrates=np.ones(len(tree)),
-            target_treeids=tree[leaf],
-            target_nodeids=place[leaf],
-            target_ids=np.zeros(leaf.sum(), np.int64),
-            target_weights=(value[leaf].ravel() * (1 / len(trees))).astype(np.float32),
+        nodes = Nodes(
+            sizes=np.array([tree.node_count for tree in trees]),
+            is_leaf=left < 0,
+            left=left,
+            right=right,
+            feature=feature,
+            threshold=threshold.astype(np.float32),
+            missing_left=missing,
+            value=(value.ravel() * (1 / len(trees))).astype(np.float32),
         )
+        grown = graph.node(
+            "TreeEnsemble",
+            graph.as_float32(graph.last),
+            domain="ai.onnx.ml",
+            **nodes.as_ensemble(),
+        )
+        graph.end(grown, np.float32)
 
 
 class GradientBoosting(Family[decided.GradientBoosting]):
@@ -181,30 +165,24 @@ class GradientBoosting(Family[decided.GradientBoosting]):
         boosting = regressor["boosting"]
         trees = _trees(boosting)
         nodes = np.concatenate(trees)
-        sizes = [len(tree) for tree in trees]
-        leaf = nodes["is_leaf"].astype(bool)
-        tree = np.repeat(np.arange(len(trees)), sizes)
-        place = np.concatenate([np.arange(size) for size in sizes])
+        of_all = Nodes(
+            sizes=np.array([len(tree) for tree in trees]),
+            is_leaf=nodes["is_leaf"].astype(bool),
+            left=nodes["left"].astype(np.int64),
+            right=nodes["right"].astype(np.int64),
+            feature=nodes["feature_idx"],
+            threshold=nodes["num_threshold"],
+            missing_left=nodes["missing_go_to_left"],
+            value=nodes["value"],
+        )
         grown = graph.node(
-            "TreeEnsembleRegressor",
+            "TreeEnsemble",
             graph.as_float64(graph.as_float32(graph.last)),
             domain="ai.onnx.ml",
-            n_targets=1,
-            nodes_treeids=tree,
-            nodes_nodeids=place,
-            nodes_featureids=np.where(leaf, 0, nodes["feature_idx"]),
-            nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ"),
-            nodes_values_as_tensor=np.where(leaf, 0.0, nodes["num_threshold"]),
-            nodes_truenodeids=np.where(leaf, 0, nodes["left"]),
-            nodes_falsenodeids=np.where(leaf, 0, nodes["right"]),
-            nodes_missing_value_tracks_true=np.where(leaf, 0, nodes["missing_go_to_left"]),
-            target_treeids=tree[leaf],
-            target_nodeids=place[leaf],
-            target_ids=np.zeros(leaf.sum(), np.int64),
-            target_weights_as_tensor=nodes["value"][leaf],
+            **of_all.as_ensemble(),
         )
         average = graph.constant(boosting._baseline_prediction.reshape(1, 1))  # noqa: SLF001
-        graph.end(graph.node("Add", graph.as_float64(grown), average))
+        graph.end(graph.node("Add", grown, average))
 
 
 class Ridge(Family[decided.Ridge]):

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto
-from onnx.helper import make_node, make_tensor_value_info
+from onnx.helper import make_node, make_tensor_value_info, np_dtype_to_tensor_dtype
 from onnx.numpy_helper import from_array
 
-OPSET = {"": 21, "ai.onnx.ml": 3}  # the newest versions of operators that a graph may have
+OPSET = {"": 21, "ai.onnx.ml": 5}  # the newest versions of operators that a graph may have
+# Attributes that operators take as tensors, rather than as lists.
+AS_TENSORS = {"nodes_splits", "nodes_modes", "leaf_weights"}
 
 type Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
@@ -35,7 +37,7 @@ class Graph:
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
         """Add a node of one output, and give the name of that.
 
-        attributes: numbers, or arrays; one whose name ends in _as_tensor is kept as a tensor.
+        attributes: numbers, or arrays.
         """
         name = self._unused(operator)
         self._import(domain)
@@ -51,19 +53,11 @@ class Graph:
     def as_float64(self, name: str) -> str:
         return self.node("Cast", name, to=TensorProto.DOUBLE)
 
-    def end(self, name: str) -> None:
-        """Make a float64 tensor (n, 1) the output."""
+    def end(self, name: str, kind: type[np.floating[Any]] = np.float64) -> None:
+        """Make a tensor (n, 1) of floats the output."""
+        dtype = np_dtype_to_tensor_dtype(np.dtype(kind))
         del self._graph.output[:]
-        self._graph.output.append(make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]))
-
-    def set_trees(self, **attributes: Array) -> None:
-        """Write the arrays of the one ensemble of trees anew."""
-        (trees,) = (one for one in self._graph.node if one.op_type == "TreeEnsembleRegressor")
-        written = {one.name: one for one in trees.attribute}
-        for name, values in attributes.items():
-            one = written[name]
-            field = {one.INTS: one.ints, one.FLOATS: one.floats, one.STRINGS: one.strings}[one.type]
-            field[:] = values.tolist()
+        self._graph.output.append(make_tensor_value_info(name, dtype, [None, 1]))
 
     def _import(self, domain: str) -> None:
         """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""
@@ -82,4 +76,4 @@ class Graph:
 def _attribute(key: str, value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, np.ndarray):
         return value
-    return from_array(value) if key.endswith("_as_tensor") else value.tolist()
+    return from_array(value) if key in AS_TENSORS else value.tolist()

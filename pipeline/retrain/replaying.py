@@ -155,8 +155,8 @@ def answers(model: Loaded, patients: Sequence[Row]) -> Answered:
             np.array(
                 [
                     [one.score for one in served],
-                    [one.interval.low for one in served],
-                    [one.interval.high for one in served],
+                    [one.low for one in served],
+                    [one.high for one in served],
                     found.half_widths,
                 ]
             )

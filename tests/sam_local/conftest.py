@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,10 +11,15 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
+from local.cloud import REGION
 from tests.integration.conftest import (
     ROOT,
     Answer,
@@ -27,12 +33,18 @@ from tests.integration.conftest import laptop as laptop_without_engine
 from tests.patience import PATIENCE_SECONDS, until
 from tests.sam_local import engine, stand_in
 
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
 __all__ = ["first_up", "laptop_without_engine", "start_laptop"]
 
 MISSING = (
-    "no Docker engine answers: start one or, as root, install Debian's docker.io and debootstrap, "
-    "for the tests to start one of their own"
+    "no Docker engine answers: start one or, as root, install Debian's docker.io for the tests to "
+    "start one of their own"
 )
+SAM = Path(sys.executable).with_name("sam")
+MADE_OF = ("requirements-dev.txt", "local/bootstrap.txt", ".python-version")  # the environment
+ENDED = "REPORT RequestId"  # what the runtime logs last of an invocation
 
 
 @pytest.fixture(scope="session")
@@ -63,66 +75,60 @@ def laptop(docker: dict[str, str], request: pytest.FixtureRequest) -> Laptop:
 
 
 @dataclass(frozen=True)
-class Invoking:
-    """invoking.py, which runs sam."""
-
-    process: subprocess.Popen[str]
-
-    def ask(self, **command: object) -> int:
-        """Have a command run to its end, and give its exit code."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-
-@dataclass(frozen=True)
 class SamLocal:
     """`sam local` as samconfig.toml has it; only the image and the port are the tests' own."""
 
     docker: dict[str, str]
     image: str
     folder: Path
-    invoking: Invoking
-
-    def environment_file(self, port: int) -> Path:
-        """events/env.json for a cloud on another port."""
-        text = (ROOT / "events/env.json").read_text().replace(":4566", f":{port}")
-        file = self.folder / f"env-{port}.json"
-        file.write_text(text)
-        return file
 
     def invoke(self, function: str, event: Path, port: int) -> tuple[object, str]:
-        """Invoke a function, and return its answer and what was logged."""
-        printed, logged = self.folder / "printed", self.folder / "logged"
-        command = self._arguments("invoke", port, function, "--event", event)
-        code = self.invoking.ask(
-            arguments=[str(word) for word in command], stdout=str(printed), stderr=str(logged)
+        """Invoke a function by `sam local invoke`; gives its answer and what was logged."""
+        arguments = (*self._with_image, *self.with_cloud(port))
+        invoked = subprocess.run(
+            [SAM, "local", "invoke", function, "--event", event, *arguments],
+            cwd=ROOT,
+            env=self.docker,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
-        assert code == 0, logged.read_text()
-        return json.loads(printed.read_text().strip().splitlines()[0]), logged.read_text()
+        assert invoked.returncode == 0, invoked.stderr
+        return json.loads(invoked.stdout.strip().splitlines()[0]), invoked.stderr
 
     @contextmanager
-    def start_api(self, cloud_port: int) -> Iterator["LocalApi"]:
-        """Serve the API from containers until the block ends."""
-        sam = Path(sys.executable).with_name("sam")
-        port, log = free_port(), self.folder / f"start-api-{time.monotonic_ns()}.log"
+    def start_api(self, *arguments: str | Path, clone: Path = ROOT) -> Iterator["LocalApi"]:
+        """Serve the API of a clone from containers until the block ends."""
+        with self._started(clone, SAM, "local", "start-api", *arguments) as (url, log):
+            yield LocalApi(url, log)
+
+    @contextmanager
+    def start_lambda(self, *arguments: str | Path) -> Iterator["LocalLambda"]:
+        """Invoke functions in containers, as AWS does, until the block ends."""
+        building_once = (sys.executable, "-m", "tests.sam_local.building_once")
+        command = (*building_once, "local", "start-lambda", *arguments)
+        with self._started(ROOT, *command) as (url, log):
+            yield LocalLambda(url, log)
+
+    @contextmanager
+    def _started(self, folder: Path, *command: str | Path) -> Iterator[tuple[str, Path]]:
+        port, log = free_port(), self.folder / f"{time.monotonic_ns()}.log"
+        url = f"http://127.0.0.1:{port}"
         with log.open("wb") as file:
             # Who runs the tests in the background may have them ignore Ctrl-C, which is inherited.
             listening = ("env", "--default-signal=INT")
             process = subprocess.Popen(
-                [*listening, sam, *self._arguments("start-api", cloud_port, "--port", str(port))],
-                cwd=ROOT,
+                [*listening, *command, *self._with_image, "--port", str(port)],
+                cwd=folder,
                 env=self.docker,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
-        api = LocalApi(f"http://127.0.0.1:{port}", log)
         try:
-            until(lambda: api.listens() or process.poll() is not None, f"sam, see {log}")
+            until(lambda: listens(url) or process.poll() is not None, f"sam, see {log}")
             assert process.poll() is None, log.read_text()
-            yield api
+            yield url, log
         finally:
             process.send_signal(signal.SIGINT)  # as Ctrl-C, on which sam removes its containers
             try:
@@ -130,12 +136,24 @@ class SamLocal:
             finally:
                 process.kill()
 
-    def _arguments(self, command: str, port: int, *arguments: str | Path) -> list[str | Path]:
-        given = ("--skip-pull-image", "--invoke-image", self.image)
-        return [
-            *("local", command, *arguments, *given),
-            *("--env-vars", self.environment_file(port)),
-        ]
+    @property
+    def _with_image(self) -> tuple[str, ...]:
+        return ("--skip-pull-image", "--invoke-image", self.image)
+
+    def with_cloud(self, port: int) -> tuple[str | Path, ...]:
+        """Give the options by which containers ask the local cloud, where it is on another port."""
+        text = (ROOT / "events/env.json").read_text().replace(":4566", f":{port}")
+        file = self.folder / f"env-{port}.json"
+        file.write_text(text)
+        return ("--config-env", "cloud", "--env-vars", file)
+
+
+def listens(url: str) -> bool:
+    try:
+        fetch(f"{url}/")
+    except (urllib.error.URLError, ConnectionError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -150,35 +168,64 @@ class LocalApi:
         raw = json.dumps(body).encode()
         return fetch(f"{self.url}{path}", raw, None, Content_Type="application/json")
 
-    def listens(self) -> bool:
-        try:
-            fetch(f"{self.url}/")
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
+
+@dataclass(frozen=True)
+class LocalLambda:
+    url: str
+    log: Path
+
+    def invoke(self, function: str, event: object) -> tuple[Any, str]:
+        """Invoke a function; gives its answer and what was logged."""
+        before = self.log.stat().st_size
+        answer = self._client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+
+        def logged() -> str | None:
+            said = self.log.read_bytes()[before:].decode()
+            return said if ENDED in said else None
+
+        return json.load(answer["Payload"]), until(logged, f"the end of {function}")
+
+    @cached_property
+    def _client(self) -> "LambdaClient":
+        return boto3.client(
+            "lambda",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - sam takes any
+            config=Config(read_timeout=PATIENCE_SECONDS, retries={"total_max_attempts": 1}),
+        )
 
 
 @pytest.fixture(scope="session")
 def sam_local(
     docker: dict[str, str], image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SamLocal]:
-    images = tmp_path_factory.mktemp("images")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.sam_local.invoking", images],
-        cwd=ROOT,
-        env=docker,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        folder = tmp_path_factory.mktemp("sam-local")
-        yield SamLocal(docker, image, folder, Invoking(process))
+) -> SamLocal:
+    return SamLocal(docker, image, tmp_path_factory.mktemp("sam-local"))
 
 
 @pytest.fixture(scope="module")
 def api(sam_local: SamLocal, laptop: Laptop) -> Iterator[LocalApi]:
-    with sam_local.start_api(laptop.port) as started:
+    with sam_local.start_api(*sam_local.with_cloud(laptop.port)) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def functions(sam_local: SamLocal, laptop: Laptop) -> Iterator[LocalLambda]:
+    with sam_local.start_lambda(*sam_local.with_cloud(laptop.port)) as started:
+        yield started
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a clone has, and the environment that its first `make` would make."""
+    clone = tmp_path / "clone"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
+    shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
+    (clone / ".venv").symlink_to(sys.prefix)
+    for name in MADE_OF:  # older than the environment, which make would make again otherwise
+        os.utime(clone / name, (0, 0))
+    return clone
 
 
 type Containers = Callable[[], set[str]]

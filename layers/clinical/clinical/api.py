@@ -41,9 +41,11 @@ from clinical.errors import (
     RecordsUnavailable,
     RequestInvalid,
     RouteUnknown,
+    StorageUnavailable,
     Unavailable,
 )
 from clinical.params import params
+from clinical.sam_local import what_to_run
 
 type Event = dict[str, Any]
 type Headers = dict[str, list[str]]
@@ -131,7 +133,7 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
 
 
 def written(answer: BaseModel) -> Response[str]:
-    """Answer with a model that was validated when it was made: written once, and looked at once."""
+    """Respond with a model that was validated when it was built; it is serialised once."""
     return Response(
         HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
     )
@@ -155,6 +157,8 @@ def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[No
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
         (said,) = (said for kind, said in reasons.items() if isinstance(error, kind))
         reason = said.format(what=what)
+        if isinstance(error, StorageUnavailable):
+            reason += what_to_run()
         raise RecordsUnavailable(reason[0].upper() + reason[1:]) from error
 
 

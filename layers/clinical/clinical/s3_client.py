@@ -1,4 +1,4 @@
-"""The client of S3 where requests are served. It imports little, for a cold start asks at once."""
+"""The S3 client of functions that serve. It imports little, because a cold start reads at once."""
 
 import os
 from datetime import datetime, timedelta
@@ -6,11 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obstore.store import S3Store
+from obstore.store import LocalStore, S3Store
 from snapshot_restore_py import register_after_restore
 
+from clinical.sam_local import folder_of
+
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
 
 CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 CREDENTIALS_SECONDS = 1.0
@@ -28,8 +30,10 @@ RETRIES: "RetryConfig" = {
 
 
 @cache
-def s3_store(bucket: str) -> S3Store:
+def s3_store(bucket: str) -> "ObjectStore":
     """Make the function's one client of a bucket; obstore reads region and keys itself."""
+    if folder := folder_of(bucket):
+        return LocalStore(folder)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     from_container = CONTAINER_CREDENTIALS in os.environ and "AWS_ACCESS_KEY_ID" not in os.environ
     return S3Store(

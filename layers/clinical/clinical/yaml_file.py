@@ -1,4 +1,4 @@
-"""YAML as plain values: apart from `clinical.params`, for a cold start needs no parser of it."""
+"""YAML as plain values: apart from `clinical.params`, because a cold start needs no parser."""
 
 import yaml
 from yaml import YAMLError
@@ -7,7 +7,7 @@ __all__ = ["YAMLError", "plain"]
 
 
 def plain(text: str | bytes) -> object:
-    """Give what a YAML file says.
+    """Return the values of a YAML file.
 
     Raises YAMLError, and as YAML's own resolver does, ValueError for a 13th month and TypeError for
     a list as a key.
