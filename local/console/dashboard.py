@@ -246,6 +246,7 @@ def bars() -> Update:
                 "type": "bar",
                 "data": [length for _, length in found],
                 "label": {"show": True, "position": "right"},
+                "barMaxWidth": 20,
             }
         ]
 

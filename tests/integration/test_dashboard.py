@@ -335,9 +335,12 @@ def test_a_failed_execution_alarms(
 
     assert laptop.retrain_on(bad)["status"] == "FAILED"
 
-    (alarm,) = until(heard, "the alarm")
+    def failed() -> list[dict[str, Any]]:
+        """What was heard of this alarm: on a busy machine, others come and go beside it."""
+        return [one for one in heard() if "PipelineFailedAlarm" in one["AlarmName"]]
+
+    (alarm,) = until(failed, "the alarm")
     assert alarm["NewStateValue"] == "ALARM"
-    assert "PipelineFailedAlarm" in alarm["AlarmName"]
     assert "the champion stays" in alarm["AlarmDescription"]
     assert laptop.retrain_on(sample)["status"] == "SUCCEEDED"  # the newest upload is good again
 
@@ -357,7 +360,9 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(
     told: list[tuple[str, str]] = []
 
     def both() -> bool:
-        told.extend((one["AlarmName"], one["NewStateValue"]) for one in heard())
+        told.extend(
+            (one["AlarmName"], one["NewStateValue"]) for one in heard() if one["AlarmName"] == name
+        )
         return len(told) == 2
 
     until(both, "the alarm and its end")
