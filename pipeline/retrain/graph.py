@@ -1,4 +1,4 @@
-"""Add to an ONNX graph: nodes after its last one, under names that nothing in it has."""
+"""Append nodes to an ONNX graph, with unique names."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ type Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
 class Graph:
-    """A graph with one output (n, d), which is about to be no longer its last."""
+    """A graph with one output (n, d), to which nodes are appended."""
 
     def __init__(self, model: ModelProto) -> None:
         self._graph, self._opsets = model.graph, model.opset_import
@@ -29,15 +29,15 @@ class Graph:
         return str(self._graph.output[0].name)
 
     def constant(self, values: Array) -> str:
-        """Add an array, and give its name."""
+        """Add a constant array, and return its name."""
         name = self._unused("constant")
         self._graph.initializer.append(from_array(np.ascontiguousarray(values), name))
         return name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
-        """Add a node of one output, and give the name of that.
+        """Add a node with one output, and return the output's name.
 
-        attributes: numbers, or arrays.
+        attributes: numbers or arrays.
         """
         name = self._unused(operator)
         self._import(domain)
@@ -54,13 +54,13 @@ class Graph:
         return self.node("Cast", name, to=TensorProto.DOUBLE)
 
     def end(self, name: str, kind: type[np.floating[Any]] = np.float64) -> None:
-        """Make a tensor (n, 1) of floats the output."""
+        """Make a floating-point tensor (n, 1) the output."""
         dtype = np_dtype_to_tensor_dtype(np.dtype(kind))
         del self._graph.output[:]
         self._graph.output.append(make_tensor_value_info(name, dtype, [None, 1]))
 
     def _import(self, domain: str) -> None:
-        """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""
+        """Import a domain's newest operators; skl2onnx imports the oldest possible ones."""
         known = [one for one in self._opsets if one.domain == domain]
         for one in known or [self._opsets.add(domain=domain)]:
             one.version = OPSET[domain]

@@ -1,4 +1,4 @@
-"""Trees as arrays of nodes, one tree after the other, and as attributes of ONNX's TreeEnsemble."""
+"""Trees as arrays of nodes, one tree after the other, and their form in ONNX."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ type Floats = np.ndarray[tuple[int], np.dtype[np.floating[Any]]]
 
 @dataclass(frozen=True)
 class Nodes:
-    """All nodes (n,) of some trees (t,); the first of each tree is its root.
+    """All nodes (n,) of trees (t,); the first node of each tree is its root.
 
-    sizes: nodes of each tree (t,). left, right: where a branch goes, as places within its tree; to
-    the left where its feature is at most its threshold, or missing and missing_left is true.
-    value: of a leaf; a score is the sum of one of each tree. It and threshold are of one type,
-    float32 or float64, which is that of features and scores.
+    sizes: nodes of each tree (t,). left, right: a branch's children, by index within the tree; to
+    the left if its feature is at most its threshold, or is missing and missing_left is true.
+    value: of a leaf; a score is the sum of one leaf per tree. value and threshold have one type,
+    float32 or float64, which is also that of features and scores.
     """
 
     sizes: Ints
@@ -32,8 +32,8 @@ class Nodes:
     def as_ensemble(self) -> dict[str, Any]:
         """Return the attributes of ONNX's TreeEnsemble.
 
-        The older TreeEnsembleRegressor has a string for each node, so that it is three times as
-        large, and takes half as long again to open.
+        TreeEnsembleRegressor, its older form, has a string for each node, is three times as large,
+        and loads more slowly.
         """
         nodes = self._without_lone_leaves()
         leaf, branch = nodes.is_leaf, ~nodes.is_leaf
@@ -61,7 +61,7 @@ class Nodes:
         }
 
     def _without_lone_leaves(self) -> "Nodes":
-        """Put a branch above each tree that is a single leaf; both its ways lead to the leaf."""
+        """Put a branch before each tree with a single leaf, which always leads to that leaf."""
         first = np.cumsum(self.sizes) - self.sizes
         lone = self.sizes == 1
         if not lone.any():

@@ -122,7 +122,7 @@ def test_the_readme_is_short_and_says_what_the_system_is_not_for() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 
     assert len(text.splitlines()) <= 150
-    assert "**For research support only: no diagnosis and no treatment advice.**" in text
+    assert "**For research support only: not a diagnosis and not treatment advice.**" in text
 
 
 def test_the_map_of_the_repository_has_every_room() -> None:

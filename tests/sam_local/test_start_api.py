@@ -92,11 +92,11 @@ def test_without_the_local_cloud_it_answers_503_and_says_what_to_run(
 
         assert answer.status == 503
         assert answer.body["detail"].endswith(
-            "S3 is not responding properly; retry shortly. Run `make up` first: it starts the local "
-            "cloud that this container asks."
+            "S3 is not responding properly; retry shortly. Run `make up` first: it starts the "
+            "local cloud that this container uses."
         )
         assert nowhere.get("/health").body["status"] == "unhealthy"
-        assert "`make up` starts it" in nowhere.log.read_text()
+        assert "Start it with `make up`" in nowhere.log.read_text()
 
 
 def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
@@ -122,8 +122,8 @@ def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
     (expected,) = model.predict([patient])
     assert answer.status == 200
     assert answer.body["Improvement_Score"] == expected.score
-    assert answer.body["model_version"] == card["version"] == model.version
-    for said in (answer.body["disclaimer"], card["disclaimer"]):
+    assert answer.body["model_version"] == card["model_version"] == model.version
+    for said in (answer.body["disclaimer"], card["overview"]["limits"][0]):
         assert said.startswith("This model was trained on a synthetic sample")
     assert dropdown.status == 200
     assert outcomes.status == 503

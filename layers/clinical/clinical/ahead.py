@@ -1,11 +1,11 @@
-"""Read the champion from S3 while the code that serves it is still being imported.
+"""Read the champion while the serving code is still being imported.
 
-A cold start needs three objects: the pointer, then the graph and its reference. Threads read them
-here, the latter two in parallel, and take no time from the imports. They decide nothing: a bucket
-that is asked for one of these objects waits for it within its own deadline, the bytes are checked
-as always, and an object that could not be read here is requested again by the bucket.
+A cold start waits for three objects: the pointer, then the graph and its reference. Threads read
+them here, the latter two in parallel, without slowing the imports down. They decide nothing: a
+bucket returns the bytes that have arrived, within its own deadline, and the caller verifies them;
+the bucket reads anything else itself.
 
-Functions import this module before anything else, so it imports little itself.
+This module is imported before anything else, so it imports little.
 """
 
 import gc
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 class Ahead:
-    """Objects that are being read. A future's result is None if its object could not be read.
+    """Objects that are being read; a future returns None if its object could not be read.
 
     store: returns the client.
     """
@@ -43,11 +43,11 @@ class Ahead:
         self._coming: dict[str, Future[Found | None]] = {}
 
     def take(self, key: str) -> Future[Found | None] | None:
-        """Return an object's future, once: whoever asks next wants the object as it is then."""
+        """Return an object's future, once: later callers need the object's current state."""
         return self._coming.pop(key, None)
 
     def read_champion(self, files: Iterable[str]) -> None:
-        """Begin to read the pointer, and then these files of the version that it names."""
+        """Start reading the pointer, and then files of the version that it names."""
 
         def begin_with_files(pointer: Found) -> None:
             named = json.loads(pointer.body)["files"]
@@ -70,14 +70,14 @@ class Ahead:
                 pass
             coming.set_result(found)
 
-        # If it hangs, nobody waits for it: the client's timeout ends it, or the process does.
+        # A read that hangs is never waited for: it ends with the client's timeout or the process.
         Thread(target=read, daemon=True).start()
 
 
 def champion(*files: str) -> Ahead | None:
-    """Begin to read the champion and some of its files; None outside Lambda, in a test or a build.
+    """Start reading the champion and its files, in Lambda; None in a test or a build.
 
-    Until `imported`, Python looks for no garbage, because what is imported stays.
+    Garbage collection is off until `imported`, because imported objects stay.
     """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
@@ -90,6 +90,6 @@ def champion(*files: str) -> Ahead | None:
 
 
 def imported() -> None:
-    """End what `champion` began: from here on, only what requests leave is garbage."""
+    """Turn garbage collection on again, from here on for what requests leave behind."""
     gc.freeze()
     gc.enable()

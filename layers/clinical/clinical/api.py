@@ -173,7 +173,7 @@ def violations(
 
 
 def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
-    # A location may hold the client's own words: a field that is none.
+    # A location may contain the client's own words: the name of an unknown field.
     loc = (*where, *(body.shown(one) if isinstance(one, str) else one for one in wrong["loc"]))
     if wrong["type"] in _NO_OBJECT or (wrong["type"] == "missing" and loc == ("body",)):
         kind = _KINDS.get(type(wrong["input"]), "null")
@@ -257,7 +257,7 @@ def lambda_handler(
             telemetry.add(telemetry.Metric.PREDICTION_ERRORS, int(faulty))
         matched = route if route in limits else "unmatched"
         telemetry.write_further_lines(route=matched, status=status, **facts)
-        if event.get(SCHEDULED):  # then nobody asked, and it counts as no request
+        if event.get(SCHEDULED):  # not a client's request, so it is not counted as one
             telemetry.note(scheduled=True, status=status, **facts)
             return response
         telemetry.record_request(

@@ -1,7 +1,7 @@
-"""A params.yaml as JSON, which a build writes beside it, so that a cold start needs no YAML parser.
+"""A params.yaml compiled to JSON by the build, so that a cold start needs no YAML parser.
 
-`python -m clinical.compiled params.yaml` writes it. It holds the digest of its source: if the
-params.yaml was edited since, the params.yaml is read.
+`python -m clinical.compiled params.yaml` writes it. It contains the digest of its source, so that
+an edited params.yaml is parsed instead.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ _OF, _DECIDED = "sha256", "decided"
 
 
 def write(path: Path) -> None:
-    """Write a params.yaml as JSON beside it; raises what `yaml_file.plain` does."""
-    # Imported here because reading needs no YAML parser.
+    """Write the JSON next to a params.yaml; raises what `yaml_file.plain` raises."""
+    # Imported here because reading the JSON does not need it.
     from clinical.yaml_file import plain  # noqa: PLC0415
 
     body = path.read_bytes()
@@ -23,7 +23,7 @@ def write(path: Path) -> None:
 
 
 def read(path: Path) -> object:
-    """Return the values of a params.yaml from the JSON beside it; None if it is out of date."""
+    """Return the compiled content of a params.yaml; None unless it matches the file's bytes."""
     beside = path.with_suffix(".json")
     if not beside.exists():
         return None

@@ -106,7 +106,7 @@ class ObstoreBucket(Bucket):
     def put_over(self, key: str, body: bytes, etag: str) -> str:
         try:
             return self._asked(key, self._put(key, body, {"e_tag": etag}))
-        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+        except ArtefactMissing as error:  # S3's answer if the object was deleted in the meantime
             raise PreconditionFailed(f"{self.where(key)} was deleted in the meantime") from error
 
     @override

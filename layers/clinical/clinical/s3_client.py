@@ -1,4 +1,4 @@
-"""The S3 client of functions that serve. It imports little, because a cold start reads at once."""
+"""The S3 client of the functions that serve requests; imports little, to keep cold starts short."""
 
 import os
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 CREDENTIALS_SECONDS = 1.0
 
-# What is asked without a deadline ends too: after three tries of ten seconds.
+# Requests without a deadline end as well: after three tries of ten seconds.
 CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=10)}
 RETRIES: "RetryConfig" = {
     "max_retries": 2,
@@ -31,7 +31,7 @@ RETRIES: "RetryConfig" = {
 
 @cache
 def s3_store(bucket: str) -> "ObjectStore":
-    """Make the function's one client of a bucket; obstore reads region and keys itself."""
+    """Return the function's only client of a bucket; obstore reads region and keys itself."""
     if folder := folder_of(bucket):
         return LocalStore(folder)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
@@ -45,16 +45,16 @@ def s3_store(bucket: str) -> "ObjectStore":
     )
 
 
-# A snapshot keeps connections that are long closed, and credentials whose clock stood still in it.
+# A snapshot keeps connections that have long been closed, and credentials that may have expired.
 register_after_restore(s3_store.cache_clear)
 
 
 def container_credentials() -> "S3Credential":
-    """Fetch what Lambda gives a function with SnapStart, which has no keys in its environment.
+    """Fetch the credentials of a function with SnapStart, which has no keys in its environment.
 
-    obstore knows the addresses, but not Lambda's token, which is no file.
+    obstore knows the addresses, but not Lambda's token, which is not a file.
     """
-    # Imported here: no other function has to wait for it.
+    # Imported here so that no other function has to wait for it.
     import json  # noqa: PLC0415
     from urllib.request import ProxyHandler, Request, build_opener  # noqa: PLC0415
 

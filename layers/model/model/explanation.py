@@ -198,7 +198,7 @@ def first_alike(columns: Sequence[Column]) -> Numbers:
 
 
 def shapley_weights(features: int) -> Floats:
-    """Give the matrix (features, coalitions) that makes contributions of the coalitions' worth.
+    """Return the matrix (features, coalitions) from the coalitions' worth to contributions.
 
     A feature is worth what it adds to each coalition without it, weighed by how many orders of
     joining put just that coalition before it.

@@ -49,7 +49,7 @@ def test_a_deployed_function_reads_no_folder(
     ("bucket", "to_run"),
     [
         ("file:///nowhere", "run `make up`, then sam with `--config-env cloud`."),
-        ("artifacts", "Run `make up` first: it starts the local cloud that this container asks."),
+        ("artifacts", "Run `make up` first: it starts the local cloud that this container uses."),
     ],
 )
 @pytest.mark.usefixtures("in_sam_local")

@@ -224,7 +224,7 @@ CURVE = LearningCurve(
             draws=(1.4, 1.6),
         ),
     ),
-    says="There are too few rows to say whether more would help.",
+    says="There are too few rows to tell whether more would help.",
 )
 
 

@@ -145,7 +145,7 @@ def test_the_champion_itself_changes_nothing(captures: list[Captured], champion:
 def test_without_captures_nothing_is_replayed(champion: Asked, other: Asked) -> None:
     found = replay([], other, champion)
 
-    assert found.void == "No requests were replayed: no request was captured yet."
+    assert found.void == "No requests were replayed: no requests have been captured yet."
     assert found.requests == 0
 
 
@@ -189,7 +189,7 @@ def test_a_column_that_is_new_has_all_older_requests_left_out(
     found = replay(older, other, champion)
 
     assert found.requests == 0
-    assert found.void == "No requests were replayed: none of the last requests is left."
+    assert found.void == "No requests were replayed: none of the last requests can be replayed."
     assert found.notes == (
         "Of the last 5 requests, 5 were not replayed: the contract refuses them by now.",
     )

@@ -149,7 +149,7 @@ def test_lines_that_cannot_be_read_are_told(memory: Bucket) -> None:
     assert captured(memory) == made
     (note,) = taken.notes()
     assert note == (
-        "2 lines of the API's log could not be read, though they name predictions: those are not "
+        "2 lines of the API's log with predictions could not be read: these predictions are not "
         "captured."
     )
 
