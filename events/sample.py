@@ -1,8 +1,8 @@
 """Make what `sam local start-api` serves before there is a cloud: `make build` runs this.
 
 The pipeline trains on the data that come with the study, in this process. The model is put into
-copies of the functions that predict, beside the build for AWS: it is never deployed. Answers and
-model card say what it was trained on, in the disclaimer.
+copies of the functions that predict, beside the build for AWS: it is never deployed. Each answer's
+disclaimer and the first limit on the model card say what it was trained on.
 """
 
 import contextlib
@@ -63,10 +63,14 @@ def make(study: Study) -> None:
 def decisions(study: Study) -> dict[str, Any]:
     """Give a study's decisions for a model that nobody has to approve, and that says what it is."""
     decided: dict[str, Any] = yaml.safe_load(study.params_path.read_text("utf-8"))
-    what = SHIPPED if study.name else SYNTHETIC
-    decided["study"]["disclaimer"] = f"{what} {decided['study']['disclaimer']}"
-    decided["gate"]["approval"] = "none"
-    decided["serving"]["shadow"] = None
+    said, what = study.params().study, SHIPPED if study.name else SYNTHETIC
+    of_sample = {
+        "study": {"disclaimer": f"{what} {said.disclaimer}", "limits": [what, *said.limits]},
+        "gate": {"approval": "none"},
+        "serving": {"shadow": None},
+    }
+    for section, changed in of_sample.items():
+        decided[section] = {**decided.get(section, {}), **changed}
     return decided
 
 

@@ -1,10 +1,10 @@
-// Asks the API, wherever config.json says that it is.
+// Calls the API at the address in config.json.
 
 const PATIENCE_MS = 30_000; // API Gateway itself gives up after 29 s
 const PAUSE_MS = 500;
-const NO_MODEL = "No model is loaded yet. Once one has been trained, try again.";
+const NO_MODEL = "No model is available yet. Try again after one has been trained.";
 
-/** When there is no answer to use: a sentence, what is said of single fields, and why no model answers. */
+/** When the API gives no usable answer: a message, errors of single fields, and the cause if there is no model. */
 export class Problem extends Error {
   constructor(sentence, violations = [], cause = "") {
     super(sentence, { cause });
@@ -12,9 +12,9 @@ export class Problem extends Error {
   }
 }
 
-export let config; // once something was asked: where the API is, and what the study is
+export let config; // config.json, after the first request: the API's address, and the study
 
-/** Ask a route; with a body it is a POST. */
+/** Call a route; POST if there is a body. */
 export async function ask(route, body) {
   config ??= await answerOf("config.json");
   return answerOf(config.api_url + route, body);
@@ -24,24 +24,24 @@ async function answerOf(url, body) {
   const { apiKey } = sessionStorage;
   const headers = { ...(apiKey && { "x-api-key": apiKey }), ...(body && { "Content-Type": "application/json" }) };
   const response = await reach(url, body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers });
-  const answer = await response.json().catch(() => null); // a gateway's own errors need not be JSON
+  const answer = await response.json().catch(() => null); // errors of the gateway itself may not be JSON
   if (response.ok && answer) return answer;
   if (response.status === 403) {
-    sessionStorage.apiKey = prompt("This service asks for an API key:") ?? "";
+    sessionStorage.apiKey = prompt("This service requires an API key:") ?? "";
     if (sessionStorage.apiKey) return answerOf(url, body);
   }
   if (response.status === 503) throw new Problem(NO_MODEL, [], answer?.detail);
-  const sentence = answer?.detail ?? `The service could not answer (status ${response.status}). Please try again.`;
+  const sentence = answer?.detail ?? `The service returned an error (status ${response.status}). Please try again.`;
   throw new Problem(sentence, answer?.errors);
 }
 
-/** Fetch, and once more where the network failed: no route does more for being asked twice. */
+/** Fetch, and retry once if the network fails: all routes are idempotent. */
 async function reach(url, options, again = true) {
   try {
     return await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
   } catch (fault) {
-    if (fault.name === "TimeoutError") throw new Problem("The service took too long to answer. Please try again.");
-    if (!again) throw new Problem("The service cannot be reached. Check the connection and try again.");
+    if (fault.name === "TimeoutError") throw new Problem("The service took too long to respond. Please try again.");
+    if (!again) throw new Problem("Cannot reach the service. Check your connection and try again.");
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     return reach(url, options, false);
   }

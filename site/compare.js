@@ -1,23 +1,23 @@
-// Sets the recorded treatments of a patient beside one of them, and recommends none; loaded when it is asked for.
+// Compares a patient's recorded treatments with one of them, and recommends none; loaded on demand.
 
 import { ask, config, Problem } from "./api.js";
 import { byId, has, list, lower, make, WORTHLESS, written } from "./page.js";
 import { averaged, between, draw, patients, told } from "./result.js";
 import { useRows } from "./rows.js";
 
-const EVEN = [45, 55]; // of 100 pairs: what is no difference worth a word
+const EVEN = [45, 55]; // of 100 pairs: too small a difference to mention
 const pairOf = (reference) =>
-  `A pair is two patients like this one, one on the treatment of the row and the other on ${reference}. The one with ` +
-  "the better outcome does better, by the model's scores and its errors on patients that it was not trained on; ties " +
-  "count half.";
+  `A pair is two patients like this one: one on the treatment in the row, the other on ${reference}. How often the ` +
+  "first does better follows from the model's scores and its errors on patients that it was not trained on; ties " +
+  "count as half.";
 const CHOSEN =
-  "Recorded patients chose, or were chosen for, their treatments for reasons, which may be why outcomes differ: this " +
-  "does not show what a treatment causes.";
+  "Treatments in the data were chosen, not assigned at random, and the reasons for a choice may also explain the " +
+  "outcome: this does not show what a treatment causes.";
 
 const isCompared = (field) => has("treatment")(field) && field.values;
 const isKnownLater = has("known_after_treatment");
 
-/** Ask for the patient's treatments, and draw all on the same scale in the order in which they come. */
+/** Fetch the patient's treatments, and draw them on one scale in the API's order. */
 export async function compare(patient, fields) {
   const compared = fields.filter(isCompared);
   const own = pick(patient, compared);
@@ -27,7 +27,7 @@ export async function compare(patient, fields) {
   const isSame = (one, other) => compared.every(({ name }) => one[name] === other[name]);
   const reference = nameOf(answer.reference);
   const unrecorded = isSame(own, answer.reference) ? "" : nameOf(own);
-  const standing = `${unrecorded ? "The most recorded one" : "This patient's own"}: the others are compared with it.`;
+  const standing = `${unrecorded ? "The most often recorded treatment" : "This patient's treatment"}; the others are compared with it.`;
   const title = titleOf(patient, fields);
 
   const rows = answer.treatments.map((one) => {
@@ -56,12 +56,12 @@ export async function compare(patient, fields) {
   comparison.focus();
 }
 
-/** Ask with the patient's own treatment to set others beside, and without it where it was never recorded. */
+/** Compare with the patient's own treatment, or without a reference if it was never recorded. */
 async function askFor(patient, reference) {
   try {
     return await ask("/compare", { patient, reference });
   } catch (problem) {
-    if (problem.cause) throw new Problem(problem.cause); // one that predicts is loaded
+    if (problem.cause) throw new Problem(problem.cause); // a model is loaded, because it has just predicted
     if (!problem.violations?.some(({ loc }) => loc[1] === "reference")) throw problem;
     return ask("/compare", { patient });
   }
@@ -69,28 +69,28 @@ async function askFor(patient, reference) {
 
 const pick = (patient, fields) => Object.fromEntries(fields.map(({ name }) => [name, patient[name]]));
 
-/** Say of 100 pairs how many go to a treatment; no model is so sure that it would be all or none. */
+/** Say in how many of 100 pairs a treatment does better; never all or none, because no model is that certain. */
 function pairs({ win_probability: probability }, name, reference) {
   const won = Math.round(100 * probability);
   if (won >= EVEN[0] && won <= EVEN[1]) return `About even with ${reference}.`;
   const count = won > 99 ? "more than 99" : won < 1 ? "fewer than 1" : `about ${won}`;
-  return `Of 100 such pairs, the patient on ${name} does better in ${count}.`;
+  return `The patient on ${name} does better in ${count} of 100 such pairs.`;
 }
 
-/** Say what was compared with what, what a pair is, and what the figures cannot tell. */
+/** Explain the comparison: the reference, what a pair is, and what the figures do not show. */
 function notes({ treatments, averaged_over, assignment }, reference, unrecorded, fields) {
   return [
     unrecorded &&
-      `${unrecorded} was never recorded with such a patient, so ${reference}, the most recorded one, stands in its ` +
-        "place.",
-    treatments[1] ? pairOf(reference) : `Nothing was recorded to compare ${reference} with.`,
+      `${unrecorded} was never recorded for such a patient. Treatments are compared with ${reference} instead, which ` +
+        "was recorded most often.",
+    treatments[1] ? pairOf(reference) : `No other treatment was recorded to compare with ${reference}.`,
     averaged(averaged_over, fields),
     assignment === "observed" && CHOSEN,
-    "In the study's own order; nothing here is a recommendation.",
+    "The treatments are in the study's order; this is not a recommendation.",
   ].filter(Boolean);
 }
 
-/** Name what the treatments are of: what was recorded with them, and is no choice. */
+/** Name the columns recorded with the treatments that are not a choice. */
 function titleOf(patient, fields) {
   const together = fields.filter(has("recorded_together"));
   const fixed = together.some(isCompared) ? together.filter((field) => !isCompared(field) && !isKnownLater(field)) : [];
@@ -98,13 +98,13 @@ function titleOf(patient, fields) {
   return `Recorded treatments${of}, for this patient`;
 }
 
-/** Name a treatment by its values; an amount follows what it is of. */
+/** Name a treatment by its values; an amount follows its substance. */
 function named(one, compared) {
   const glue = ({ name, unit }) => (unit && one[name] !== null ? " " : ", ");
   return compared.map((field, number) => (number ? glue(field) : "") + worded(one, field)).join("");
 }
 
-/** Write a value so that it can be understood by itself. */
+/** Write a value so that it makes sense on its own. */
 function worded(one, { name, label, unit }) {
   const value = one[name];
   if (value === null) return `${lower(label)} not given`;

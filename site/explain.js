@@ -1,13 +1,13 @@
-// Shows what each feature adds to a prediction; loaded when it is asked for.
+// Shows what each feature adds to a prediction; loaded on demand.
 
 import { ask, config } from "./api.js";
 import { byId, has, make, written } from "./page.js";
 import { told } from "./result.js";
 import { useRows } from "./rows.js";
 
-const MOST = 12; // more rows than that are folded, but for the largest ten
+const MOST = 12; // if there are more rows, all but the largest ten are folded
 
-/** Ask what each feature adds to the prediction, and draw it as bars, the largest first. */
+/** Fetch what each feature adds to the prediction, and draw it as bars, largest first. */
 export async function explain(patient, fields) {
   const [answer] = await Promise.all([ask("/predict?explain=true", patient), useRows()]);
   const { base_value: base, contributions, explained_by, standard_errors: errors } = answer;
@@ -25,19 +25,19 @@ export async function explain(patient, fields) {
   });
   const shown = rows.length > MOST ? rows.splice(0, 10) : rows.splice(0);
   const rest = added.slice(shown.length).reduce((sum, [, points]) => sum + points, 0);
-  const folded = make("summary", {}, `${rows.length} others, together ${signed(rest)}`);
+  const folded = make("summary", {}, `${rows.length} other features, together ${signed(rest)}`);
   byId("explanation").replaceChildren(
-    make("p", {}, `The average over a sample of the training patients is ${told(base)}. To it, each feature adds:`),
+    make("p", {}, `The average prediction for a sample of training patients is ${told(base)}. Each feature adds to it:`),
     make("ul", { className: "rows added" }, ...shown),
     make("details", { hidden: !rows.length }, folded, make("ul", { className: "rows added" }, ...rows)),
-    make("p", { className: "hint" }, `${SOURCE[explained_by]}: what moved this prediction, not what causes the outcome.`),
+    make("p", { className: "hint" }, `${SOURCE[explained_by]}. They explain this prediction, not what causes the outcome.`),
   );
   byId("explanation").focus();
 }
 
 const SOURCE = {
   exact: "Exact Shapley values",
-  permutations: "Shapley values, estimated from random orders of the features and shown ± their standard error",
+  permutations: "Shapley values, estimated from random orders of the features, ± their standard error",
 };
 
 const isGood = (points) => (config.study.target.higher_is === "better" ? points >= 0 : points <= 0);

@@ -1,4 +1,4 @@
-// Draws the form from the contract's fields, offers what the data recorded, and says what is wrong.
+// Draws the form from the API's fields, offers recorded values, and reports errors.
 
 import { ask, Problem } from "./api.js";
 import { byId, has, lower, make, written } from "./page.js";
@@ -8,11 +8,11 @@ const isTreatment = has("treatment");
 const isKnownLater = has("known_after_treatment");
 const isMarked = (field) => /treat|together/.test(field?.roles);
 
-let fields = []; // as the API describes them, each with its input and fault
-let chain; // each of these offers only what was recorded together with the choices before it
+let fields = []; // as the API describes them, each with its input and error
+let chain; // fields that offer only values recorded together with the choices before them
 let combinations;
-let shown; // the patient of the result: the form may be edited while it stands there
-let answered; // what the result shows
+let shown; // the patient of the result; the form may have changed since
+let answered; // the answer in the result
 
 async function loadForm() {
   byId("loading").textContent = "Loading the form…";
@@ -29,13 +29,13 @@ async function drawForm() {
   chain = fields.filter(has("recorded_together"));
   chain.sort((one, other) => isKnownLater(one) - isKnownLater(other));
   for (const field of chain) field.values ??= [...new Set(combinations.flatMap((one) => one[field.name] ?? []))];
-  // What stands between two columns of the treatment, such as its duration, belongs to it.
+  // A field between two columns of the treatment, such as its duration, belongs to it.
   const isWithin = (n) => isMarked(fields[n]) || (isMarked(fields[n - 1]) && isMarked(fields[n + 1]));
   const treatment = fields.filter((field, n) => fields.some(isTreatment) && isWithin(n) && !isKnownLater(field));
   treatment.sort((one, other) => chain.includes(other) - chain.includes(one));
   drawGroup("Patient", fields.filter((field) => !isKnownLater(field) && !treatment.includes(field)));
   drawGroup("Treatment", treatment);
-  drawGroup("Known only after treatment began", fields.filter(isKnownLater));
+  drawGroup("Known only after treatment starts", fields.filter(isKnownLater));
   byId("compare").hidden = !fields.some((field) => isTreatment(field) && field.values);
   narrow();
 }
@@ -47,7 +47,7 @@ function drawGroup(title, group) {
 export function drawField(field) {
   const { name, label, unit, hint, values, widget, range, step = 1, max_length, example } = field;
   const isOptional = field.nullable || isKnownLater(field);
-  const id = field.id ?? `field-${fields.indexOf(field)}`; // what a column is called need not be one
+  const id = field.id ?? `field-${fields.indexOf(field)}`; // a column's name may not be a valid id
   const input = make(values ? "select" : "input", { id, required: !isOptional });
   const fault = make("p", { className: "fault" });
   const hints = [hint];
@@ -55,11 +55,11 @@ export function drawField(field) {
   if (range && !values) {
     const [min, max] = range;
     Object.assign(input, { min, max, step });
-    if (min >= 0) input.inputMode = "decimal"; // whose keys have no minus
+    if (min >= 0) input.inputMode = "decimal"; // this keyboard has no minus
     hints.push(`From ${written(min)} to ${written(max)}.`);
   }
   if (max_length) Object.assign(input, { maxLength: max_length, value: example });
-  if (isOptional) hints.push(isKnownLater(field) ? "Leave it empty to predict beforehand." : "May be left empty.");
+  if (isOptional) hints.push(isKnownLater(field) ? "Leave it empty to predict before treatment." : "Optional.");
   input.dataset.name = name;
   input.setAttribute("aria-describedby", `${id}-notes`);
   Object.assign(field, { input, fault });
@@ -68,7 +68,7 @@ export function drawField(field) {
   return make("div", {}, make("label", { htmlFor: id }, unit ? `${label} (${unit})` : label), input, notes);
 }
 
-/** Offer, in each field of the chain, what was recorded with the choices before it. */
+/** Offer, in each field of the chain, the values recorded with the choices before it. */
 function narrow() {
   let recorded = combinations;
   let awaited;
@@ -88,7 +88,7 @@ function offer(field, values, canBeEmpty, awaited) {
   const empty = isKnownLater(field) ? "Not known yet" : "Not given";
   const prompt = canBeEmpty ? empty : values.length ? "Choose…" : `Choose the ${awaited} first`;
   const offered = String([prompt, ...values]);
-  if (field.offered === offered) return; // keep what is chosen, and its fault
+  if (field.offered === offered) return; // keep the choice, and its error
   field.offered = offered;
   const chosen = values.length === 1 && !canBeEmpty ? values[0] : valueOf(field);
   input.replaceChildren(new Option(prompt, ""), ...values.map((value) => new Option(written(value), value)));
@@ -98,16 +98,16 @@ function offer(field, values, canBeEmpty, awaited) {
   showFault(field, "");
 }
 
-/** Give a field's value as the API takes it. */
+/** Return a field's value in the API's type. */
 export function valueOf({ input: { value }, values, step }) {
   if (!value) return null;
   return values ? values.find((one) => String(one) === value) : step ? Number(value) : value;
 }
 
-/** Say what is wrong with a field's value; nothing if it is right. */
+/** Say what is wrong with a field's value; "" if it is valid. */
 export function faultOf({ input, label, step }) {
   const { valid, badInput, stepMismatch, valueMissing } = input.validity;
-  if (valid || input.disabled) return ""; // a disabled field waits for another to be chosen
+  if (valid || input.disabled) return ""; // a disabled field waits for another choice
   const kind = !step ? "date" : step < 1 ? `number in steps of ${step}` : "whole number";
   if (badInput || stepMismatch) return `${label} must be a ${kind}.`;
   if (valueMissing) return `${label} is missing.`;
@@ -130,7 +130,7 @@ function say(sentence) {
 async function report(problem) {
   if (!(problem instanceof Problem)) {
     console.error(problem); // a fault of this page, not of the request
-    return say("Something went wrong in this page. Reload it and try again.");
+    return say("Something went wrong on this page. Reload it and try again.");
   }
   const { message, violations } = problem;
   say(message);
@@ -138,7 +138,7 @@ async function report(problem) {
   focusFirstFault();
 }
 
-/** Let a button act, once at a time; Enter in a field clicks the form's. */
+/** Make a button act, one click at a time; Enter in a field clicks the form's button. */
 function onClick(id, act) {
   const button = byId(id);
   button.addEventListener("click", async (click) => {
@@ -174,7 +174,7 @@ form.addEventListener("input", ({ target }) => {
   if (chain.includes(field)) narrow();
 });
 onClick("predict", predict);
-// Loaded when asked for
+// Loaded on demand
 onClick("explain", async () => (await import("./explain.js")).explain(shown, fields));
 onClick("compare", async () => (await import("./compare.js")).compare(shown, fields));
 onClick("record", async () => (await import("./outcome.js")).disclose(answered));

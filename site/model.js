@@ -1,4 +1,4 @@
-// Shows the model card: the verdict, what it rests on, and how the model came to serve.
+// Shows the model card: the verdict, its evidence, and the promotion history.
 
 import { ask, config, Problem } from "./api.js";
 import { calibration, learning, outcomesAmong, unreplayed, wins } from "./checks.js";
@@ -6,7 +6,7 @@ import { byId, has, list as inWords, lower, make, minus, WORTHLESS } from "./pag
 import { estimated, hint, percent, table } from "./parts.js";
 
 let labels = {}; // of the study's columns
-let together = []; // the columns of which combinations were recorded
+let together = []; // the columns whose combinations must have been recorded
 
 const unit = () => config.study.target.unit;
 const scaled = (value) => minus(value.toFixed(config.study.target.decimals + 1));
@@ -28,9 +28,9 @@ function card(...inside) {
 
 function verdict({ verdict: { candidate, average, baseline, averaged = [], ...verdict } }) {
   const columns = [
-    ["The model", candidate],
-    ...averaged.map(({ over, scores }) => [`The model, with ${namesOf(over)} not known yet`, scores]),
-    ["Always the average", average],
+    ["Model", candidate],
+    ...averaged.map(({ over, scores }) => [`Model, with ${namesOf(over)} not known yet`, scores]),
+    ["Average baseline", average],
     ...(baseline ? [[baseline.name, baseline.scores]] : []),
   ];
   const row = (name, of, write) => [name, ...columns.map(([, scores]) => sure(of(scores), write))];
@@ -46,7 +46,7 @@ function verdict({ verdict: { candidate, average, baseline, averaged = [], ...ve
         row("R²", ({ r2 }) => r2, number),
       ],
     ),
-    hint(`On ${verdict.rows} held-out rows; in brackets, ${percent(verdict.confidence)} bootstrap intervals.`),
+    hint(`On ${verdict.rows} held-out rows, with ${percent(verdict.confidence)} bootstrap intervals in brackets.`),
   );
 }
 
@@ -61,21 +61,21 @@ function subgroups({ subgroups, simultaneous, verdict: { confidence } }) {
   ].filter(([name]) => name !== "Coverage" || subgroups.some(({ coverage }) => coverage));
   const cells = subgroups.map((one) => columns.map(([, cell]) => cell(one)));
   return card(
-    "For whom it errs",
+    "Errors by subgroup",
     table(columns.map(([name]) => name), cells),
-    hint(simultaneous ? atOnce(confidence) : "Each interval is for itself: of many groups, some seem off by chance."),
+    hint(simultaneous ? atOnce(confidence) : "Each interval holds on its own: among many groups, some differ from zero by chance."),
   );
 }
 
-/** Give a group's mean error, marked where it stays off zero. */
+/** Return a group's mean error, marked if its interval excludes zero. */
 function meanError({ mean_error: error, off_zero }) {
   if (!off_zero) return sure(error);
-  return make("strong", {}, `${sure(error)}: predicted too ${error.value > 0 ? "high" : "low"}`);
+  return make("strong", {}, `${sure(error)}: predictions too ${error.value > 0 ? "high" : "low"}`);
 }
 
 const atOnce = (confidence) =>
-  `Each column's intervals hold for all groups at once, with ${percent(confidence)} confidence. A mean error, ` +
-  "predicted less recorded, is marked where its whole interval lies on one side of zero.";
+  `The intervals in each column hold for all groups jointly, with ${percent(confidence)} confidence. A mean error ` +
+  "(predicted minus recorded) is marked if its whole interval is on one side of zero.";
 
 function importances({ importances, learning_curve }) {
   const beside = learning_curve ? half : card;
@@ -86,16 +86,16 @@ function importances({ importances, learning_curve }) {
     bar.style.setProperty("--share", Math.abs(mean) / largest);
     return make("li", {}, make("span", {}, labelOf(feature)), bar, make("span", {}, `${scaled(mean)} ± ${scaled(std)}`));
   });
-  const growth = `How much the RMSE grows, in ${unit()}, when a feature is shuffled among the held-out rows.`;
-  return beside("What it looks at", make("ul", { className: "rows" }, ...rows), hint(growth));
+  const growth = `The increase in RMSE, in ${unit()}, when a feature is shuffled among the held-out rows.`;
+  return beside("Feature importance", make("ul", { className: "rows" }, ...rows), hint(growth));
 }
 
-/** Say how wide intervals are, and for whom they have a width of their own. */
+/** Describe the width of the prediction intervals, and the groups with a width of their own. */
 function widths({ half_width, residuals, by = [], groups = [] }) {
   const all = `±${scaled(half_width)} ${unit()}, from ${residuals} out-of-fold errors`;
-  if (!groups.length) return `Intervals of ${all}.`;
+  if (!groups.length) return `Prediction intervals: ${all}.`;
   const each = groups.map((one) => `±${scaled(one.half_width)} for ${one.of.join(", ")} (${one.residuals} errors)`);
-  return `Intervals by ${namesOf(by)}: ${each.join("; ")}; for all others ${all}.`;
+  return `Prediction intervals by ${namesOf(by)}: ${each.join("; ")}; for all others ${all}.`;
 }
 
 const setting = ([name, value]) => `${words(name)} ${typeof value === "string" ? words(value) : value ?? "none"}`;
@@ -111,7 +111,7 @@ function origin({ data, training, interval, lineage, overview }) {
     ? `, with ${data.combinations} recorded combinations of ${namesOf(together)}`
     : "";
   return card(
-    "Where it comes from",
+    "Training and lineage",
     list([
       `${overview.algorithm}: ${settings.join(", ")}, seed ${training.seed}.`,
       `Trained on ${data.training_rows} of ${data.rows} rows${recorded}; data set ${data.sha256.slice(0, 12)}.`,
@@ -119,33 +119,33 @@ function origin({ data, training, interval, lineage, overview }) {
       widths(interval),
       ...overview.limits,
     ]),
-    table(["Stage", "Wrote (SHA-256)", "Computed by"], stages),
+    table(["Stage", "Outputs (SHA-256)", "Computed by"], stages),
   );
 }
 
-/** Show what was checked on held-out rows, each a card; an earlier release's card knows less. */
+/** Show the checks on held-out rows, a card for each; a card from an earlier release has fewer. */
 const cardOf = (title, inside) => (inside.length ? half(title, ...inside) : "");
-const calibrated = (model) => cardOf("Recorded beside predicted", calibration(model, config.study.target));
-const won = (model) => cardOf("Which of two does better", wins(model));
-const learned = (model) => cardOf("What more rows would bring", learning(model, config.study.target));
+const calibrated = (model) => cardOf("Calibration", calibration(model, config.study.target));
+const won = (model) => cardOf("Win probabilities", wins(model));
+const learned = (model) => cardOf("Learning curve", learning(model, config.study.target));
 
-/** Show what became of it since; the module that draws it is loaded where there is something to draw. */
+/** Show the monitoring of the champion; the module that draws it is loaded only if there is something to draw. */
 async function live({ monitoring }) {
   const { since } = monitoring ? await import("./since.js") : { since: () => [make("p", {}, UNMONITORED)] };
-  return card("Since it serves", ...since(monitoring, config.study.target, labels));
+  return card("Monitoring", ...since(monitoring, config.study.target, labels));
 }
 
-/** Show what it would have said to requests that came before; its module is loaded like the one above. */
+/** Show the replay of earlier requests; its module is loaded like the one above. */
 async function replay(model) {
   const { replayed } = model.verdict.replay
     ? await import("./replay.js")
     : { replayed: () => [make("p", {}, unreplayed(model.verdict))] };
-  return card("What it would have said", ...replayed(model, config.study.target, labels));
+  return card("Replay of past requests", ...replayed(model, config.study.target, labels));
 }
 
 const UNMONITORED =
-  "The monitor has not run yet since this model serves. It runs once a day, at 03:00 UTC unless the deployment says " +
-  "otherwise, and then tells here what the model is asked and what came of its predictions.";
+  "The monitor has not run since this model was promoted. It runs once a day, by default at 03:00 UTC. Its results " +
+  "then appear here: the requests that the model receives, and its errors on recorded outcomes.";
 
 function history({ ledger }) {
   const rows = ledger.map((one) => [
@@ -154,14 +154,14 @@ function history({ ledger }) {
     new Date(one.promoted_at).toLocaleString("en-GB", { timeZone: "UTC", timeZoneName: "short" }),
     one.why,
   ]);
-  return card("How it came to serve", table(["Promotion", "Version", "When", "Why"], rows));
+  return card("Promotion history", table(["Promotion", "Version", "When", "Reason"], rows));
 }
 
 try {
   const [model, { fields }] = [await ask("/model"), await ask("/dropdown-values")];
   labels = Object.fromEntries(fields.map(({ name, label }) => [name, label]));
   together = fields.filter(has("recorded_together")).map(({ name }) => name);
-  byId("serves").textContent = `${model.model_version} serves. ${model.overview.intended_use}`;
+  byId("serves").textContent = `The current version is ${model.model_version}. ${model.overview.intended_use}`;
   const parts = [verdict, replay, live, calibrated, won, subgroups, learned, importances, origin, history];
   byId("card").append(...(await Promise.all(parts.map((part) => part(model)))));
 } catch (problem) {

@@ -1,11 +1,11 @@
-// Records what came of a prediction, by its id; loaded when it is asked for.
+// Records the outcome of a prediction, by its ID; loaded on demand.
 
 import { ask, config } from "./api.js";
 import { drawField, faultOf, showFault, valueOf } from "./form.js";
 import { byId, make } from "./page.js";
 import { useRows } from "./rows.js";
 
-const WAITS = "Recorded. It counts once the prediction is captured, which is done daily.";
+const WAITS = "Recorded. It counts after the daily run that captures the prediction.";
 
 /** Open a form under the prediction, or close it again. */
 export async function disclose({ prediction_id: id }) {
@@ -30,7 +30,7 @@ export async function disclose({ prediction_id: id }) {
     said,
   );
   const [value, date] = fields.map(({ input }) => input);
-  const today = new Date().toLocaleDateString("sv"); // as ISO has it
+  const today = new Date().toLocaleDateString("sv"); // in ISO's format
   Object.assign(date, { value: today, min: "1900-01-01", max: today });
   form.addEventListener("input", ({ target }) => showFault(fields.find(({ input }) => input === target), ""));
   form.addEventListener("submit", async (submit) => {
@@ -45,25 +45,25 @@ export async function disclose({ prediction_id: id }) {
   value.focus();
 }
 
-/** Show the id, to be taken along: whoever records the outcome later needs it. */
+/** Show the ID, which is needed to record the outcome later. */
 function idOf(id, said) {
   const input = make("input", { id: "prediction-id", value: id, readOnly: true, spellcheck: false });
-  const copy = make("button", { type: "button", className: "plain" }, "Copy the id");
+  const copy = make("button", { type: "button", className: "plain" }, "Copy ID");
   input.addEventListener("focus", () => input.select());
   copy.addEventListener("click", async () => {
     input.select();
     const copied = await (navigator.clipboard?.writeText(id) ?? Promise.reject()).then(
       () => true,
-      () => document.execCommand("copy"), // a page without TLS has no other way
+      () => document.execCommand("copy"), // the only way on a page without TLS
     );
-    said.textContent = copied ? "Copied." : "This browser does not let the page copy; the id is selected.";
+    said.textContent = copied ? "Copied." : "This browser did not let the page copy. The ID is selected, so that you can copy it yourself.";
   });
-  const hint = make("p", { className: "hint", id: "id-notes" }, "Keep it beside your patient, to record the outcome later.");
+  const hint = make("p", { className: "hint", id: "id-notes" }, "Keep it with the patient's notes: you need it to record the outcome later.");
   input.setAttribute("aria-describedby", hint.id);
-  return [make("label", { htmlFor: input.id }, "Prediction id"), input, hint, copy];
+  return [make("label", { htmlFor: input.id }, "Prediction ID"), input, hint, copy];
 }
 
-/** Send the outcome, and say in a sentence what came of it. */
+/** Send the outcome, and return the result as a sentence. */
 async function record(id, fields, form) {
   for (const field of fields) showFault(field, faultOf(field));
   if (!form.checkValidity()) return focusFirstFault(form);
@@ -81,7 +81,7 @@ function focusFirstFault(form) {
   return "";
 }
 
-/** Say why there was no answer; 503 has its cause, which is not that no model serves. */
+/** Say why there was no answer; a 503 here has another cause than a missing model. */
 function sentenceOf(problem) {
   if (!("violations" in problem)) console.error(problem);
   return problem.cause || problem.message;

@@ -1,4 +1,4 @@
-// Draws values with their intervals over an axis, as SVG: what a style sheet colours, and a sentence says.
+// Draws values and their intervals as SVG, coloured by the style sheet, with a sentence as its text alternative.
 
 import { minus } from "./page.js";
 
@@ -13,15 +13,16 @@ const TICKS = 5; // on an axis, or one or two more
 /**
  * Draw a plot.
  *
- * sentence: what it shows, for who has it read out. x, y: axes with a name and the numbers that
- * they must hold, of its numbers' own kind where they are not plain. line, beside, marks: points
- * {x, y, low, high}; a line has a band, a mark an interval, where there is one. diagonal: whether
- * to draw where x and y are the same. level: a height to draw a line at. height: of a WIDTH of 340.
+ * sentence: what it shows, for screen readers. x, y: axes: a name, the numbers that the axis must
+ * include, and the scale for numbers that are not plain. line, beside, marks: points
+ * {x, y, low, high}; with low and high, a line has a band and a mark has an interval. diagonal:
+ * whether to draw the line where x equals y. level: draw a horizontal line there. height: for a
+ * WIDTH of 340.
  */
 export function plot({ sentence, x, y, line = [], beside = [], marks = [], diagonal, level, height = HEIGHT }) {
   const [across, up] = [x, y].map(({ holds, as = axis }) => as(holds));
   const bottom = height - (x.name ? BOTTOM : BOTTOM / 2);
-  const right = WIDTH - (x.as ? 2 : 1) * RIGHT; // words of the last tick are longer than numbers
+  const right = WIDTH - (x.as ? 2 : 1) * RIGHT; // the last tick's text is longer than a number
   const left = (value) => LEFT + across.share(value) * (right - LEFT);
   const top = (value) => bottom - up.share(value) * (bottom - TOP);
   const at = (value, height) => `${left(value).toFixed(1)},${top(height).toFixed(1)}`;
@@ -56,7 +57,7 @@ export function plot({ sentence, x, y, line = [], beside = [], marks = [], diago
   ]);
 }
 
-/** Choose round ticks around the numbers that an axis must hold, and its ends at ticks. */
+/** Choose round ticks around the numbers that an axis must include; it ends at ticks. */
 export function axis(holds) {
   const [least, most] = [Math.min(...holds), Math.max(...holds)];
   const rough = (most - least || Math.abs(most) || 1) / TICKS;

@@ -1,8 +1,8 @@
-// Says what the API refused at the fields that it names; loaded when it refuses something.
+// Shows the API's validation errors at their fields; loaded on demand.
 
 import { has, list, lower } from "./page.js";
 
-/** Show each violation at its field, and give what belongs to no field as sentences. */
+/** Show each error at its field, and return those without a field as sentences. */
 export function place(violations, fields, showFault) {
   const elsewhere = [];
   for (const violation of violations) {
@@ -15,10 +15,10 @@ export function place(violations, fields, showFault) {
 
 function sentenceOf(subject, { loc, msg, type }, fields) {
   if (type === "unrecorded_combination") {
-    if (loc[1] === "patient") return "No treatment was recorded with such a patient: there is nothing to compare.";
+    if (loc[1] === "patient") return "No treatment was recorded for such a patient, so there is nothing to compare.";
     const together = fields.filter(has("recorded_together"));
     const names = list(together.map(({ label }) => lower(label)));
-    return `These were never recorded together. Choose another combination of ${names}.`;
+    return `These values were never recorded together. Choose another combination of ${names}.`;
   }
   const words = type === "missing" ? `${subject} is missing` : msg.replace(/^(Input|String|Value)\b/, subject);
   return /[.!?]$/.test(words) ? words : `${words}.`;

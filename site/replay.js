@@ -1,5 +1,5 @@
-// Shows what a version would have said to the last captured requests, beside the champion that it was judged against.
-// The model page and the local console show the same.
+// Shows a version's answers to the last captured requests, compared with the champion at the time. The model page and
+// the local console share this.
 
 import { lower, make, minus } from "./page.js";
 import { between, estimated, hint, opened, percent, table } from "./parts.js";
@@ -7,11 +7,11 @@ import { axis, draw, words } from "./plot.js";
 
 const WIDTH = 340; // as of all plots
 const SIDE = 20;
-const ROW = 40; // its name, and below that what is drawn
+const ROW = 40; // a row's name, and the drawing below it
 const FOOT = 44;
 const END = 4; // half of the bars at a line's ends
-const MOST_LETTERS = 52; // of a row's name, which has one line
-const MOST_GROUPS = 40; // that are drawn; the table has all
+const MOST_LETTERS = 52; // of a row's name, on one line
+const MOST_GROUPS = 40; // in the plot; the table has all
 const SPREAD = { p05: "5%", p25: "25%", p50: "50%", p75: "75%", p95: "95%" };
 
 const whole = (count) => count.toLocaleString("en-GB");
@@ -23,7 +23,7 @@ const dated = (date) =>
 const heading = (title) => make("h3", {}, title);
 const figure = (title, ...inside) => make("figure", {}, heading(title), ...inside);
 
-/** Show all that is known of a card whose verdict has a replay. labels: of columns, by their names. */
+/** Show the replay in a card's verdict. labels: of columns, by their names. */
 export function replayed({ verdict: { replay, confidence }, replayed: groups = [] }, target, labels) {
   const write = (value) => minus(value.toFixed(target.decimals + 1));
   const told = { replay, confidence, write, target, labelOf: (name) => labels[name] ?? name };
@@ -32,11 +32,11 @@ export function replayed({ verdict: { replay, confidence }, replayed: groups = [
 }
 
 function opening({ champion, requests, since, until }) {
-  if (!requests) return `None of the last captured requests is one that this version and ${champion} both answer.`;
+  if (!requests) return `There is no recent captured request that both this version and ${champion} can answer.`;
   const [first, last] = [since, until].map((date) => known(date) && dated(date));
   const when = first ? ` (${first === last ? first : `${first} to ${last}`})` : "";
   const many = requests === 1 ? "The last captured request" : `The last ${whole(requests)} captured requests`;
-  return `${many}${when}, put to this version and to ${champion} once more:`;
+  return `${many}${when} ${requests === 1 ? "was" : "were"} replayed against this version and ${champion}:`;
 }
 
 function found(groups, told) {
@@ -51,12 +51,12 @@ function figures({ replay, write, target }) {
   const { champion, half_width: half, moved, refused, reproduced } = replay;
   const width = known(half) ? ` (median: ±${write(half)} ${target.unit})` : "";
   return [
-    reproduced && `${champion} gave its own ${counted(reproduced, "captured prediction")} again as they were served.`,
+    reproduced && `${champion} reproduced its ${counted(reproduced, "captured prediction")} as served.`,
     known(moved) && `${share(moved)} of the scores change by more than the half-width of ${champion}’s interval${width}.`,
     ...replay.notes ?? [],
     refused
-      ? `${counted(refused, "request")} that ${champion} answers would be refused.`
-      : `No request that ${champion} answers would be refused.`,
+      ? `This version would refuse ${counted(refused, "request")} that ${champion} answers.`
+      : `This version would refuse none of the requests that ${champion} answers.`,
   ].filter(Boolean);
 }
 
@@ -64,10 +64,10 @@ function figures({ replay, write, target }) {
 
 function spread({ replay, write, target }) {
   const { change, champion, half_width: half } = replay;
-  const name = `change of the score, ${target.unit}`;
+  const name = `change in score, ${target.unit}`;
   const sentence =
-    `Change of ${lower(target.label)}, this version less ${champion}: 5 of 100 requests change by ${write(change.p05)} ` +
-    `or less, half of all by ${between({ low: change.p25, high: change.p75 }, write)}, and 5 by ${write(change.p95)} or more` +
+    `Change in ${lower(target.label)}, this version minus ${champion}: 5% of requests change by ${write(change.p05)} ` +
+    `or less, the middle half by ${between({ low: change.p25, high: change.p75 }, write)}, and 5% by ${write(change.p95)} or more` +
     `${known(half) ? `; the median half-width of ${champion}’s intervals is ${write(half)}` : ""}.`;
   return figure(
     "How scores change",
@@ -76,18 +76,18 @@ function spread({ replay, write, target }) {
       name,
       rows: [
         { name: "Requests", low: change.p05, high: change.p95, box: [change.p25, change.p75], at: change.p50 },
-        known(half) && { name: `Half-width of ${champion}’s intervals, to both sides`, low: -half, high: half, kind: "beside" },
+        known(half) && { name: `Half-width of ${champion}’s intervals, on both sides`, low: -half, high: half, kind: "beside" },
       ].filter(Boolean),
     }),
     hint(
-      "The line holds 90 of 100 requests, the box the middle half of them, and the dot is their median" +
-        `${known(half) ? "; dashed is the median half-width" : ""}. Above 0, this version scores higher than ${champion}.`,
+      "The line covers 90% of requests and the box the middle half; the dot is the median" +
+        `${known(half) ? ", and the dashed line the median half-width" : ""}. Above 0, this version scores higher than ${champion}.`,
     ),
     opened(
-      "The changes as a table",
-      ["Requests", `Change of at most, ${target.unit}`],
+      "Changes as a table",
+      ["Share of requests", `Change of at most, ${target.unit}`],
       Object.entries(SPREAD).map(([key, of]) => [of, write(change[key])]),
-      "Changes of scores",
+      "Changes in scores",
     ),
   );
 }
@@ -108,8 +108,8 @@ function byGroup(groups, { confidence, write, target, labelOf }) {
   return figure(
     "By group",
     strips({
-      sentence: `Mean change of ${lower(target.label)} by group: ${least.join("; ")}.`,
-      name: `mean change of the score, ${target.unit}`,
+      sentence: `Mean change in ${lower(target.label)} by group: ${least.join("; ")}.`,
+      name: `mean change in score, ${target.unit}`,
       rows: drawn.map((one) => ({
         name: `${named(one)}, ${counted(one.requests, "request")}`,
         ...one.mean_change,
@@ -117,20 +117,20 @@ function byGroup(groups, { confidence, write, target, labelOf }) {
       })),
     }),
     hint(
-      `Dots are means; their ${percent(confidence)} intervals hold for all groups at once. Moved: by more than the ` +
-        "half-width of their interval.",
+      `Dots are means; their ${percent(confidence)} intervals hold for all groups jointly. Moved: the share of scores ` +
+        "that change by more than the half-width of their interval.",
     ),
-    opened("The groups as a table", headings, rows, "Replayed requests by group"),
+    opened("Groups as a table", headings, rows, "Replayed requests by group"),
   );
 }
 
-// ---- Where it is known what came of them ----
+// ---- Requests with a recorded outcome ----
 
 function onOutcomes({ replay, confidence, write, target }) {
   const { champion, outcomes, candidate_scores: own, champion_scores: its, rmse_difference: difference } = replay;
-  const title = heading("Where outcomes are known");
+  const title = heading("Requests with a recorded outcome");
   const of = counted(outcomes, "outcome");
-  if (!own || !its) return [title, make("p", {}, `${of}: too few to compare the two on.`)];
+  if (!own || !its) return [title, make("p", {}, `${of}: too few to compare the two versions.`)];
   const three = (value) => minus(value.toFixed(3));
   const row = (name, { rmse, mae, r2 }) => [name, estimated(rmse, write), estimated(mae, write), estimated(r2, three)];
   return [
@@ -141,7 +141,7 @@ function onOutcomes({ replay, confidence, write, target }) {
       "Errors on replayed requests",
     ),
     hint(
-      `On ${of} that neither was trained on, with ${percent(confidence)} bootstrap intervals. ` +
+      `On ${of} that neither version was trained on, with ${percent(confidence)} bootstrap intervals. ` +
         (difference ? `The difference in RMSE is ${estimated(difference, write)}; below 0, this version is better.` : ""),
     ),
   ];
@@ -149,7 +149,7 @@ function onOutcomes({ replay, confidence, write, target }) {
 
 // ---- Drawing ----
 
-/** Draw rows over one axis: a line from low to high, with a box and a dot where there are any. */
+/** Draw rows over one axis: a line from low to high, with a box and a dot if given. */
 function strips({ sentence, name, rows }) {
   const across = axis([0, ...rows.flatMap(({ low, high }) => [low, high])]);
   const height = rows.length * ROW + FOOT;

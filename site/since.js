@@ -1,5 +1,5 @@
-// Shows what became of a model since it serves: what it is asked, and what came of its predictions. The model page and
-// the local console show the same.
+// Shows the champion's monitoring: its requests, and its errors on recorded outcomes. The model page and the local
+// console share this.
 
 import { calibration } from "./checks.js";
 import { list, lower, make, minus } from "./page.js";
@@ -10,8 +10,8 @@ const DAY = 24 * 3600 * 1000;
 const HEIGHT = 200; // of a small chart
 const TICKS = 5; // on an axis of dates, at most
 const SUPERSCRIPT = [..."⁰¹²³⁴⁵⁶⁷⁸⁹"].map((digit) => `⁻${digit}`);
-const FEWEST = 0.0001; // that a probability is written as
-const LEAST = 1e-9; // that one is drawn as
+const FEWEST = 0.0001; // the smallest probability in text
+const LEAST = 1e-9; // the smallest in a chart
 
 const whole = (count) => count.toLocaleString("en-GB");
 const dated = (date) =>
@@ -23,7 +23,7 @@ const known = (value) => value !== null && value !== undefined;
 const heading = (words) => make("h3", {}, words);
 const dayOf = ({ date }) => Date.parse(date) / DAY;
 
-/** Show all that is known. target: as config.json has it. labels: of columns, by their names. */
+/** Show the last run and the days before it. target: as in config.json. labels: of columns, by their names. */
 export function since(monitoring, target, labels) {
   const { last, points } = monitoring;
   const { drift, outcomes, window, notes } = last;
@@ -34,11 +34,11 @@ export function since(monitoring, target, labels) {
     said(drift.says, drift.drifted),
     said(outcomes.says, outcomes.degraded),
     make("div", { className: "charts" }, ...charts(points, last, words)),
-    hint(`Each point is of ${counted(daysOf(window), "day")}, up to its date. ${shading(points, outcomes)}`),
-    opened("The charts as a table", ...asTable(points, words)),
+    hint(`Each point covers the ${counted(daysOf(window), "day")} up to its date. ${shading(points, outcomes)}`),
+    opened("Charts as a table", ...asTable(points, words)),
     ...changed(drift, words),
     ...came(outcomes, target, words),
-    ...(notes.length ? [heading("Notes of the run"), listed(notes)] : []),
+    ...(notes.length ? [heading("Notes on this run"), listed(notes)] : []),
   ];
 }
 
@@ -55,7 +55,7 @@ const said = (sentence, alarms) => make("p", { className: alarms ? "warning" : "
 
 const shading = (points, { confidence }) =>
   `${points.some(({ rmse }) => rmse) ? `Shaded: ${percent(confidence)} bootstrap intervals. ` : ""}` +
-  `${points.some(({ drifted, degraded }) => drifted || degraded) ? "Dots are days that alarm." : ""}`;
+  `${points.some(({ drifted, degraded }) => drifted || degraded) ? "Dots mark days with an alarm." : ""}`;
 
 // ---- Charts ----
 
@@ -70,20 +70,20 @@ function charts(points, last, words) {
       holds: [0],
     }),
     chart(over, {
-      title: "How likely so much change is by chance",
+      title: "Probability of this much change by chance",
       of: ({ drift_p_value }) => known(drift_p_value) ? Math.max(drift_p_value, LEAST) : null, // its axis has no 0
       write: chance,
       axis: { name: "p", as: powers },
       holds: [1, drift.alarm_level],
       level: drift.alarm_level,
-      levelled: `Dashed: ${drift.alarm_level}, below which it alarms.`,
+      levelled: `Dashed: the alarm threshold, ${drift.alarm_level}.`,
       alarms: ({ drifted }) => drifted,
     }),
     chart(over, {
       title: "RMSE on recorded outcomes",
       of: ({ rmse }) => rmse,
       beside: ({ average_rmse }) => average_rmse,
-      besides: "always answering the average (dashed)",
+      besides: "average baseline (dashed)",
       write: words.write,
       axis: { name: words.unit },
       holds: [0],
@@ -96,27 +96,27 @@ function charts(points, last, words) {
       axis: { name: "share" },
       holds: [1, outcomes.coverage_target ?? 1],
       level: outcomes.coverage_target ?? undefined,
-      levelled: `Dashed: ${share(outcomes.coverage_target ?? 1)}, as it should be.`,
+      levelled: `Dashed: the target, ${share(outcomes.coverage_target ?? 1)}.`,
     }),
   ];
 }
 
-/** Draw one figure over time, under its title; where there is nothing yet, it says so. */
+/** Draw one figure over time, under its title, or say that there are no data yet. */
 function chart({ points }, { title, of, beside, besides, write, axis, holds, level, levelled, alarms }) {
   const line = points.filter((one) => known(of(one))).map((one) => point(one, of));
   const other = beside ? points.filter((one) => known(beside(one))).map((one) => point(one, beside)) : [];
   const marks = alarms ? points.filter((one) => alarms(one) && known(of(one))).map((one) => point(one, of)) : [];
-  if (!line.length) return figure(title, make("p", { className: "hint" }, "Nothing to tell yet."));
+  if (!line.length) return figure(title, make("p", { className: "hint" }, "No data yet."));
   const latest = line.at(-1);
   const held = [...line, ...other].flatMap(({ y, low, high }) => [y, low ?? y, high ?? y]);
   const [first, last] = [points[0], points.at(-1)].map(({ date }) => dated(date));
   const now = known(latest.low) ? `${write(latest.y)} (${between(latest, write)})` : write(latest.y);
   const aside = other.length ? `, ${besides} ${write(other.at(-1).y)}` : "";
-  const rings = marks.length ? ` ${counted(marks.length, "day")} of alarm.` : "";
+  const rings = marks.length ? ` ${counted(marks.length, "day")} with an alarm.` : "";
   return figure(
     title,
     plot({
-      sentence: `${title}, ${first} to ${last}; at last ${now}${aside}.${rings}`,
+      sentence: `${title}, ${first} to ${last}; latest value ${now}${aside}.${rings}`,
       x: { name: "", holds: points.map(dayOf), as: calendar },
       y: { name: "", ...axis, holds: [...holds, ...held] },
       line,
@@ -125,7 +125,7 @@ function chart({ points }, { title, of, beside, besides, write, axis, holds, lev
       level,
       height: HEIGHT,
     }),
-    make("figcaption", { className: "hint" }, `Now ${now}${aside}. ${levelled ?? ""}`),
+    make("figcaption", { className: "hint" }, `Latest: ${now}${aside}. ${levelled ?? ""}`),
   );
 }
 
@@ -149,12 +149,12 @@ function asTable(points, { write, unit }) {
     some(one.coverage, () => estimated(one.coverage, percent)),
     [one.drifted && "Drifted", one.degraded && "Degraded"].filter(Boolean).join(", "),
   ]);
-  return [["Up to", "Requests", "p", "Outcomes", `RMSE, ${unit}`, "The average’s", "Within interval", "Alarm"], rows];
+  return [["Up to", "Requests", "p", "Outcomes", `RMSE, ${unit}`, "Average baseline", "Within interval", "Alarm"], rows];
 }
 
 // ---- Axes ----
 
-/** Tick days from the last one backwards; so many days that a year is between them are told by month. */
+/** Tick days backwards from the last one; a range of most of a year or more is labelled by month. */
 function calendar(holds) {
   const [first, last] = [Math.min(...holds), Math.max(...holds)];
   const [low, high] = first < last ? [first, last] : [first - 1, last + 1];
@@ -198,12 +198,13 @@ function changed(drift, words) {
     ];
   });
   return [
-    heading("What moved"),
-    table(["Column", "Level that moved the most, in the model’s data → in requests", "p", "PSI", "Rows"], rows),
+    heading("Drift by column"),
+    table(["Column", "Level with the largest change, training data → requests", "p", "PSI", "Rows"], rows),
     hint(
-      "p: how often data without a change would move as much, for each column by itself; all together alarm below " +
-        `${drift.alarm_level}${known(drift.p_value) ? `, and have ${chance(drift.p_value)}` : ""}. PSI, the ` +
-        "population stability index: stable under 0.1, large from 0.2 on; it alarms nobody.",
+      "p: the probability of at least this much change by chance, for each column on its own. The alarm goes off if the " +
+        `p of all columns together is below ${drift.alarm_level}` +
+        `${known(drift.p_value) ? `; it is ${chance(drift.p_value)}` : ""}. ` +
+        "PSI, the population stability index, is stable below 0.1 and large from 0.2; it triggers no alarm.",
     ),
     ...scores(drift, words),
   ];
@@ -226,22 +227,22 @@ function scores({ score_mean: mean, score_variance: variance, ...drift }, { writ
     `${less_all < 0 ? "" : "+"}${write(less_all)}`,
   ]);
   return [
-    make("p", {}, `Its scores have a mean of ${write(mean)} and a variance of ${write(variance)}${before}.`),
-    ...(gaps.length ? [opened("Scores by group", ["Group", "Requests", `Mean, ${unit}`, "Less all"], gaps, "Scores by group")] : []),
+    make("p", {}, `The scores have a mean of ${write(mean)} and a variance of ${write(variance)}${before}.`),
+    ...(gaps.length ? [opened("Scores by group", ["Group", "Requests", `Mean, ${unit}`, "Minus overall mean"], gaps, "Scores by group")] : []),
   ];
 }
 
-// ---- What came of predictions ----
+// ---- Errors on recorded outcomes ----
 
 function came(outcomes, target, words) {
   const { write, unit } = words;
   const { rmse, average_rmse, rmse_difference, mean_error, coverage, coverage_target, confidence } = outcomes;
-  const parts = [heading("What came of predictions")];
+  const parts = [heading("Errors on recorded outcomes")];
   if (outcomes.unknown || outcomes.waiting) parts.push(make("p", {}, unmatched(outcomes)));
   if (rmse) {
     parts.push(
       table(
-        ["Outcomes", `RMSE, ${unit}`, "The average’s", "Difference", "Mean error", "Within interval"],
+        ["Outcomes", `RMSE, ${unit}`, "Average baseline", "Difference", "Mean error", "Within interval"],
         [[
           whole(outcomes.outcomes),
           ...[rmse, average_rmse, rmse_difference, mean_error].map((one) => estimated(one, write)),
@@ -249,8 +250,9 @@ function came(outcomes, target, words) {
         ]],
       ),
       hint(
-        `In brackets, ${percent(confidence)} bootstrap intervals. Below 0, a difference is for the model, and a mean ` +
-          `error, predicted less recorded, is too low${known(coverage_target) ? `; ${share(coverage_target)} should be within their interval` : ""}.`,
+        `In brackets: ${percent(confidence)} bootstrap intervals. A difference below 0 favours the model; a mean error ` +
+          "(predicted minus recorded) below 0 means that predictions are too low" +
+          `${known(coverage_target) ? `; ${share(coverage_target)} of outcomes should be within their interval` : ""}.`,
       ),
     );
   }
@@ -266,15 +268,15 @@ function came(outcomes, target, words) {
 
 function unmatched({ unknown, waiting }) {
   return [
-    waiting && `${counted(waiting, "outcome")} ${waiting === 1 ? "waits" : "wait"} for a prediction to be captured.`,
-    unknown && `${counted(unknown, "outcome")} ${unknown === 1 ? "has" : "have"} an id that no prediction has.`,
+    waiting && `${counted(waiting, "outcome")} ${waiting === 1 ? "waits for its prediction" : "wait for their predictions"} to be captured.`,
+    unknown && `${counted(unknown, "outcome")} ${unknown === 1 ? "has an ID that matches" : "have IDs that match"} no prediction.`,
   ].filter(Boolean).join(" ");
 }
 
-/** Draw calibration as of held-out rows, but of outcomes. */
+/** Draw the same calibration plot as for held-out rows, for outcomes. */
 function calibrated({ calibration: found, confidence }, target) {
-  const parts = calibration({ verdict: { calibration: found, confidence } }, target, "predictions with an outcome");
-  return [heading("Outcomes beside predictions"), ...parts];
+  const parts = calibration({ verdict: { calibration: found, confidence } }, target, "recorded outcomes");
+  return [heading("Calibration on recorded outcomes"), ...parts];
 }
 
 function bySubgroup({ subgroups }, { write, unit, labelOf }) {
@@ -283,7 +285,7 @@ function bySubgroup({ subgroups }, { write, unit, labelOf }) {
     whole(one.rows),
     estimated(one.rmse, write),
     one.off_zero
-      ? make("strong", {}, `${estimated(one.mean_error, write)}: predicted too ${one.mean_error.value > 0 ? "high" : "low"}`)
+      ? make("strong", {}, `${estimated(one.mean_error, write)}: predictions too ${one.mean_error.value > 0 ? "high" : "low"}`)
       : estimated(one.mean_error, write),
     estimated(one.coverage, percent),
   ]);

@@ -15,7 +15,7 @@ from retrain.graph import OPSET, Graph
 # skl2onnx's names of the tensor types.
 TENSORS = {"int64": Int64TensorType, "float": FloatTensorType, "string": StringTensorType}
 
-CONVERTED = {**OPSET, "ai.onnx.ml": 3}  # the newest versions that skl2onnx knows
+CONVERTED = {**OPSET, "ai.onnx.ml": 3}  # the newest versions that skl2onnx supports
 
 
 def as_onnx(

@@ -15,10 +15,10 @@ from tests.browser.form import fault, field, fill
 from tests.integration.conftest import Laptop
 
 MOST_BYTES = 20_000  # of the predict page
-# Of which 13,000 draw what became of it, once a run knows, and 9,000 what it would have said.
+# Of which 13,000 draw its monitoring, once the monitor has run, and 9,000 its replay.
 MOST_BYTES_OF_THE_MODEL_PAGE = 54_000
 MINUS = "\N{MINUS SIGN}"
-WORTHLESS = "does not beat always answering the average"
+WORTHLESS = "does not beat a baseline that always predicts the average"
 
 
 def opened(visit: Visit, site: str) -> Page:
@@ -177,11 +177,11 @@ def test_an_outcome_is_recorded_by_the_id_of_its_prediction(
     page = predicted(visit, site, patient)
 
     page.get_by_role("button", name="Record the outcome").click()
-    identifier = page.get_by_label("Prediction id").input_value()
+    identifier = page.get_by_label("Prediction ID").input_value()
     page.locator("#outcome-value").fill("6.5")
     page.get_by_role("button", name="Record", exact=True).click()
 
-    expect(page.get_by_role("status").last).to_contain_text("once the prediction is captured")
+    expect(page.get_by_role("status").last).to_contain_text("after the daily run")
     again = {"prediction_id": identifier, "Improvement_Score": 6.4, "observed_at": "2100-01-01"}
     (refused,) = laptop.post("/outcomes", {"outcomes": [again]}).body["outcomes"]
     assert refused["errors"][0]["loc"] == ["body", "outcomes", 0, "observed_at"]
@@ -213,9 +213,9 @@ def test_treatments_are_compared_in_one_request_and_none_is_recommended(
         elif abs(won - 0.5) < 0.045:
             assert "About even with" in row
         elif abs(won - 0.5) > 0.056:
-            assert re.search(r"does better in (about \d+|more than 99|fewer than 1)\.", row)
+            assert re.search(r"does better in (about \d+|more than 99|fewer than 1) of 100", row)
     expect(page.locator("#comparison li.own")).to_have_count(1)
-    expect(page.locator("#comparison")).to_contain_text("nothing here is a recommendation")
+    expect(page.locator("#comparison")).to_contain_text("this is not a recommendation")
     expect(page.locator("#comparison")).to_contain_text("does not show what a treatment causes")
     expect(page.locator("#comparison")).to_contain_text("Averaged over side effect")
 
@@ -331,7 +331,7 @@ def test_the_keyboard_alone_is_enough(
     page = opened(visit, site)
 
     names = page.locator("form [data-name]").evaluate_all("all => all.map(one => one.dataset.name)")
-    page.get_by_role("link", name="What is the model worth?").focus()
+    page.get_by_role("link", name="How good is this model?").focus()
     page.keyboard.press("Tab")
     for name in names:
         expect(field(page, name)).to_be_focused()
@@ -368,7 +368,7 @@ def test_a_network_that_is_down_is_said_and_can_be_tried_again(visit: Visit, sit
     page.route("**/dropdown-values", lambda route: route.abort())
     page.goto(f"{site}index.html")
 
-    expect(page.locator("#message")).to_contain_text("cannot be reached")
+    expect(page.locator("#message")).to_contain_text("Cannot reach the service")
     expect(page.locator("#form")).to_be_hidden()
     visit.assert_accessible()
     visit.keep("site-down")
@@ -384,9 +384,9 @@ def test_without_a_model_it_says_what_is_missing(visit: Visit, site: str) -> Non
     visit.answer("**/model", 503, '{"detail": "no model is loaded"}')
 
     visit.page.goto(f"{site}index.html")
-    expect(visit.page.locator("#message")).to_contain_text("No model is loaded yet")
+    expect(visit.page.locator("#message")).to_contain_text("No model is available yet")
     visit.page.goto(f"{site}model.html")
-    expect(visit.page.locator("#message")).to_contain_text("No model is loaded yet")
+    expect(visit.page.locator("#message")).to_contain_text("No model is available yet")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from clinical.monitored import Monitoring
 from clinical.verdict import Replayed
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests import monitored, replays
 from tests.browser import cards, studies
@@ -91,6 +91,11 @@ def test_any_study_is_asked_for_predicted_explained_and_accessible(
     assert window.complaints == []
 
 
+def section(page: Page, title: str) -> Locator:
+    """Find a section by its heading."""
+    return page.locator("section", has=page.get_by_role("heading", name=title, exact=True))
+
+
 def test_what_is_sent_is_as_the_contract_has_it(visit: Visit, study: Study) -> None:
     predicted(visit, study)
 
@@ -103,7 +108,7 @@ def test_what_is_sent_is_as_the_contract_has_it(visit: Visit, study: Study) -> N
 def test_the_drug_study_is_asked_for_as_ever(visit: Visit) -> None:
     page = opened(visit, studies.drugs())
 
-    assert legends(page) == ["Patient", "Treatment", "Known only after treatment began"]
+    assert legends(page) == ["Patient", "Treatment", "Known only after treatment starts"]
     assert labels(page, 0) == ["Patient ID", "Age (years)", "Gender"]
     assert labels(page, 1) == [
         "Condition",
@@ -118,19 +123,19 @@ def test_what_is_known_only_after_treatment_can_be_left_out(window: Visit) -> No
     study = studies.drugs()
     page = opened(window, study)
     later = field(page, "Side_Effects")
-    expect(later).to_be_disabled()  # until it is known what it may be
+    expect(later).to_be_disabled()  # until the fields before it are chosen
     fill(page, {name: one for name, one in study.patient.items() if name != "Side_Effects"})
 
     expect(later.locator("option").first).to_have_text("Not known yet")
     expect(later).to_have_value("")  # though one effect alone was recorded
     expect(page.locator("form div:has(> [data-name='Side_Effects']) .hint")).to_have_text(
-        "Leave it empty to predict beforehand."
+        "Leave it empty to predict before treatment."
     )
     page.get_by_role("button", name="Predict").click()
 
     expect(page.locator("#averaged")).to_have_text(
-        "Averaged over side effect, which is not known beforehand: what was recorded more often "
-        "counts more."
+        "Averaged over side effect, which is not known before treatment; values that were recorded "
+        "more often count more."
     )
     expect(page.locator("#interval")).to_contain_text("the same condition, drug and dosage.")
     assert study.asked[-1] == ("v1/predict", study.patient | {"Side_Effects": None})
@@ -286,10 +291,10 @@ def test_what_was_not_given_is_told(visit: Visit) -> None:
     page = predicted(visit, study)
 
     expect(page.locator("#missing")).to_have_text(
-        "Body mass index was not given; the model takes that into account."
+        "Body mass index was not given and is treated as missing."
     )
     expect(page.locator("form div:has(> [data-name='bmi']) .hint")).to_have_text(
-        "From 18 to 42.2. May be left empty."
+        "From 18 to 42.2. Optional."
     )
 
 
@@ -362,14 +367,14 @@ def test_treatments_are_compared_with_the_patients_own_in_pairs(window: Visit) -
         "Azithromycin 100 mg",
     ]
     assert rows.locator("p").all_inner_texts() == [
-        "This patient's own: the others are compared with it.",
-        "Of 100 such pairs, the patient on Ciprofloxacin 250 mg does better in about 31.",
+        "This patient's treatment; the others are compared with it.",
+        "The patient on Ciprofloxacin 250 mg does better in about 31 of 100 such pairs.",
         "About even with Ciprofloxacin 50 mg.",
-        "Of 100 such pairs, the patient on Azithromycin 100 mg does better in more than 99.",
+        "The patient on Azithromycin 100 mg does better in more than 99 of 100 such pairs.",
     ]
     expect(page.locator("#comparison li.own")).to_have_count(1)
     expect(rows.first).to_contain_text("3.10 (2.10 to 4.10), from 9 patients")
-    expect(page.locator("#comparison")).to_contain_text("nothing here is a recommendation")
+    expect(page.locator("#comparison")).to_contain_text("this is not a recommendation")
     path, sent = study.asked[-1]
     assert path == "v1/compare"
     own = {name: study.patient[name] for name in ("Drug_Name", "Dosage_mg")}
@@ -382,12 +387,12 @@ def test_treatments_are_compared_with_the_patients_own_in_pairs(window: Visit) -
 @pytest.mark.parametrize(
     ("probability", "words"),
     [
-        (0.0, "in fewer than 1."),
-        (0.444, "in about 44."),
+        (0.0, "in fewer than 1 of 100"),
+        (0.444, "in about 44 of 100"),
         (0.446, "About even with"),
         (0.554, "About even with"),
-        (0.556, "in about 56."),
-        (1.0, "in more than 99."),
+        (0.556, "in about 56 of 100"),
+        (1.0, "in more than 99 of 100"),
     ],
 )
 def test_a_win_probability_is_told_as_pairs(
@@ -409,10 +414,10 @@ def test_a_treatment_that_was_never_recorded_is_compared_through_another(visit: 
     references = [sent.get("reference") for path, sent in study.asked if path == "v1/compare"]
     assert references == [{"Препарат": "Аспирин", "Доза": 20}, None]
     expect(page.locator("#comparison")).to_contain_text(
-        "Аспирин 20 мг was never recorded with such a patient, so Аспирин 5 мг, the most recorded "
-        "one, stands in its place."
+        "Аспирин 20 мг was never recorded for such a patient. Treatments are compared with "
+        "Аспирин 5 мг instead, which was recorded most often."
     )
-    expect(page.locator("#comparison li.own")).to_contain_text("The most recorded one")
+    expect(page.locator("#comparison li.own")).to_contain_text("The most often recorded")
     assert visit.complaints == [refused_by_the_api()]
 
 
@@ -438,7 +443,7 @@ def test_a_single_treatment_has_nothing_to_be_compared_with(visit: Visit) -> Non
     page = compared(visit, study)
 
     expect(page.locator("#comparison")).to_contain_text(
-        "Nothing was recorded to compare Zidovudine and didanosine with."
+        "No other treatment was recorded to compare with Zidovudine and didanosine."
     )
 
 
@@ -470,18 +475,18 @@ def test_a_plot_says_what_it_shows_and_has_it_as_a_table(
     page.goto(f"{studies.URL}model.html")
 
     for title, name, dots, rows in (
-        ("Recorded beside predicted", "Recorded over predicted ", 10, 10),
-        ("Which of two does better", "How often the first of two did better", 8, 10),
-        ("What more rows would bring", "RMSE over the number of training rows", 5, 5),
+        ("Calibration", "Recorded against predicted ", 10, 10),
+        ("Win probabilities", "How often the first of two rows did better", 8, 10),
+        ("Learning curve", "RMSE against the number of training rows", 5, 5),
     ):
-        part = page.locator("section", has_text=title)
+        part = section(page, title)
         plot = part.get_by_role("img", name=name)
         expect(plot.locator("circle")).to_have_count(dots)
         sentence = part.locator("p").first.inner_text()
         assert sentence in (plot.get_attribute("aria-label") or "")
         part.locator("summary").click()
         expect(part.locator("tbody tr")).to_have_count(rows)
-    expect(page.get_by_text("predictions lie too far apart").first).to_be_visible()
+    expect(page.get_by_text("predictions are too extreme").first).to_be_visible()
     expect(page.get_by_text(card["learning_curve"]["says"]).first).to_be_visible()
 
 
@@ -491,7 +496,7 @@ def test_dots_lie_where_their_numbers_are(visit: Visit) -> None:
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    plot = visit.page.get_by_role("img", name="Recorded over predicted")
+    plot = visit.page.get_by_role("img", name="Recorded against predicted")
     expect(plot).to_be_visible()
     dots = plot.locator("circle").evaluate_all(
         "all => all.map(one => [one.cx.baseVal.value, one.cy.baseVal.value])"
@@ -518,11 +523,11 @@ def test_the_model_page_tells_what_this_release_finds_out(visit: Visit) -> None:
     for words in (
         "Ridge regression",
         "1.500 (1.400 to 1.600)",
-        "The model, with side effect not known yet",
-        "0.600 (0.400 to 0.800): predicted too high",
+        "Model, with side effect not known yet",
+        "0.600 (0.400 to 0.800): predictions too high",
         "84% (78% to 90%)",
-        "intervals hold for all groups at once, with 95% confidence",
-        "Intervals by sex: ±1.500 for 1 (80 errors); for all others ±2.000 points",
+        "hold for all groups jointly, with 95% confidence",
+        "Prediction intervals by sex: ±1.500 for 1 (80 errors); for all others ±2.000 points",
         "family gradient boosting, learning rate 0.1, depth none",
     ):
         expect(main).to_contain_text(words)
@@ -546,11 +551,11 @@ def test_what_was_checked_is_told_as_it_came_out(
         return {"value": (low + high) / 2, "low": low, "high": high}
 
     for low, high, words in (
-        (1.1, 1.4, "predictions lie too close together"),
-        (0.8, 1.2, "1 is best, and within chance"),
-        (-0.2, 0.6, "predictions do not tell who is above whom"),
+        (1.1, 1.4, "predictions are too close together"),
+        (0.8, 1.2, "no deviation beyond chance"),
+        (-0.2, 0.6, "predictions do not rank patients"),
         (-0.2, 1.6, "too few rows to tell"),
-        (0.0, 0.0, "All predictions are the same."),
+        (0.0, 0.0, "All predictions are identical."),
     ):
         calibration["slope"] = estimate(low, high)
         assert words in told()
@@ -558,10 +563,10 @@ def test_what_was_checked_is_told_as_it_came_out(
     wins["holds"] = False
     said = told()
     assert "0.200 points higher than predicted (0.100 to 0.300), more than chance explains" in said
-    assert "do not rely on pairs where treatments are compared" in said
+    assert "do not rely on win probabilities when you compare treatments" in said
     for one in wins["bins"]:
         one["won"] = None
-    assert "200 held-out rows are too few to check pairs" in told()
+    assert "200 held-out rows are too few to check win probabilities" in told()
 
 
 def test_the_card_of_an_earlier_release_is_shown_as_far_as_it_goes(window: Visit) -> None:
@@ -584,11 +589,11 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    since = visit.page.locator("section", has_text="Since it serves")
+    since = section(visit.page, "Monitoring")
     for words in (
         "In service since 27 September 2026, with 2,380 requests captured so far.",
         "covers the 28 days up to 25 November 2026",
-        "5 outcomes wait for a prediction to be captured. 2 outcomes have an id",
+        "5 outcomes wait for their predictions to be captured. 2 outcomes have IDs that match no",
         "(p = 0.0003)",
         "differ from all others by Age",
         "12 lines of the log were not readable.",
@@ -597,14 +602,14 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
     expect(since.locator(".warning")).to_have_text([monitored.MOVED, monitored.WORSE])
     for name, at_last in (
         ("Requests", "1,050."),
-        ("How likely so much change is by chance", "<\u00a00.0001. 4 days of alarm."),
+        ("Probability of this much change by chance", "<\u00a00.0001. 4 days with an alarm."),
         (
             "RMSE on recorded outcomes",
-            "1.284 (1.164 to 1.404), always answering the average (dashed) 1.520. 2 days of alarm.",
+            "1.284 (1.164 to 1.404), average baseline (dashed) 1.520. 2 days with an alarm.",
         ),
         ("Outcomes within their interval", "83% (72% to 95%)."),
     ):
-        sentence = f"{name}, 27 September 2026 to 25 November 2026; at last {at_last}"
+        sentence = f"{name}, 27 September 2026 to 25 November 2026; latest value {at_last}"
         expect(since.get_by_role("img", name=sentence, exact=True)).to_be_visible()
     moved = since.get_by_role("region", name="Column").locator("tbody tr")
     expect(moved.nth(1)).to_have_text(
@@ -613,10 +618,10 @@ def test_the_model_page_tells_what_became_of_the_model(visit: Visit) -> None:
     expect(moved.nth(2)).to_have_text("Side effecttoo few rows12")
     expect(moved.nth(3)).to_contain_text("Improvement score, with side effect not known")
     expect(moved.locator("strong")).to_have_count(1)
-    since.get_by_text("The charts as a table").click()
+    since.get_by_text("Charts as a table").click()
     expect(since.get_by_role("region", name="Up to").locator("tbody tr")).to_have_count(58)
     since.get_by_text("Errors by group").click()
-    expect(since.get_by_text("0.520 (0.220 to 0.820): predicted too high")).to_be_visible()
+    expect(since.get_by_text("0.520 (0.220 to 0.820): predictions too high")).to_be_visible()
     assert visit.complaints == []
 
 
@@ -625,30 +630,30 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
     visit.page.goto(f"{studies.URL}model.html")
     its = "v-4e5f6a7b\N{RIGHT SINGLE QUOTATION MARK}s"
 
-    replay = visit.page.locator("section", has_text="What it would have said")
+    replay = section(visit.page, "Replay of past requests")
     expect(replay.locator("p").first).to_have_text(
-        "The last 9,812 captured requests (27 October 2026 to 25 November 2026), put to this "
-        "version and to v-4e5f6a7b once more:"
+        "The last 9,812 captured requests (27 October 2026 to 25 November 2026) were replayed "
+        "against this version and v-4e5f6a7b:"
     )
     expect(replay.locator("li")).to_have_text(
         [
-            "v-4e5f6a7b gave its own 9,310 captured predictions again as they were served.",
+            "v-4e5f6a7b reproduced its 9,310 captured predictions as served.",
             (
                 f"7.3% of the scores change by more than the half-width of {its} interval "
                 "(median: ±0.900 points)."
             ),
             replays.LEFT_OUT,
-            "12 requests that v-4e5f6a7b answers would be refused.",
+            "This version would refuse 12 requests that v-4e5f6a7b answers.",
         ]
     )
     for sentence in (
         (
-            "Change of improvement score, this version less v-4e5f6a7b: 5 of 100 requests change "
-            "by -0.600 or less, half of all by -0.200 to 0.300, and 5 by 1.100 or more; the "
+            "Change in improvement score, this version minus v-4e5f6a7b: 5% of requests change by "
+            "-0.600 or less, the middle half by -0.200 to 0.300, and 5% by 1.100 or more; the "
             f"median half-width of {its} intervals is 0.900."
         ),
         (
-            "Mean change of improvement score by group: sex: 1 0.110 (0.070 to 0.150); sex: 2 "
+            "Mean change in improvement score by group: sex: 1 0.110 (0.070 to 0.150); sex: 2 "
             "-0.060 (-0.190 to 0.070)."
         ),
     ):
@@ -657,7 +662,7 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
     for summary in replay.locator("summary").all():
         summary.click()
     changes = ["5%-0.600", "25%-0.200", "50%0.020", "75%0.300", "95%1.100"]
-    expect(replay.get_by_role("region", name="Changes of scores").locator("tbody tr")).to_have_text(
+    expect(replay.get_by_role("region", name="Changes in scores").locator("tbody tr")).to_have_text(
         [signed(one) for one in changes]
     )
     groups = replay.get_by_role("region", name="Replayed requests by group").locator("tbody tr")
@@ -670,7 +675,7 @@ def test_the_model_page_tells_what_the_model_would_have_said(visit: Visit) -> No
     )
     errors = replay.get_by_role("region", name="Errors on replayed requests").locator("tbody tr")
     expect(errors).to_have_count(2)
-    expect(replay).to_contain_text("On 140 outcomes that neither was trained on")
+    expect(replay).to_contain_text("On 140 outcomes that neither version was trained on")
     assert visit.complaints == []
 
 
@@ -683,7 +688,7 @@ def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
     studies.drugs().serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    chart = visit.page.get_by_role("img", name=re.compile("^Change of"))
+    chart = visit.page.get_by_role("img", name=re.compile("^Change in"))
     expect(chart).to_be_visible()
     lines, ticks = chart.evaluate(
         r"""chart => [
@@ -707,10 +712,10 @@ def test_a_change_is_drawn_to_scale_beside_the_half_width(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("replay", "champion", "words"),
     [
-        (None, None, "No model served when this version was judged"),
+        (None, None, "because there was no champion when"),
         (None, {"version": "v-4e5f6a7b"}, "No requests were replayed when"),
         (Replayed(champion="v-4e5f6a7b", void="No request was captured."), None, "No request was"),
-        (Replayed(champion="v-4e5f6a7b", refused=2), None, "None of the last captured requests is"),
+        (Replayed(champion="v-4e5f6a7b", refused=2), None, "There is no recent captured request"),
         (Replayed(champion="v-4e5f6a7b", requests=1, outcomes=1), None, "1 outcome: too few"),
     ],
     ids=["no champion", "an earlier release", "void", "all refused", "hardly anything"],
@@ -729,7 +734,7 @@ def test_where_little_was_replayed_the_model_page_says_why(
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    shown = visit.page.locator("section", has_text="What it would have said")
+    shown = section(visit.page, "Replay of past requests")
     expect(shown).to_contain_text(words)
     expect(shown.get_by_role("img")).to_have_count(0)
     fetched = [one.url for one in visit.requests if one.url.endswith("/replay.js")]
@@ -750,7 +755,7 @@ def test_the_model_page_counts_the_outcomes_that_a_model_was_trained_on(
 
     visit.page.goto(f"{studies.URL}model.html")
 
-    told = "Of these rows, 61 are predictions of earlier versions and what came of them, told after"
+    told = "61 of these rows are predictions of earlier versions with outcomes recorded after"
     expect(visit.page.get_by_text(told)).to_be_visible()
 
 
@@ -775,7 +780,7 @@ def test_points_lie_on_their_days_and_the_last_day_is_named(visit: Visit) -> Non
 @pytest.mark.parametrize(
     ("life", "words"),
     [
-        (None, "The monitor has not run yet since this model serves. It runs once a day"),
+        (None, "The monitor has not run since this model was promoted. It runs once a day"),
         (monitored.a_life(1).model_copy(update={"last": monitored.nothing()}), monitored.TOO_FEW),
     ],
     ids=["before the first run", "after the first run"],
@@ -788,7 +793,7 @@ def test_a_model_that_just_began_to_serve_says_what_is_not_known_yet(
     study.serve(visit.page)
     visit.page.goto(f"{studies.URL}model.html")
 
-    since = visit.page.locator("section", has_text="Since it serves")
+    since = section(visit.page, "Monitoring")
     expect(since).to_contain_text(words)
     expect(since.locator(".warning")).to_have_count(0)
     expect(since.get_by_role("img")).to_have_count(int(life is not None))
@@ -805,10 +810,10 @@ def test_an_outcome_is_recorded_with_the_id_filled_in(
     low, high = study.target["range"]
 
     page.get_by_role("button", name="Record the outcome").click()
-    expect(page.get_by_label("Prediction id")).to_have_value(studies.PREDICTION)
+    expect(page.get_by_label("Prediction ID")).to_have_value(studies.PREDICTION)
     value = page.locator("#outcome").get_by_label(study.target["label"])
     expect(value).to_be_focused()
-    page.get_by_role("button", name="Copy the id").click()
+    page.get_by_role("button", name="Copy ID").click()
     expect(page.get_by_role("status").last).to_have_text("Copied.")
     value.fill(str(high + 1))
     page.get_by_role("button", name="Record", exact=True).click()
@@ -819,7 +824,7 @@ def test_an_outcome_is_recorded_with_the_id_filled_in(
     page.get_by_label("Date observed").fill("2026-11-24")
     page.get_by_role("button", name="Record", exact=True).click()
 
-    expect(page.get_by_role("status").last).to_contain_text("once the prediction is captured")
+    expect(page.get_by_role("status").last).to_contain_text("after the daily run")
     (told,) = [sent for path, sent in study.asked if path == "v1/outcomes"]
     observed = {study.target["name"]: low, "observed_at": "2026-11-24"}
     assert told == {"outcomes": [{"prediction_id": studies.PREDICTION, **observed}]}
@@ -900,7 +905,7 @@ def test_an_estimated_explanation_tells_its_error_and_folds_what_is_small(visit:
         re.compile(rf"^[{MINUS}+]\d+ ± \d+$")
     )
     expect(page.locator("#explanation > ul > li")).to_have_count(10)
-    expect(page.locator("#explanation summary")).to_have_text(re.compile("6 others, together"))
+    expect(page.locator("#explanation summary")).to_have_text(re.compile("6 other features, together"))
 
 
 def test_an_exact_explanation_says_so(visit: Visit) -> None:

@@ -46,6 +46,13 @@ TARGET = "Improvement_Score"
 VERSION, EXECUTION = re.compile(r"\bv-[0-9a-f]{8}\b"), re.compile(r"\bdrift-2026-11-26\b")
 PREDICTION = re.compile(r"\b[0-9a-f]{32}\b")
 DATA = re.compile(r"\bDATA=(\S+)")
+# What a command writes though it does not name it; what OUT= names is written too.
+WRITTEN = {
+    "make report": ".local/report.html",
+    "make change-control": ".local/change-control.html",
+    "make score DATA=patients.csv": "patients.scored.csv",
+    "make study DATA=trial.csv TARGET=cd420 ID=pidnum": "studies/trial/params.yaml",
+}
 DECIDES = re.compile(r"make (approvals|approve|reject)\b|/approvals/")
 
 
@@ -185,7 +192,7 @@ class Reader:
         decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
         decided["model"] = {"family": "ridge", "alpha": 30.0}
         decided["tuning"]["families"] = ["ridge"]
-        decided["learning_curve"]["draws"] = 2
+        decided["learning_curve"] |= {"fractions": [0.5, 1.0], "draws": 2}
         decided["gate"]["approval"] = approval
         file = self.laptop.home / f"approval-{approval}.yaml"
         file.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
@@ -208,7 +215,6 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tmp_path_factory.mktemp("docs") / "clone"
     left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
     shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
-    subprocess.run(["git", "init", "--quiet", clone], check=True)
     (clone / ".local").mkdir()
     for name in ("ministack", "layers"):
         (clone / ".local" / name).symlink_to(ROOT / ".local" / name)
@@ -277,6 +283,9 @@ def test_what_a_page_tells_to_run_works(reader: Reader, page: Path) -> None:
             assert status == 0, f"{command}\n{printed}"
             for line in command.shown:
                 assert is_in(line, printed), f"{command}\nshows {line}\nand printed {printed}"
+            out = re.search(r"\bOUT=(\S+)", command.text)
+            if written := out[1] if out else WRITTEN.get(command.text):
+                assert (reader.clone / written).stat().st_size > 0, f"{command} wrote no {written}"
     finally:
         shell.close()
 

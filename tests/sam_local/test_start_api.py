@@ -122,8 +122,8 @@ def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
     (expected,) = model.predict([patient])
     assert answer.status == 200
     assert answer.body["Improvement_Score"] == expected.score
-    assert answer.body["model_version"] == card["version"] == model.version
-    for said in (answer.body["disclaimer"], card["disclaimer"]):
+    assert answer.body["model_version"] == card["model_version"] == model.version
+    for said in (answer.body["disclaimer"], card["overview"]["limits"][0]):
         assert said.startswith("This model was trained on a synthetic sample")
     assert dropdown.status == 200
     assert outcomes.status == 503

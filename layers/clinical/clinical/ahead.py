@@ -58,7 +58,7 @@ class Ahead:
 
     def _begin(self, key: str, then: Callable[[Found], None] = lambda _: None) -> None:
         coming = self._coming[key] = Future[Found | None]()
-        coming.set_running_or_notify_cancel()  # so that who waits no longer leaves it alone
+        coming.set_running_or_notify_cancel()  # so that nobody who gives up waiting cancels it
 
         def read() -> None:
             found = None
@@ -66,7 +66,7 @@ class Ahead:
                 answer = obstore.get(self._store(), key)
                 found = Found(bytes(answer.bytes()), answer.meta["e_tag"])
                 then(found)
-            except Exception:  # noqa: BLE001, S110 - whatever it is, the bucket asks and says it
+            except Exception:  # noqa: BLE001, S110 - the bucket asks again, and reports it
                 pass
             coming.set_result(found)
 
@@ -82,6 +82,8 @@ def champion(*files: str) -> Ahead | None:
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
     gc.disable()
+    # Pydantic would look for plugins in the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     ahead = Ahead(lambda: s3_store(os.environ["ARTIFACTS_BUCKET"]))
     ahead.read_champion(files)
     return ahead

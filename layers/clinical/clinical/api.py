@@ -133,7 +133,7 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
 
 
 def written(answer: BaseModel) -> Response[str]:
-    """Answer with a model that was validated when it was made: written once, and looked at once."""
+    """Respond with a model that was validated when it was built; it is serialised once."""
     return Response(
         HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
     )

@@ -98,7 +98,7 @@ class Explainer:
             ).reshape(-1)
             for number, name in enumerate(self._features)
         }
-        worth = self._scorer.score(columns).reshape(len(rows), features + 1)
+        worth = self._scorer.score_in_order(columns).reshape(len(rows), features + 1)
         added = np.take_along_axis(np.diff(worth, axis=1), joins, axis=1)
         drawn = added.reshape(draws, 2, features).mean(axis=1)
         # Every background row is drawn equally often: they are strata, and add no error.
@@ -153,7 +153,7 @@ class Explainer:
             for bit, name in enumerate(self._features)
         }
         places = np.cumsum(is_needed) - 1
-        worth: Floats = self._scorer.score(columns)[places[rows]].mean(axis=1)
+        worth: Floats = self._scorer.score_in_order(columns)[places[rows]].mean(axis=1)
         return worth
 
 

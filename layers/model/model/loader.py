@@ -190,7 +190,7 @@ class Model(Loaded):
     bucket: ObstoreBucket
     champion: Champion
 
-    @property
+    @cached_property
     def skill(self) -> Skill:
         verdict = self.champion.verdict
         return Skill(r2=round(verdict.candidate.r2.value, 4), beats_average=verdict.beats_average)

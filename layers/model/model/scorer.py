@@ -64,24 +64,31 @@ class Scorer:
 
         rows: mappings with every feature; raises KeyError for a missing one.
         """
-        columns = {
-            name: np.array([row[name] for row in rows], dtype=kind)
-            for name, kind in self._inputs.items()
-        }
-        if len(rows) < MANY:
-            return self._run(columns)
-        # Similar rows take many of the same branches: as neighbours, they are scored in three
-        # quarters of the time.
-        order = np.lexsort([columns[name] for name in self._sorted_by])
-        scores = np.empty(len(rows))
-        scores[order] = self._run({name: column[order] for name, column in columns.items()})
-        return scores
+        return self.score(
+            {
+                name: np.array([row[name] for row in rows], dtype=kind)
+                for name, kind in self._inputs.items()
+            }
+        )
 
     def score(self, columns: Columns) -> Scores:
         """Return the raw scores of columns (n,) of features: float array (n,), not clamped.
 
         Raises KeyError for a missing feature.
         """
+        number = len(columns[self._sorted_by[0]])
+        if number < MANY:
+            return self.score_in_order(columns)
+        # Similar rows take many of the same branches: if they are neighbours, the processor
+        # predicts those, and scores a thousand rows in three quarters of the time, or many more
+        # in half.
+        order = np.lexsort([columns[name] for name in self._sorted_by])
+        scores = np.empty(number)
+        scores[order] = self.score_in_order({name: columns[name][order] for name in self._inputs})
+        return scores
+
+    def score_in_order(self, columns: Columns) -> Scores:
+        """Return what `score` does, for columns in which similar rows are neighbours already."""
         return self._run(
             {name: columns[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
         )

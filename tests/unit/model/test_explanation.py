@@ -135,13 +135,13 @@ def test_an_explanation_is_one_call_of_onnx_runtime(
 def counting(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note how many rows are scored at each call."""
     calls: list[int] = []
-    score = scorer.score
+    score = scorer.score_in_order
 
     def counted(columns: Columns) -> Scores:
         calls.append(len(columns["Age"]))
         return score(columns)
 
-    monkeypatch.setattr(scorer, "score", counted)
+    monkeypatch.setattr(scorer, "score_in_order", counted)
     return calls
 
 
@@ -218,7 +218,7 @@ def by_definition(model: Scorer, background: list[Row], row: Row) -> dict[str, f
         for taken in itertools.combinations(row, size):
             mixed = [{**other, **{name: row[name] for name in taken}} for other in background]
             columns = {name: column_of([one[name] for one in mixed]) for name in row}
-            worth[frozenset(taken)] = float(model.score(columns).mean())
+            worth[frozenset(taken)] = float(model.score_in_order(columns).mean())
     orders = [*itertools.permutations(row)]
     added = dict.fromkeys(row, 0.0)
     for order in orders:
@@ -247,7 +247,7 @@ class KnownModel(Scorer):
     def __init__(self) -> None:
         """Need no graph."""
 
-    def score(self, columns: Columns) -> Scores:
+    def score_in_order(self, columns: Columns) -> Scores:
         a, b, c = (columns[name].astype(np.float64) for name in "abc")
         scores: Scores = 2 * a + b * c
         return scores
@@ -311,7 +311,7 @@ class ManyFeatures(Scorer):
     def __init__(self) -> None:
         """Need no graph."""
 
-    def score(self, columns: Columns) -> Scores:
+    def score_in_order(self, columns: Columns) -> Scores:
         numbers = {
             name: np.nan_to_num(columns[name].astype(np.float64), nan=-1.0)
             for name in columns
@@ -360,7 +360,7 @@ def test_estimated_contributions_add_up_to_the_score_too() -> None:
     for row in rows[:10]:
         found = explainer.explain(row)
 
-        (score,) = model.score({name: np.array([value]) for name, value in row.items()})
+        (score,) = model.score_in_order({name: np.array([value]) for name, value in row.items()})
         assert sum(found.contributions.values()) == pytest.approx(score - found.base_value)
         assert found == explainer.explain(row)  # the same row, the same answer
 
