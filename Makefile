@@ -16,7 +16,6 @@ OUT ?=
 STUDY ?=
 TARGET ?=
 ID ?=
-METRICS ?= 178
 UNTIL ?=
 OUTCOMES ?=
 RETRAIN_AFTER ?=
@@ -174,6 +173,10 @@ bench: $(READY) ## Measure the handler against the predecessor's, and the size o
 bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
 	@$(PYTHON) -m bench.start
 
+.PHONY: bench-containers
+bench-containers: build ## Measure the first request that a Lambda container answers, on a Docker engine
+	@$(PYTHON) -m bench.containers
+
 .PHONY: bench-burst
 bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
 	@$(PYTHON) -m bench.burst
@@ -187,8 +190,8 @@ bench-monitoring: $(READY) ## Simulate weeks with and without changes, and write
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
-cost: $(READY) ## Price a month of predictions, from a Lambda log  LOG=file [METRICS=178]
-	@$(PYTHON) -m bench.cost $(LOG) $(METRICS)
+cost: $(READY) ## Price a month, and write it to docs/how-to/deploy-to-aws.md  [LOG=file, a Lambda log to measure by]
+	@$(PYTHON) -m bench.cost $(LOG)
 
 .PHONY: bench-rollback
 bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, back and forth
@@ -226,9 +229,10 @@ bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and chec
 # ── Build, publish and generated files ──────────────────────────────────────────────────────────
 
 .PHONY: build
-build: $(READY) ## Build functions and layers for AWS, before `sam deploy --config-env prod`  [STUDY=name]
+build: $(READY) ## Build for AWS, and for `sam local start-api` with a model of the sample  [STUDY=name]
 	@sam build
 	@STUDY="$(STUDY)" $(PYTHON) -m local.building
+	@STUDY="$(STUDY)" $(PYTHON) -m events.sample
 
 .PHONY: publish
 publish: $(READY) ## Publish the site to the deployed stack in your AWS account  [STUDY=name] [STACK=name]

@@ -210,12 +210,12 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     small = max(one.peak(stage) for one in found for stage in LEFT_OUT)
     yield "# How the stages grow with the rows\n"
     yield (
-        "`make bench-growth` wrote this. Each stage ran by its handler in a process of its own, on "
-        f"synthetic patients (`data/generate.py`, seed {SEED}), by the `params.yaml` of the drug "
-        "study, on buckets that are folders. `admit`, `replay`, which has no captures here, "
-        "`promote` and `annotate` are left out, for "
-        f"none takes more than {brief:.1f} CPU seconds or {small:,.0f} MB; their price is in that "
-        "of a run.\n"
+        "For platform teams who plan memory and cost: what each stage takes as data sets grow. "
+        "`make bench-growth` writes this page. Each stage ran through its handler in a process of "
+        f"its own, on synthetic patients (`data/generate.py`, seed {SEED}), with the `params.yaml` "
+        "of the drug study, on folders in place of buckets. `admit`, `replay` (which has no "
+        "captures here), `promote` and `annotate` are left out, because none takes more than "
+        f"{brief:.1f} CPU seconds or {small:,.0f} MB; the price of a run includes them.\n"
     )
     yield (
         "![Small plots of CPU seconds, peak memory and artefacts over the rows, on logarithmic "
@@ -223,8 +223,8 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     )
     yield "## CPU seconds\n"
     yield (
-        "Of the handler, on all cores together; the parts of a file are added up. The last column "
-        "is what a cold start takes besides: the interpreter and all imports.\n"
+        "CPU seconds of the handler, summed over all cores and over the parts of a file. The last "
+        "column is what a cold start adds: the interpreter and all imports.\n"
     )
     yield from table(
         ("stage", *sizes, "cold start"),
@@ -239,8 +239,8 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     )
     yield "## Peak memory\n"
     yield (
-        f"In MB, beside the function's `MemorySize`, of which at least {SPARE:.0%} should be to "
-        f"spare with {most.rows:,} rows. Of a file's parts, it is the largest that counts.\n"
+        f"In MB, beside the function's `MemorySize`, of which at least {SPARE:.0%} should be spare "
+        f"with {most.rows:,} rows. For a file, the largest part counts.\n"
     )
     yield from table(
         ("stage", *sizes, "`MemorySize`", "to spare"),
@@ -256,21 +256,21 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     )
     yield from (f"**Warning**: {one}.\n" for one in warnings(found))
     yield "## Artefacts\n"
-    yield "In MB, as they lie in S3.\n"
+    yield "In MB, as stored in S3.\n"
     yield from table(
         ("artefact", *sizes),
         *((f"`{name}`", *(_digits(one.megabytes(name)) for one in found)) for name in ARTEFACTS),
     )
     yield "## A run of retraining\n"
     yield (
-        f"The noise of these data has an RMSE of {NOISE_FLOOR:.4f}, which no model can be expected "
-        f"to beat; its R² would be {CEILING_R2:.3f}. Parity is the largest difference between ONNX "
-        "Runtime and scikit-learn on any held-out row.\n"
+        f"The noise in these data has an RMSE of {NOISE_FLOOR:.4f}, which no model can be expected "
+        f"to beat; an R² of {CEILING_R2:.3f} corresponds to it. Parity is the largest difference "
+        "between ONNX Runtime and scikit-learn on any held-out row.\n"
     )
     yield from table(
         (
             "rows",
-            "CPU seconds with starts",
+            "CPU seconds, with starts",
             "USD",
             "held-out RMSE",
             "above the noise",
@@ -281,9 +281,9 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     )
     yield "## Scoring a file\n"
     yield (
-        "Other patients, from a CSV to the parts with answers; cold starts are in the price "
-        "and not in the CPU seconds. Beside it is scikit-learn's `predict` alone, by the same "
-        "model from a DataFrame in memory: no reading, no checks, no intervals, no writing.\n"
+        "Other patients, from a CSV to the scored parts. The price includes cold starts; the CPU "
+        "seconds do not. For comparison: scikit-learn's `predict` alone, with the same model and a "
+        "DataFrame in memory, which reads, checks and writes nothing and has no intervals.\n"
     )
     yield from table(
         (
@@ -291,7 +291,7 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
             "parts",
             "CPU seconds",
             "rows a CPU second",
-            "by scikit-learn's `predict` alone",
+            "rows a CPU second, scikit-learn alone",
             "USD",
             "USD a million rows",
         ),
@@ -299,12 +299,12 @@ def document(found: Sequence[Growth]) -> Iterator[str]:
     )
     yield "## What is assumed\n"
     yield (
-        "Prices are those of `bench/prices.json`: AWS's lists, without free tier. A function is "
-        "assumed to take the CPU seconds that it took here, on a single CPU, of which it gets "
-        "`MemorySize`/1769 and at most a whole one; to start cold each time, which is billed; and "
-        "to lose no time waiting for S3. Priced are Lambda's time and requests, requests to S3, "
-        f"and state transitions: {len(RETRAIN_STATES)} for a retraining, {len(SCORE_STATES)} and "
-        "one a part for a scoring. Storage in S3, logs and traces are not priced.\n"
+        "Prices are AWS's list prices in `bench/prices.json`, without free tier. A function is "
+        "assumed to take the CPU seconds that it took here, on a single CPU, of which it has the "
+        "share `MemorySize`/1769 and at most the whole; to start cold each time, which is billed; "
+        "and to lose no time waiting for S3. The price covers Lambda's time and requests, requests "
+        f"to S3, and state transitions: {len(RETRAIN_STATES)} for a retrain, {len(SCORE_STATES)} "
+        "plus one for each part to score a file. It leaves out storage in S3, logs and traces.\n"
     )
 
 

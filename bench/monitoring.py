@@ -512,10 +512,11 @@ def windows_in(pool: Pool, some: Some) -> Iterator[str]:
     found = pool.map(clean_windows, some(REFERENCES), 4)
     told = np.array(found).reshape(len(found), len(SIZES), WINDOWS, 2)
     yield (
-        f"How often a window alarms in which nothing changed, at a nominal {NOMINAL:.0%}: with "
-        f"{told[:, 0, :, 0].size:,} windows of each size, 1 % is uncertain by 0.4 points. Beside "
-        f"it, how often any feature's population stability index is {LARGE} or more, which the "
-        "usual rule calls a large shift, and which alarms nobody here.\n"
+        f"How often a window in which nothing changed triggers the alarm, at a nominal "
+        f"{NOMINAL:.0%}. With {told[:, 0, :, 0].size:,} windows of each size, 1 % is uncertain by "
+        "0.4 points. Beside it: how often the population stability index of any feature is "
+        f"{LARGE} or more, which the usual rule calls a large shift and which triggers no alarm "
+        "here.\n"
     )
     yield from table(
         ("requests", "alarms", f"any PSI ≥ {LARGE}", "windows"),
@@ -531,9 +532,10 @@ def years_in(pool: Pool, some: Some) -> Iterator[str]:
     numbers = {A_DAY: YEARS, 10: YEARS_OF_OTHERS, 200: YEARS_OF_OTHERS}
     decisions = params().monitoring
     yield (
-        f"Each day looks back on {decisions.window_days} days, from the first with "
-        f"{decisions.min_requests} requests on, and alarms at {decisions.false_alarms.drift:.2%}. "
-        "How many years in which nothing changed had any alarm, with the interval of 95 %.\n"
+        f"Each day covers the last {decisions.window_days} days, from the first day with "
+        f"{decisions.min_requests} requests on, and the alarm level is "
+        f"{decisions.false_alarms.drift:.2%} a day. The table has the fraction of years with any "
+        "alarm although nothing changed, with its 95 % interval.\n"
     )
     found = {
         a_day: pool.map(clean_year, [(one, a_day) for one in some(years)], 4)
@@ -548,8 +550,9 @@ def years_in(pool: Pool, some: Some) -> Iterator[str]:
 def delays_in(pool: Pool, some: Some) -> Iterator[str]:
     yield (
         f"{A_DAY} requests a day, after 28 clean days, at an alarm level of "
-        f"{params().monitoring.false_alarms.drift:.2%} a day. The median is of all runs. The last "
-        f"column but one: how often any PSI of the first 28 shifted days is {LARGE} or more.\n"
+        f"{params().monitoring.false_alarms.drift:.2%} a day. The median is over all runs. The "
+        "last column but one says how often the PSI of any feature over the first 28 shifted days "
+        f"is {LARGE} or more.\n"
     )
     found = {
         shift: pool.map(delay, [(one, A_DAY, shift) for one in some(DELAYS)], 4) for shift in SHIFTS
@@ -577,8 +580,8 @@ def sets_in(pool: Pool, some: Some) -> Iterator[str]:
     clean = np.array(pool.map(judged, tasks, 4))
     clean = clean.reshape(-1, len(SIZES), WINDOWS, 1 + len(NAIVE))
     yield (
-        "How often outcomes alarm though predictions are as good as they were, at a nominal "
-        f"{NOMINAL:.0%} for all four tests jointly; and how often simple rules would.\n"
+        "How often outcomes trigger the alarm although predictions are as good as they were, at a "
+        f"nominal {NOMINAL:.0%} for all four tests jointly; and how often simple rules would.\n"
     )
     yield from table(
         ("outcomes", "alarms", *NAIVE, "sets"),
@@ -593,9 +596,9 @@ def sets_in(pool: Pool, some: Some) -> Iterator[str]:
 def years_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
     decisions = params().monitoring
     yield (
-        f"{OUTCOMES_A_DAY} outcomes a day, {decisions.window_days} days looked back on, from "
-        f"the first with {decisions.min_outcomes} outcomes on, at "
-        f"{decisions.false_alarms.outcomes:.1%} a day, with the interval of 95 %.\n"
+        f"{OUTCOMES_A_DAY} outcomes a day. Each day covers the last {decisions.window_days} days, "
+        f"from the first day with {decisions.min_outcomes} outcomes on, and the alarm level is "
+        f"{decisions.false_alarms.outcomes:.1%} a day. Fractions have their 95 % intervals.\n"
     )
     told = pool.map(clean_year_of_outcomes, some(YEARS), 4)
     yield from table(
@@ -605,7 +608,10 @@ def years_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
 
 
 def power_in(pool: Pool, some: Some) -> Iterator[str]:
-    yield f"How often so many outcomes alarm at {NOMINAL:.0%}, all of them after the change.\n"
+    yield (
+        f"How often so many outcomes, all observed after the change, trigger the alarm at "
+        f"{NOMINAL:.0%}.\n"
+    )
     found = {}
     for what in [one for one in OUTCOMES if one != "nothing"]:
         tasks = [(one, what, POWER_SIZES, POWER_SETS) for one in some(POWER_REFERENCES)]
@@ -623,7 +629,7 @@ def power_in(pool: Pool, some: Some) -> Iterator[str]:
 def delays_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
     yield (
         f"{OUTCOMES_A_DAY} outcomes a day, after 28 clean days, at an alarm level of "
-        f"{params().monitoring.false_alarms.outcomes:.1%} a day. The median is of all runs.\n"
+        f"{params().monitoring.false_alarms.outcomes:.1%} a day. The median is over all runs.\n"
     )
     found = {
         what: pool.map(delay_of_outcomes, [(one, what) for one in some(DELAYS)], 4)
@@ -661,24 +667,27 @@ HEADING = "\n## "
 TITLE = "# How often monitoring alarms, and how soon"
 INTRODUCTION = f"""{TITLE}
 
-`make bench-monitoring` writes all sections but the last, which says how its own table was made.
-Patients are those of data/generate.py. For each of {REFERENCES} references, {DATA:,} are drawn
-anew, a ridge regression is fitted on {DATA - HELD_OUT} of them, and windows are drawn from the same
-population; the functions that the monitor's stages call judge them.
+For statisticians and reviewers: how often the monitor's alarms are false, and how soon they find
+a real change. `make bench-monitoring` writes all sections but the last, which says how its own
+table was made.
 
-**Drift.** Of each of the seven features and of the score, the largest difference of the shares of
-its levels counts, in standard errors; numbers are in ten bins. How often chance alone makes one as
-large is found by throwing the rows of the data set and of the window together and dealing them out
-anew, which needs no assumption on rare levels or few rows. What alarms is the joint probability of
-all columns (Šidák's).
+Patients are those of `data/generate.py`. For each of {REFERENCES} references, {DATA:,} patients
+are drawn, a ridge regression is fitted on {DATA - HELD_OUT} of them, and windows are drawn from
+the same population. The functions that the monitor's stages call judge them.
 
-**Outcomes.** Live errors are set beside those of training rows that were left out of the fit:
-squared errors and, where the verdict says that the model beat the plain average, their distance to
-the average's by dealing out anew; mean errors by Welch's test; misses of intervals by the
-beta-binomial distribution. What alarms is the joint probability of all four.
+**Drift.** For each of the seven features and for the score, the test statistic is the largest
+difference in the shares of its levels, in standard errors; numbers are in ten bins. A permutation
+test says how often chance alone produces a difference as large: rows of data set and window are
+pooled and dealt out at random. That needs no assumption about rare levels or few rows. The alarm
+depends on the joint probability of all columns (Šidák).
 
-Both take requests as independent. The same patients asked about day after day are fewer than they
-seem, and alarm sooner than is said here.
+**Outcomes.** Live errors are compared with those on training rows that were left out of the fit:
+squared errors and, if the verdict says that the model beat the average, their distance to the
+average's, by permutation tests; mean errors by Welch's test; misses of intervals by the
+beta-binomial distribution. The alarm depends on the joint probability of all four.
+
+Both treat requests as independent. If the same patients are asked about day after day, they are
+fewer than they seem, and the alarm goes off sooner than stated here.
 """
 
 

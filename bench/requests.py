@@ -5,8 +5,10 @@ scikit-learn; that is timed here on the same forest and the same patient.
 """
 
 import contextlib
+import csv
 import importlib.util
 import io
+import itertools
 import json
 import os
 import statistics
@@ -24,6 +26,7 @@ import onnx
 import pandas as pd
 from clinical.artefacts import Artefact, Bucket, read_verified
 from clinical.boto3_bucket import Boto3Bucket
+from clinical.kinds import Value
 from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Registry, Version
 
@@ -31,6 +34,7 @@ from tests.pipeline import Context, mirror, own_cloud, own_store, retrain
 
 ROOT = Path(__file__).parent.parent
 RUNS = 3000
+SAMPLE = ROOT / "data/sample.csv"
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,17 @@ def another_version(bucket: Bucket, champion: Version) -> str:
 def trained() -> Iterator[tuple[Boto3Bucket, dict[str, dict[str, dict[str, str]]]]]:
     """Train on the sample with the real forest, in moto's S3."""
     with own_cloud() as bucket, contextlib.redirect_stdout(io.StringIO()):
-        bucket.client.upload_file(str(ROOT / "data/sample.csv"), "raw", "raw/sample.csv")
+        bucket.client.upload_file(str(SAMPLE), "raw", "raw/sample.csv")
         yield bucket, retrain("bench")
+
+
+def patients_of_the_sample() -> list[dict[str, Value]]:
+    """Read the patients of the sample as requests would describe them."""
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        return [
+            {name: kind.value(kind.canonical(row[name])) for name, kind in params().asked.items()}
+            for row in csv.DictReader(file)
+        ]
 
 
 def predict_function() -> ModuleType:
@@ -111,13 +124,16 @@ def time_requests() -> dict[str, Timing]:
     patient = json.loads(event["body"])
     row = params().features_of(patient)
     explained = {**event, "queryStringParameters": {"explain": "true"}}
-    patients = [patient] * params().serving.max_batch_rows
-    batch = {
-        **event,
-        "path": "/predict/batch",
-        "resource": "/predict/batch",
-        "body": json.dumps({"patients": patients}),
-    }
+    # Different patients: the branches of a patient who is repeated are all predicted right.
+    patients = patients_of_the_sample()[: params().serving.max_batch_rows]
+    explained_each = [{**explained, "body": json.dumps(one)} for one in patients]
+
+    def batch_of(some: list[dict[str, Value]]) -> dict[str, object]:
+        path = "/predict/batch"
+        body = json.dumps({"patients": some})
+        return {**event, "path": path, "resource": path, "body": body}
+
+    batch, repeated = batch_of(patients), batch_of([patient] * len(patients))
     later = params().roles.known_after_treatment
     known = {name: value for name, value in patient.items() if name not in later}
     before = {**event, "body": json.dumps(known)}
@@ -135,6 +151,8 @@ def time_requests() -> dict[str, Timing]:
             answer = function.handler(asked, Context())
             if answer["statusCode"] != 200:  # noqa: PLR2004
                 raise SystemExit(f"the handler answered {answer}")
+        if answer["body"].count("prediction_id") != len(patients):
+            raise SystemExit("the API refused a patient of the sample")
         champion = function.follower.current()
         scorer = champion.scorer
         alone, beside = function.shadow, function.Shadow(another_version(store, champion.champion))
@@ -155,12 +173,16 @@ def time_requests() -> dict[str, Timing]:
         function.shadow = alone  # type: ignore[attr-defined]
         model = Artefact(**came_to["trained"]["model"])
         forest = joblib.load(io.BytesIO(read_verified(bucket, model)))
+        others = itertools.cycle(explained_each)
         return {
             "handler: request to answer, metrics and log line included": timed(
                 lambda: function.handler(event, Context())
             ),
             "its scoring: ONNX Runtime": timed(lambda: scorer.predict([row])),
-            "handler with ?explain=true: 128 coalitions by 64 rows": timed(
+            "handler with ?explain=true, another patient each time": timed(
+                lambda: function.handler(next(others), Context()), runs=500
+            ),
+            "handler with ?explain=true, the same patient again": timed(
                 lambda: function.handler(explained, Context()), runs=200
             ),
             "handler, with what is known after treatment left out": timed(
@@ -171,6 +193,9 @@ def time_requests() -> dict[str, Timing]:
             ),
             f"handler with a batch of {len(patients):,} patients": timed(
                 lambda: function.handler(batch, Context()), runs=50
+            ),
+            f"handler with a batch of one patient, {len(patients):,} times": timed(
+                lambda: function.handler(repeated, Context()), runs=50
             ),
             **{
                 f"what a shadow of the same size adds to {what}": differences

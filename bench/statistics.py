@@ -233,16 +233,17 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
 
     yield "# What the statistics find where the truth is known\n"
     yield (
-        "`make bench-statistics` wrote this. Each figure is a fraction of simulated held-out sets, "
-        "which the pipeline's own code evaluated: with "
-        f"{RESAMPLES} resamples each, seed {SEED}. A rate of 5 % of 1,000 repetitions is uncertain "
-        "by 1.4 points, and one of 1 % by 0.6 (95 % intervals). Skewed noise is exponential, less "
-        "its mean; all noise has the standard deviation 1.\n"
+        "For statisticians and reviewers: how often the checks in a verdict raise a false alarm, "
+        "and how often they find a real fault. `make bench-statistics` writes this page. Each "
+        "figure is a fraction of simulated held-out sets, evaluated by the pipeline's own code "
+        f"with {RESAMPLES} resamples each, seed {SEED}. With 1,000 repetitions, a rate of 5 % is "
+        "uncertain by 1.4 points and a rate of 1 % by 0.6 (95 % intervals). Skewed noise is "
+        "exponential minus its mean; all noise has a standard deviation of 1.\n"
     )
     yield "## Calibration\n"
     yield (
-        f"How often intervals of {CONFIDENCE:.0%} hold the truth: recorded scores are 1 + 0.8 x "
-        "the predicted ones, and noise.\n"
+        f"How often {CONFIDENCE:.0%} intervals contain the truth, where recorded scores are 1 + "
+        "0.8 times the predicted scores, plus noise.\n"
     )
     yield from table(
         ("held-out rows", "noise", "intercept", "slope", "in the large", "repetitions"),
@@ -250,17 +251,17 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
     )
     yield "## Errors by subgroup\n"
     yield (
-        "A dozen overlapping groups, of three columns, none of which is off: how often any of them "
-        "is marked, which should be in at most 5 %; how often any would be by percentile intervals "
-        "of its own, as an earlier release had them; and how often the intervals of a measure hold "
-        "the truth in all groups at once, which should be in 95 %.\n"
+        "A dozen overlapping groups from three columns, none of them off: how often any group is "
+        "marked, which should happen in at most 5 %; how often any would be marked if each had a "
+        "percentile interval of its own, as in an earlier release; and how often the intervals of "
+        "a measure contain the truth for all groups at once, which should happen in 95 %.\n"
     )
     yield from table(
         (
             "held-out rows",
             "noise",
             "any marked",
-            "any, each for itself",
+            "any, each alone",
             "all RMSE held",
             "all MAE held",
             "repetitions",
@@ -268,8 +269,8 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
         *((one.rows, one.noise, *told, f"{one.repetitions:,}") for one, told in of("marks")),
     )
     yield (
-        "How often a group is marked whose mean error is so many standard deviations of the noise, "
-        "beside that dozen.\n"
+        "How often a group beside that dozen is marked if its mean error is this many standard "
+        "deviations of the noise.\n"
     )
     yield from table(
         ("held-out rows", "mean error", "8 % of the rows", "25 % of the rows", "repetitions"),
@@ -277,22 +278,22 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
     )
     yield "## Coverage by subgroup\n"
     yield (
-        "How often the intervals of a dozen groups' coverage hold the truth at once, which should "
-        f"be in 95 %: where it is {COVERAGE:.0%} in all, and where it is 15 points lower in half "
-        "of the rows; and how often that half is then told from what was promised.\n"
+        "How often the intervals for the coverage of a dozen groups contain the truth at once, "
+        f"which should happen in 95 %: where coverage is {COVERAGE:.0%} in all groups, and where "
+        "it is 15 points lower in half of the rows; and how often that half is then detected.\n"
     )
     yield from table(
-        ("held-out rows", "as promised", "15 points lower", "told", "repetitions"),
+        ("held-out rows", "as promised", "15 points lower", "detected", "repetitions"),
         *((one.rows, *told, f"{one.repetitions:,}") for one, told in of("covers")),
     )
     yield "## Win probabilities\n"
     yield (
-        "How often win probabilities are said to be off, at the level of 1 %. They are made of "
-        "residuals of four times as many rows; scores explain 59 % of the variance. Where nothing "
-        "is off, it is a false alarm, of which at most 1.5 % are asked.\n"
+        "How often win probabilities are reported as off, at the 1 % level. They are computed from "
+        "the residuals of four times as many rows; scores explain 59 % of the variance. Where "
+        "nothing is off, the report is a false alarm; the goal is at most 1.5 %.\n"
     )
     yield from table(
-        ("held-out rows", "noise", "what is off", "said to be off", "repetitions"),
+        ("held-out rows", "noise", "what is off", "reported as off", "repetitions"),
         *(
             (one.rows, one.noise, _what_is_off(one), *told, f"{one.repetitions:,}")
             for one, told in of("alarms")
@@ -306,18 +307,18 @@ def replay_section(told: Iterable[tuple[Setting, list[str]]]) -> Iterator[str]:
     yield "## Replay's comparison on outcomes\n"
     yield (
         "How often a candidate is rejected for its errors: on "
-        f"{HELD_OUT} held-out rows alone, on so many outcomes of requests alone, by either of the "
-        f"two at {CONFIDENCE:.0%}, and by either at the {one_of_two(CONFIDENCE):.1%} that the gate "
-        f"takes where there are both. The champion's RMSE is {RMSE:g}, the noise {NOISE:g}, and "
-        "the two models' own errors are independent. First where the candidate is exactly as "
-        "good, which is a false rejection: one comparison is meant to have 2.5 % of them, and has "
-        "about 3 %, for percentile intervals of so few rows are a little too narrow; two should "
-        "not have more. A rate of 3 % of 2,000 repetitions is uncertain by 0.7 points. Outcomes "
-        "are told at random here. Where they are not, the comparison speaks for the patients whose "
-        "outcome is told, and for all only if that does not depend on which model errs less "
-        "there.\n"
+        f"{HELD_OUT} held-out rows alone, on this many outcomes of requests alone, by either "
+        f"comparison at {CONFIDENCE:.0%}, and by either at the {one_of_two(CONFIDENCE):.1%} that "
+        f"the gate uses if it has both. The champion's RMSE is {RMSE:g}, the noise {NOISE:g}, and "
+        "the two models' own errors are independent. In the first table the candidate is exactly "
+        "as good, so every rejection is false: one comparison is meant to have 2.5 % of them and "
+        "has about 3 %, because percentile intervals of so few rows are a little too narrow; two "
+        "should not have more. With 2,000 repetitions, a rate of 3 % is uncertain by 0.7 points. "
+        "Outcomes are recorded at random here. If they are not, the comparison speaks for the "
+        "patients whose outcome is recorded, and for all patients only if recording does not "
+        "depend on which model errs less there.\n"
     )
-    columns = ("held out alone", "outcomes alone", "either, 95 %", "either, as the gate has it")
+    columns = ("held out alone", "outcomes alone", "either, 95 %", "either, as in the gate")
     yield from table(
         ("outcomes", "noise", *columns, "repetitions"),
         *(
@@ -326,7 +327,7 @@ def replay_section(told: Iterable[tuple[Setting, list[str]]]) -> Iterator[str]:
             if not one.off
         ),
     )
-    yield "Then where its RMSE is larger by so much, with normal noise.\n"
+    yield "In the second table its RMSE is larger by this much, with normal noise.\n"
     yield from table(
         ("outcomes", "larger by", *columns, "repetitions"),
         *((one.rows, one.off, *rates, f"{one.repetitions:,}") for one, rates in found if one.off),

@@ -52,7 +52,7 @@ SCORED = "score/in/sample.csv"
 # What an execution hands on where somebody has to approve, which on the sample nobody has to.
 OF_APPROVAL = ("request_approval", "close_approval")
 ASKED = {
-    "approval": ["Somebody has to approve of every candidate (gate.approval: always)."],
+    "approval": ["Every candidate needs approval (gate.approval: always)."],
     "approval_seconds": 604_800,
 }
 WAITING = {

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from clinical import compiled
@@ -25,8 +26,7 @@ ARTEFACT = re.compile(r"^( +(?:ContentUri|CodeUri): )([\w.]+)$", re.MULTILINE)
 
 def fit(build: Path, study: Study) -> None:
     """Write a study into a build, in place; raises CloudFailed."""
-    shutil.copy(study.params_path, build / PARAMS)
-    compiled.write(build / PARAMS)
+    put_params(study.params_path, build)
     command = (sys.executable, ROOT / "functions" / "openapi.py", build / DOCUMENT)
     try:
         subprocess.run(
@@ -40,19 +40,19 @@ def fit(build: Path, study: Study) -> None:
         raise CloudFailed(f"cannot generate the study's API document:\n{error.stderr}") from error
 
 
+def put_params(params: Path, build: Path) -> None:
+    """Replace a build's params.yaml, and compile it."""
+    shutil.copy(params, build / PARAMS)
+    compiled.write(build / PARAMS)
+
+
 def fitted(base: Path, build: Path, study: Study) -> None:
     """Make a study's build from the drug study's packed one, which it refers to."""
     build.mkdir()
     for part in (LAYER, FUNCTION):
         shutil.copytree(base / part, build / part)
     fit(build, study)
-
-    def elsewhere(found: re.Match[str]) -> str:
-        own = found[2] in {LAYER, FUNCTION}
-        return found[0] if own else f"{found[1]}../{base.name}/{found[2]}"
-
-    template = ARTEFACT.sub(elsewhere, (base / "template.yaml").read_text())
-    (build / "template.yaml").write_text(template)
+    (build / "template.yaml").write_text(template_beside(base, {LAYER, FUNCTION}))
     pack(build)
     packed = (build / PACKED).read_text()
     for zipped in base.glob("*.zip"):
@@ -60,6 +60,18 @@ def fitted(base: Path, build: Path, study: Study) -> None:
             f"../{base.name}/{zipped.stem}\n", f"../{base.name}/{zipped.name}\n"
         )
     (build / PACKED).write_text(packed)
+
+
+def template_beside(base: Path, own: Collection[str]) -> str:
+    """Return a build's template for a folder beside it, which has copies of some parts.
+
+    own: the names of these parts; the others are referred to.
+    """
+
+    def elsewhere(found: re.Match[str]) -> str:
+        return found[0] if found[2] in own else f"{found[1]}../{base.name}/{found[2]}"
+
+    return ARTEFACT.sub(elsewhere, (base / "template.yaml").read_text())
 
 
 def main() -> int:

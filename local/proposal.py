@@ -145,7 +145,7 @@ def _those_there_are(first: Row, wanted: str) -> str:
     """List the columns, unless the first row may be a patient's."""
     names = [cell.strip() for cell in first if cell.strip()]
     if any(NUMBER.fullmatch(cell) for cell in names):
-        return ": row 1 must name the columns"
+        return ": row 1 must contain the column names"
     close = get_close_matches(wanted, names, n=1)
     meant = f"; did you mean {quoted(close[0])}?" if close else ""
     return f": its columns are {listed(map(quoted, names))}{meant}"
@@ -179,7 +179,7 @@ def _as_meant(table: Table) -> tuple[dict[str, Cells], list[str]]:
     if table.separator == "," or not _has_decimal_commas([found[name] for name in numeric]):
         return found, []
     return {**found, **{name: swapped[name] for name in numeric}}, [
-        "Decimal commas read as points."
+        "Decimal commas read as decimal points."
     ]
 
 

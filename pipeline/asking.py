@@ -1,4 +1,4 @@
-"""Read what an execution was asked for, values as well as names: what machines have in common."""
+"""Validate an execution's input, values as well as names; shared by the state machines."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar
@@ -23,20 +23,20 @@ SAID = {
     "extra_forbidden": "is unknown",
     "missing": "is missing",
     "value_error": "{error}",
-    "string_too_long": "has more than {max_length} characters",
+    "string_too_long": "is longer than {max_length} characters",
     "string_too_short": "is empty",
     "string_pattern_mismatch": "should match {pattern}",
 }
 
 
 class Given(RootModel[JsonValue]):
-    """The input of an execution, as somebody wrote it."""
+    """An execution's raw input."""
 
 
 def _not_null(value: object, read: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401
-    """Tell a member that is null from one that is not there."""
+    """Refuse null, which is not the same as leaving a member out."""
     if value is None:
-        raise ValueError("is null; leave it out, or give it a value")
+        raise ValueError("is null; leave it out or give it a value")
     return read(value)
 
 
@@ -44,9 +44,9 @@ type Optional[T] = Annotated[T | None, WrapValidator(_not_null)]
 
 
 class Asking(BaseModel):
-    """A part of an input: strict, and no error repeats what is in it.
+    """A part of an input: strict, and no error repeats its content.
 
-    SAID: of members that have a sentence of their own where they are wrong, by name.
+    SAID: error messages of their own for some members, by name.
     """
 
     SAID: ClassVar[dict[str, str]] = {}
@@ -57,23 +57,23 @@ class Asking(BaseModel):
 
 
 class Object(Asking):
-    """An uploaded object, by a version of it or else by its current one."""
+    """An uploaded object: a given version, or the current one."""
 
     key: Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
     version_id: Annotated[str, Field(max_length=1024)] = ""
 
 
 class Event(Asking):
-    """What EventBridge told of an upload; its rule alone puts it into an input."""
+    """EventBridge's data about an upload, which only its rule puts into an input."""
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
     sequencer: Annotated[str, Field(pattern="^[0-9A-Fa-f]*$", max_length=64)]
 
 
 def read_as[Input: Asking](kind: type[Input], asked: JsonValue, what_may_be: str) -> Input:
-    """Read an execution's input; raises InputInvalid, which names every wrong member of it.
+    """Validate an execution's input; raises InputInvalid, which names every invalid member.
 
-    what_may_be: in a sentence, what an input may say.
+    what_may_be: a sentence that describes valid inputs.
     """
     if not isinstance(asked, dict):
         raise InputInvalid(f"The input is not a JSON object. {what_may_be}")
@@ -84,10 +84,10 @@ def read_as[Input: Asking](kind: type[Input], asked: JsonValue, what_may_be: str
 
 
 def moment_of(member: str, said: str, now: datetime, what_may_be: str) -> datetime:
-    """Read up to when something is asked for: a day, which is its end (UTC), or a time.
+    """Parse the end of a period: a day, which means its end (UTC), or a time.
 
-    A time without a zone is UTC; what is left of today ends now. Raises InputInvalid, which names
-    the member and says what may be.
+    A time without a zone is UTC; today ends now. Raises InputInvalid, which names the member and
+    describes valid inputs.
     """
     try:
         if DAY.fullmatch(said):
@@ -98,7 +98,7 @@ def moment_of(member: str, said: str, now: datetime, what_may_be: str) -> dateti
             begins = until = until.replace(tzinfo=until.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InputInvalid(
-            f"{member} is neither a day nor a time in ISO 8601. {what_may_be}"
+            f"{member} is not a day or a time in ISO 8601 format. {what_may_be}"
         ) from error
     if begins > now:
         raise InputInvalid(f"{member} is in the future. {what_may_be}")
@@ -108,7 +108,7 @@ def moment_of(member: str, said: str, now: datetime, what_may_be: str) -> dateti
 
 
 def _sentence(error: ValidationError, of_members: dict[str, str]) -> str:
-    """Name each wrong member, and what is wrong with it; never what it holds."""
+    """Name each invalid member and what is wrong with it, never its content."""
     wrong = {}
     for one in error.errors(include_input=False, include_url=False):
         name, said = str(one["loc"][0]), _said(one)

@@ -1,8 +1,8 @@
-"""Paired bootstrap: how far a figure could be off, had other rows been held out.
+"""Paired bootstrap: the uncertainty of figures due to the choice of held-out rows.
 
-Every estimate of as many rows draws the same resamples, so figures of two models are compared on
-equal rows. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
-(percentile intervals) and 12 (studentised ones, for what has a standard error of its own).
+All estimates of equally many rows use the same resamples, so that two models are compared on equal
+rows. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile
+intervals) and 12 (studentised intervals, for figures with a standard error of their own).
 """
 
 from collections.abc import Callable, Iterator
@@ -23,10 +23,10 @@ DRAWN_AT_ONCE = 4_000_000  # row numbers in memory: 32 MB, whatever the data set
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of rows that follows from means over them.
+    """A figure that is a function of means over rows.
 
-    of_rows: makes it of columns (..., n). summed: makes of them what is to be averaged, (n,) each.
-    of_means: makes it of those means (...).
+    of_rows: calculates it from columns (..., n). summed: calculates the terms to average, (n,)
+    each. of_means: calculates the figure from their means (...).
     """
 
     of_rows: Callable[..., Array]
@@ -34,20 +34,20 @@ class Figure:
     of_means: Callable[..., Array]
 
     def __call__(self, *columns: Array) -> Array:
-        """Give the figure of columns (..., n)."""
+        """Return the figure of columns (..., n)."""
         return self.of_rows(*columns)
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How to resample, and how sure the interval should be."""
+    """The settings of the bootstrap: resamples, seed and confidence."""
 
     resamples: int
     confidence: float
     seed: int
 
     def of_two(self) -> "Bootstrap":
-        """Be so sure of each of two intervals that both hold with this confidence at least.
+        """Return a bootstrap for two intervals that hold jointly with this confidence.
 
         Source: Bonferroni's inequality.
         """
@@ -57,7 +57,7 @@ class Bootstrap:
         """Estimate a figure of the rows.
 
         columns: float arrays (n,), resampled together.
-        statistic: takes them as (..., n), and gives the figure of each as (...).
+        statistic: takes them as (..., n), and returns the figures (...).
         """
         rows = len(columns[0])
         if rows > MANY and isinstance(statistic, Figure):
@@ -75,13 +75,13 @@ class Bootstrap:
     def sums(self, columns: Array) -> Array:
         """Sum columns (n, k) over the rows of every resample: (resamples, k).
 
-        Of many rows it is blocks that are drawn: their sums vary as much as the rows' own do.
+        For many rows, blocks are drawn, whose sums vary as much as those of rows.
         """
         blocks = in_blocks(columns)
         return np.concatenate([counts @ blocks for counts in self._counts(len(blocks))])
 
     def _counts(self, rows: int) -> Iterator[Array]:
-        """Tell of each resample how often every row is in it: (some of them, n), part by part."""
+        """Yield how often each row is in each resample: (some resamples, n), part by part."""
         for drawn in self._draws(rows):
             places = drawn + rows * np.arange(len(drawn))[:, np.newaxis]
             counted = np.bincount(places.ravel(), minlength=drawn.size)
@@ -92,8 +92,8 @@ class Bootstrap:
     ) -> list[Estimate]:
         """Estimate figures (k,) that have standard errors (k,): bootstrap-t, with equal tails.
 
-        drawn, drawn_errors: the same of each resample, (resamples, k); NaN where it has none.
-        It holds what it promises with fewer rows than the percentile interval does.
+        drawn, drawn_errors: the same for each resample, (resamples, k); NaN if it has none.
+        The coverage is correct with fewer rows than for percentile intervals.
         """
         tail = (1 - self.confidence) / 2
         estimates = []
@@ -117,12 +117,12 @@ class Bootstrap:
 
 
 def one_of_two(confidence: float) -> float:
-    """Give the confidence of one of two intervals, as `Bootstrap.of_two` has it."""
+    """Return the confidence of each of two joint intervals, as in `Bootstrap.of_two`."""
     return (1 + confidence) / 2
 
 
 def in_blocks(columns: Array) -> Array:
-    """Sum columns (n, k) over blocks of rows that lie apart: (BLOCKS, k), or as they are."""
+    """Sum columns (n, k) over blocks of interleaved rows: (BLOCKS, k); few rows are unchanged."""
     rows, width = columns.shape
     if rows <= BLOCKS:
         return columns
@@ -132,7 +132,7 @@ def in_blocks(columns: Array) -> Array:
 
 
 def estimate_of(value: Number, low: Number, high: Number) -> Estimate:
-    """Round a figure and its interval to what does not depend on the machine."""
+    """Round a figure and its interval to digits that do not depend on the machine."""
     value, low, high = (round(float(one), DECIMALS) for one in (value, low, high))
     return Estimate(value=value, low=low, high=high)
 
@@ -151,21 +151,21 @@ def _one_less_ratio(above: Array, below: Array) -> Array:
     return np.where(below > 0, 1 - above / whole, np.where(above > 0, 0.0, 1.0))
 
 
-# Root of the mean square of errors.
+# The root of the mean squared error.
 rmse = Figure(_root_mean_square, lambda errors: (errors**2,), np.sqrt)
 
-# Mean size of errors.
+# The mean absolute error.
 mae = Figure(
     lambda errors: np.asarray(np.abs(errors).mean(axis=-1)),
     lambda errors: (np.abs(errors),),
     np.asarray,
 )
 
-# Mean of values.
+# The mean of values.
 mean = Figure(lambda values: np.asarray(values.mean(axis=-1)), lambda values: (values,), np.asarray)
 
 # 1 - squared errors / squared deviations from the rows' own mean, for errors and recorded scores.
-# Where all rows are equal it is 1 without an error and else 0, as in scikit-learn.
+# If all rows are equal, it is 1 without errors and otherwise 0, as in scikit-learn.
 r2 = Figure(
     _r2,
     lambda errors, recorded: (
@@ -176,7 +176,7 @@ r2 = Figure(
     lambda squares, off, squares_off: _one_less_ratio(squares, squares_off - off**2),
 )
 
-# 1 - RMSE / RMSE of the plain average, on the same rows.
+# 1 - RMSE / RMSE of the average baseline, on the same rows.
 skill = Figure(
     lambda errors, of_average: _one_less_ratio(rmse(errors), rmse(of_average)),
     lambda errors, of_average: (errors**2, of_average**2),

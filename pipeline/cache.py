@@ -1,4 +1,4 @@
-"""The stage cache: equal inputs, parameters and code are answered with an earlier run's output."""
+"""The stage cache: for equal inputs, parameters and code, an earlier run's output is reused."""
 
 import hashlib
 import importlib.metadata
@@ -18,23 +18,23 @@ from pydantic import BaseModel, ValidationError
 
 
 class Answer(Frozen):
-    """An output, and the execution whose work it is."""
+    """An output, and the execution that computed it."""
 
     execution: str
     output: dict[str, Any]
 
 
 class Cache:
-    """The answers under `cache/` in the artefacts bucket."""
+    """The cached outputs under `cache/` in the artefacts bucket."""
 
     def __init__(self, bucket: Boto3Bucket) -> None:
         self.bucket = bucket
 
     def recall(self, stage: str, fingerprint: str, execution: str) -> Answer | None:
-        """Find an earlier answer, if there is one as it was written and its files are still there.
+        """Find a cached output that is intact and whose files still exist.
 
-        The files are copied into this run's folder, so that every run is whole by itself: what an
-        old run wrote can be deleted with it.
+        The files are copied into this run's folder, so that every run is complete by itself and an
+        old run's files can be deleted with it.
         """
         key = _key(stage, fingerprint)
         try:
@@ -46,13 +46,15 @@ class Cache:
         except ArtefactMissing:
             return None
         except (ArtefactCorrupted, ValidationError) as error:
-            telemetry.logger().error("A cached answer is refused.", error=type(error).__name__)
+            telemetry.logger().error(
+                "A cached output is corrupted and is not used.", error=type(error).__name__
+            )
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED, stage=stage)
             return None
         return answer.model_copy(update={"output": output})
 
     def remember(self, stage: str, fingerprint: str, execution: str, output: BaseModel) -> None:
-        """Keep an output for the next run with the same fingerprint."""
+        """Store an output for later runs with the same fingerprint."""
         answer = Answer(
             execution=execution,
             output=output.model_dump(mode="json"),
@@ -68,9 +70,9 @@ class Cache:
 
 
 def fingerprint(stage: str, source: str, inputs: dict[str, BaseModel], params: Params) -> str:
-    """Digest all that a stage's output depends on.
+    """Digest everything that a stage's output depends on.
 
-    source: the path of the file that the stage is written in.
+    source: the path of the stage's source file.
     """
     return hashlib.sha256(
         canonical_json(
@@ -86,9 +88,9 @@ def fingerprint(stage: str, source: str, inputs: dict[str, BaseModel], params: P
 
 @cache
 def code_digest(source: str) -> str:
-    """Digest a stage's own file, all code that it shares, and its libraries.
+    """Digest a stage's own file, all shared code, and its libraries.
 
-    It shares what its machine's stages have in common, what machines have, and what functions have.
+    Shared code is that of its state machine, of all state machines, and of the layers.
     """
     own = Path(source)
     folders = (own.parent.parent, Path(__file__).parent, Path(clinical.__path__[0]))
@@ -103,17 +105,17 @@ def code_digest(source: str) -> str:
 
 @cache
 def libraries() -> tuple[str, ...]:
-    """List the libraries there are with their versions, which takes a tenth of a second."""
+    """List the installed libraries with their versions, which takes a tenth of a second."""
     found = importlib.metadata.distributions()
     return tuple(sorted(f"{one.metadata['Name']}=={one.version}" for one in found))
 
 
-# What is said to whoever started the run, and changes nothing that is computed.
+# Messages to people, which change nothing that is computed.
 _TOLD = frozenset({"notes"})
 
 
 def _content(value: object) -> Any:  # noqa: ANN401 - JSON
-    """Take of an input what it is, not where it lies: the same bytes are the same input."""
+    """Reduce an input to its content, without its place: the same bytes are the same input."""
     match value:
         case Artefact():
             return value.sha256

@@ -1,4 +1,4 @@
-"""Calibration: what was recorded on held-out rows, where so much was predicted.
+"""Calibration: recorded compared with predicted scores on the held-out rows.
 
 Sources: Van Calster et al., Calibration: the Achilles heel of predictive analytics, BMC Medicine
 17, 2019 (what to report); Harrell, Regression Modeling Strategies, 2nd edition, 2015, section 2.4
@@ -14,7 +14,7 @@ BINS = 10
 BIN_ROWS = 20  # that a bin should have; fewer rows make fewer bins
 POINTS = 21  # of the smooth line
 ENDS = (0.01, 0.99)  # of the predictions, from where to where it is drawn
-# Quantiles at which the knots are, by their number: Harrell's.
+# Harrell's quantiles for the knots, by their number.
 KNOTS = {3: (0.1, 0.5, 0.9), 4: (0.05, 0.35, 0.65, 0.95)}
 ROWS_FOR_4_KNOTS = 100
 RIDGE = 1e-9  # for a resample that cannot tell the spline's columns apart
@@ -24,8 +24,8 @@ NOTHING = 1e-12  # of a variance of 1: what rounding leaves of none
 def calibration(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> Calibration:
     """Compare recorded with predicted scores (n,).
 
-    Where all predictions are the same, there is one bin and no line: intercept and slope are those
-    of the flat one, the mean recorded score and 0, without an interval.
+    If all predictions are the same, there is one bin and no line: the intercept is the mean
+    recorded score and the slope is 0, without intervals.
     """
     intercept, slope = _line(recorded, predicted, bootstrap)
     differences = (recorded - predicted)[:, np.newaxis]
@@ -50,10 +50,10 @@ def calibration(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> Cali
 
 
 def curve(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> tuple[CurvePoint, ...]:
-    """Draw a smooth line through recorded over predicted scores (n,), with pointwise intervals.
+    """Fit a smooth curve to recorded over predicted scores (n,), with pointwise intervals.
 
-    It is a restricted cubic spline by least squares, or a straight line where predictions take too
-    few values, and no line where they take one. Intervals are percentiles: each is for its point.
+    It is a restricted cubic spline by least squares, a straight line if predictions take too few
+    values, and nothing if they take only one. Intervals are percentiles, each for its point.
     """
     distinct = len(np.unique(predicted))
     if distinct == 1:
@@ -61,7 +61,7 @@ def curve(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> tuple[Curv
     knots = _knots(predicted, distinct)
     lowest, highest = np.quantile(predicted, ENDS)
     at = np.linspace(lowest, highest, POINTS)
-    # Orthonormal columns: then the normal equations lose nothing to rounding.
+    # With orthonormal columns, the normal equations lose nothing to rounding.
     columns, triangle = np.linalg.qr(_spline(predicted, knots))
     points = np.linalg.solve(triangle.T, _spline(at, knots).T).T
     centre = recorded.mean()
@@ -82,11 +82,11 @@ def curve(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> tuple[Curv
 
 
 def _line(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> list[Estimate]:
-    """Give intercept and slope of recorded on predicted scores (n,), studentised."""
+    """Return intercept and slope of recorded on predicted scores (n,), studentised."""
     centre, spread = predicted.mean(), predicted.std()
     if spread <= NOTHING * max(1.0, abs(centre)):
         return [estimate_of(*[one] * 3) for one in (recorded.mean(), 0.0)]
-    # Standardised, and as deviations from the line of all rows: then sums of powers are exact.
+    # Standardised deviations from the line of all rows, so that sums of powers are exact.
     x = (predicted - centre) / spread
     slope, level = (x * recorded).mean(), recorded.mean()
     rest = recorded - level - slope * x
@@ -107,9 +107,9 @@ def _line(recorded: Array, predicted: Array, bootstrap: Bootstrap) -> list[Estim
 
 
 def _fitted(sums: Array, zero: float) -> tuple[Array, Array]:
-    """Fit a line to each of (...) sums: its height at `zero` and its slope (..., 2), and errors.
+    """Fit a line to each of (...) sums: height at `zero` and slope (..., 2), standard errors.
 
-    sums: (..., 12) of x^0 to x^4, r x^0 to r x^3 and r² x^0 to r² x^2. NaN where x does not vary.
+    sums: (..., 12) of x^0 to x^4, r x^0 to r x^3 and r² x^0 to r² x^2. NaN if x does not vary.
     """
     x, rx, rrx = sums[..., :5], sums[..., 5:9], sums[..., 9:]
     rows = x[..., 0]
@@ -158,7 +158,7 @@ def _means(values: Array, members: Array, bootstrap: Bootstrap) -> list[Estimate
 
 
 def _mean_and_error(sums: Array) -> tuple[Array, Array]:
-    """Give means and standard errors (..., k) of sums (..., 3 k): rows, values, their squares."""
+    """Return means and standard errors (..., k) from sums (..., 3 k): rows, values, squares."""
     rows, total, squares = np.split(sums, 3, axis=-1)
     enough = np.where(rows > 1, rows, np.nan)
     mean = total / enough
@@ -168,21 +168,21 @@ def _mean_and_error(sums: Array) -> tuple[Array, Array]:
 
 
 def _bins(predicted: Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Tell the bin of each prediction (n,), a number; equal predictions are in the same bin."""
+    """Return the bin number of each prediction (n,); equal predictions share a bin."""
     wanted = int(np.clip(len(predicted) // BIN_ROWS, 1, BINS))
     edges = np.unique(np.quantile(predicted, np.arange(1, wanted) / wanted))
     return np.searchsorted(edges, predicted, side="left")
 
 
 def _knots(predicted: Array, distinct: int) -> Array:
-    """Place the knots of the spline: fewer where rows or values are few, and none for a line."""
+    """Place the knots of the spline: fewer for few rows or values, and none for a line."""
     wanted = 4 if len(predicted) >= ROWS_FOR_4_KNOTS else 3
     knots = np.unique(np.quantile(predicted, KNOTS[wanted]))
     return knots if len(knots) >= min(KNOTS) and distinct > len(knots) else np.empty(0)
 
 
 def _spline(x: Array, knots: Array) -> Array:
-    """Give the columns (n, k) of a restricted cubic spline: linear beyond the outer of k knots."""
+    """Return the columns (n, k) of a restricted cubic spline, linear beyond the outer knots."""
     columns = [np.ones_like(x), x]
     if len(knots):
         first, last_but_one, last = knots[0], knots[-2], knots[-1]

@@ -1,4 +1,4 @@
-"""What cards in Markdown are made of: figures with their intervals, and tables."""
+"""Parts of cards in Markdown: figures with their intervals, and tables."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ def shown(estimate: Estimate | None) -> str:
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """Write a table's lines; what a cell says cannot end it."""
+    """Write a table's lines; cells are escaped."""
     heading = tuple(heading)
     yield f"| {' | '.join(heading)} |"
     yield f"|{'---|' * len(heading)}"

@@ -1,7 +1,7 @@
-"""What the cells of an upload mean, and the one way in which their values are written.
+"""Interpret the cells of an upload, and write their values in canonical form.
 
-The same value has one canonical form, which its kind knows, so that the same rows have the same
-digest however they were written; nothing is written for what is missing.
+Each value has one canonical form, defined by its kind, so that the same rows have the same digest
+however they were written. Missing values are written as nothing.
 """
 
 import re
@@ -15,11 +15,11 @@ from tables import Table
 from wording import counted, quoted
 
 WITH_POINT, WITH_COMMA = (re.compile(rf"-?[0-9]*\{mark}[0-9]+") for mark in ".,")
-# 1,234 may be a thousand and more, as well as a little more than one; 0,234 and 1,23 may not.
+# 1,234 is ambiguous: a thousand and more, or a little more than one. 0,234 and 1,23 are not.
 SURELY_DECIMAL = re.compile(r"-?(0?,[0-9]+|[0-9]{4,},[0-9]+|[0-9]+,([0-9]{1,2}|[0-9]{4,}))")
 SWAPPED = str.maketrans(",.", ".,")
 
-# How people and programs write that there is nothing, in any case.
+# How people and programs write missing values, in upper or lower case.
 MISSING = frozenset(
     {
         *(
@@ -42,9 +42,9 @@ MISSING = frozenset(
 
 
 def as_meant(table: Table, params: Params) -> tuple[dict[str, Column], list[str]]:
-    """Write what is missing as "", and decimal commas as points; tell of both.
+    """Replace missing values by "" and decimal commas by points; report both.
 
-    Returns a column for each of the contract that is there.
+    Returns the contract's columns that are present, and the notes.
     """
     meant, notes = {}, []
     for name, column in table.columns.items():
@@ -52,10 +52,10 @@ def as_meant(table: Table, params: Params) -> tuple[dict[str, Column], list[str]
         meant[name] = column.rewritten(dict.fromkeys(words, ""))
         if words:
             cells = counted(_rows(column, words), "cell")
-            notes.append(f"{cells} of {quoted(name)} read as missing: NA, null, - and the like.")
+            notes.append(f"{cells} of {quoted(name)} read as missing: NA, null, - or similar.")
     numeric = [name for name in table.columns if params.columns[name].is_number]
     if table.separator != "," and has_decimal_commas(meant[name] for name in numeric):
-        notes.append("Decimal commas read as points.")
+        notes.append("Decimal commas read as decimal points.")
         for name in numeric:  # a point there is no decimal point, and breaks the rule
             column = meant[name]
             meant[name] = column.rewritten({cell: cell.translate(SWAPPED) for cell in column.cells})
@@ -63,12 +63,12 @@ def as_meant(table: Table, params: Params) -> tuple[dict[str, Column], list[str]
         finer = set(filter(params.columns[name].is_finer, column.cells))
         if finer:
             cells = counted(_rows(column, finer), "cell")
-            notes.append(f"{cells} of {quoted(name)} rounded, as its decimals are declared.")
+            notes.append(f"{cells} of {quoted(name)} rounded to the column's decimals.")
     return meant, notes
 
 
 def broken_rules(column: Column, kind: Kind) -> Iterator[tuple[str, set[str]]]:
-    """Give each rule that cells break, with those cells; a cell breaks the first it meets alone."""
+    """Yield each broken rule with its cells; only a cell's first broken rule counts."""
     rules = kind.rules()
     broken: dict[str, set[str]] = {rule.name: set() for rule in rules}
     for cell in column.cells:
@@ -82,22 +82,22 @@ def broken_rules(column: Column, kind: Kind) -> Iterator[tuple[str, set[str]]]:
 
 
 def listed(column: Kind) -> tuple[str, ...]:
-    """List the values that a column may have, as cells, where the contract lists them."""
+    """List a column's allowed values as cells, if the contract lists them."""
     return tuple(map(str, column.listed))
 
 
 def varies(column: Column, kind: Kind) -> bool:
-    """Whether values differ, among the cells that keep the rules."""
+    """Whether the values of valid cells differ."""
     rules = kind.rules()
     kept = {cell: count for cell, count in column.counts.items() if not broken_rule(cell, rules)}
     return sum(kept.values()) <= 1 or len(set(map(kind.canonical, kept))) > 1
 
 
 def canonical(columns: dict[str, Column], params: Params) -> dict[str, Column]:
-    """Write cells that keep the contract in the one form that each of their values has.
+    """Write valid cells in canonical form.
 
-    Without who the rows are of: features and target. The rows keep their order, which is part of
-    what they are: it decides which are held out.
+    Only features and target, without identifiers. Rows keep their order, which decides which of
+    them are held out.
     """
     return {
         name: columns[name].rewritten({c: kind.canonical(c) for c in columns[name].cells})
@@ -107,16 +107,16 @@ def canonical(columns: dict[str, Column], params: Params) -> dict[str, Column]:
 
 
 def words_for_missing(cells: Iterable[str], column: Kind) -> set[str]:
-    """Find cells that say in a word or a sign that there is nothing to say.
+    """Find cells with a word or sign for a missing value.
 
-    A word that the contract has for a value of the column says that value.
+    A word that the contract lists as a value of the column is that value.
     """
     meaning = {value.casefold() for value in listed(column)}
     return {cell for cell in cells if cell and cell.casefold() in MISSING - meaning}
 
 
 def has_decimal_commas(numeric: Iterable[Column]) -> bool:
-    """Whether a comma is what numbers have for a point: surely in one, and in most of a file."""
+    """Whether numbers have decimal commas: unambiguously in one, and in most of the file."""
     found: Counter[str] = Counter()
     for column in numeric:
         found.update(column.counts)
@@ -126,5 +126,5 @@ def has_decimal_commas(numeric: Iterable[Column]) -> bool:
 
 
 def _rows(column: Column, cells: set[str]) -> int:
-    """Count the rows that have one of some cells."""
+    """Count the rows with one of these cells."""
     return sum(count for cell, count in column.counts.items() if cell in cells)

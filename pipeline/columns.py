@@ -1,7 +1,7 @@
-"""Columns of cells: the distinct ones there are, and which of them each row has.
+"""Columns of cells: the distinct cells, and a code for each row.
 
-Whatever is asked of a cell is asked of each distinct one, once: a column has few, and may have a
-million rows. Between stages, columns lie in one file, which is the same for the same rows.
+Every question is asked once per distinct cell, because a column has few of them and may have a
+million rows. Between stages, columns are stored in one file, which is the same for the same rows.
 """
 
 import io
@@ -19,7 +19,7 @@ HEADER = "header"  # in the file: the names of the columns, and the cells of eac
 
 
 class Coder(dict[str, int]):
-    """Gives each cell the number of the distinct ones before it."""
+    """Numbers distinct cells in their order of appearance."""
 
     def __missing__(self, cell: str) -> int:
         self[cell] = code = len(self)
@@ -30,7 +30,7 @@ class Coder(dict[str, int]):
 class Column:
     """The cells of a column.
 
-    cells: the distinct ones. codes: of each row (n,), where its cell stands among them.
+    cells: the distinct cells. codes: the index of each row's cell (n,).
     """
 
     cells: list[str]
@@ -38,7 +38,7 @@ class Column:
 
     @classmethod
     def of(cls, rows: Iterable[str]) -> Self:
-        """Make a column of the cell of every row."""
+        """Build a column from the cell of every row."""
         coder = Coder()
         codes = np.fromiter(map(coder.__getitem__, rows), np.int32)
         return cls(list(coder), codes)
@@ -54,17 +54,17 @@ class Column:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows have each cell."""
+        """The number of rows with each cell."""
         counted = np.bincount(self.codes, minlength=len(self.cells)).tolist()
         return dict(zip(self.cells, counted, strict=True))
 
     def rows_with(self, cells: Collection[str]) -> Which:
-        """Tell which rows have one of some cells: bool array (n,)."""
+        """Return which rows have one of these cells: bool array (n,)."""
         among = np.array([cell in cells for cell in self.cells], np.bool_)
         return np.asarray(among[self.codes])
 
     def rewritten(self, otherwise: Mapping[str, str]) -> "Column":
-        """Write some cells otherwise; those that are then the same are one."""
+        """Replace some cells; cells that become equal are merged."""
         others = [otherwise.get(cell, cell) for cell in self.cells]
         if others == self.cells:
             return self
@@ -73,18 +73,18 @@ class Column:
         return Column(list(places), np.asarray(moved[self.codes]))
 
     def followed_by(self, other: "Column") -> "Column":
-        """Put another column's rows after this one's."""
+        """Append another column's rows."""
         coder = Coder(zip(self.cells, range(len(self.cells)), strict=True))
         moved = np.array([coder[cell] for cell in other.cells], np.int32)
         codes = moved[other.codes] if len(other) else np.zeros(0, np.int32)
         return Column(list(coder), np.concatenate([self.codes, codes]))
 
     def at(self, rows: Codes) -> "Column":
-        """Take some rows, by their numbers."""
+        """Select rows by index."""
         return Column(self.cells, np.asarray(self.codes[rows]))
 
     def in_order(self) -> "Column":
-        """Leave the cells that a row has, sorted, so that equal rows are equal columns."""
+        """Drop unused cells and sort the others, so that equal rows give equal columns."""
         there = np.unique(self.codes).tolist()
         cells = sorted(self.cells[code] for code in there)
         places = {cell: place for place, cell in enumerate(cells)}
@@ -94,7 +94,7 @@ class Column:
 
 
 def dumped(columns: Mapping[str, Column]) -> bytes:
-    """Write columns of as many rows to a file: the same bytes for the same rows."""
+    """Serialise columns of equal length: the same bytes for the same rows."""
     in_order = {name: column.in_order() for name, column in columns.items()}
     header = json.dumps({name: column.cells for name, column in in_order.items()})
     arrays: dict[str, Any] = {
@@ -107,7 +107,7 @@ def dumped(columns: Mapping[str, Column]) -> bytes:
 
 
 def loaded(body: bytes) -> dict[str, Column]:
-    """Read the columns of a file that `dumped` wrote."""
+    """Parse what `dumped` wrote."""
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
         header = json.loads(arrays[HEADER].tobytes())
         return {

@@ -1,6 +1,7 @@
-"""Turn the bytes of an upload into text, or say what the file is instead.
+"""Decode an upload to text, or say what kind of file it is instead.
 
-The standard library only: `ingest` runs in the light layer. No sentence repeats what is in a file.
+Only the standard library, because `ingest` runs in the light layer. No message repeats a file's
+content.
 """
 
 import codecs
@@ -8,7 +9,7 @@ import re
 
 from clinical.errors import DatasetUnreadable
 
-# UTF-32 first: its mark begins as that of UTF-16.
+# UTF-32 first, because its mark begins like that of UTF-16.
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le", "UTF-32"),
     (codecs.BOM_UTF32_BE, "utf-32-be", "UTF-32"),
@@ -18,11 +19,11 @@ MARKS = (
 )
 
 SAVE = "save it as CSV UTF-8"
-UNPACK = "unpack it and upload the CSV in it"
+UNPACK = "unpack it and upload the CSV inside"
 EXPORT = "export it as CSV UTF-8"
 
 SIGNATURES = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook, or one with a password", SAVE),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or password-protected Excel workbook", SAVE),
     (b"\x1f\x8b", "compressed with gzip", UNPACK),
     (b"\x1f\x9d", "compressed with compress", UNPACK),
     (b"BZh", "compressed with bzip2", UNPACK),
@@ -43,8 +44,8 @@ SIGNATURES = (
     (b"HEADER RECORD*******", "a SAS transport file", EXPORT),
     (b"%PDF-", "a PDF document", EXPORT),
     (b"{\\rtf", "an RTF document", EXPORT),
-    (b"\x89PNG\r\n\x1a\n", "a picture (PNG)", EXPORT),
-    (b"\xff\xd8\xff", "a picture (JPEG)", EXPORT),
+    (b"\x89PNG\r\n\x1a\n", "an image (PNG)", EXPORT),
+    (b"\xff\xd8\xff", "an image (JPEG)", EXPORT),
     (b"version https://git-lfs", "a Git LFS pointer", "upload the file that it points to"),
 )
 ZIPPED = (
@@ -60,15 +61,15 @@ MARKUP = (
 )
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 LINE_END = re.compile(rb"\r\n|\r|\n")
-# What some programs leave in a text and no person sees: a second byte order mark, directions.
+# Invisible characters that some programs leave in text: a second byte order mark, directions.
 INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 END_OF_FILE = "\x1a"  # of DOS
 
 
 def decoded(name: str, body: bytes) -> tuple[str, list[str]]:
-    """Give an upload's text, and what was overlooked to read it.
+    """Return an upload's text, and notes about what was ignored.
 
-    name: of the upload, for the sentence. Raises DatasetUnreadable, which names the cause.
+    name: of the upload, for messages. Raises DatasetUnreadable, which names the cause.
     """
     text, encoding = _text(name, body)
     notes = [] if encoding == "UTF-8" else [f"Read as {encoding}."]
@@ -80,7 +81,7 @@ def decoded(name: str, body: bytes) -> tuple[str, list[str]]:
         notes.append("Invisible characters were ignored.")
     if "\x00" in text:
         line = len(LINE_END.findall(text[: text.index("\x00")].encode())) + 1
-        raise DatasetUnreadable(f"{name} is not text: line {line} holds a NUL byte")
+        raise DatasetUnreadable(f"{name} is not a text file: line {line} contains a NUL byte")
     for begins, what in MARKUP:
         if begins.match(text):
             raise DatasetUnreadable(f"{name} is {what}: {EXPORT}")
@@ -114,11 +115,11 @@ def _decoded(name: str, body: bytes, codec: str, encoding: str) -> str:
         line = len(LINE_END.findall(body[: error.start])) + 1
         where = f"byte {error.start}, in line {line}, is not valid {encoding}"
     if encoding != "UTF-8":
-        raise DatasetUnreadable(f"{name} is cut off or damaged: {where}")
+        raise DatasetUnreadable(f"{name} is truncated or damaged: {where}")
     if not _is_text(body):
-        raise DatasetUnreadable(f"{name} is not text: {where}; upload a CSV in UTF-8")
+        raise DatasetUnreadable(f"{name} is not a text file: {where}; upload a CSV in UTF-8")
     raise DatasetUnreadable(
-        f"{name} is not UTF-8 text: {where}; it looks like Windows-1252 or Latin-1: {SAVE}"
+        f"{name} is not UTF-8: {where}; it looks like Windows-1252 or Latin-1: {SAVE}"
     )
 
 
@@ -127,7 +128,7 @@ def _is_text(body: bytes) -> bool:
 
 
 def _every_other_is_nul(body: bytes) -> bool:
-    """Whether it looks like UTF-16 that does not say so: one byte of each pair is NUL, mostly."""
+    """Whether this looks like UTF-16 without a mark: mostly, one byte of each pair is NUL."""
     begin = body[:4096]
     nul = sorted((begin[0::2].count(0), begin[1::2].count(0)))
     return len(begin) > 1 and nul[0] == 0 and nul[1] > len(begin) // 4

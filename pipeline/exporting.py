@@ -1,4 +1,4 @@
-"""Write predictions beside what came of them, as a data set that the retrain machine takes."""
+"""Export predictions with their outcomes, as a data set for retraining."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from clinical.outcomes import Outcome
 from clinical.params import Params
 from wording import counted, quoted
 
-# Why rows are left out: a rule with the column that breaks it, or this alone.
+# Why rows are left out: a rule with its column, or only this.
 NOT_CAPTURED = "not_captured"
 
 type LeftOut = Counter[tuple[str, str | None]]
@@ -23,12 +23,12 @@ def joined_csv(
     params: Params,
     left_out: LeftOut | None = None,
 ) -> Iterator[str]:
-    """Give the lines of a CSV, each with its end: a header, and a row for each outcome.
+    """Yield the lines of a CSV with their line ends: a header, and a row for each outcome.
 
-    Who a patient is, nobody knows here: the identifier is the prediction's id, cut where the column
-    takes less. A data set must have what requests may leave out: rows without it are left out.
-    left_out: gets how many rows are, by the rule that they break and the column; it is complete
-    once the last line was given.
+    The patient's identity is not known here: the identifier is the prediction's id, shortened if
+    the column's limit is lower. Rows without columns that requests may leave out are left out,
+    because a data set must have them. left_out: is filled with the number of rows left out, by rule
+    and column; it is complete after the last line.
     """
     missed: LeftOut = Counter() if left_out is None else left_out
     captured = 0
@@ -61,7 +61,7 @@ def joined_csv(
 
 
 def values_of(captured: Captured, outcome: Outcome, params: Params) -> Iterator[Value]:
-    """Give the value of each column of a data set."""
+    """Yield the value of each column of a data set."""
     for name, kind in params.read.items():
         if name == params.target.column:
             yield outcome.value
@@ -72,7 +72,7 @@ def values_of(captured: Captured, outcome: Outcome, params: Params) -> Iterator[
 
 
 def cell_of(kind: Kind, value: Value) -> str:
-    """Write a value as a cell; what the column no longer takes is written all the same."""
+    """Write a value as a cell, even if the column no longer allows it."""
     cell = "" if value is None else str(value)
     try:
         return kind.canonical(cell)
@@ -81,15 +81,15 @@ def cell_of(kind: Kind, value: Value) -> str:
 
 
 def told(left_out: LeftOut) -> Iterator[str]:
-    """Say how many rows were left out, and why."""
+    """Describe how many rows were left out, and why."""
     for (rule, column), number in left_out.items():
         rows = counted(number, "row")
         if column is None:
-            yield f"{counted(number, 'outcome')} left out: no captured prediction has their ids."
+            yield f"{counted(number, 'outcome')} left out: no captured prediction has the id."
         elif rule == "missing":
-            yield f"{rows} left out: {quoted(column)} was not known when they were predicted."
+            yield f"{rows} left out: {quoted(column)} was not known at the time of prediction."
         else:
-            yield f"{rows} left out: their {quoted(column)} breaks the rule {rule} of params.yaml."
+            yield f"{rows} left out: {quoted(column)} breaks the rule {rule} in params.yaml."
 
 
 def _line(cells: Iterable[str]) -> str:

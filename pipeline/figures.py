@@ -1,4 +1,4 @@
-"""What a model's errors on held-out rows come to."""
+"""Summarise a model's errors on the held-out rows."""
 
 import numpy as np
 from bootstrap import Array, Bootstrap, mae, r2, rmse
@@ -11,7 +11,7 @@ def bootstrap_of(params: Params) -> Bootstrap:
 
 
 def scored(errors: Array, recorded: Array, bootstrap: Bootstrap) -> Scores:
-    """Score errors (n,), prediction less recorded score, with the interval of each figure."""
+    """Summarise errors (n,), predicted less recorded score, each figure with its interval."""
     return Scores(
         rmse=bootstrap.estimate(rmse, errors),
         mae=bootstrap.estimate(mae, errors),
@@ -20,5 +20,5 @@ def scored(errors: Array, recorded: Array, bootstrap: Bootstrap) -> Scores:
 
 
 def clamped(predicted: Array, params: Params) -> Array:
-    """Keep scores (n,) within the target's range, as they are served: some models go beyond it."""
+    """Clamp scores (n,) to the target's range, as for serving; some models exceed it."""
     return np.clip(predicted, *params.scale)

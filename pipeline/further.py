@@ -1,7 +1,7 @@
-"""What came of predictions since an upload was made, as rows to train on beside it.
+"""Outcomes reported since an upload, as additional training rows.
 
-An upload is taken to hold all that was known when it was made, so that what was told before is not
-brought in a second time.
+An upload is assumed to contain everything that was known when it was made, so that earlier reports
+are not added a second time.
 """
 
 from collections import Counter
@@ -19,9 +19,9 @@ from wording import counted
 
 @dataclass(frozen=True)
 class Further:
-    """Outcomes that can be trained on, each with its prediction.
+    """Outcomes to train on, each with its prediction.
 
-    lines: of a CSV, the header first. left_out: how many outcomes are not among them, and why.
+    lines: of a CSV, the header first. left_out: how many outcomes were left out, and why.
     """
 
     lines: list[str]
@@ -37,11 +37,10 @@ class Further:
 
 
 def further(bucket: Bucket, upload: Upload, until: datetime, params: Params) -> Further:
-    """Join outcomes that were told after an upload was made, and observed before `until`.
+    """Join outcomes that were reported after an upload, and observed before `until`.
 
-    Of a prediction it is the outcome that counts now: one that was observed later takes the place
-    of those before it, and is left out where it was observed too late.
-    Raises ArtefactCorrupted where a capture or an outcome is not as it was written.
+    Only the outcome that counts for a prediction is used: the one observed last, which is left out
+    if it was observed too late. Raises ArtefactCorrupted if a capture or an outcome was altered.
     """
     outcomes = {
         one: outcome
@@ -62,5 +61,5 @@ def further(bucket: Bucket, upload: Upload, until: datetime, params: Params) -> 
         params,
         left_out,
     )
-    before = f"{counted(len(early), 'outcome')} left out: observed before they were predicted."
+    before = f"{counted(len(early), 'outcome')} left out: observed before the prediction."
     return Further(list(lines), (*([before] if early else []), *told(left_out)))

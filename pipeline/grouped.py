@@ -1,4 +1,4 @@
-"""The groups that rows are in, and the intervals that go by them."""
+"""Assign rows to subgroups, and subgroups to their intervals."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ type Which = np.ndarray[tuple[int], np.dtype[np.integer]]
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of each row, by its place among their names: of, (n,)."""
+    """The groups of rows: `of` is the index of each row's group, (n,)."""
 
     names: tuple[tuple[str, ...], ...]
     of: Which
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
-        """Name the group of each row."""
+        """Yield the name of each row's group."""
         return (self.names[place] for place in self.of.tolist())
 
     def at(self, rows: Which) -> "Groups":
@@ -31,21 +31,21 @@ class Groups:
     def divide[Kind: np.generic](
         self, values: np.ndarray[tuple[int], np.dtype[Kind]]
     ) -> Iterator[tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[Kind]]]]:
-        """Give the values (n,) of the rows of each group, by its name."""
+        """Return the values (n,) of each group's rows, by group name."""
         in_order = values[np.argsort(self.of, kind="stable")]
         ends = np.cumsum(np.bincount(self.of, minlength=len(self.names)))
         return zip(self.names, np.split(in_order, ends[:-1]), strict=True)
 
 
 def groups_in(rows: Rows, by: Names, params: Params) -> Groups:
-    """Find the group (n,) of each row in some columns: what they say, or the bands of it."""
+    """Return the group (n,) of each row by some columns: their values, or bands of them."""
     distinct, which = rows.coded(by)
     found = groups_of(distinct, by, params)
     return Groups(found.names, found.of[which])
 
 
 def groups_of(said: Sequence[Values], by: Names, params: Params) -> Groups:
-    """Find the groups (n,) of what rows say in some columns."""
+    """Return the groups (n,) of rows by their values in some columns."""
     group_of = [grouping(name, params) for name in by]
     named = [
         tuple(group(value) for group, value in zip(group_of, values, strict=True))
@@ -57,5 +57,5 @@ def groups_of(said: Sequence[Values], by: Names, params: Params) -> Groups:
 
 
 def half_widths(interval: Conformal, groups: Groups) -> Array:
-    """Give the half width (n,) for rows of these groups (n,)."""
+    """Return the half-width (n,) for rows of these groups (n,)."""
     return np.array([interval.half_width_of(name) for name in groups.names])[groups.of]

@@ -1,4 +1,4 @@
-"""Which execution handles an upload: an event that comes twice finds the first one's claim."""
+"""Which execution handles an upload: a repeated event finds the first execution's claim."""
 
 import hashlib
 from datetime import datetime
@@ -10,7 +10,7 @@ from clinical.upload import Upload
 
 
 class Claim(Frozen):
-    """The execution that an upload is handled by, and since when."""
+    """The execution that handles an upload, and since when."""
 
     execution: str
     upload: Upload
@@ -18,22 +18,22 @@ class Claim(Frozen):
 
     @property
     def told(self) -> str:
-        """What is said to an execution that comes later."""
+        """The reason for a later execution to end."""
         return (
-            f"The execution {self.execution} handles this version of {self.upload.key} since "
-            f"{self.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an execution by "
-            "hand."
+            f"The execution {self.execution} has been handling this version of {self.upload.key} "
+            f"since {self.claimed_at:%Y-%m-%d %H:%M:%S} UTC; to handle it again, start an "
+            "execution manually."
         )
 
 
 class Handled:
-    """The claims under `uploads/` in the artefacts bucket, one a version of an object."""
+    """The claims under `uploads/` in the artefacts bucket, one per version of an object."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
     def claim(self, claim: Claim) -> Claim:
-        """Claim an upload for an execution, and give the claim that stands, the first one."""
+        """Claim an upload for an execution, and return the claim that counts: the first."""
         key = _key(claim.upload)
         try:
             self.bucket.put_new(key, canonical_json(claim))
@@ -42,11 +42,11 @@ class Handled:
         return claim
 
     def take_over(self, claim: Claim) -> None:
-        """Claim an upload for an execution that somebody started, whoever had it before."""
+        """Claim an upload for a manually started execution, replacing any other claim."""
         self.bucket.put(_key(claim.upload), canonical_json(claim))
 
     def of(self, upload: Upload) -> Claim | None:
-        """Find the claim that stands on an upload, if there is one."""
+        """Return the claim on an upload, if there is one."""
         try:
             return Claim.model_validate_json(self.bucket.get(_key(upload)).body)
         except ArtefactMissing:
@@ -54,6 +54,6 @@ class Handled:
 
 
 def _key(upload: Upload) -> str:
-    """Name a claim by what it is about; keys of objects may hold what a key here should not."""
+    """Return a claim's key, a digest, because object keys may contain unsuitable characters."""
     named = f"{upload.key}\0{upload.version_id}".encode()
     return f"uploads/{hashlib.sha256(named).hexdigest()}.json"

@@ -1,4 +1,4 @@
-"""Find the row of an upload that names the columns, or say why there is none."""
+"""Find the header row of an upload, or say why there is none."""
 
 import re
 import unicodedata
@@ -22,10 +22,10 @@ SAYS_NOTHING = re.compile(r"[\s_.\-()\[\]'`]+")  # in the name of a column
 
 @dataclass(frozen=True)
 class Header:
-    """A row, as far as it names the columns of the contract.
+    """A candidate for the header row.
 
-    places: of the columns that it names once. repeated: places of those that it names more often.
-    declared: whether row 1 says what separates cells, as Excel has it.
+    places: of the contract's columns that it names once. repeated: places of those it names more
+    than once. declared: whether row 1 declares the separator (sep=), as in Excel.
     """
 
     row: int
@@ -37,18 +37,19 @@ class Header:
 
     @property
     def named(self) -> int:
-        """How many columns of the contract it names."""
+        """The number of the contract's columns that it names."""
         return len(self.places) + len(self.repeated)
 
     def is_sure(self, params: Params) -> bool:
-        """Whether it names so many of them that no patient's row can look like it."""
+        """Whether it names so many of them that it cannot be a patient's row."""
         return 2 * self.named > len(params.read)
 
 
 def find_header(name: str, text: str, params: Params) -> Header:
-    """Find the header, and with it what separates the cells.
+    """Find the header and the separator.
 
-    name: of the upload. Raises DatasetUnreadable, which says why there is none, or what is above.
+    name: of the upload. Raises DatasetUnreadable, which says why there is no header, or what is
+    above it.
     """
     declared = _declared_separator(name, text)
     rows = {
@@ -70,8 +71,8 @@ def find_header(name: str, text: str, params: Params) -> Header:
         raise DatasetUnreadable(f"{name} {_why_there_is_none(name, text, header, params)}")
     if declared and header.separator != declared:
         raise DatasetUnreadable(
-            f"{name} contradicts itself: row 1 (sep=) says {SEPARATORS[declared]}, the header is "
-            f"separated by {SEPARATORS[header.separator]}s"
+            f"{name} contradicts itself: row 1 (sep=) declares {SEPARATORS[declared]} as the "
+            f"separator, but the header is separated by {SEPARATORS[header.separator]}s"
         )
     above = [row for row in rows[header.separator] if row.row < header.row]
     if above:
@@ -80,7 +81,7 @@ def find_header(name: str, text: str, params: Params) -> Header:
 
 
 def header_of(row: int, cells: Row, separator: str, params: Params, *, declared: bool) -> Header:
-    """Find the contract's columns in a row: by their very names, else by what these amount to."""
+    """Find the contract's columns in a row, by exact name or else by folded name."""
     exact = _places(cell.strip() for cell in cells)
     alike = _places(map(folded, cells))
     shared = Counter(map(folded, params.read))
@@ -99,24 +100,24 @@ def header_of(row: int, cells: Row, separator: str, params: Params, *, declared:
 
 
 def folded(name: str) -> str:
-    """Leave of a column's name what tells it from others: no case, no blanks, no underscores."""
+    """Fold a column's name: without case, blanks and punctuation."""
     return SAYS_NOTHING.sub("", unicodedata.normalize("NFKC", name)).casefold()
 
 
 def told(header: Header, params: Params) -> Iterator[str]:
-    """Say how the header was read, where that is not as the contract has it."""
+    """Describe how the header was read, if it differs from the contract."""
     if header.separator != ",":
-        as_said = ", as row 1 (sep=) says" if header.declared else ""
+        as_said = ", as declared in row 1 (sep=)" if header.declared else ""
         yield f"Read as {SEPARATORS[header.separator]}-separated{as_said}."
     elif header.declared:
-        yield "Row 1 (sep=) ignored: it says what is so anyway."
+        yield "Row 1 (sep=) ignored: it declares the default separator."
     otherwise = sum(header.cells[place] != name for name, place in header.places.items())
     if otherwise:
         names = counted(otherwise, "column name")
-        yield f"{names} matched without regard to case, blanks and punctuation."
+        yield f"{names} matched regardless of case, blanks and punctuation."
     places = list(header.places.values())
     if places != sorted(places):
-        yield "Columns read by name: their order is not the contract's."
+        yield "Columns read by name, because their order differs from the contract's."
     taken = {*places, *(place for repeated in header.repeated.values() for place in repeated)}
     declared = {folded(name) for name in set(params.columns) - set(params.read)}
     ignored = {
@@ -134,7 +135,7 @@ def told(header: Header, params: Params) -> Iterator[str]:
 
 
 def _first(rows: list[Header], params: Params) -> Header:
-    """Take the first row that is surely a header, or else the first."""
+    """Return the first row that is surely a header, or else the first row."""
     return next((row for row in rows if row.is_sure(params)), rows[0])
 
 
@@ -146,15 +147,15 @@ def _places(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _declared_separator(name: str, text: str) -> str | None:
-    """Read the line with which Excel is told what separates cells."""
+    """Read the sep= line that declares the separator for Excel."""
     declared = SEPARATOR_LINE.match(text)
     if not declared:
         return None
     separator = declared["separator"].replace("\\t", "\t")
     if separator not in SEPARATORS:
         raise DatasetUnreadable(
-            f"{name} cannot be read: row 1 (sep=) names another separator than comma, semicolon, "
-            f"tab and pipe; {SAVE}"
+            f"{name} cannot be read: row 1 (sep=) declares a separator other than comma, "
+            f"semicolon, tab or pipe; {SAVE}"
         )
     return separator
 
@@ -164,29 +165,29 @@ def _check_is_not_turned(name: str, rows: dict[str, list[Header]], params: Param
         downwards = [row.cells[0] for row in rows_of_one]
         if header_of(0, downwards, separator, params, declared=False).is_sure(params):
             raise DatasetUnreadable(
-                f"{name} lies on its side: the names of the columns go down the first column, and "
-                "belong in row 1"
+                f"{name} is transposed: the column names are in the first column; they must be in "
+                "row 1"
             )
 
 
 def _why_there_is_none(name: str, text: str, first: Header | None, params: Params) -> str:
     for _ in records(name, text, ",", width=len(params.read)):
-        pass  # a quote that never closes may have hidden it, and that is what to say then
+        pass  # a quote that is never closed may have hidden the header, which is then reported
     names = [folded(column) for column in params.read]
     for number, cells in first_records(text, ","):
         if any(2 * sum(one in folded(cell) for one in names) > len(names) for cell in cells):
             return (
-                f"cannot be read: row {number} names all columns in one cell; separate cells by "
-                "commas, and put no quotes around whole rows"
+                f"cannot be read: row {number} has all column names in one cell; separate cells by "
+                "commas, and do not put quotes around whole rows"
             )
     columns = listed(map(quoted, params.read))
     if first and any(NUMBER.fullmatch(cell) for cell in first.cells):
-        return f"has no header: row 1 must name the columns {columns}"
-    return f"has another header: row {first.row if first else 1} names none of {columns}"
+        return f"has no header: row 1 must contain the column names {columns}"
+    return f"has a different header: row {first.row if first else 1} has none of {columns}"
 
 
 def _misplaced(header: Header, above: list[Header]) -> str:
-    """Say what is above the header, by its looks."""
+    """Describe the rows above the header, by their appearance."""
     numbers = [row.row for row in above]
     first, last = numbers[0], numbers[-1]
     which = f"row {first} looks" if first == last else f"rows {first} to {last} look"
@@ -198,5 +199,6 @@ def _misplaced(header: Header, above: list[Header]) -> str:
     else:
         what = "a title" if first == last else "titles"
     return (
-        f"the header is in row {header.row}; {which} like {what}: nothing may be above the header"
+        f"the header is in row {header.row}; {which} like {what}; remove everything above the "
+        "header"
     )

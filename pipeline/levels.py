@@ -1,7 +1,7 @@
-"""The levels of a column, by which shares are compared: its listed values, or bins of its numbers.
+"""The levels of a column, whose shares are compared: its listed values, or bins of numbers.
 
-A number's bins are made of the data that later ones are set beside: ten of about as many rows each,
-or fewer where it takes few values.
+The bins of a number come from the reference data: ten with about equally many rows, or fewer if it
+takes few values.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ def levels_of(
 ) -> Levels:
     """Count a column's rows by its levels.
 
-    distinct: what rows say in the column, and in the one that it is counted from where it is; the
-    same may stand there twice. counts: rows (k,) that say each.
+    distinct: the values in the column, and in the column that it is counted from, if any; values
+    may be repeated. counts: the rows (k,) with each.
     """
     if kind.listed:
         names = (*map(kind.group_of, kind.listed), *([MISSING] if kind.nullable else ()))
@@ -43,7 +43,7 @@ def levels_of(
 def levels_of_scores(
     column: str, scores: Array, decimals: int, over: tuple[str, ...] = ()
 ) -> Levels:
-    """Count scores (n,), as they are served, by bins of their own."""
+    """Count scores (n,), as served, by bins of their own."""
     distinct, counts = np.unique(scores, return_counts=True)
     empty = levels_of_numbers(column, distinct, counts, 10.0**-decimals, over=over)
     return counted(empty, places_of_numbers(empty, distinct), counts)
@@ -58,9 +58,9 @@ def levels_of_numbers(  # noqa: PLR0913 - what levels are called and made of
     over: tuple[str, ...] = (),
     nullable: bool = False,
 ) -> Levels:
-    """Make bins of numbers (k,) that so many rows (k,) say; no row is counted yet.
+    """Make bins of numbers (k,) with their row counts (k,); no row is counted yet.
 
-    step: by how much one number differs from the next, 0 where that is not known.
+    step: the difference between one number and the next, 0 if unknown.
     """
     edges = edges_between(numbers, counts, step)
     names = (*named(edges, step), *([MISSING] if nullable else ()))
@@ -68,10 +68,10 @@ def levels_of_numbers(  # noqa: PLR0913 - what levels are called and made of
 
 
 def edges_between(numbers: Array, counts: Counts, step: float) -> tuple[float, ...]:
-    """Divide numbers (k,) so that each bin has about as many rows (k,).
+    """Divide numbers (k,) so that all bins have about equally many rows (k,).
 
-    Each edge is a number that there is, the one nearest to a tenth of the rows, or two, and so on;
-    of few numbers, each is a bin. One that is always the same is told from others all the same.
+    Each edge is an existing number, the one nearest to each tenth of the rows; if there are few
+    numbers, each is a bin. A constant number still has a bin of its own.
     """
     order = np.argsort(numbers, kind="stable")
     distinct, first = np.unique(numbers[order], return_index=True)
@@ -115,12 +115,12 @@ def written(number: float) -> str:
 
 
 def features_of(kind: Kind, distinct: Sequence[tuple[Value, ...]]) -> Array:
-    """Give what the model takes for values of a number: (k,), NaN where they are missing."""
+    """Return the model's features for values of a number: (k,), NaN if missing."""
     return np.array([kind.feature(*values) for values in distinct], np.float64)
 
 
 def places_of(levels: Levels, kind: Kind, distinct: Sequence[tuple[Value, ...]]) -> Places:
-    """Tell which level each of some values is (k,); the number of levels where it is none."""
+    """Return the index of each value's level (k,); the number of levels if it has none."""
     if not kind.listed:
         return places_of_numbers(levels, features_of(kind, distinct))
     names = levels.names
@@ -135,7 +135,7 @@ def places_of(levels: Levels, kind: Kind, distinct: Sequence[tuple[Value, ...]])
 
 
 def places_of_numbers(levels: Levels, numbers: Array) -> Places:
-    """Tell which level each of some numbers is (k,); the number of levels where it is none."""
+    """Return the index of each number's level (k,); the number of levels if it has none."""
     places = np.searchsorted(np.array(levels.edges), numbers, side="right")
     has_missing = len(levels.names) == len(levels.edges) + 2
     places[np.isnan(numbers)] = len(levels.names) - 1 if has_missing else len(levels.names)
@@ -143,6 +143,6 @@ def places_of_numbers(levels: Levels, numbers: Array) -> Places:
 
 
 def counted(levels: Levels, places: Places, counts: Counts) -> Levels:
-    """Count rows (k,) by the levels (k,) that they are."""
+    """Count rows (k,) by their levels (k,)."""
     found = np.bincount(places, counts, len(levels.names))[: len(levels.names)]
     return levels.model_copy(update={"counts": tuple(found.astype(np.int64).tolist())})

@@ -1,4 +1,4 @@
-"""A run's lineage: what each stage read and wrote, by digest, in one file that all enter."""
+"""A run's lineage: the digests of each stage's inputs and outputs, in one file."""
 
 import json
 from datetime import datetime
@@ -12,9 +12,9 @@ ATTEMPTS = 20
 
 
 class Entry(Frozen):
-    """What a stage leaves: its inputs, and its output or the error that it ended in.
+    """A stage's entry: its inputs, and its output or its error.
 
-    from_cache_of: the execution whose work the output is, where it was not computed anew.
+    from_cache_of: the execution that computed the output, if it was cached.
     """
 
     fingerprint: str
@@ -34,13 +34,13 @@ class Lineage:
         self.key = f"runs/{execution}/lineage.json"
 
     def read(self) -> bytes:
-        """Read the file as it is; raises ArtefactMissing before the first entry."""
+        """Read the file; raises ArtefactMissing before the first entry."""
         return self.bucket.get(self.key).body
 
     def enter(self, stage: str, entry: Entry, params_sha256: str) -> None:
-        """Add a stage's entry; stages that run in parallel do so one after the other.
+        """Add a stage's entry; parallel stages do so one after the other.
 
-        Raises StorageUnavailable where others write without a pause.
+        Raises StorageUnavailable if others keep writing.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -48,7 +48,7 @@ class Lineage:
             except PreconditionFailed:
                 continue
             return
-        raise StorageUnavailable(f"{self.key} was written by others {ATTEMPTS} times in a row")
+        raise StorageUnavailable(f"{self.key} was changed by others {ATTEMPTS} times in a row")
 
     def _enter_once(self, stage: str, entry: Entry, params_sha256: str) -> None:
         try:

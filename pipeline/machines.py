@@ -1,4 +1,4 @@
-"""What stages ask Step Functions."""
+"""Calls to Step Functions from stages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ def stepfunctions() -> "SFNClient":
 
 
 def execution_arn(machine: str, name: str) -> str:
-    """Give the ARN of an execution of a state machine, whether there is one or not."""
+    """Return the ARN of an execution of a state machine, whether it exists or not."""
     return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 @contextmanager
 def asking_for(machine: str) -> Iterator[None]:
-    """Say in this system's words what Step Functions refused; raises MachineUnavailable."""
+    """Translate Step Functions' errors into MachineUnavailable."""
     name = machine.rsplit(":", 1)[-1]
     try:
         yield

@@ -1,8 +1,8 @@
-"""Read an upload as people write them, row by row: one reader for all who do.
+"""Read uploads row by row, leniently; every stage uses this reader.
 
-What can be understood in one way only is read, and every leniency is told in a sentence; what
-cannot is refused with its cause. No sentence repeats a cell, for rows are patients; a column that
-is not the contract's is named only where its header is surely one.
+Whatever has only one interpretation is read, and every leniency is reported; anything else is
+refused with its cause. No message repeats a cell, because rows are patients; a column that is not
+in the contract is named only if the header is surely a header.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from records import Row, is_empty, records, unpadded
 
 @dataclass
 class Skipped:
-    """What the rows of an upload were read without: how many, or which."""
+    """What was skipped while reading an upload's rows: how many, or which."""
 
     empty: int = 0
     widened: int = 0
@@ -40,9 +40,9 @@ class Upload:
             self.notes.append("Blanks around quoted cells ignored.")
 
     def rows(self, skipped: Skipped) -> Iterator[tuple[int, Row]]:
-        """Give the rows below the header with their numbers; the others go to `skipped`.
+        """Yield the rows below the header with their numbers; add the others to `skipped`.
 
-        Raises DatasetUnreadable where a quote spoils a row, or there is none.
+        Raises DatasetUnreadable if a quote breaks a row, or if there are no rows.
         """
         header, found = self.header, False
         width = len(header.cells)
@@ -66,7 +66,7 @@ class Upload:
             else:
                 skipped.ragged.append(number)
         if not found:
-            raise DatasetUnreadable(f"{self.name} is empty: there is no row below its header")
+            raise DatasetUnreadable(f"{self.name} is empty: there are no rows below the header")
 
 
 def check_readable(name: str, body: bytes, params: Params) -> None:

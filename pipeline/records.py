@@ -1,4 +1,4 @@
-"""Take the text of an upload apart into rows of cells, and find the row that a quote spoils."""
+"""Split the text of an upload into rows of cells, and find rows that a quote breaks."""
 
 import csv
 import io
@@ -23,10 +23,10 @@ csv.field_size_limit(sys.maxsize)  # the whole file is in memory: a limit would 
 
 
 def records(name: str, text: str, separator: str, width: int) -> Iterator[tuple[int, Row]]:
-    """Give every row with its number as a spreadsheet counts: from 1, empty rows among them.
+    """Yield every row with its number as in a spreadsheet: from 1, empty rows included.
 
-    name: of the upload. width: of the header. Raises DatasetUnreadable, which names the row where a
-    quote opens that does not close as it should: what follows it would be lost.
+    name: of the upload. width: of the header. Raises DatasetUnreadable, which names the row with a
+    quote that is not closed properly, because what follows would be lost.
     """
     reader = csv.reader(lines_of(text), delimiter=separator, strict=True)
     number = lines = 0
@@ -35,21 +35,21 @@ def records(name: str, text: str, separator: str, width: int) -> Iterator[tuple[
             if reader.line_num > lines + 1 and any(
                 _holds_rows(cell, separator, width) for cell in row
             ):
-                raise _spoilt(name, number, "a quote opens that closes only some rows further down")
+                raise _spoilt(name, number, "a quote is opened and closed only several rows later")
             lines = reader.line_num
             yield number, row
     except csv.Error as error:
         if "end of data" in str(error):
-            fault = "a quote opens that never closes"
+            fault = "a quote is opened and never closed"
         elif reader.line_num > lines + 1:
-            fault = "a quote opens that closes only some rows further down"
+            fault = "a quote is opened and closed only several rows later"
         else:
-            fault = "text follows a closing quote; a quote within a cell is written twice"
+            fault = "text follows a closing quote; double any quote inside a cell"
         raise _spoilt(name, number + 1, fault) from error
 
 
 def lines_of(text: str) -> Iterator[str]:
-    """Give the lines of a text, each with its end; it may be large, and is not copied whole."""
+    """Yield the lines of a text with their ends, without copying all of it."""
     start, length = 0, len(text)
     while start < length:
         end = start + TAKEN_AT_ONCE
@@ -61,20 +61,20 @@ def lines_of(text: str) -> Iterator[str]:
 
 
 def first_records(text: str, separator: str) -> list[tuple[int, Row]]:
-    """Give the rows among which the header is, as far as quotes let them be told apart."""
+    """Return the first rows, which may contain the header, up to any faulty quote."""
     beginning = unpadded(text[:SEARCHED_CHARACTERS], separator)
     reader = csv.reader(io.StringIO(beginning, newline=""), delimiter=separator, strict=True)
     found: list[tuple[int, Row]] = []
     try:
         for one in enumerate(islice(reader, SEARCHED_ROWS), 1):
-            found.append(one)  # noqa: PERF402 - what came before a fault stays
+            found.append(one)  # noqa: PERF402 - rows before a fault are kept
     except csv.Error:
         return found  # `records` says where it is, once the separator is known
     return found
 
 
 def unpadded(text: str, separator: str) -> str:
-    """Take away the blanks between a separator and a quote, which no CSV reader expects there."""
+    """Remove blanks between a separator and a quote, which CSV readers do not expect."""
     blanks = "[ \xa0]" if separator == "\t" else "[ \t\xa0]"
     if not re.search(f'{blanks}"|"{blanks}', text):
         return text
@@ -84,12 +84,12 @@ def unpadded(text: str, separator: str) -> str:
 
 
 def is_empty(row: Row) -> bool:
-    """Whether no cell says anything; blanks do not."""
+    """Whether all cells are empty or blank."""
     return not row or (not row[0].strip() and not "".join(row).strip())
 
 
 def _holds_rows(cell: str, separator: str, width: int) -> bool:
-    """Whether a cell of several lines looks like rows that a stray quote made one cell of."""
+    """Whether a multi-line cell looks like rows that a stray quote has joined."""
     return any(line.count(separator) >= width - 1 for line in LINE_END.split(cell)[1:])
 
 

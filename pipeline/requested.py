@@ -1,4 +1,4 @@
-"""Captured predictions as requests: each question once, and the newest of them."""
+"""Captured predictions as requests: each request once, and the newest of them."""
 
 import heapq
 from collections.abc import Iterable, Iterator
@@ -13,12 +13,12 @@ MOST_REMEMBERED = 100_000  # questions, of which an explanation may be
 
 
 def asked(captures: Iterable[Captured], params: Params) -> Iterator[Captured]:
-    """Give the predictions that count as requests: of the sources that params.yaml names, once."""
+    """Yield the predictions that count as requests: from the sources in params.yaml, once each."""
     return asked_once(one for one in captures if one.source in params.monitoring.sources)
 
 
 def asked_once(captures: Iterable[Captured]) -> Iterator[Captured]:
-    """Leave out explanations of what was asked within the hour before: the site asks for both."""
+    """Drop explanations of requests within the previous hour, because the site sends both."""
     asked: dict[int, datetime] = {}
     for one in captures:
         if one.source == "predict":
@@ -36,15 +36,15 @@ def asked_once(captures: Iterable[Captured]) -> Iterator[Captured]:
 
 
 def newest(captures: Captures, number: int, params: Params) -> list[Captured]:
-    """Give so many of the last requests, the newest first, or all where there are fewer.
+    """Return the last requests up to a number, newest first.
 
-    No day is read that is not needed, and of a day no more is kept than is asked for.
+    Only the days that are needed are read, and no more is kept of a day than is needed.
     """
     found: list[Captured] = []  # the oldest first, as `asked_once` takes them
     for day in reversed(captures.days()):
         if len(found) >= number:
             break
-        # What was asked before midnight may be explained after it, and then is there twice.
+        # A request before midnight may be explained after it, and would then be there twice.
         wanted = number - sum(not one.explained for one in found)
         of_day = heapq.nlargest(wanted, asked(captures.of_day(day), params), key=_when)
         found = list(asked_once([*reversed(of_day), *found]))[-number:]

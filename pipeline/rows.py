@@ -1,4 +1,4 @@
-"""The rows that validate wrote in their canonical form, as later stages read them."""
+"""The canonical rows that `validate` wrote, for the later stages."""
 
 import csv
 import hashlib
@@ -10,7 +10,7 @@ from clinical.kinds import Value
 from clinical.params import Params
 from columns import Codes, loaded
 
-# What numpy makes of each tensor that a kind may have, before ONNX Runtime takes it.
+# The numpy type of each tensor type, for ONNX Runtime.
 DTYPES = {"int64": "int64", "float": "float64", "string": "object"}
 WRITTEN_AT_ONCE = 50_000  # rows, as text
 MOST_CODES = 2**62  # that an integer tells one from another
@@ -21,16 +21,16 @@ type Values = tuple[Value, ...]
 
 
 def digests_of(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Name rows of cells by what they say, as `Rows.digests` does."""
+    """Digest rows of cells, as `Rows.digests` does."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return [hashlib.sha256(row).hexdigest()[:16] for row in buffer.getvalue().encode().splitlines()]
 
 
 class Rows:
-    """Rows by columns: as a model takes them, as JSON has them, or as they are written.
+    """Rows by column: as features, as JSON values, or as canonical cells.
 
-    body: the file that `columns.dumped` makes of cells in their canonical form.
+    body: canonical cells, serialised by `columns.dumped`.
     """
 
     def __init__(self, body: bytes, params: Params) -> None:
@@ -39,20 +39,20 @@ class Rows:
         self._params = params
 
     def form(self, name: str) -> str | None:
-        """Name the form in which a column is written; None where there is no such column."""
+        """Return the canonical form of a column; None if there is no such column."""
         return self._params.columns[name].form if name in self.columns else None
 
     def values(self, name: str) -> list[Value]:
-        """Give a column as JSON has it."""
+        """Return a column as JSON values."""
         known = self._known(name)
         return [known[code] for code in self.columns[name].codes.tolist()]
 
     def features(self) -> dict[str, Feature]:
-        """Give every feature as the model takes it: columns (n,), in its order."""
+        """Return the model's features: columns (n,), in its order."""
         return {name: self.feature(name) for name in self._params.features}
 
     def feature(self, name: str) -> Feature:
-        """Give a feature as the model takes it: a column (n,)."""
+        """Return one of the model's features: a column (n,)."""
         kind = self._params.columns[name]
         names = (name, kind.since_column) if kind.since_column else (name,)
         distinct, codes = self.coded(names)
@@ -60,19 +60,19 @@ class Rows:
         return np.asarray(taken[codes])
 
     def target(self) -> Array:
-        """Give the recorded outcomes (n,), in units of the target."""
+        """Return the recorded outcomes (n,), in units of the target."""
         name = self._params.target.column
         return np.asarray(np.array(self._known(name), np.float64)[self.columns[name].codes])
 
     def together(self, names: Sequence[str]) -> list[Values]:
-        """Give what each row says in some columns."""
+        """Return each row's values in some columns."""
         distinct, codes = self.coded(names)
         return [distinct[code] for code in codes.tolist()]
 
     def coded(self, names: Sequence[str]) -> tuple[list[Values], Codes]:
-        """Give the distinct combinations of what rows say in some columns, and whose each row is.
+        """Return the distinct combinations of values in some columns, and each row's index (n,).
 
-        Returns the combinations, and for each row (n,) where its own stands among them.
+        The index refers to the list of combinations.
         """
         columns = [self.columns[name] for name in names]
         if len(columns) == 1:
@@ -93,10 +93,9 @@ class Rows:
         return distinct, codes
 
     def digests(self, names: Iterable[str]) -> list[str]:
-        """Name every row by what it says in some columns, to tell if a model was trained on it.
+        """Digest every row by its values in some columns, to find rows a model was trained on.
 
-        No identifier is in it, and the digest is cut to 64 bits: two rows that say the same are the
-        same row.
+        Digests contain no identifier and have 64 bits: rows with equal values are the same row.
         """
         columns = [self.columns[name] for name in names]
         digests = []
@@ -106,6 +105,6 @@ class Rows:
         return digests
 
     def _known(self, name: str) -> list[Value]:
-        """Give the values of a column's distinct cells."""
+        """Return the values of a column's distinct cells."""
         kind = self._params.columns[name]
         return [kind.value(cell) for cell in self.columns[name].cells]

@@ -1,6 +1,6 @@
-"""Figures of many groups of the same rows at once: all intervals of a measure hold together.
+"""Figures of many groups of the same rows: the intervals of a measure hold jointly.
 
-Each measure is a family of its own: over all groups, with its RMSE, its MAE or its mean error.
+Each measure is a family of its own over all groups: RMSE, MAE or mean error.
 Sources: Romano and Wolf, Exact and approximate stepdown methods for multiple hypothesis testing,
 Journal of the American Statistical Association 100, 2005 (the studentised maximum of resampled
 rows); Wilson, Probable inference, ibid. 22, 1927.
@@ -21,7 +21,7 @@ type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of a group; off_zero: whether the interval of the mean is on one side of 0."""
+    """The errors of a group; off_zero: whether the interval of the mean excludes 0."""
 
     rmse: Estimate
     mae: Estimate
@@ -35,16 +35,16 @@ class Errors:
 def errors_by_group(errors: Array, members: Members, bootstrap: Bootstrap) -> list[Errors]:
     """Estimate RMSE, MAE and mean of errors (n,) within groups, members (n, g), which may overlap.
 
-    An interval is the figure, plus and minus as many of its standard errors as the largest of all
-    groups' studentised deviations has in the resamples. Those of RMSE and MAE are made on the
-    logarithm, and so are positive.
+    An interval is the figure plus and minus a number of its standard errors: the quantile, over the
+    resamples, of the largest studentised deviation of all groups. Intervals of RMSE and MAE are
+    calculated on the logarithm, and so are positive.
     """
     if not members.shape[1]:
         return []
     scale = float(np.sqrt((errors**2).mean())) or 1.0
     scaled = errors / scale
     groups = members.astype(np.float64)
-    # Summed for each group: its rows, and the values and squares of the three measures.
+    # Sums by group: its rows, and the values and squares of the three measures.
     powers = (scaled**0, np.abs(scaled), scaled, scaled**2, scaled**4)
     columns = np.hstack([in_blocks(values[:, np.newaxis] * groups) for values in powers])
     found, drawn = (_by_measure(sums) for sums in (columns.sum(axis=0), bootstrap.sums(columns)))
@@ -72,15 +72,15 @@ def errors_by_group(errors: Array, members: Members, bootstrap: Bootstrap) -> li
 def coverage_by_group(
     held: Which, members: Members, target: float, bootstrap: Bootstrap
 ) -> list[Estimate]:
-    """Estimate which fraction of intervals held, bool array (n,), within groups, members (n, g).
+    """Estimate the coverage of intervals, bool array (n,), within groups, members (n, g).
 
-    They are Wilson's intervals, as wide as the largest of all groups' deviations is, in standard
-    errors, were every interval held with the probability `target`.
+    The intervals are Wilson's, with the width, in standard errors, of the largest deviation of all
+    groups if the true coverage is `target`.
     """
     if not members.shape[1]:
         return []
     rows = members.sum(axis=0)
-    # Rows of the same groups are alike: how many of them are held is one binomial number.
+    # Rows of the same groups are interchangeable: their covered number is binomial.
     kinds, sizes = np.unique(members, axis=0, return_counts=True)
     drawn = np.random.default_rng(bootstrap.seed).binomial(
         sizes, target, (bootstrap.resamples, len(sizes))
@@ -95,7 +95,7 @@ def coverage_by_group(
 
 
 def wilson(fraction: float, rows: int, width: float) -> Estimate:
-    """Give all fractions that one measured on so many rows is within `width` standard errors of."""
+    """Return Wilson's interval of a fraction measured on `rows`, of `width` standard errors."""
     more = width**2 / rows
     centre = (fraction + more / 2) / (1 + more)
     half = np.sqrt(more * (fraction * (1 - fraction) + more / 4)) / (1 + more)
@@ -103,7 +103,7 @@ def wilson(fraction: float, rows: int, width: float) -> Estimate:
 
 
 def _by_measure(sums: Array) -> list[tuple[Array, Array]]:
-    """Give of each measure the groups' means and standard errors, (..., g) each.
+    """Return the groups' means and standard errors of each measure, (..., g) each.
 
     sums: (..., 5 g) of rows, sizes, errors, squares and fourth powers, group by group.
     """
@@ -115,7 +115,7 @@ def _by_measure(sums: Array) -> list[tuple[Array, Array]]:
 
 
 def _mean_and_error(rows: Array, total: Array, squares: Array) -> tuple[Array, Array]:
-    """Give means and standard errors; the latter are 0 where a group has one value, or none."""
+    """Return means and standard errors; the latter are 0 for a group with one value or none."""
     some = np.maximum(rows, 1)
     mean = total / some
     variance = (squares / some - mean**2) * some / np.maximum(some - 1, 1)
@@ -123,9 +123,9 @@ def _mean_and_error(rows: Array, total: Array, squares: Array) -> tuple[Array, A
 
 
 def _furthest(drawn: tuple[Array, Array], found: tuple[Array, Array], *, logarithm: bool) -> Array:
-    """Give the largest studentised deviation of each resample: (resamples,).
+    """Return the largest studentised deviation of each resample: (resamples,).
 
-    A resample in which a group has one value, or none, says nothing of that group.
+    A resample in which a group has one value or none is ignored for that group.
     """
     (mean, error), (value, _) = drawn, found
     known = error > 0
@@ -147,7 +147,7 @@ def _around(family: tuple[tuple[Array, Array], float], group: int, scale: float)
 def _positive(
     family: tuple[tuple[Array, Array], float], group: int, scale: float, power: float
 ) -> Estimate:
-    """Give a power of a mean that is positive, with the interval made on its logarithm."""
+    """Return a power of a positive mean, with an interval calculated on its logarithm."""
     (value, error), width = family
     if value[group] == 0:
         return estimate_of(0.0, 0.0, 0.0)

@@ -1,8 +1,8 @@
-"""Make a Lambda handler of a stage: inputs parsed, cache asked, lineage entered, a line logged.
+"""Turn a stage into a Lambda handler: parse inputs, check the cache, enter lineage, log a line.
 
-A stage reads as its signature. Parameters of the types in `_GIVEN` are given by this module; the
-others are inputs: the state machine's payload holds them under their names, and `execution`, the
-name of the run.
+A stage reads as its signature. This module provides the parameters of the types in `_GIVEN`. All
+others are inputs: the state machine's payload has them by name, together with `execution`, the name
+of the run.
 """
 
 import inspect
@@ -32,7 +32,7 @@ type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 @dataclass(frozen=True)
 class RawBucket:
-    """Where data sets are uploaded, under `prefix`."""
+    """The bucket where data sets are uploaded, under `prefix`."""
 
     bucket: Boto3Bucket
     prefix: str = "raw/"
@@ -40,7 +40,7 @@ class RawBucket:
 
 @dataclass(frozen=True)
 class Run:
-    """The execution under way."""
+    """The current execution."""
 
     execution: str
     now: datetime
@@ -50,12 +50,12 @@ class Run:
 def stage[Output: BaseModel](
     *, cached: bool = True, entered: bool = True
 ) -> Callable[[Callable[..., Output]], Handler]:
-    """Make a Lambda handler of a stage, which stays reachable as `handler.__wrapped__`.
+    """Make a Lambda handler from a stage, which stays reachable as `handler.__wrapped__`.
 
-    cached: whether equal inputs, parameters and code make an equal output, so that an earlier
-    run's can be the answer. Not so for a stage that looks at the world or changes it.
-    entered: whether it has an entry in the run's lineage. Not so for one of many at once, which
-    would wait for each other to write it.
+    cached: whether equal inputs, parameters and code give an equal output, so that an earlier run's
+    output can be reused; not for a stage that reads or changes external state.
+    entered: whether it has an entry in the run's lineage; not for a stage that runs many times in
+    parallel, whose entries would wait for each other.
     """
 
     def decorate(function: Callable[..., Output]) -> Handler:

@@ -1,4 +1,4 @@
-"""Errors and coverage of the groups that roles.subgroups names."""
+"""Errors and coverage of the groups in roles.subgroups."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -18,9 +18,10 @@ type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
 def subgroups(
     rows: Rows, errors: Array, held: Which, target: float, params: Params
 ) -> Iterator[Subgroup]:
-    """Score the groups of each column that roles.subgroups names: all of them at once.
+    """Calculate the figures of all groups of each column in roles.subgroups, jointly.
 
-    errors: (n,). held: whether each interval, which should hold with the probability `target`, did.
+    errors: (n,). held: whether each interval, with the target coverage `target`, contains its
+    recorded score.
     """
     groups = {name: groups_in(rows, (name,), params) for name in params.roles.subgroups}
     return subgroups_of(groups, errors, held, target, params)
@@ -29,7 +30,7 @@ def subgroups(
 def subgroups_of(
     groups_by: Mapping[str, Groups], errors: Array, held: Which, target: float, params: Params
 ) -> Iterator[Subgroup]:
-    """Score the groups (n,) of rows in each of those columns."""
+    """Calculate the figures of groups (n,) of rows in each of those columns."""
     named = [
         (feature, group, groups.of == groups.names.index((group,)))
         for feature, groups in groups_by.items()
@@ -65,7 +66,7 @@ def subgroups_of(
 
 
 def order_of(feature: str, params: Params) -> Callable[[str], tuple[int, str]]:
-    """Put bands in their order, and other groups in that of the alphabet."""
+    """Return a sort key: bands in their order, other groups alphabetically."""
     starts = params.roles.subgroups[feature]
     bands = [] if starts is None else bands_of(starts, params.columns[feature])
     return lambda group: (bands.index(group) if group in bands else len(bands), group)

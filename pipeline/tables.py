@@ -1,4 +1,4 @@
-"""Read an upload whole, into columns."""
+"""Read a complete upload into columns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ ROWS_AT_ONCE = 10_000  # as lists of cells, which weigh several times what the f
 
 @dataclass(frozen=True)
 class Table:
-    """What was read: the contract's columns that are there, without blanks around their cells.
+    """The contract's columns that are present, without blanks around cells.
 
-    columns: in the contract's order. numbers: of the rows (n,), as a spreadsheet counts.
-    ragged: numbers of the rows of another width, which are not among them. repeated: how often a
-    column is there that is there more than once. notes: a sentence for every leniency.
+    columns: in the contract's order. numbers: row numbers (n,), as in a spreadsheet. ragged: the
+    numbers of rows with a different width, which are not included. repeated: how often repeated
+    columns occur. notes: a sentence for every leniency.
     """
 
     columns: dict[str, Column]
@@ -36,9 +36,9 @@ class Table:
 
 
 def read(name: str, body: bytes, params: Params) -> Table:
-    """Read an upload whole.
+    """Read a complete upload.
 
-    name: its key, for the sentence. Raises DatasetUnreadable, which names the cause.
+    name: its key, for messages. Raises DatasetUnreadable, which names the cause.
     """
     upload, skipped = Upload(name, body, params), Skipped()
     places = upload.header.places
@@ -73,7 +73,7 @@ def joined(parts: list[Codes]) -> Codes:
 
 
 def told(skipped: Skipped, padded: list[str]) -> Iterator[str]:
-    """Say what was read over.
+    """Describe what was ignored.
 
     padded: columns with blanks around cells.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with a file: every broken rule with its count and its first rows, and no cell."""
+"""Report what is wrong with a file: every broken rule with its count and first rows, no cells."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -9,12 +9,12 @@ FIRST_ROWS = 10  # how many row numbers a violation names
 
 
 class Violation(Frozen):
-    """A rule that rows break.
+    """A broken rule.
 
-    column: its name in the contract, or None where the rule is about the file or whole rows.
-    count: of the rows, or of the columns where the rule is about the header.
-    first_rows: the first of them, as a spreadsheet counts: the file's first row is row 1.
-    allowed: the values that the contract lists, where a cell has another.
+    column: its name in the contract, or None if the rule is about the file or whole rows.
+    count: of rows, or of columns if the rule is about the header.
+    first_rows: the numbers of the first rows, as in a spreadsheet: the file's first row is row 1.
+    allowed: the values that the contract lists, if a cell has another one.
     """
 
     rule: str
@@ -25,7 +25,7 @@ class Violation(Frozen):
 
 
 class Report(Frozen):
-    """What is wrong with a file of so many rows, and how it was read."""
+    """The violations in a file, and how it was read."""
 
     rows: int
     violations: tuple[Violation, ...]
@@ -33,7 +33,7 @@ class Report(Frozen):
 
 
 class Rejection(Report):
-    """What the execution's error says: the report, and where it lies."""
+    """The content of the execution's error: the report, and where it is stored."""
 
     report: Artefact
 
@@ -41,9 +41,9 @@ class Rejection(Report):
 def header_violations(
     required: Iterable[str], there: Collection[str], repeated: Mapping[str, int]
 ) -> Iterator[Violation]:
-    """Hold a header to the columns that it must have, and to each being there once.
+    """Check that a header has each required column exactly once.
 
-    repeated: how often a column is there that is there more than once.
+    repeated: how often repeated columns occur.
     """
     for name in required:
         if name in repeated:

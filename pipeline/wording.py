@@ -1,4 +1,4 @@
-"""How sentences about a data set count, list and name things."""
+"""Count, list and quote things in sentences about a data set."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def listed(things: Iterable[str]) -> str:
-    """Join with commas and an "and"; of many, the first, and how many more."""
+    """Join with commas and "and"; a long list is shortened, with the number of the rest."""
     named = list(things)
     if len(named) > LISTED:
         named = [*named[:LISTED], f"{len(named) - LISTED:,} more"]
@@ -22,7 +22,7 @@ def listed(things: Iterable[str]) -> str:
 
 
 def quoted(name: str) -> str:
-    """Name a column, at a length and in letters that fit a sentence."""
+    """Quote a column's name, shortened and without unprintable characters."""
     plain = " ".join(UNPRINTABLE.sub(" ", name).split())
     return f"`{plain if len(plain) <= LONGEST_NAME else f'{plain[:LONGEST_NAME]}…'}`"
 

@@ -29,9 +29,9 @@ def answered(
             model_version=model.version,
             features=features,
             score=score.score,
-            low=score.interval.low,
-            high=score.interval.high,
-            coverage=score.interval.coverage,
+            low=score.low,
+            high=score.high,
+            coverage=model.reference.interval.coverage,
             averaged_over=score.averaged_over,
         )
         for place, (prediction_id, features, score) in enumerate(

@@ -39,7 +39,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
     "prod": of_samconfig("prod"),
     "fronted": {"CloudFront": "true", "WebAclArn": WEB_ACL, "ApiKeyRequired": "true"},
     "governed": {**IN_A_VPC, **BOUNDED, "ApiAccessLog": "existing-role"},
-    "encrypted": {"KmsKeyArn": KEY},
+    "encrypted": {"KmsKeyArn": KEY, "TopicKey": "KmsKeyArn"},
     "minimal": {
         "HealthCheck": "DISABLED",
         "Monitoring": "DISABLED",
@@ -62,6 +62,7 @@ COMBINATIONS: dict[str, dict[str, str]] = {
         "AllowedOrigins": "https://a.example,https://b.example",
         "ApiKeyRequired": "true",
         "KmsKeyArn": KEY,
+        "TopicKey": "Own",
         "ReservedConcurrency": "20",
         "SnapStart": "PublishedVersions",
         "CanaryDeployment": "true",

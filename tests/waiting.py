@@ -21,7 +21,7 @@ def asked(bucket: Bucket, execution: str = "one", **changes: Any) -> Waiting:
         over=0,
         who="raw/sample.csv",
         why="An upload.",
-        because=("Somebody has to approve of every candidate.",),
+        because=("Every candidate needs approval.",),
         token=f"token-of-{execution}",
         asked_at=NOW - timedelta(hours=1),
         until=NOW + timedelta(days=7),

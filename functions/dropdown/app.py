@@ -2,7 +2,7 @@
 
 from clinical import ahead, places
 
-# Before all other imports: S3 answers while they run.
+# Before all other imports, so that S3 responds while they run.
 AHEAD = ahead.champion(places.REFERENCE)
 
 from functools import cache

@@ -2,15 +2,16 @@
 
 from clinical import ahead, places
 
-# Before all other imports: S3 answers while they run.
+# Before all other imports, so that S3 responds while they run.
 AHEAD = ahead.champion(places.MODEL, places.REFERENCE)
 
 import json
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
+from itertools import repeat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response, content_types
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
@@ -29,7 +30,7 @@ from clinical.contract import (
     Health,
     Patient,
     Prediction,
-    ScoredPatient,
+    PredictionInterval,
     TreatmentComparison,
     Unhealthy,
     Violation,
@@ -44,7 +45,7 @@ from clinical.reference import example_request
 from model.comparing import Fitting, compare, fitting, most_recorded
 from model.loader import Model, Score, load
 from model.shadow import Shadow
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 type Asked = dict[str, Value]
 
@@ -96,18 +97,14 @@ def predict(
         prediction_id=prediction_id,
         model_version=model.version,
         prediction={params().target.column: score.score},
-        interval={
-            "low": score.interval.low,
-            "high": score.interval.high,
-            "coverage": score.interval.coverage,
-        },
+        interval=interval_of(score, model),
         features=features_of(asked),
         **({"explained": True} if explain else {}),
     )
     if shadowed := shadow.beside([asked], [score.score]):
         telemetry.note(shadow=shadowed.fact())
     prediction = Prediction(
-        **dict(scored(asked, score, prediction_id)),
+        **scored(asked, score, prediction_id, model),
         model_version=model.version,
         skill=model.skill,
         disclaimer=params().study.disclaimer,
@@ -133,28 +130,27 @@ def predict(
     summary="Predict for many patients at once; an invalid one does not fail the others",
     responses=api.answers(BatchPrediction, 400, 413, 415, 422, 500, 503),
 )
-def predict_batch(batch: Batch) -> BatchPrediction:
+def predict_batch(batch: Batch) -> Response[str]:
     model = follower.current()
-    judged = [checked(number, row, model) for number, row in enumerate(batch.patients)]
+    judged = validated(batch.patients, model)
     rows = [one for one in judged if isinstance(one, dict)]
     scores = model.predict(rows) if rows else []
     ids = new_ids(len(rows))
     shadowed = shadow.beside(rows, [one.score for one in scores]) if rows else None
-    answers = iter(map(scored, rows, scores, ids))
+    answers = iter(map(scored, rows, scores, ids, repeat(model)))
     problems = iter(api.problems_of([one for one in judged if isinstance(one, RequestInvalid)]))
     predictions = tuple(
         next(answers) if isinstance(one, dict) else next(problems) for one in judged
     )
 
     def facts_of(some: slice) -> dict[str, object]:
-        intervals = [one.interval for one in scores[some]]
         return {
             "prediction_id": ids[some],
             "model_version": model.version,
             "prediction": {params().target.column: [one.score for one in scores[some]]},
             "interval": {
-                "low": [one.low for one in intervals],
-                "high": [one.high for one in intervals],
+                "low": [one.low for one in scores[some]],
+                "high": [one.high for one in scores[some]],
                 "coverage": model.reference.interval.coverage,
             },
             "features": {name: [row[name] for row in rows[some]] for name in params().features},
@@ -163,15 +159,19 @@ def predict_batch(batch: Batch) -> BatchPrediction:
 
     telemetry.add(telemetry.Metric.PREDICTIONS, len(rows), patients_refused=len(judged) - len(rows))
     telemetry.note_rows(len(rows), facts_of)
-    return BatchPrediction(
-        predictions=predictions,
-        model_version=model.version,
-        skill=model.skill,
-        disclaimer=params().study.disclaimer,
+    return api.written(
+        BatchPrediction.model_validate(
+            {
+                "predictions": predictions,
+                "model_version": model.version,
+                "skill": model.skill,
+                "disclaimer": params().study.disclaimer,
+            }
+        )
     )
 
 
-def compare_treatments(comparison: Comparison) -> TreatmentComparison:
+def compare_treatments(comparison: Comparison) -> Response[str]:
     model = follower.current()
     patient = comparison.patient.values
     treatments = fitting(model, patient)
@@ -191,7 +191,7 @@ def compare_treatments(comparison: Comparison) -> TreatmentComparison:
                     "prediction_id": prediction_id,
                     **one.fitting.treatment,
                     target: one.score.score,
-                    "interval": {"low": one.score.interval.low, "high": one.score.interval.high},
+                    "interval": {"low": one.score.low, "high": one.score.high},
                 }
                 for prediction_id, one in zip(ids[some], compared[some], strict=True)
             ],
@@ -200,25 +200,27 @@ def compare_treatments(comparison: Comparison) -> TreatmentComparison:
         }
 
     telemetry.note_rows(len(compared), facts_of)
-    return TreatmentComparison(
-        identifier=str(patient[identifier]) if identifier else None,
-        reference=ChosenTreatment.model_validate(reference.treatment),
-        treatments=tuple(
-            ComparedTreatment(
-                prediction_id=prediction_id,
-                treatment=ChosenTreatment.model_validate(one.fitting.treatment),
-                score=one.score.score,
-                interval=one.score.interval,
-                support=one.fitting.training_rows,
-                win_probability=round(one.win_probability, PROBABILITY_DECIMALS),
-            )
-            for prediction_id, one in zip(ids, compared, strict=True)
-        ),
-        averaged_over=params().roles.known_after_treatment,
-        assignment=params().study.assignment,
-        model_version=model.version,
-        skill=model.skill,
-        disclaimer=params().study.disclaimer,
+    return api.written(
+        TreatmentComparison(
+            identifier=str(patient[identifier]) if identifier else None,
+            reference=ChosenTreatment.model_validate(reference.treatment),
+            treatments=tuple(
+                ComparedTreatment(
+                    prediction_id=prediction_id,
+                    treatment=ChosenTreatment.model_validate(one.fitting.treatment),
+                    score=one.score.score,
+                    interval=PredictionInterval(**interval_of(one.score, model)),
+                    support=one.fitting.training_rows,
+                    win_probability=round(one.win_probability, PROBABILITY_DECIMALS),
+                )
+                for prediction_id, one in zip(ids, compared, strict=True)
+            ),
+            averaged_over=params().roles.known_after_treatment,
+            assignment=params().study.assignment,
+            model_version=model.version,
+            skill=model.skill,
+            disclaimer=params().study.disclaimer,
+        )
     )
 
 
@@ -273,30 +275,51 @@ def rounded(points: dict[str, float]) -> dict[str, float]:
     return {name: round(value, DECIMALS) for name, value in points.items()}
 
 
-def scored(asked: Asked, score: Score, prediction_id: str) -> ScoredPatient:
+def scored(asked: Asked, score: Score, prediction_id: str, model: Model) -> dict[str, Any]:
+    """Return the fields of a `ScoredPatient`; the answer validates them all at once."""
     identifier = params().identifier
-    return ScoredPatient(
-        identifier=str(asked[identifier]) if identifier else None,
-        prediction_id=prediction_id,
-        score=score.score,
-        interval=score.interval,
-        support=score.support,
-        missing=tuple(name for name in params().nullable if asked[name] is None),
-        averaged_over=score.averaged_over,
-    )
+    return {
+        "identifier": str(asked[identifier]) if identifier else None,
+        "prediction_id": prediction_id,
+        "score": score.score,
+        "interval": interval_of(score, model),
+        "support": score.support,
+        "missing": tuple([name for name in params().nullable if asked[name] is None]),
+        "averaged_over": score.averaged_over,
+    }
 
 
-def checked(number: int, row: object, model: Model) -> Asked | RequestInvalid:
-    """Validate one row of a batch: return its values, or what is wrong with it."""
-    where = ("body", "patients", number)
+def interval_of(score: Score, model: Model) -> dict[str, float]:
+    return {"low": score.low, "high": score.high, "coverage": model.reference.interval.coverage}
+
+
+def validated(rows: list[Any], model: Model) -> list[Asked | RequestInvalid]:
+    """Validate the rows of a batch: return the values of each, or what is wrong with it."""
+    places: list[api.Location] = [("body", "patients", number) for number in range(len(rows))]
+    try:
+        patients = many().validate_python(rows)
+    except ValidationError:  # find out row by row which ones are invalid
+        return [checked(row, where, model) for row, where in zip(rows, places, strict=True)]
+    return [recorded(one.values, where, model) for one, where in zip(patients, places, strict=True)]
+
+
+@cache
+def many() -> TypeAdapter[list[Patient]]:
+    return TypeAdapter(list[Patient])
+
+
+def checked(row: object, where: api.Location, model: Model) -> Asked | RequestInvalid:
     try:
         asked = Patient.model_validate(row).values
     except ValidationError as error:
         wrong = api.violations(error, where)
         return RequestInvalid(wrong + combination_violations(row, wrong, where, model))
-    if unrecorded := model.unrecorded(asked):
-        return RequestInvalid([at(where, unrecorded)])
-    return asked
+    return recorded(asked, where, model)
+
+
+def recorded(asked: Asked, where: api.Location, model: Model) -> Asked | RequestInvalid:
+    unrecorded = model.unrecorded(asked)
+    return RequestInvalid([at(where, unrecorded)]) if unrecorded else asked
 
 
 @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]

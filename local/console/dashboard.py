@@ -141,6 +141,10 @@ def draw(widget: Widget) -> Update:
                 return numbers()
             case "metric", _:
                 return chart(properties)
+            case "log", "timeSeries":
+                return chart_of_rows(properties)
+            case "log", "bar":
+                return bars()
             case "log", _:
                 return rows()
             case kind, _:
@@ -209,6 +213,41 @@ def chart(properties: dict[str, Any]) -> Update:
                 "markLine": marks,
             }
             for line in lines
+        ]
+
+    return update
+
+
+def chart_of_rows(properties: dict[str, Any]) -> Update:
+    """Draw what a query found as lines over time."""
+    drawn = chart(properties)
+    return lambda answered, back: drawn(widgets.lines_over_time(answered), back)
+
+
+def bars() -> Update:
+    """Draw what a query found as bars below each other, in its order."""
+    drawn = ui.echart(
+        {
+            "animation": False,
+            "grid": {"left": 8, "right": 48, "top": 4, "bottom": 4, "containLabel": True},
+            "tooltip": {"trigger": "item"},
+            "xAxis": {"type": "value", "show": False},
+            "yAxis": {"type": "category", "inverse": True, "axisTick": {"show": False}},
+            "series": [],
+        },
+        renderer="svg",
+    ).classes("w-full grow min-h-0")
+
+    def update(answered: list[list[str]], _: timedelta) -> None:
+        found = widgets.bars(answered)
+        drawn.options["yAxis"]["data"] = [name for name, _ in found]
+        drawn.options["series"] = [
+            {
+                "type": "bar",
+                "data": [length for _, length in found],
+                "label": {"show": True, "position": "right"},
+                "barMaxWidth": 20,
+            }
         ]
 
     return update

@@ -59,6 +59,27 @@ def log_group_and_query(widget: Widget) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
+def lines_over_time(table: list[list[str]]) -> list[Line]:
+    """Give a line for each measure of a query that groups by `bin()`.
+
+    table: the names of the fields, of which the first is the time, and then rows of their values.
+    """
+    header, *rows = table
+    measures = header[1:]
+    points: list[list[tuple[datetime, float]]] = [[] for _ in measures]
+    for time, *values in sorted(rows):
+        when = datetime.fromisoformat(time).replace(tzinfo=UTC)
+        for line, value in zip(points, values, strict=True):
+            if value:
+                line.append((when, float(value)))
+    return [Line(name, tuple(line)) for name, line in zip(measures, points, strict=True)]
+
+
+def bars(table: list[list[str]]) -> list[tuple[str, float]]:
+    """Give a bar for each group of a query that has one measure: its name, and how long it is."""
+    return [(name, float(value)) for name, value in table[1:]]
+
+
 def _metrics(properties: dict[str, Any]) -> list[tuple[int, list[Any]]]:
     return list(enumerate(properties.get("metrics", [])))
 

@@ -15,19 +15,19 @@ from change_control.sources import Source
 
 
 def told(history: History, params: Params) -> Iterator[Markup]:
-    """Write what the ledger says: an overview, then each change by itself."""
+    """Render the ledger: an overview, then each change."""
     if not history.changes:
-        yield lead("No version was promoted yet.")
+        yield lead("No version has been promoted yet.")
         return
     yield lead(
-        "Every promotion in the ledger, the newest first, with its verdict as the run that judged "
-        "it had it."
+        "All promotions in the ledger, newest first, with the verdicts from the runs that judged "
+        "them."
     )
     if history.lost:
         named = wording.enumerated(f"{one}" for one in history.lost)
-        yield lead(tag("strong", "The ledger has no entry of promotion ", named, "."))
+        yield lead(tag("strong", "The ledger has no entry for promotion ", named, "."))
     yield sourced(
-        "Changes that were made",
+        "Completed changes",
         ("Change", "When (UTC)", "Version", "Verdict", "By", "Approval"),
         [
             (
@@ -67,16 +67,16 @@ def _approved(change: Change) -> Markup:
     approval = change.entry.promotion.approval
     if approval:
         return joined((approval.decision, " by ", said(approval.who)))
-    return joined(("by hand" if change.entry.promotion.by_hand else "none was needed",))
+    return joined(("by name" if change.entry.promotion.by_hand else "not required",))
 
 
 def _not_made(refused: tuple[Refused, ...]) -> Iterator[Markup]:
     if not refused:
-        yield lead("No change that somebody had to approve of was rejected or expired.")
+        yield lead("No change that required approval was rejected or has expired.")
         return
     yield sourced(
-        "Changes that were not made",
-        ("Execution", "Version", "Decided (UTC)", "Decision", "By", "Why", "Why it was asked for"),
+        "Changes that were not approved",
+        ("Execution", "Version", "Decided (UTC)", "Decision", "By", "Reason", "Required because"),
         [
             (
                 (
@@ -164,7 +164,7 @@ def _promotion(change: Change, newer: Change | None) -> Iterator[Markup]:
             tag("strong", "Served"),
             f" until {_at(newer.entry.promoted_at)}, when ",
             tag("a", f"change {newer.entry.sequence}", href=f"#{_anchor(newer)}"),
-            " was made.",
+            " replaced it.",
             of=[_source(newer, "promoted_at")],
         )
 
@@ -175,9 +175,9 @@ def _approval(change: Change) -> Iterator[object]:
         yield from (approval.decision, " by ", said(approval.who))
         yield from (f" on {_at(approval.decided_at)}: ", said(approval.why))
     elif promotion.by_hand:
-        yield "a person named the version, which needs none."
+        yield "not required, because a person named the version."
     else:
-        yield "none was needed."
+        yield "not required."
 
 
 def _verdict(change: Change, params: Params) -> Iterator[Markup]:
@@ -186,15 +186,15 @@ def _verdict(change: Change, params: Params) -> Iterator[Markup]:
     yield claim(
         tag("strong", "Verdict"),
         f": {_decision(found)}",
-        ", when it was published; nobody judged it for this promotion." if by_hand else ".",
+        ", from its publication; it was not judged for this promotion." if by_hand else ".",
         of=[_source(change, f"{change.verdict_key}.decision")],
     )
     measured = wording.level(found.confidence)
     yield claim(
         tag("strong", "Figures"),
-        f": on {found.rows:,} held-out rows its RMSE is "
-        f"{wording.estimate(found.candidate.rmse, decimals)} {params.unit}, always answering the "
-        f"average has {wording.estimate(found.average.rmse, decimals)}, a difference of "
+        f": on {found.rows:,} held-out rows, its RMSE is "
+        f"{wording.estimate(found.candidate.rmse, decimals)} {params.unit} and the average "
+        f"baseline's {wording.estimate(found.average.rmse, decimals)}, a difference of "
         f"{wording.estimate(found.rmse_difference, decimals, signed=True)}; R² "
         f"{wording.estimate(found.candidate.r2)}. {measured} intervals in brackets.",
         of=[
@@ -204,13 +204,13 @@ def _verdict(change: Change, params: Params) -> Iterator[Markup]:
     )
     yield claim(
         tag("strong", "Coverage"),
-        f": {wording.percent(found.coverage.measured)} of recorded scores were in their "
+        f": {wording.percent(found.coverage.measured)} of recorded scores are within their "
         f"{wording.level(found.coverage.target)} intervals.",
         of=[_source(change, f"{change.verdict_key}.coverage")],
     )
     if champion := found.champion:
         yield claim(
-            tag("strong", "Beside the champion"),
+            tag("strong", "Compared with the champion"),
             " ",
             code(champion.version),
             ": ",
@@ -221,12 +221,12 @@ def _verdict(change: Change, params: Params) -> Iterator[Markup]:
 
 def _compared(champion: AgainstChampion, decimals: int) -> str:
     if champion.rmse_difference is None:
-        few = f"{champion.rows:,} rows that are new to both are too few to compare the two."
+        few = f"{champion.rows:,} rows that neither was trained on are too few for a comparison."
         return f"{champion.not_compared}." if champion.not_compared else few
     return (
-        f"its RMSE less that of the champion is "
+        f"its RMSE less the champion's is "
         f"{wording.estimate(champion.rmse_difference, decimals, signed=True)} on "
-        f"{champion.rows:,} rows that are new to both."
+        f"{champion.rows:,} rows that neither was trained on."
     )
 
 
@@ -237,39 +237,39 @@ def _replay(change: Change, params: Params) -> Iterator[Markup]:
 
 def _replayed(found: Replayed | None, params: Params) -> str:
     if found is None:
-        return "none was made."
+        return "none."
     if found.void:
         return found.void
     if not found.requests:
-        return f"there was no captured request to ask {found.champion} and the candidate again."
+        return f"there were no captured requests to replay against {found.champion}."
     return " ".join(_told_of(found, params.target.decimals))
 
 
 def _told_of(found: Replayed, decimals: int) -> Iterator[str]:
     yield (
-        f"Asked the last {wording.counted(found.requests, 'captured request')} once more, the "
+        f"In a replay of the last {wording.counted(found.requests, 'captured request')}, the "
         f"candidate would refuse {found.refused:,} that {found.champion} answers."
     )
     if found.moved is not None:
         yield (
-            f"{wording.percent(found.moved)} of the scores move by more than the half-width of the "
-            "champion's interval."
+            f"{wording.percent(found.moved)} of the scores change by more than the half-width of "
+            "the champion's interval."
         )
     if found.change is not None:
         low, middle, high = (
             wording.number(one, decimals, signed=True)
             for one in (found.change.p05, found.change.p50, found.change.p95)
         )
-        yield f"The median change is {middle}; 90 of 100 changes lie from {low} to {high}."
+        yield f"The median change is {middle}; nine in ten changes are between {low} and {high}."
     if found.rmse_difference is not None:
         yield (
-            f"On {found.outcomes:,} of them whose outcome is known, its RMSE less that of the "
-            f"champion is {wording.estimate(found.rmse_difference, decimals + 1, signed=True)}."
+            f"On {found.outcomes:,} of them with a known outcome, its RMSE less the champion's is "
+            f"{wording.estimate(found.rmse_difference, decimals + 1, signed=True)}."
         )
     yield from found.notes
     yield (
-        f"Of {wording.counted(found.reproduced, 'answer')} of the champion among them, "
-        f"{found.mismatches:,} came out otherwise than served."
+        f"Of {wording.counted(found.reproduced, 'answer')} by the champion among them, "
+        f"{found.mismatches:,} differ from what was served."
     )
 
 
@@ -277,7 +277,7 @@ def _monitoring(change: Change, params: Params) -> Iterator[Markup]:
     annex = f"models/{change.entry.version}/monitoring.json"
     if change.monitoring is None:
         yield claim(
-            "No run of the monitor was about this version yet.",
+            "The monitor has not run for this version yet.",
             of=[Source(f"models/{change.entry.version}/manifest.json", "version")],
         )
         return
@@ -288,10 +288,9 @@ def _since(found: Monitoring, annex: str, params: Params) -> Iterator[Markup]:
     drifted = sum(one.drifted for one in found.points)
     degraded = sum(one.degraded for one in found.points)
     yield claim(
-        f"The version answered {wording.counted(found.requests, 'request')} since "
-        f"{_at(found.served_since)}, as far as captured. Of "
-        f"{wording.counted(len(found.points), 'day')} that a run looked at, "
-        f"{drifted:,} said that requests moved, and {degraded:,} that outcomes are worse.",
+        f"The version has answered {wording.counted(found.requests, 'captured request')} since "
+        f"{_at(found.served_since)}. Of {wording.counted(len(found.points), 'monitored day')}, "
+        f"{drifted:,} had a drift alarm, and {degraded:,} an alarm on outcomes.",
         of=[Source(annex, "requests"), Source(annex, "served_since"), Source(annex, "points")],
     )
     last = found.last
@@ -307,8 +306,8 @@ def _since(found: Monitoring, annex: str, params: Params) -> Iterator[Markup]:
     )
     if rmse := last.outcomes.rmse:
         yield claim(
-            f"On {wording.counted(last.outcomes.outcomes, 'outcome')} its RMSE is "
+            f"On {wording.counted(last.outcomes.outcomes, 'outcome')}, its RMSE is "
             f"{wording.estimate(rmse, params.target.decimals + 1)} {params.unit}, and "
-            f"{wording.share(last.outcomes.coverage)} of the intervals held the outcome.",
+            f"{wording.share(last.outcomes.coverage)} of the intervals contain the outcome.",
             of=[Source(annex, "last.outcomes.rmse"), Source(annex, "last.outcomes.coverage")],
         )

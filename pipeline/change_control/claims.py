@@ -1,4 +1,4 @@
-"""Statements with their sources, as HTML: nothing is said on the page that names none."""
+"""Statements with their sources, as HTML: every statement on the page has a source."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ type Row = tuple[Sequence[object], Sequence[Source]]
 
 
 def cited(sources: Iterable[Source]) -> Markup:
-    """Name sources, for people and for whoever checks them; a file once, with all keys in it."""
+    """Render sources, for people and for tests; each file once, with all its keys."""
     by_file: dict[str, dict[str, Source]] = {}
     for one in sources:
         by_file.setdefault(one.file, {})[one.key] = one
@@ -18,7 +18,7 @@ def cited(sources: Iterable[Source]) -> Markup:
 
 
 def _breaking(name: str, after: str) -> Markup:
-    """Let a name go on in the next line after each of a character."""
+    """Allow line breaks in a name after a character."""
     return code(joined(name.split(after), joined((after, tag("wbr")))))
 
 
@@ -35,7 +35,7 @@ def _marked(source: Source) -> Markup:
 
 
 def by_name(sources: Iterable[Source]) -> Markup:
-    """Name what is in a file that is named beside it."""
+    """Render the keys of a file that is named next to them."""
     return joined(
         (tag("cite", one.key, data_file=one.file, data_key=one.key) for one in sources), ", "
     )
@@ -50,7 +50,7 @@ def claims(found: Iterable[Markup]) -> Markup:
 
 
 def lead(*words: object) -> Markup:
-    """Say what a section is about; it states nothing."""
+    """Render the introduction of a section, which makes no statement."""
     return tag("p", *words, class_="lead")
 
 
@@ -59,7 +59,7 @@ def row(*cells: object, of: Sequence[Source]) -> Row:
 
 
 def sourced(caption: str, headings: Iterable[object], rows: Iterable[Row]) -> Markup:
-    """Make a table of which each row names its sources; its first cell heads it."""
+    """Build a table whose rows have sources; each row's first cell is its heading."""
     body = []
     for (first, *rest), sources in rows:
         cells = [tag("th", first, scope="row"), *(tag("td", one) for one in rest)]
@@ -70,13 +70,13 @@ def sourced(caption: str, headings: Iterable[object], rows: Iterable[Row]) -> Ma
 
 
 def by_state(machine: Machine, *states: str) -> Markup:
-    """Say what states of a machine are for, in their own words, one after the other."""
-    heading = tag("h4", "State by state, in the machine's own words")
+    """Describe states of a machine one by one, by their comments."""
+    heading = tag("h4", "State by state, from the state machine's comments")
     return joined((heading, claims(told(machine, *states))))
 
 
 def told(machine: Machine, *states: str) -> Iterator[Markup]:
-    """Say what states of a machine are for, in their own words."""
+    """Describe states of a machine, by their comments."""
     for name in states:
         comment = ticked(machine.states[name]["Comment"])
         yield claim(tag("strong", name), ": ", comment, of=[machine.source(name)])

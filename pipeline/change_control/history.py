@@ -1,4 +1,4 @@
-"""Every change there was, read from the registry: the ledger, verdicts, approvals, monitoring."""
+"""The history of changes, from the registry: ledger, verdicts, approvals, monitoring."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LEDGER = "models/ledger/"
 
 @dataclass(frozen=True)
 class Change:
-    """A promotion, and what became of its version since.
+    """A promotion, and its version's monitoring since.
 
     key: of its entry in the ledger.
     """
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """What it was judged to be worth: by this run or, named by hand, when it was published."""
+        """Its verdict: from this run or, if it was promoted by name, from its publication."""
         return self.entry.promotion.verdict or self.entry.verdict
 
     @property
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Refused:
-    """A candidate that somebody had to approve of, and nobody did."""
+    """A candidate that required approval and was not approved."""
 
     waiting: Waiting
     decision: Approval
@@ -47,9 +47,9 @@ class Refused:
 
 @dataclass(frozen=True)
 class History:
-    """All changes up to a promotion, the newest first, and those that were not made.
+    """All changes up to a promotion, newest first, and those that were not approved.
 
-    lost: sequences of promotions that the ledger does not have.
+    lost: sequences of promotions that are missing from the ledger.
     """
 
     changes: tuple[Change, ...]
@@ -64,7 +64,7 @@ class History:
 def history(bucket: Bucket, until: int | None = None) -> History:
     """Read the changes of a registry up to a promotion, by its sequence; None for all.
 
-    Raises ArtefactCorrupted where something is not as it was written.
+    Raises ArtefactCorrupted if anything was altered.
     """
     entries = list(_entries(bucket, until))
     registry = Registry(bucket)
@@ -89,7 +89,7 @@ def _entries(bucket: Bucket, until: int | None) -> Iterator[tuple[str, Champion]
 
 
 def _refused(approvals: Approvals) -> Iterator[Refused]:
-    """Find what was rejected or expired, the newest first."""
+    """Yield rejected and expired candidates, newest first."""
     found = []
     for execution in approvals.executions():
         decision, waiting = approvals.decision(execution), approvals.asked(execution)

@@ -1,4 +1,4 @@
-"""What a change may do, what stands against it, and what nothing stands against."""
+"""The impact of changes: benefits, risks, mitigations, and residual risks."""
 
 from collections.abc import Iterator
 
@@ -13,21 +13,21 @@ REGISTRY = "layers/clinical/clinical/registry.py"
 
 
 def assessed(decisions: Decisions) -> Iterator[Markup]:
-    """Write the third element: benefits and risks of the changes, alone and together."""
-    yield lead("What the changes of section 1 may do to whoever uses the model's answers.")
-    yield tag("h3", "With a change and without it")
+    """Render the third element: benefits and risks of the changes, alone and together."""
+    yield lead("What the changes in section 1 may mean for users of the model's answers.")
+    yield tag("h3", "With and without a change")
     yield claims(_beside(decisions))
     yield tag("h3", "Risks")
     yield sourced(
-        "Risks, what stands against them, and what remains",
-        ("Risk", "What stands against it", "What remains"),
+        "Risks, mitigations and residual risks",
+        ("Risk", "Mitigation", "Residual risk"),
         _risks(decisions),
     )
-    yield tag("h3", "One change beside another, and all of them together")
+    yield tag("h3", "Several changes together")
     yield claims(_together())
-    yield tag("h3", "Limits of the protocol")
+    yield tag("h3", "Limitations of the protocol")
     yield claims(_limits(decisions))
-    yield tag("h3", "Limits that the study states of every model")
+    yield tag("h3", "Limitations that the study states for every model")
     yield claims(
         claim(said(one), of=[decisions.source("study.limits")])
         for one in decisions.params.study.limits
@@ -36,14 +36,14 @@ def assessed(decisions: Decisions) -> Iterator[Markup]:
 
 def _beside(decisions: Decisions) -> Iterator[Markup]:
     yield claim(
-        "Each candidate is set beside the model without the change, the champion: on held-out rows "
-        "that are new to both, and on captured requests with what came of them.",
+        "Each candidate is compared with the model without the change, the champion: on held-out "
+        "rows that neither was trained on, and on captured requests with their outcomes.",
         of=[machine("retrain").source("Evaluate"), machine("retrain").source("Replay"), JUDGED],
     )
     yield claim(
-        "What is gained is told in the verdict, in the target's own units and with its "
-        f"{level(decisions.params.evaluation.confidence)} interval; a gain that cannot be told "
-        "from chance is told as that.",
+        "The verdict states the gain in the target's units with its "
+        f"{level(decisions.params.evaluation.confidence)} interval; a gain within chance is "
+        "reported as such.",
         of=[decisions.source("evaluation.confidence"), JUDGED],
     )
 
@@ -53,55 +53,55 @@ def _risks(decisions: Decisions) -> Iterator[Row]:
     gate, monitoring = params.gate, params.monitoring
     yield row(
         "A worse model serves",
-        "It is compared with the champion on held-out rows and on outcomes of requests, new to "
-        "both, and rejected where it is worse beyond chance.",
-        "What is worse by less than these rows can tell may serve.",
+        "It is compared with the champion on held-out rows and on outcomes of requests that "
+        "neither was trained on, and rejected if it is significantly worse.",
+        "A model that is worse by less than these rows can show may serve.",
         of=[JUDGED, retrain.source("Gate")],
     )
     yield row(
-        "A model without any skill serves",
+        "A model without skill serves",
         "It is rejected."
         if gate.without_skill == "rejected"
-        else "It never replaces one that beats the average, and every answer says what it is "
-        "worth.",
-        "Where no champion beats the average, it may serve with its warning."
+        else "It never replaces a model that beats the average, and every answer states its lack "
+        "of skill.",
+        "If no champion beats the average, it may serve with a warning."
         if gate.without_skill != "rejected"
         else "Nothing serves until one does.",
         of=[decisions.source("gate.without_skill"), JUDGED],
     )
     yield row(
-        "Patients who could be answered no longer are",
+        "Some patients can no longer be answered",
         f"A candidate that loses more than {level(gate.max_lost_combinations)} of the recorded "
         "combinations is withheld.",
-        "Fewer may be lost; the verdict counts them.",
+        "Fewer combinations may be lost; the verdict counts them.",
         of=[decisions.source("gate.max_lost_combinations"), JUDGED],
     )
     yield row(
-        "A subgroup is served worse",
-        "Errors and coverage of the study's subgroups are measured for every candidate, and of "
-        "the champion by outcomes.",
-        "The gate does not decide on them, so it takes a person who reads them.",
+        "Predictions are worse for a subgroup",
+        "Errors and coverage by subgroup are measured for every candidate, and for the champion on "
+        "outcomes.",
+        "The gate does not decide on them, so a person has to read them.",
         of=[decisions.source("roles.subgroups"), JUDGED],
     )
     yield row(
-        "Bad, old or doubled data change the model",
-        "Rows are held to the contract before anything is computed; older data and events that "
-        "came twice end a run.",
-        "Rows that keep the contract and are wrong are learned from.",
+        "Invalid, outdated or duplicate data change the model",
+        "Rows are validated against the contract before anything is computed; older data and "
+        "repeated events end a run.",
+        "Wrong rows that meet the contract are used for training.",
         of=[retrain.source("Validate"), retrain.source("Admit")],
     )
     yield row(
-        "What serves is not what was judged",
+        "The serving model is not the one that was judged",
         "Versions are written once, and each file is checked against its digest before it is "
-        "opened; what was altered is refused, and an alarm tells of it.",
-        "Whoever may write into the bucket can stop a model from loading.",
+        "opened; an altered file is refused and raises an alarm.",
+        "Anyone with write access to the bucket can stop a model from loading.",
         of=[Source(REGISTRY, "verified"), Source(TEMPLATE, "Resources.ArtefactRefusedAlarm")],
     )
     yield row(
-        "The world changes after the verdict",
-        "Requests and outcomes are looked at by schedule, with alarms of known false alarms.",
-        f"Under {monitoring.min_requests:,} requests or {monitoring.min_outcomes:,} outcomes "
-        "nobody can tell, and some changes take weeks to find.",
+        "Conditions change after the verdict",
+        "Requests and outcomes are monitored on a schedule, with known rates of false alarms.",
+        f"With fewer than {monitoring.min_requests:,} requests or {monitoring.min_outcomes:,} "
+        "outcomes no conclusion is drawn, and some changes take weeks to detect.",
         of=[
             machine("monitor").source("Drift"),
             machine("monitor").source("JoinOutcomes"),
@@ -113,8 +113,8 @@ def _risks(decisions: Decisions) -> Iterator[Row]:
     )
     yield row(
         "A person promotes the wrong version",
-        "Who, when and why is in the ledger, which nobody can rewrite; a rollback is one command.",
-        "Nobody judges a promotion by name.",
+        "The ledger records who, when and why, and cannot be rewritten; a rollback is one command.",
+        "A promotion by name is not judged by the gate.",
         of=[
             retrain.source("Wanted"),
             Source(TEMPLATE, "Resources.ArtifactsBucketPolicy"),
@@ -126,22 +126,22 @@ def _risks(decisions: Decisions) -> Iterator[Row]:
 def _together() -> Iterator[Markup]:
     retrain = machine("retrain")
     yield claim(
-        "Of two changes at once, one comes second: it is judged anew against the champion that "
-        "came first.",
+        "If two changes happen at once, the second is judged again, against the champion from the "
+        "first.",
         of=[retrain.source("Promote"), retrain.source("Overtaken")],
     )
     yield claim(
-        "A candidate is compared with the champion, and with no earlier version: losses that "
-        "cannot be told from chance one by one may add up over many changes.",
+        "A candidate is compared only with the champion, not with earlier versions: losses that "
+        "are each within chance may add up over many changes.",
         of=[JUDGED],
     )
     yield claim(
-        "Each candidate is also compared with always answering the average, on its own held-out "
-        "rows; that does not move with the champions.",
+        "Each candidate is also compared with the average baseline, on its own held-out rows, "
+        "independent of earlier champions.",
         of=[JUDGED, retrain.source("Evaluate")],
     )
     yield claim(
-        "A change by hand forbids that what it replaced comes back by itself.",
+        "A version that was replaced by a person does not come back automatically.",
         of=[retrain.source("Withdrawn"), Source(REGISTRY, "Withdrawal")],
     )
 
@@ -149,27 +149,27 @@ def _together() -> Iterator[Markup]:
 def _limits(decisions: Decisions) -> Iterator[Markup]:
     retrain = machine("retrain")
     yield claim(
-        "Held-out rows are a random part of the upload: the verdict speaks of patients like these, "
-        "and of no other place or time.",
+        "Held-out rows are a random part of the upload: the verdict applies to patients like "
+        "these, and not to other places or times.",
         of=[retrain.source("Preprocess"), decisions.source("split.test_fraction")],
     )
     yield claim(
-        "Monitoring takes requests as independent; the same patients asked about day after day "
-        "alarm sooner than is said here.",
+        "Monitoring treats requests as independent; repeated requests about the same patients "
+        "raise alarms sooner than stated here.",
         of=[Source(SIMULATED, "How often monitoring alarms, and how soon")],
     )
     yield claim(
-        "An approval is one person's: nothing asks for a second. And whoever may start the machine "
-        "can have a version serve by its name, without any.",
+        "An approval needs only one person. Anyone who may start the state machine can promote a "
+        "version by name without approval.",
         of=[Source("layers/clinical/clinical/approvals.py", "decide"), retrain.source("Wanted")],
     )
     yield claim(
-        "Thresholds, schedules and retention are given as the template has them; a deployment may "
-        "have set others, and its stack says so.",
+        "Thresholds, schedules and retention are the template's defaults; a deployment may have "
+        "set others, which its stack shows.",
         of=[Source(TEMPLATE, "Parameters")],
     )
     yield claim(
-        "Benefits to patients are nobody's to read from these files: no run measures what came of "
-        "a decision that was made with an answer.",
+        "Benefits to patients cannot be read from these files: no run measures the results of "
+        "decisions that were made with an answer.",
         of=[machine("monitor").source("JoinOutcomes")],
     )

@@ -1,4 +1,4 @@
-"""What may change by itself, what a person changes, and what no run changes."""
+"""What changes automatically, what a person changes, and what no run changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ PROTOCOL = {
     EVALUATION: ("2.3", "Performance evaluation"),
     UPDATE: ("2.4", "Update procedures"),
 }
-# The states of the machine that retrains, by the part of the protocol that they are of.
+# The states of the retrain state machine, by part of the protocol.
 STATES = {
     DATA: ("Admit", "Ingest", "Validate", "Preprocess", "ExtractCombinations"),
     TRAINING: (
@@ -36,10 +36,9 @@ BY_HAND = ("Admit", "Wanted", "Promote", "Document")
 
 @dataclass(frozen=True)
 class Modification:
-    """A change that the model can undergo.
+    """A kind of change to the model.
 
-    started: who starts it. steps: the states it passes, by the part of the
-    protocol that they are of.
+    started: who starts it. steps: the states that it passes, by part of the protocol.
     """
 
     number: str
@@ -59,40 +58,40 @@ def _without(states: Sequence[str], left_out: set[str]) -> list[str]:
 FITTED = {**STATES, TRAINING: _without(STATES[TRAINING], TUNING)}
 RETRAINED = Modification(
     "M1",
-    "The model is fitted anew to an upload",
-    "an upload, by itself",
+    "The model is retrained on an upload",
+    "an upload, automatically",
     FITTED,
 )
 WITH_OUTCOMES = Modification(
     "M2",
-    "The model is fitted anew to an upload and to the outcomes of its predictions",
-    "a person or, where a parameter of the stack allows it, an alarm or a schedule",
+    "The model is retrained on an upload and on the outcomes of its predictions",
+    "a person or, if a parameter of the stack allows it, an alarm or a schedule",
     FITTED,
 )
 TUNED = Modification(
     "M3",
-    "The model is fitted anew with other hyperparameters of the declared grid",
+    "The model is retrained with other hyperparameters from the declared grid",
     "a person",
     STATES,
 )
 NAMED = Modification(
     "M4",
-    "A published version is put in the champion's place: a promotion by name, or a rollback",
+    "A published version replaces the champion: a promotion by name, or a rollback",
     "a person",
     {UPDATE: BY_HAND},
 )
 REDEPLOYED = Modification(
     "M5",
-    "The decisions or the program change",
-    "a person, by a deployment",
+    "The params or the program change",
+    "a person, with a deployment",
     FITTED,
 )
 MODIFICATIONS = (RETRAINED, WITH_OUTCOMES, TUNED, NAMED, REDEPLOYED)
 
 
 def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
-    """Write the first element: each modification, and what none of them changes."""
-    yield lead("Each change that the system can make to the model that serves, and who starts it.")
+    """Render the first element: each modification, and what none of them changes."""
+    yield lead("Every change that the system can make to the serving model, and who starts it.")
     about = {
         RETRAINED: _retrained(template),
         WITH_OUTCOMES: _with_outcomes(template),
@@ -111,7 +110,7 @@ def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
     yield tag(
         "article",
         tag("h3", "What no run changes"),
-        lead("It takes an edit of the study's file or of the program, and a deployment (M5)."),
+        lead("These need a change to params.yaml or to the program, and a deployment (M5)."),
         _fixed(decisions),
         id="fixed",
     )
@@ -120,9 +119,9 @@ def described(decisions: Decisions, template: Template) -> Iterator[Markup]:
 def _started(one: Modification) -> Markup:
     judged = EVALUATION in one.steps
     then = (
-        "Whether what comes of it serves, the protocol decides"
+        "The protocol decides whether the result serves"
         if judged
-        else "Nobody judges it again; it serves once each of its files was found whole"
+        else "It is not judged again; it serves once all its files have been verified"
     )
     return claim(
         tag("strong", "Who starts it"),
@@ -140,14 +139,14 @@ def _retrained(template: Template) -> Iterator[Markup]:
     yield claim(
         "An object under ",
         code(prefix),
-        " in the bucket of uploads starts the state machine that retrains.",
+        " in the upload bucket starts the retrain state machine.",
         of=[Source(TEMPLATE, "Resources.RetrainOnUpload.Properties.EventPattern")],
     )
     yield from told(machine("retrain"), "Admitted", "Train", "ExtractCombinations")
     days = machine("retrain").definition["TimeoutSeconds"] / SECONDS_A_DAY
     yield claim(
-        f"It comes as often as data are uploaded. One run may take {days:g} days, in which it can "
-        "wait for an approval.",
+        f"It happens as often as data are uploaded. One run may take up to {days:g} days, "
+        "including the wait for an approval.",
         of=[machine("retrain").source("TimeoutSeconds")],
     )
 
@@ -159,7 +158,7 @@ def _with_outcomes(template: Template) -> Iterator[Markup]:
 
 
 def parameter(template: Template, name: str) -> Markup:
-    """Say what a parameter of the stack is for, and what it is where nobody sets it."""
+    """Describe a parameter of the stack, with its default."""
     return claim(
         tag("strong", name),
         f": {template.parameters[name]['Description'].strip()} Default: ",
@@ -174,9 +173,9 @@ def _tuned(decisions: Decisions) -> Iterator[Markup]:
     grid = decisions["tuning.grid"]
     candidates = decisions.params.tuning.candidates(grid)
     yield claim(
-        f"The default grid is {grid}, with {len(candidates)} candidates, of ",
+        f"The default grid is {grid}, with {len(candidates)} candidates: ",
         enumerated(one.replace("_", " ") for one in decisions["tuning.families"]),
-        f"; each is cross-validated in {decisions['tuning.folds']} folds.",
+        f"; each is cross-validated with {decisions['tuning.folds']} folds.",
         of=[decisions.source(f"tuning.{key}") for key in ("grid", "grids", "families", "folds")],
     )
 
@@ -184,22 +183,22 @@ def _tuned(decisions: Decisions) -> Iterator[Markup]:
 def _named() -> Iterator[Markup]:
     yield from told(machine("retrain"), "Wanted", "Withdrawn")
     yield claim(
-        "Who named it and why is part of the promotion, and of the ledger.",
+        "The promotion and the ledger record who named it and why.",
         of=[Source("layers/clinical/clinical/registry.py", "Promotion")],
     )
 
 
 def _redeployed(template: Template) -> Iterator[Markup]:
     yield claim(
-        "What changes a trained model changes the digest of the decisions, by which no earlier "
-        "result is taken for the new one.",
+        "Anything that changes a trained model changes the digest of the params, so that no "
+        "earlier result is mistaken for the new one.",
         of=[
             Source("layers/clinical/clinical/params.py", "pipeline_digest"),
             Source("pipeline/cache.py", "fingerprint"),
         ],
     )
     yield claim(
-        "A version that was trained under other columns does not serve under the new ones.",
+        "A version that was trained on other columns does not serve under the new ones.",
         of=[
             Source("layers/clinical/clinical/errors.py", "ModelOfAnotherStudy"),
             Source("pipeline/retrain/stages/promote.py", "moved"),
@@ -213,28 +212,28 @@ def _fixed(decisions: Decisions) -> Markup:
     model = params.model.model_dump(exclude={"family"})
     held = [
         ("Columns, their kinds and ranges", f"{len(params.columns)} columns", ["schema"]),
-        ("What is predicted", params.target.column, ["target"]),
-        ("What is chosen for a patient", ", ".join(params.roles.treatment), ["roles.treatment"]),
+        ("Target", params.target.column, ["target"]),
+        ("Treatment", ", ".join(params.roles.treatment), ["roles.treatment"]),
         ("Family of models", params.model.family.replace("_", " "), ["model.family"]),
         (
-            "Hyperparameters, where nothing is tuned",
+            "Hyperparameters without tuning",
             ", ".join(f"{name} {value}" for name, value in model.items()),
             ["model"],
         ),
-        ("Rows that are held out", level(params.split.test_fraction), ["split.test_fraction"]),
-        ("Seed of every draw", f"{params.seed}", ["seed"]),
-        ("What intervals promise", level(params.intervals.coverage), ["intervals.coverage"]),
-        ("The gate", "its limits are in section 2.3", ["gate"]),
+        ("Held-out rows", level(params.split.test_fraction), ["split.test_fraction"]),
+        ("Random seed", f"{params.seed}", ["seed"]),
+        ("Coverage of intervals", level(params.intervals.coverage), ["intervals.coverage"]),
+        ("Gate", "its limits are in section 2.3", ["gate"]),
     ]
     return sourced(
-        "Held fixed by the study's file",
-        ("Decision", "What was decided"),
+        "Fixed by the study's params.yaml",
+        ("Parameter", "Value"),
         [((what, said), [decisions.source(one) for one in keys]) for what, said, keys in held],
     )
 
 
 def traced() -> Iterator[Markup]:
-    """Set modifications beside the parts of the protocol that they pass."""
+    """Render which parts of the protocol each modification passes."""
     yield lead("Which parts of the protocol each modification passes, by the states it enters.")
     rows = []
     for one in MODIFICATIONS:

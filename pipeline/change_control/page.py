@@ -1,4 +1,4 @@
-"""The change-control page: no script, no third party, and it prints."""
+"""The change-control page: printable, no script, no third party."""
 
 from collections.abc import Iterator
 
@@ -21,9 +21,9 @@ SECTIONS = (
 
 
 def render(history: History, params: Params) -> str:
-    """Write the page of a study and the changes that were made to its model.
+    """Render the page of a study and the changes to its model.
 
-    history: of the ledger up to the promotion that the page is of.
+    history: of the ledger up to the promotion that the page is about.
     """
     decisions, deployed = Decisions(params), template()
     written = {
@@ -57,27 +57,27 @@ def _first_page(history: History, params: Params) -> Iterator[Markup]:
         yield p(
             "As of change ",
             tag("a", f"{last.entry.sequence}", href=f"#change-{last.entry.sequence}"),
-            f" of {last.entry.promoted_at:%Y-%m-%d %H:%M} UTC, by which version ",
+            f" at {last.entry.promoted_at:%Y-%m-%d %H:%M} UTC, which promoted version ",
             code(last.entry.version),
             " serves.",
         )
     yield p(
-        tag("strong", "This is no submission to any authority, and no regulatory advice."),
-        " It says what this system does. Whether that is a medical device, and what its maker owes "
-        "whom, are other people's questions.",
+        tag("strong", "This is not a submission to any authority and not regulatory advice."),
+        " It describes what this system does. It does not answer whether the system is a medical "
+        "device, or which obligations its manufacturer has.",
         class_="verdict",
     )
     yield p(
-        "Sections 1 to 3 are in the order of the elements that the ",
+        "Sections 1 to 3 follow the order of the elements in the ",
         tag("a", "FDA's guidance", href=GUIDANCE),
-        " on predetermined change control plans for AI-enabled device software functions asks for "
-        "(docket FDA-2022-D-2628). The words are ours, and the FDA has seen none of them.",
+        " on predetermined change control plans for AI-enabled device software functions (docket "
+        "FDA-2022-D-2628). The wording is ours, and has not been reviewed by the FDA.",
     )
     yield p(
-        "Each statement names where it comes from: a file of the system with the key, state, "
-        "resource, function or heading in it, or an object of the registry with its key. It is "
-        "read from there when this page is written. What an alarm, a parameter or a state says is "
-        "in its own words."
+        "Each statement names its source: a file of the system with the key, state, resource, "
+        "function or heading in it, or an object in the registry with its key. It is read from "
+        "there when this page is written. Descriptions of alarms, parameters and states are quoted "
+        "from these files."
     )
 
 
@@ -88,7 +88,7 @@ def _contents(history: History) -> Iterator[Markup]:
 
 
 def _parts(section: str, history: History) -> Iterator[Markup]:
-    """Link to what a section has."""
+    """Render links to a section's parts."""
     match section:
         case "modifications":
             for one in modifications.MODIFICATIONS:

@@ -1,4 +1,4 @@
-"""How a change is judged: data, training, evaluation, and what it takes to serve and to go on."""
+"""How a change is judged: data, training, evaluation, promotion and monitoring."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ GUARDED = ("/models/", "/approvals/")  # in the ARN of what only a few may write
 
 
 def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
-    """Say which data a change is made of, and how they are held to what was agreed."""
+    """Render which data a change is based on, and how they are validated."""
     params = decisions.params
     most = params.dataset.max_bytes / 1024**2
     yield claims(
@@ -38,7 +38,7 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
             ),
             claim(
                 f"{level(params.split.test_fraction)} of the rows are held out, drawn with the "
-                f"seed {params.seed}; no model that is judged on them was fitted to them.",
+                f"seed {params.seed}; no model that is evaluated on them was trained on them.",
                 of=[
                     decisions.source("split.test_fraction"),
                     decisions.source("seed"),
@@ -46,18 +46,18 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
                 ],
             ),
             claim(
-                "Which version of which upload a run was about, and the digest of all that each "
-                "state read and wrote, is kept with the run.",
+                "Each run records the version of the upload that it is about, and the digests of "
+                "everything that each state read and wrote.",
                 of=[Source("pipeline/lineage.py", "Lineage")],
             ),
             *_identifier(decisions),
         ]
     )
     yield by_state(machine("retrain"), *STATES[DATA])
-    yield tag("h4", "Columns, and how long what is recorded is kept")
+    yield tag("h4", "Columns and retention")
     yield sourced(
-        "What rows and requests are held to",
-        ("Column", "Kind", "Part in the model"),
+        "The contract of rows and requests",
+        ("Column", "Kind", "Role in the model"),
         [
             (
                 (params.label(name), kind.kind.replace("_", " "), _part(name, decisions)),
@@ -67,7 +67,7 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
         ],
     )
     yield sourced(
-        "How long what is recorded is kept, where no parameter says otherwise",
+        "Default retention periods",
         ("What", "Days"),
         [*_lifecycles(template), *_log_retention(template)],
     )
@@ -76,8 +76,8 @@ def data(decisions: Decisions, template: Template) -> Iterator[Markup]:
 def _identifier(decisions: Decisions) -> Iterator[Markup]:
     if name := decisions.params.identifier:
         yield claim(
-            f"{decisions.params.label(name)} names a patient: it is in no model, and the digests "
-            "of rows are made without it.",
+            f"{decisions.params.label(name)} identifies a patient: it is not in any model, and not "
+            "in the digests of rows.",
             of=[_of_column(name, decisions), Source("pipeline/retrain/state.py", "Seen")],
         )
 
@@ -90,7 +90,7 @@ def _of_column(name: str, decisions: Decisions) -> Source:
 def _part(name: str, decisions: Decisions) -> str:
     params = decisions.params
     if name == params.target.column:
-        return "what is predicted"
+        return "target"
     if name in params.roles.treatment:
         return "treatment, a predictor"
     if name in params.roles.known_after_treatment:
@@ -108,8 +108,8 @@ def _lifecycles(template: Template) -> Iterator[Row]:
                 template.sources(days, f"Resources.{name}"),
             )
         if all(rule.get("Prefix") for rule in rules):
-            rest = f"{name}: all else" if rules else name
-            yield (rest, "without end"), [Source(TEMPLATE, f"Resources.{name}")]
+            rest = f"{name}: everything else" if rules else name
+            yield (rest, "indefinitely"), [Source(TEMPLATE, f"Resources.{name}")]
 
 
 def _log_retention(template: Template) -> Iterator[Row]:
@@ -119,26 +119,26 @@ def _log_retention(template: Template) -> Iterator[Row]:
 
 
 def training(decisions: Decisions) -> Iterator[Markup]:
-    """Say how a model is fitted anew, and when a run ends without one."""
+    """Render how a model is retrained, and when a run ends without one."""
     params = decisions.params
     yield claims(
         [
             claim(
-                f"Fitted is a {params.model.family.replace('_', ' ')}; its hyperparameters are the "
-                "study's unless a run tunes.",
+                f"The model is a {params.model.family.replace('_', ' ')}; its hyperparameters are "
+                "those in params.yaml unless a run tunes them.",
                 of=[decisions.source("model")],
             ),
             claim(
-                f"Intervals come from residuals of {params.intervals.folds} folds that were left "
-                f"out of the fit, and are made to hold {level(params.intervals.coverage)}.",
+                f"Prediction intervals are based on the residuals of {params.intervals.folds}-fold "
+                f"cross-validation, with a target coverage of {level(params.intervals.coverage)}.",
                 of=[
                     decisions.source("intervals.folds"),
                     decisions.source("intervals.coverage"),
                 ],
             ),
             claim(
-                "A stage whose data, decisions and code are unchanged is answered from the cache; "
-                "the same data train the same model.",
+                "A stage whose data, params and code are unchanged is answered from the cache; the "
+                "same data give the same model.",
                 of=[Source("pipeline/cache.py", "fingerprint")],
             ),
         ]
@@ -147,8 +147,8 @@ def training(decisions: Decisions) -> Iterator[Markup]:
     yield by_state(retrain, *STATES[TRAINING])
     yield tag("h4", "How a run ends")
     yield sourced(
-        "Every end of the machine that retrains",
-        ("State", "Is a", "What it means"),
+        "All end states of the retrain state machine",
+        ("State", "Type", "Meaning"),
         [
             (
                 (
@@ -164,12 +164,12 @@ def training(decisions: Decisions) -> Iterator[Markup]:
 
 
 def evaluation(decisions: Decisions) -> Iterator[Markup]:
-    """Say what is measured, what it has to be, and how sure that is."""
+    """Render what is measured, the required values, and their uncertainty."""
     params = decisions.params
     yield claims(
         [
             claim(
-                f"Every figure has a {level(params.evaluation.confidence)} interval of "
+                f"Every figure has a {level(params.evaluation.confidence)} interval from "
                 f"{params.evaluation.resamples:,} bootstrap resamples; two models are compared on "
                 "the same rows, resampled together.",
                 of=[
@@ -179,12 +179,12 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
                 ],
             ),
             claim(
-                "Errors are told of subgroups by ",
+                "Errors are reported for subgroups by ",
                 enumerated(map(params.label, params.roles.subgroups))
                 if params.roles.subgroups
                 else "no column",
-                f", of at least {params.evaluation.min_subgroup_rows} held-out rows each. The gate "
-                "does not decide on them.",
+                f", with at least {params.evaluation.min_subgroup_rows} held-out rows each. The "
+                "gate does not decide on them.",
                 of=[
                     decisions.source("roles.subgroups"),
                     decisions.source("evaluation.min_subgroup_rows"),
@@ -192,9 +192,8 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
                 ],
             ),
             claim(
-                "How often calibration, subgroups and win probabilities are called off where "
-                "nothing is, and how often a true fault is found, was simulated where the truth is "
-                "known.",
+                "The rates of false alarms and of detection for calibration, subgroups and win "
+                "probabilities were simulated with known truth.",
                 of=[
                     Source("docs/explanation/statistics.md", "Calibration"),
                     Source("docs/explanation/statistics.md", "Errors by subgroup"),
@@ -212,12 +211,11 @@ def evaluation(decisions: Decisions) -> Iterator[Markup]:
 def _replay(decisions: Decisions) -> Iterator[Markup]:
     requests = decisions["replay.requests"]
     if not requests:
-        yield claim("No captured request is replayed.", of=[decisions.source("replay.requests")])
+        yield claim("No captured requests are replayed.", of=[decisions.source("replay.requests")])
         return
     yield claim(
-        f"Candidate and champion are asked the last {requests:,} captured requests once more, "
-        "where there are any; a champion that does not reproduce what it served makes the replay "
-        "void.",
+        f"The last {requests:,} captured requests, if any, are replayed against candidate and "
+        "champion; if the champion does not reproduce what it served, the replay is void.",
         of=[decisions.source("replay.requests"), Source("pipeline/retrain/replaying.py")],
     )
 
@@ -225,9 +223,9 @@ def _replay(decisions: Decisions) -> Iterator[Markup]:
 def _shadow(decisions: Decisions) -> Markup:
     shadow = decisions.params.serving.shadow
     said = (
-        f"{shadow} scores live requests beside the champion; what it says goes into the log alone."
+        f"{shadow} scores live requests in parallel with the champion, only into the log."
         if shadow
-        else "No version scores live requests beside the champion."
+        else "No version scores live requests in parallel with the champion."
     )
     return claim(said, of=[decisions.source("serving.shadow")])
 
@@ -237,17 +235,17 @@ def _criteria(decisions: Decisions) -> Markup:
     skill = (
         "rejected"
         if gate.without_skill == "rejected"
-        else "serves, and every answer says so; rejected where the champion does beat it"
+        else "serves, and every answer says so; rejected if the champion does beat the average"
     )
     rows = [
         (
-            "ONNX, which serves, and scikit-learn, which was fitted, agree",
-            f"to {gate.max_parity_error * params.width:.0e} {params.unit} on every held-out row",
+            "The serving ONNX model and the fitted scikit-learn model agree",
+            f"within {gate.max_parity_error * params.width:.0e} {params.unit} on held-out rows",
             "rejected",
             ["gate.max_parity_error"],
         ),
         (
-            "Intervals hold what they promise",
+            "Prediction intervals have the target coverage",
             _within(params),
             "rejected",
             ["intervals.coverage", "gate.coverage_tolerance"],
@@ -255,15 +253,15 @@ def _criteria(decisions: Decisions) -> Markup:
         (
             "It is not worse than the champion",
             (
-                "the interval of the difference in RMSE is not wholly above 0, on held-out rows or "
-                "on outcomes of replayed requests; of two comparisons, each takes a wider interval"
+                "the interval of the difference in RMSE is not entirely above 0, on held-out rows "
+                "or on outcomes of replayed requests; with both, each interval is wider"
             ),
             "rejected",
             ["evaluation.confidence"],
         ),
         (
-            "It beats always answering the average",
-            "the interval of the difference in RMSE is wholly below 0",
+            "It beats the average baseline",
+            "the interval of the difference in RMSE is entirely below 0",
             skill,
             ["gate.without_skill"],
         ),
@@ -271,20 +269,20 @@ def _criteria(decisions: Decisions) -> Markup:
             "It could be compared with a champion that beats the average",
             (
                 f"on at least {gate.min_champion_rows} held-out rows, or outcomes of replayed "
-                "requests, that are new to both"
+                "requests, that neither was trained on"
             ),
-            "withheld: published, and served once a person names it",
+            "withheld: published, and serves once a person promotes it by name",
             ["gate.min_champion_rows"],
         ),
         (
-            "It keeps the champion's recorded combinations",
-            f"but for {level(gate.max_lost_combinations)} of them",
+            "It covers the champion's recorded combinations",
+            f"except at most {level(gate.max_lost_combinations)} of them",
             "withheld",
             ["gate.max_lost_combinations"],
         ),
     ]
     return sourced(
-        "The gate: what a candidate has to be",
+        "The gate: conditions for a candidate",
         ("Criterion", "Limit", "Otherwise"),
         [
             ((criterion, limit, otherwise), [*map(decisions.source, keys), JUDGED])
@@ -294,21 +292,21 @@ def _criteria(decisions: Decisions) -> Markup:
 
 
 def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
-    """Say what it takes to serve, and what is done afterwards."""
+    """Render what a promotion requires, and what follows it."""
     params = decisions.params
     yield tag("h4", "Approval, promotion and rollback")
     yield claims(
         [
             _approval(decisions),
             claim(
-                f"Functions that are warm serve a promoted version within "
+                f"Warm functions serve a promoted version within "
                 f"{params.serving.refresh_seconds:g} seconds.",
                 of=[decisions.source("serving.refresh_seconds")],
             ),
             claim(
-                "A rollback promotes the version before the champion, or one that somebody names, "
-                "after the digest of each of its files was checked. What it replaced comes back by "
-                "name alone.",
+                "A rollback promotes the version before the champion, or a named one, after the "
+                "digest of each of its files was checked. The replaced version comes back only by "
+                "name.",
                 of=[
                     Source("pipeline/retrain/stages/promote.py", "previous_of"),
                     Source("layers/clinical/clinical/registry.py", "verified"),
@@ -318,7 +316,7 @@ def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
         ]
     )
     yield by_state(machine("retrain"), *STATES[UPDATE])
-    yield tag("h4", "Who may do what")
+    yield tag("h4", "Permissions")
     yield claims(_signed(template))
     yield sourced(
         "Who may write models and approvals, and who may not",
@@ -327,7 +325,7 @@ def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
     )
     yield tag("h4", "Monitoring")
     yield from _monitoring(decisions, template)
-    yield tag("h4", "Who is told")
+    yield tag("h4", "Notifications")
     yield claims(
         [
             parameter(template, "AlarmEmail"),
@@ -335,7 +333,7 @@ def update(decisions: Decisions, template: Template) -> Iterator[Markup]:
             *_topics(template),
         ]
     )
-    yield tag("h4", "Alarms, with their thresholds where no parameter says otherwise")
+    yield tag("h4", "Alarms, with their default thresholds")
     yield claims(_alarms(template))
 
 
@@ -350,20 +348,20 @@ def _approval(decisions: Decisions) -> Markup:
     of = [rule, days, Source("pipeline/retrain/approval.py", "approval_needed")]
     if gate.approval == "none":
         return claim(
-            "Nobody has to approve of a candidate that the gate lets pass: it serves by itself.",
+            "A candidate that passes the gate needs no approval: it is promoted automatically.",
             of=[rule],
         )
-    waits = f"It waits {gate.approval_days:g} days for that, and is not approved after them."
+    waits = f"It waits {gate.approval_days:g} days; after that it counts as not approved."
     if gate.approval == "always":
-        return claim(f"Somebody has to approve of every candidate. {waits}", of=of)
+        return claim(f"Every candidate needs approval. {waits}", of=of)
     said = enumerated(_rule(one) for one in gate.approval.when)
-    return claim("Somebody has to approve of a candidate ", said, f". {waits}", of=of)
+    return claim("Approval is required for a candidate ", said, f". {waits}", of=of)
 
 
 def _rule(rule: str | MovesMoreThan) -> str:
     if isinstance(rule, MovesMoreThan):
         return (
-            f"whose replayed scores move by more than their interval's half-width in more than "
+            f"whose replayed scores change by more than their interval's half-width in more than "
             f"{level(rule.replay_moves_more_than)} of the requests"
         )
     return {
@@ -373,20 +371,20 @@ def _rule(rule: str | MovesMoreThan) -> str:
 
 
 def _signed(template: Template) -> Iterator[Markup]:
-    """Find the routes that answer only callers whom IAM knows."""
+    """Render the routes that require IAM authorisation."""
     for name, function in template.of_type("AWS::Serverless::Function").items():
         for key, event in function.get("Events", {}).items():
             route = event["Properties"]
             if route.get("Auth", {}).get("Authorizer") == "AWS_IAM":
                 yield claim(
                     code(f"{route['Method'].upper()} {route['Path']}"),
-                    " is for callers whom IAM lets in alone, and whoever is let in may decide.",
+                    " is only for callers that IAM authorises, and any of them may decide.",
                     of=[Source(TEMPLATE, f"Resources.{name}.Properties.Events.{key}")],
                 )
 
 
 def _writers(template: Template) -> Iterator[Row]:
-    """Read from every policy who may write models and approvals, and who may not."""
+    """Yield who may write models and approvals, and who may not, from all policies."""
     for name, function in template.of_type("AWS::Serverless::Function").items():
         for policy in function.get("Policies", ()):
             yield from _writing(template, name, policy["Statement"])
@@ -408,7 +406,7 @@ def _writing(
         said = enumerated(code(each) for each in sorted(actions))
         yield (
             (
-                "Everybody, administrators too" if by_all else name,
+                "Everyone, including administrators" if by_all else name,
                 joined(("no " if denied else "", said, unless)),
                 joined((code(each.split("/", 1)[1]) for each in where), ", "),
             ),
@@ -427,18 +425,18 @@ def _monitoring(decisions: Decisions, template: Template) -> Iterator[Markup]:
     yield claims(
         [
             claim(
-                f"Requests and outcomes of the last {monitoring.window_days} days are looked at; "
-                f"of fewer than {counted(monitoring.min_requests, 'request')} or "
-                f"{counted(monitoring.min_outcomes, 'outcome')}, nobody can tell.",
+                f"Requests and outcomes of the last {monitoring.window_days} days are evaluated; "
+                f"with fewer than {counted(monitoring.min_requests, 'request')} or "
+                f"{counted(monitoring.min_outcomes, 'outcome')}, no conclusion is drawn.",
                 of=[
                     decisions.source(f"monitoring.{key}")
                     for key in ("window_days", "min_requests", "min_outcomes")
                 ],
             ),
             claim(
-                f"Where nothing changed, a run says that requests moved with a probability of "
-                f"{level(monitoring.false_alarms.drift)}, and that outcomes are worse with "
-                f"{level(monitoring.false_alarms.outcomes)}.",
+                f"If nothing has changed, the probability of a false alarm in one run is "
+                f"{level(monitoring.false_alarms.drift)} for drift and "
+                f"{level(monitoring.false_alarms.outcomes)} for outcomes.",
                 of=[
                     decisions.source("monitoring.false_alarms.drift"),
                     decisions.source("monitoring.false_alarms.outcomes"),
@@ -447,8 +445,8 @@ def _monitoring(decisions: Decisions, template: Template) -> Iterator[Markup]:
         ]
     )
     yield sourced(
-        "What looks by itself, and how often, where no parameter says otherwise",
-        ("What", "When (UTC)", "Is"),
+        "Scheduled runs, with their default schedules",
+        ("What", "When (UTC)", "State"),
         _schedules(template),
     )
     yield from false_alarms()
@@ -470,7 +468,7 @@ def _schedules(template: Template) -> Iterator[Row]:
 
 
 def _scheduled(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Find every schedule, a function's own or a rule, as a rule, with the resource it is of."""
+    """Yield every schedule, a function's own or a rule's, with its resource."""
     for name, one in template.resources.items():
         given = one.get("Properties", {})
         for event in given.get("Events", {}).values():
@@ -482,13 +480,13 @@ def _scheduled(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def false_alarms() -> Iterator[Markup]:
-    """Give what was simulated of the alarms, in the table's own figures."""
+    """Render the simulated rates of false alarms, with the figures of their table."""
     for heading, of_a_day in (
         ("Drift: a clean year", "requests a day"),
         ("Outcomes: a clean year", "outcomes a day"),
     ):
         yield sourced(
-            f"{heading}: how often anything alarms though nothing changed",
+            f"{heading}: rate of false alarms",
             (of_a_day.capitalize(), "Years with an alarm (95% interval)", "Years simulated"),
             [
                 ((row[of_a_day], row["years with an alarm"], row["years"]), [_simulated(heading)])

@@ -1,6 +1,6 @@
-"""What statements are read from: the study's decisions, the state machines, the template, a table.
+"""The sources of statements: the study's params, the state machines, the template, a table.
 
-Each hands out what it holds with a `Source`, by which whoever reads the page finds it again.
+Each returns its content with a `Source`, so that readers of the page can find it.
 """
 
 import json
@@ -27,9 +27,9 @@ type State = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Source:
-    """A file of the repository, or an object of the artefacts bucket.
+    """A file in the repository, or an object in the artefacts bucket.
 
-    key: where in it: keys down to a value, a state, a resource, a function, a heading.
+    key: the place in it: the path of a value, a state, a resource, a function, a heading.
     """
 
     file: str
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Decisions:
-    """A study's decisions, by the keys that lead to them."""
+    """A study's params, by path."""
 
     params: Params
 
@@ -49,7 +49,7 @@ class Decisions:
         return found
 
     def source(self, path: str) -> Source:
-        """Say where a decision stands: in params.yaml or, left out there, in the defaults."""
+        """Return the source of a value: params.yaml or, if it is not there, the defaults."""
         found: Any = self.params
         for key in path.split("."):
             field = NAMED_OTHERWISE.get(key, key)
@@ -72,7 +72,7 @@ class Machine:
 
     @cached_property
     def states(self) -> dict[str, State]:
-        """Every state, those of branches and maps too, in their order."""
+        """All states in order, including those of branches and maps."""
         return dict(_states(self.definition))
 
     @property
@@ -104,7 +104,7 @@ def machine(name: str) -> Machine:
 
 @dataclass(frozen=True)
 class Template:
-    """The template that the stack is deployed by; functions are in their long form: {"Ref": …}."""
+    """The deployed template; functions are in their long form: {"Ref": …}."""
 
     read: Mapping[str, Any]
 
@@ -119,7 +119,7 @@ class Template:
         return found
 
     def of_type(self, kind: str) -> dict[str, Mapping[str, Any]]:
-        """Give the properties of all resources of a type."""
+        """Return the properties of all resources of a type."""
         return {
             name: one.get("Properties", {})
             for name, one in self.resources.items()
@@ -130,7 +130,7 @@ class Template:
         return str(self.parameters[parameter]["Default"])
 
     def value(self, given: object) -> str:
-        """Write a value as it is deployed where no parameter is given."""
+        """Format a value as deployed with default parameters."""
         match given:
             case {"Ref": str(name)} if name in self.parameters:
                 return self.default(name)
@@ -144,7 +144,7 @@ class Template:
                 return str(given)
 
     def sources(self, given: object, otherwise: str) -> list[Source]:
-        """Say where a value stands: the parameter's default, or else the resource itself."""
+        """Return the source of a value: the parameter's default, or else the resource."""
         match given:
             case {"Ref": str(name)} if name in self.parameters:
                 return [Source(TEMPLATE, f"Parameters.{name}.Default")]
@@ -153,11 +153,11 @@ class Template:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, in C where there is one, that knows CloudFormation's short forms."""
+    """The safe loader, in C if available, that knows CloudFormation's short forms."""
 
 
 def _long_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:  # noqa: ANN401 - either
-    name = suffix if suffix == "Ref" else f"Fn::{suffix}"
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     match node:
         case yaml.ScalarNode():
             value = loader.construct_scalar(node)
@@ -173,7 +173,7 @@ _Loader.add_multi_constructor("!", _long_form)
 
 @cache
 def template() -> Template:
-    """Read the template, which is copied here when it is built."""
+    """Read the template, which the build copies here."""
     text = (HERE / TEMPLATE).read_text(encoding="utf-8")
     return Template(yaml.load(text, Loader=_Loader))  # noqa: S506 - a safe loader
 

@@ -1,1 +1,1 @@
-"""Looks at what became of the model that serves: monitor.asl.json orders the stages."""
+"""Monitors the champion; monitor.asl.json orders the stages."""

@@ -1,4 +1,4 @@
-"""Read up to when a run is to look at predictions."""
+"""Validate the input of a run of the monitor."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,21 +7,21 @@ from asking import MAX_MOMENT, Asking, Optional, moment_of, read_as
 from pydantic import Field, JsonValue
 
 WHAT_MAY_BE = (
-    'An execution takes {} for up to now, {"until": "2026-10-31"} for up to the end of that day '
-    '(UTC), or {"until": "2026-10-31T12:00:00Z"}.'
+    'Valid inputs are {} for the window up to now, {"until": "2026-10-31"} for the window up to '
+    'the end of that day (UTC), or {"until": "2026-10-31T12:00:00Z"} for a time.'
 )
 
 
 class Wanted(Asking):
-    """The input of an execution."""
+    """An execution's input."""
 
     until: Optional[Annotated[str, Field(max_length=MAX_MOMENT)]] = None
 
 
 def until_asked(asked: JsonValue, now: datetime) -> datetime | None:
-    """Read up to when a run is to look; None for up to now. A time without a zone is UTC.
+    """Return the end of a run's window; None for now. A time without a zone is UTC.
 
-    Raises InputInvalid, which says what is wrong and what may be.
+    Raises InputInvalid, which says what is wrong and what is allowed.
     """
     said = read_as(Wanted, asked, WHAT_MAY_BE).until
     return None if said is None else moment_of("until", said, now, WHAT_MAY_BE)

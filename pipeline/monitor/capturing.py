@@ -1,4 +1,4 @@
-"""Capture what was predicted: of requests as the API's log tells them, and of files."""
+"""Capture predictions: those of requests from the API's log, and those of scored files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ from monitor.lines import LineUnreadable
 from monitor.log import Log
 
 LATE = timedelta(hours=24)  # after which no line of a day comes any more
-AGAIN = timedelta(hours=48)  # that are read again, up to a time that somebody named
+AGAIN = timedelta(hours=48)  # that are read again if the end of the window was given explicitly
 DAY = timedelta(days=1)
 
 
 @dataclass
 class Taken:
-    """What a run took up: predictions that no run had, and what it could not.
+    """What a run captured: new predictions, and what it could not capture.
 
-    unreadable: lines that name a prediction. gone: files that were scored, and whose predictions
-    were deleted before they were captured.
+    unreadable: lines that mention a prediction but cannot be read. gone: scored files whose
+    predictions were deleted before they were captured.
     """
 
     captured: int = 0
@@ -36,22 +36,22 @@ class Taken:
     def notes(self) -> Iterator[str]:
         if self.unreadable:
             yield (
-                f"{counted(self.unreadable, 'line')} of the API's log could not be read, though "
-                "they name predictions: those are not captured."
+                f"{counted(self.unreadable, 'line')} of the API's log with predictions could not "
+                "be read: these predictions are not captured."
             )
         if self.gone:
             yield (
-                f"{counted(self.gone, 'scored file')} not captured: what was predicted was deleted "
-                "before."
+                f"{counted(self.gone, 'scored file')} not captured, because the predictions had "
+                "already been deleted."
             )
 
 
 def capture(
     captures: Captures, log: Log, until: datetime, params: Params, *, by_hand: bool
 ) -> Taken:
-    """Capture what the log and scored files tell of, up to a time, and have it indexed.
+    """Capture the predictions in the log and in scored files, up to a time, and index them.
 
-    by_hand: whether somebody named that time, so that its last two days are read again.
+    by_hand: whether the time was given explicitly, so that its last two days are read again.
     """
     taken = Taken()
     since = begin(captures, log, until, by_hand=by_hand)
@@ -64,7 +64,7 @@ def capture(
 
 
 def begin(captures: Captures, log: Log, until: datetime, *, by_hand: bool) -> datetime | None:
-    """Tell from when on the log is to be read; None where it is empty."""
+    """Return the time from which to read the log; None if it is empty."""
     read = captures.captured_until()
     since = read - LATE if read else log.first()
     again = until - AGAIN if by_hand else until
@@ -72,7 +72,7 @@ def begin(captures: Captures, log: Log, until: datetime, *, by_hand: bool) -> da
 
 
 def days(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Divide a time into days (UTC), each from its beginning on."""
+    """Divide a period into days (UTC)."""
     start = datetime.combine(since.astimezone(UTC).date(), time.min, UTC)
     while start < until:
         yield max(start, since), min(start + DAY, until)
@@ -96,7 +96,7 @@ def take_day(  # noqa: PLR0913, PLR0917 - what is read, and where it goes
 
 
 def take_scored(captures: Captures, taken: Taken) -> None:
-    """Capture the predictions of files that were scored since, each file as a whole."""
+    """Capture the predictions of newly scored files, each file as a whole."""
     for key in captures.bucket.keys(f"{FOLDER}/scored/", ".json"):
         marker = marker_in(key, captures.bucket.get(key).body)
         day = marker.scored_at.astimezone(UTC).date()

@@ -1,11 +1,11 @@
-"""How often chance alone does as much: probabilities of a difference between two samples of rows.
+"""Permutation tests: p-values of differences between two samples of rows.
 
-Rows of both are thrown together and dealt out anew: where nothing changed, any deal is as likely as
-the one there is. So both samples vary, however few rows either has and however rare a level is, and
-nothing is assumed of where rows lie. Sources: Pitman, Significance tests which may be applied to
-samples from any populations, 1937 (the deal); Besag and Clifford, Sequential Monte Carlo p-values,
-Biometrika 78, 1991 (when enough was dealt); Šidák, Journal of the American Statistical Association
-62, 1967 (the joint probability).
+Rows of both samples are pooled and dealt out again: if nothing has changed, every deal is as likely
+as the observed one. This works for any number of rows and for rare levels, without assumptions
+about distributions. Sources: Pitman, Significance tests which may be applied to samples from any
+populations, 1937 (the permutations); Besag and Clifford, Sequential Monte Carlo p-values,
+Biometrika 78, 1991 (when to stop); Šidák, Journal of the American Statistical Association 62, 1967
+(the joint probability).
 """
 
 from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ type Dealing = Callable[[int], Array]
 
 
 def p_value_of(observed: float, deal: Dealing, most: int) -> float:
-    """Tell how often chance alone makes a statistic at least as large.
+    """Return the p-value of a statistic: how often chance alone makes one at least as large.
 
-    deal: gives the statistic of so many deals (k,). most: of them; fewer where they tell enough.
+    deal: returns the statistics of a number of deals (k,). most: deals; fewer if they are enough.
     """
     as_large = dealt = 0
     at_once = FIRST_DEALS
@@ -43,14 +43,14 @@ def p_value_of(observed: float, deal: Dealing, most: int) -> float:
 
 
 def joint(p_values: Sequence[float]) -> float | None:
-    """Give the probability that any of independent tests comes to the smallest of theirs."""
+    """Return the probability that any of independent tests has a p-value as small as the least."""
     if not p_values:
         return None
     return float(-np.expm1(len(p_values) * np.log1p(-min(*p_values, 1 - NOTHING))))
 
 
 def deals_for(simulations: int, tests: int, alarm_level: float) -> int:
-    """Tell how many deals it takes for one of so many tests to come to an alarm jointly."""
+    """Return the number of deals that one of several tests needs to raise a joint alarm."""
     return max(simulations, int(np.ceil(PER_ALARM * max(tests, 1) / alarm_level)))
 
 
@@ -58,9 +58,9 @@ def deals_for(simulations: int, tests: int, alarm_level: float) -> int:
 
 
 def standardised(reference: Counts, window: Counts) -> Array:
-    """Give how far the shares of levels (k,) lie apart, in standard errors: above 0 where more.
+    """Return the differences of level shares (k,) in standard errors, above 0 for an increase.
 
-    The errors are those of shares that are the same in both.
+    The standard errors assume equal shares in both samples.
     """
     of_reference, of_window = int(reference.sum()), int(window.sum())
     pooled = (reference + window) / (of_reference + of_window)
@@ -72,7 +72,7 @@ def standardised(reference: Counts, window: Counts) -> Array:
 def shares_p_value(
     reference: Counts, window: Counts, generator: np.random.Generator, most: int
 ) -> float:
-    """Tell how often the largest of those differences is as large by chance alone."""
+    """Return the p-value of the largest of those differences."""
     pooled = reference + window
     there = pooled > 0
     if np.count_nonzero(there) < 2:  # noqa: PLR2004 - one level says nothing
@@ -96,7 +96,7 @@ def shares_p_value(
 def mean_p_value(
     reference: Array, window: Array, generator: np.random.Generator, most: int
 ) -> float:
-    """Tell how often the mean of a window's values (n,) is as much above the reference's (m,)."""
+    """Return the p-value of the mean of a window's values (n,) being above the reference's (m,)."""
     pooled, rows = np.concatenate([reference, window]), len(window)
 
     def deal(number: int) -> Array:
@@ -114,7 +114,7 @@ def mean_p_value(
 
 
 def dealt_means(pooled: Array, rows: int, number: int, generator: np.random.Generator) -> Array:
-    """Deal so many rows out of all (n,), so many times, and give the mean of each deal."""
+    """Draw rows from all values (n,) repeatedly, and return the mean of each deal."""
     keys = generator.random((number, len(pooled)), np.float32)
     chosen = np.argpartition(keys, rows - 1, axis=1)[:, :rows]
     return np.asarray(pooled[chosen].mean(axis=1))

@@ -1,7 +1,7 @@
-"""Whether outcomes say that a model became worse than it was, or no better than the plain average.
+"""Whether outcomes show that a model got worse, or no longer beats the average baseline.
 
-Live errors are set beside those of training rows that were left out of the fit, which the version's
-intervals are made of. That a figure lies outside another's interval is no evidence: both are of few
+Live errors are compared with out-of-fold errors of training rows, which the version's intervals are
+based on. A figure outside another figure's interval is not evidence, because both come from few
 rows. Sources: Pitman, 1937 (permutation); Welch, The generalization of "Student's" problem,
 Biometrika 34, 1947 (means of unequal variance); Vovk, Conditional validity of inductive conformal
 predictors, 2012 (how many intervals miss: beta-binomial).
@@ -40,7 +40,7 @@ type Which = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Came:
-    """A prediction, and what came of it: the recorded score, in units of the target."""
+    """A prediction with its outcome, the recorded score in units of the target."""
 
     prediction: Captured
     recorded: float
@@ -48,7 +48,7 @@ class Came:
 
 @dataclass(frozen=True)
 class Errors:
-    """Predictions (n,) as they were served, what was recorded, and which intervals missed it."""
+    """Predictions (n,) as served, recorded scores, and which intervals missed them."""
 
     predicted: Array
     recorded: Array
@@ -67,7 +67,7 @@ class Errors:
         return self.predicted - self.recorded
 
     def less_average(self, average: float) -> Array:
-        """Give squared errors (n,) less those of the plain average."""
+        """Return squared errors (n,) less those of the average baseline."""
         return np.asarray(self.errors**2 - (average - self.recorded) ** 2)
 
     def __len__(self) -> int:
@@ -75,13 +75,13 @@ class Errors:
 
 
 def left_out_errors(pairs: LeftOut, params: Params) -> Errors:
-    """Give left-out rows as they would have been served; which intervals miss them is not known."""
+    """Return out-of-fold rows as served; which intervals miss them is not known."""
     predicted = np.round(np.clip(pairs.predicted, *params.scale), params.target.decimals)
     return Errors(predicted, np.array(pairs.recorded), np.zeros(len(predicted), np.bool_))
 
 
 def by_over(came: Iterable[Came]) -> dict[Names, list[Came]]:
-    """Divide predictions by the columns that they are averaged over, in the order they come in."""
+    """Group predictions by the columns that they are averaged over, in order of appearance."""
     divided: dict[Names, list[Came]] = {}
     for one in came:
         divided.setdefault(one.prediction.averaged_over, []).append(one)
@@ -91,10 +91,10 @@ def by_over(came: Iterable[Came]) -> dict[Names, list[Came]]:
 def observed_of(
     came: Sequence[Came], population: Population | None, params: Params, *, beat_average: bool
 ) -> Observed:
-    """Judge a version by what came of its predictions.
+    """Evaluate a version by the outcomes of its predictions.
 
-    came: of this version, the newest first, of which some thousands are judged. population: of its
-    data; None where an earlier release published it. beat_average: whether its verdict says so.
+    came: of this version, newest first; only some thousands are used. population: of its data; None
+    if an earlier release published it. beat_average: from its verdict.
     """
     monitoring = params.monitoring
     judged = {over: some[:MOST_JUDGED] for over, some in by_over(came).items()}
@@ -134,7 +134,7 @@ def observed_of(
     if every:
         observed = _with_figures(observed, every, population, params)
     notes = tuple(
-        f"Of {len(some):,} outcomes, the newest {MOST_JUDGED:,} are judged."
+        f"Only the newest {MOST_JUDGED:,} of {len(some):,} outcomes are evaluated."
         for some in by_over(came).values()
         if len(some) > MOST_JUDGED
     )
@@ -153,31 +153,32 @@ def outcome_tests(  # noqa: PLR0913, PLR0917 - what errors are compared by
     most: int,
     over: Names,
 ) -> list[OutcomeTest]:
-    """Test whether live predictions (n,) are off by more than left-out rows (m,) were.
+    """Test whether live predictions (n,) have larger errors than out-of-fold rows (m,).
 
-    coverage: that intervals promise. average: what the plain average predicts, where the model
-    beat it. over: the columns that predictions are averaged over.
+    coverage: the intervals' target. average: the average baseline's prediction, if the model beat
+    it. over: the columns that predictions are averaged over.
     """
     squared, of_left_out = live.errors**2, left_out.errors**2
     before = f" before {' and '.join(over)} was known" if over else ""
-    outcomes, rows = f"{len(live):,} outcomes{before}", f"{len(left_out):,} left-out rows"
+    outcomes, rows = f"{len(live):,} outcomes{before}", f"{len(left_out):,} out-of-fold rows"
     made = [
         _test(
             "squared_error",
             mean_p_value(of_left_out, squared, generator, most),
-            f"RMSE {_root(squared):.2f} on {outcomes}, after {_root(of_left_out):.2f} on {rows}",
+            f"RMSE {_root(squared):.2f} on {outcomes}, compared with {_root(of_left_out):.2f} on "
+            f"{rows}",
         ),
         _test(
             "mean_error",
             welch(left_out.errors, live.errors),
-            f"Mean error {live.errors.mean():+.2f} on {outcomes}, after "
+            f"Mean error {live.errors.mean():+.2f} on {outcomes}, compared with "
             f"{left_out.errors.mean():+.2f} on {rows}",
         ),
         _test(
             "interval_misses",
             misses_p_value(live.missed, len(left_out), coverage),
-            f"Of {outcomes}, {100 * live.missed.mean():.0f} % lie outside their interval, where "
-            f"{100 * (1 - coverage):.0f} % should",
+            f"Of {outcomes}, {100 * live.missed.mean():.0f} % are outside their interval, instead "
+            f"of {100 * (1 - coverage):.0f} %",
         ),
     ]
     if average is not None:
@@ -186,8 +187,8 @@ def outcome_tests(  # noqa: PLR0913, PLR0917 - what errors are compared by
             _test(
                 "against_average",
                 mean_p_value(of_then, lost, generator, most) if lost.mean() >= 0 else 1.0,
-                f"RMSE {_root(squared):.2f} on {outcomes}, beside "
-                f"{_root((average - live.recorded) ** 2):.2f} of the plain average",
+                f"RMSE {_root(squared):.2f} on {outcomes}, compared with "
+                f"{_root((average - live.recorded) ** 2):.2f} for the average baseline",
             )
         )
     return made
@@ -198,17 +199,18 @@ def _test(name: TestName, p_value: float, found: str) -> OutcomeTest:
 
 
 def welch(left_out: Array, live: Array) -> float:
-    """Tell how often means of errors (m,) and (n,) lie as far apart by chance alone."""
+    """Return the p-value of a difference between the means of errors (m,) and (n,)."""
     if max(np.ptp(left_out), np.ptp(live)) == 0:  # no error varies, so none is by chance
         return 1.0 if left_out[0] == live[0] else 0.0
     return float(stats.ttest_ind(live, left_out, equal_var=False).pvalue)
 
 
 def misses_p_value(missed: Which, left_out: int, coverage: float) -> float:
-    """Tell how often as many of (n,) intervals miss by chance alone.
+    """Return the p-value of the number of missed intervals among (n,).
 
-    left_out: rows that intervals are made of. How often one made of m residuals misses is itself
-    by chance: beta-distributed, with m + 1 - r and r, where it ends at the r-th smallest.
+    left_out: the rows that intervals are based on. The true miss rate of an interval from m
+    residuals is itself random: beta-distributed, with m + 1 - r and r, if it ends at the r-th
+    smallest.
     """
     rank = math.ceil((left_out + 1) * coverage)
     if rank > left_out:  # then intervals are the whole scale
@@ -223,7 +225,7 @@ def misses_p_value(missed: Which, left_out: int, coverage: float) -> float:
 def _with_figures(
     observed: Observed, came: Sequence[Came], population: Population | None, params: Params
 ) -> Observed:
-    """Add what predictions of all kinds come to together."""
+    """Add the figures of all kinds of predictions together."""
     every, bootstrap = Errors.of(came), bootstrap_of(params)
     held, target = ~every.missed, came[0].prediction.coverage
     of_average = None if population is None else population.average - every.recorded
@@ -252,19 +254,19 @@ def _with_figures(
     )
 
 
-# ---- Whom outcomes are of ----
+# ---- Selection of outcomes ----
 
 
 def selection_of(chosen: Counted, others: Counted, params: Params) -> Selection:
-    """Tell whether predictions with an outcome are about others than those without one."""
+    """Test whether predictions with an outcome are about different patients than the others."""
     least = params.monitoring.min_outcomes
     if min(chosen.requests, others.requests) < least:
-        few = "an outcome" if chosen.requests < least else "none"
+        few = "an outcome" if chosen.requests < least else "no outcome"
         return Selection(
             p_value=None,
             differs=False,
-            says=f"Too few predictions with {few} to tell whether those with one are like the rest "
-            f"({chosen.requests:,} have one, {others.requests:,} have none).",
+            says=f"Too few predictions with {few} to tell whether those with an outcome resemble "
+            f"the rest ({chosen.requests:,} have one, {others.requests:,} do not).",
         )
     pairs = {
         name: (others.features[name], with_one)
@@ -284,14 +286,14 @@ def selection_of(chosen: Counted, others: Counted, params: Params) -> Selection:
         if differs and (joint([alone] * len(p_values)) or 0.0) < SELECTED
     )
     if p_value is None:
-        told = "No column could tell predictions with an outcome from the rest."
+        told = "No column distinguishes predictions with an outcome from the rest."
     elif differs:
         told = (
             f"Predictions with an outcome differ from the rest in {listed(columns)} "
-            f"({p_in_words(p_value)}): these figures speak for patients like them alone."
+            f"({p_in_words(p_value)}): these figures only apply to patients like them."
         )
     else:
-        told = f"Predictions with an outcome are like the rest ({p_in_words(p_value)})."
+        told = f"Predictions with an outcome resemble the rest ({p_in_words(p_value)})."
     return Selection(p_value=p_value, differs=differs, columns=columns, says=told)
 
 
@@ -299,25 +301,25 @@ def selection_of(chosen: Counted, others: Counted, params: Params) -> Selection:
 
 
 def says(observed: Observed, population: Population | None, params: Params) -> str:
-    """Sum up in a sentence what outcomes say of a version."""
+    """Summarise in a sentence what outcomes show about a version."""
     monitoring, number = params.monitoring, counted(observed.outcomes, "outcome")
     if observed.p_value is None:
         if population is None:
             return (
-                f"{number} in {monitoring.window_days} days, and nothing to set them beside: an "
-                "earlier release published this version, and kept none of its left-out rows."
+                f"{number} in {monitoring.window_days} days, but nothing to compare them with: an "
+                "earlier release published this version without its out-of-fold rows."
             )
         return (
-            f"Too few to tell: {number} in {monitoring.window_days} days, and it takes "
-            f"{monitoring.min_outcomes} of predictions for which the same was known."
+            f"Too few to tell: {number} in {monitoring.window_days} days; at least "
+            f"{monitoring.min_outcomes} are needed, of predictions with the same columns known."
         )
     if observed.rmse is None or observed.average_rmse is None:
         raise ValueError("what was tested has figures")
     if not observed.degraded:
         return (
-            f"On {number} it errs no more than its verdict promised: RMSE "
-            f"{observed.rmse.value:.2f}, beside {observed.average_rmse.value:.2f} of the plain "
-            f"average ({p_in_words(observed.p_value)})."
+            f"On {number}, its errors are no larger than in its verdict: RMSE "
+            f"{observed.rmse.value:.2f}, compared with {observed.average_rmse.value:.2f} for the "
+            f"average baseline ({p_in_words(observed.p_value)})."
         )
     by = [
         test
@@ -325,10 +327,10 @@ def says(observed: Observed, population: Population | None, params: Params) -> s
         if (joint([test.p_value] * len(observed.tests)) or 0.0) < observed.alarm_level
     ]
     is_average = any(test.name == "against_average" for test in by)
-    what = "worse than its verdict promised" + (
-        ", and no better than the plain average" if is_average else ""
+    what = "performs worse than in its verdict" + (
+        ", and no better than the average baseline" if is_average else ""
     )
-    return f"On {number} it does {what}. {' '.join(test.says for test in by)}"
+    return f"On {number}, it {what}. {' '.join(test.says for test in by)}"
 
 
 def _root(squared: Array) -> float:

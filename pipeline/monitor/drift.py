@@ -1,8 +1,8 @@
-"""Whether requests are like the data that the model which answers them was made of.
+"""Whether requests resemble the data that the model was trained on.
 
-Every column's shares of levels are set beside those of the data. What alarms is how seldom chance
-alone makes the largest of all differences as large; the population stability index is shown beside
-it for those who know it, and alarms nobody: on clean data it is "large" in most small windows.
+Every column's shares of levels are compared with the data's. The alarm depends on how rarely chance
+alone makes the largest difference as large; the population stability index is shown for information
+and raises no alarm, because without drift it is "large" in most small windows.
 Source of the index and its bands: Siddiqi, Credit Risk Scorecards, 2006.
 """
 
@@ -20,7 +20,7 @@ from monitor.requests import Counted
 from monitor.wording import p_in_words, shares_in_words
 
 MODERATE, LARGE = 0.1, 0.2  # of the population stability index
-LEAST_SHARE = 0.0001  # in the index, which has no value for a level that nobody says
+LEAST_SHARE = 0.0001  # in the index, which is undefined for a level without rows
 ANOTHER = "another value"
 DECIMALS = 6
 
@@ -28,7 +28,7 @@ type Shares = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 def drift_of(found: Counted, population: Population, params: Params) -> Drift:
-    """Compare a window's predictions with the data of the version that they are counted for."""
+    """Compare a window's predictions with the version's data."""
     level, least = params.monitoring.false_alarms.drift, params.monitoring.min_requests
     compared = list(columns_of(found, population, params))
     tested = [
@@ -63,24 +63,24 @@ def drift_of(found: Counted, population: Population, params: Params) -> Drift:
 
 
 def without_population(requests: int, version: str, params: Params) -> Drift:
-    """Say of a version that an earlier release made that nothing can be compared with it."""
+    """Return the result for a version of an earlier release, which allows no comparison."""
     return Drift(
         requests=requests,
         p_value=None,
         alarm_level=params.monitoring.false_alarms.drift,
         drifted=False,
-        says=f"{version} was published by an earlier release, which did not keep what its data "
-        "were like: there is nothing to compare requests with until a new version serves.",
+        says=f"{version} was published by an earlier release, which did not keep the distribution "
+        "of its data: there is nothing to compare requests with until a new version serves.",
     )
 
 
 def columns_of(
     found: Counted, population: Population, params: Params
 ) -> Iterator[tuple[Counts, Counts, Levels]]:
-    """Give the counts of each column, in the data and in the window, by the same levels."""
+    """Yield the counts of each column, in the data and in the window, by the same levels."""
     for levels in population.features:
         if levels.column not in found.features:
-            continue  # of a column that the contract has no longer
+            continue  # the contract no longer has this column
         later = levels.column in params.roles.known_after_treatment
         only_known = later and params.columns[levels.column].nullable
         yield _side_by_side(levels, found.features[levels.column], only_known=only_known)
@@ -91,9 +91,9 @@ def columns_of(
 def _side_by_side(
     levels: Levels, window: Counts, *, only_known: bool
 ) -> tuple[Counts, Counts, Levels]:
-    """Set a window's counts beside those of the data.
+    """Align a window's counts with the data's.
 
-    only_known: whether rows that say nothing, whose level is the last, count in neither.
+    only_known: whether missing values, whose level is the last, are left out of both.
     """
     names, reference = list(levels.names), np.array([*levels.counts, 0], np.int64)
     keep = np.ones(len(reference), np.bool_)
@@ -148,7 +148,7 @@ def _column_drift(  # noqa: PLR0913, PLR0917 - what a column is compared by
 
 
 def stability_index(before: Shares, now: Shares) -> float:
-    """Give the population stability index of shares (k,) of the same levels."""
+    """Return the population stability index of shares (k,) of the same levels."""
     before, now = np.maximum(before, LEAST_SHARE), np.maximum(now, LEAST_SHARE)
     return float(((now - before) * np.log(now / before)).sum())
 
@@ -160,7 +160,7 @@ def band_of(index: float) -> Band:
 
 
 def gaps(found: Counted, params: Params) -> Iterator[ScoreGap]:
-    """Tell the mean score of each subgroup's requests, and how far it is from that of all."""
+    """Yield the mean score of each subgroup's requests, and its distance from the overall mean."""
     for feature in params.roles.subgroups:
         groups = {group: one for (of, group), one in found.groups.items() if of == feature}
         rows = sum(one.rows for one in groups.values())
@@ -190,12 +190,12 @@ def _says(
         if found.requests < monitoring.min_requests:
             return (
                 f"Too few to tell: {found.requests:,} request{'' if found.requests == 1 else 's'} "
-                f"in {monitoring.window_days} days, and it takes {monitoring.min_requests}."
+                f"in {monitoring.window_days} days; at least {monitoring.min_requests} are needed."
             )
-        return f"Nothing to tell: {found.requests:,} requests, and no column that could differ."
+        return f"Nothing to compare: {found.requests:,} requests, but no column that could differ."
     if p_value >= monitoring.false_alarms.drift:
         return (
-            f"Nothing moved: {found.requests:,} requests differ from the version's data no more "
+            f"No drift: {found.requests:,} requests do not differ from the version's data by more "
             f"than chance explains ({p_in_words(p_value)})."
         )
     moved = sorted((one for one in columns if one.drifted), key=lambda one: one.p_value or 0.0)
@@ -217,7 +217,7 @@ def _moved(column: ColumnDrift, tested: int, params: Params) -> str:
     later = column.column in params.roles.known_after_treatment
     return (
         f"{named} moved: {level} {shares_in_words(moved.before, moved.now)} of requests"
-        f"{' that say it' if later else ''} "
+        f"{' that include it' if later else ''} "
         f"({p_in_words(joint([column.p_value] * tested) or 0.0)})."
     )
 

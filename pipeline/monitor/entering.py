@@ -1,4 +1,4 @@
-"""Write captures: each prediction once, whoever is killed, comes twice or at the same time."""
+"""Write captures: each prediction once, even if runs are killed, repeated or concurrent."""
 
 import gzip
 import heapq
@@ -23,7 +23,7 @@ def _order(captured: Captured) -> tuple[float, str]:
 
 
 class Found:
-    """Predictions that were found in any order, given in their order; many wait on the disk."""
+    """Predictions found in any order and returned in order; many are buffered on disk."""
 
     def __init__(self) -> None:
         self._files = ExitStack()
@@ -58,9 +58,9 @@ def _of_part(part: IO[bytes]) -> Iterator[Captured]:
 
 
 def enter_requests(captures: Captures, day: date, found: Found) -> int:
-    """Add the requests of a day to those that are captured, and say how many are new.
+    """Add the requests of a day to its captures, and return how many are new.
 
-    What is captured stays as it is: of what is found again, nothing is taken.
+    Existing captures are not changed; predictions found again are ignored.
     """
     for _ in range(TRIES):
         before = captures.manifest(day).entries.get(REQUESTS)
@@ -83,19 +83,19 @@ def enter_requests(captures: Captures, day: date, found: Found) -> int:
         except PreconditionFailed:
             continue
         return len(new)
-    raise PreconditionFailed(f"the requests of {day} moved {TRIES} times meanwhile")
+    raise PreconditionFailed(f"the requests of {day} were changed by other runs {TRIES} times")
 
 
 def write_file(captures: Captures, day: date, name: str, captured: Iterable[Captured]) -> Entry:
-    """Write a file of predictions, in their order, which counts once its name is entered."""
+    """Write a file of predictions, in order, which counts once its name is entered."""
     with tempfile.TemporaryFile() as spool:
         return _put(captures, day, name, spool, _write(spool, captured))
 
 
 def enter(captures: Captures, predictions: Iterable[Captured]) -> int:
-    """Capture predictions as if the API's log had told them; say how many are new.
+    """Capture predictions as if they came from the API's log; return how many are new.
 
-    Only what simulates days, and tests, have them at hand.
+    Used only by simulations and tests.
     """
     with ExitStack() as files:
         by_day = defaultdict[date, Found](lambda: files.enter_context(Found()))
@@ -111,7 +111,7 @@ def _captured(captures: Captures, day: date, entry: Entry) -> Iterator[Captured]
 
 
 def _not_in(known: set[bytes], found: Iterable[Captured], new: list[int]) -> Iterator[Captured]:
-    """Give what is not known, each once; `new` gets an element for each."""
+    """Yield unknown predictions, each once; append an element to `new` for each."""
     for one in found:
         name = _id(one)
         if name not in known:
@@ -121,7 +121,7 @@ def _not_in(known: set[bytes], found: Iterable[Captured], new: list[int]) -> Ite
 
 
 def _write(spool: IO[bytes], captured: Iterable[Captured]) -> int:
-    """Pack the lines of predictions, the same bytes for the same lines; say how many there are."""
+    """Compress the lines of predictions, the same bytes for the same lines; return their number."""
     number, lines, size = 0, list[bytes](), 0
     with gzip.GzipFile("", "wb", fileobj=spool, mtime=0) as packed:
         for one in captured:

@@ -1,4 +1,4 @@
-"""Predictions, and what came of them."""
+"""Join predictions with their outcomes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ MOST_JOINED = 50_000  # newest outcomes of a window, whose predictions are looke
 
 @dataclass(frozen=True)
 class Matched:
-    """What came of predictions of a version, the newest outcome first.
+    """A version's predictions with their outcomes, newest outcome first.
 
-    unknown: outcomes whose prediction would be captured by now, and is not. waiting: those whose
-    prediction may still be captured. notes: of what else there was, in sentences.
+    unknown: outcomes whose prediction should have been captured by now, but was not. waiting: those
+    whose prediction may still be captured. notes: on other outcomes, in sentences.
     """
 
     came: list[Came]
@@ -57,11 +57,11 @@ def joined(
             came.append(Came(prediction, outcome.value))
     left = len(newest) - len(looked_up)
     notes = {
-        f"Of {len(newest):,} outcomes, the newest {MOST_JOINED:,} are looked at.": left,
+        f"Only the newest {MOST_JOINED:,} of {len(newest):,} outcomes are used.": left,
         f"{counted(of_others, 'outcome')} of other versions' predictions.": of_others,
-        f"{counted(too_early, 'outcome')} observed before the prediction, left out.": too_early,
+        f"{counted(too_early, 'outcome')} left out: observed before the prediction.": too_early,
         f"{counted(unknown, 'outcome')} of predictions that were not captured.": unknown,
-        f"{counted(waiting, 'outcome')} of predictions that are yet to be captured.": waiting,
+        f"{counted(waiting, 'outcome')} of predictions that are not yet captured.": waiting,
     }
     said = tuple(note for note, number in notes.items() if number)
     return Matched(came, unknown, waiting, said)

@@ -1,7 +1,7 @@
-"""Take predictions out of the lines that the API logs, one or many a request.
+"""Extract predictions from the API's log lines, one or many per request.
 
-Most lines of a log are about something else, and nothing is taken of them. A line that names a
-prediction and cannot be read is told: CloudWatch cuts what is too long, and a release may err.
+Most log lines are about something else and are skipped. A line with a prediction that cannot be
+read is reported, because CloudWatch truncates long lines, and a release may have a bug.
 """
 
 import json
@@ -22,18 +22,18 @@ SOURCES: dict[str, Source] = {
     "POST /predict/batch": "batch",
     "POST /compare": "compare",
 }
-# What a line may come to that is not as the API writes it.
+# The errors of a line that is not as the API writes it.
 WRONG = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class LineUnreadable(ValueError):
-    """When a line names a prediction, and does not say all of it."""
+    """When a line mentions a prediction but does not contain all of it."""
 
 
 def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
-    """Give the predictions that a line tells of, which are none for most lines.
+    """Return the predictions in a line, which are none for most lines.
 
-    at: when the log got it, in UTC. Raises LineUnreadable.
+    at: when the log received it, in UTC. Raises LineUnreadable.
     """
     if CLAIM not in message:
         return []
@@ -42,7 +42,7 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
         if "\\u" in message or not message.isascii():
             json.dumps(line, ensure_ascii=False).encode()  # half a surrogate pair is no text
         if line.get("status", HTTPStatus.OK) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return []  # what was predicted reached nobody
+            return []  # the prediction did not reach the client
         read = _compared if "compared" in line else _answered
         return list(read(line, SOURCES[line["route"]], at, params))
     except WRONG as error:
@@ -52,7 +52,7 @@ def captured_in(message: str, at: datetime, params: Params) -> list[Captured]:
 def _answered(
     line: Mapping[str, Any], source: Source, at: datetime, params: Params
 ) -> Iterator[Captured]:
-    """Read what one answer predicted, or a batch."""
+    """Extract the predictions of a single answer or a batch."""
     ((_, scores),) = line["prediction"].items()
     ids, features, interval = line["prediction_id"], line["features"], line["interval"]
     lows, highs, coverage = interval["low"], interval["high"], interval["coverage"]
@@ -60,7 +60,7 @@ def _answered(
         ids, scores, lows, highs = [ids], [scores], [lows], [highs]
         features = {name: [value] for name, value in features.items()}
     if any(len(values) != len(ids) for values in features.values()):
-        raise ValueError("features of more or fewer rows")
+        raise ValueError("features have a different number of rows")
     for place, (one, score, low, high) in enumerate(zip(ids, scores, lows, highs, strict=True)):
         said = {name: _value(values[place]) for name, values in features.items()}
         yield _captured(line, source, at, params, one, said, (score, low, high, coverage))
@@ -69,7 +69,7 @@ def _answered(
 def _compared(
     line: Mapping[str, Any], source: Source, at: datetime, params: Params
 ) -> Iterator[Captured]:
-    """Read what was predicted for a patient under one treatment and another."""
+    """Extract the predictions of a comparison of treatments."""
     target = params.target.column
     for one in line["compared"]:
         told = dict(one)
@@ -90,9 +90,9 @@ def _captured(  # noqa: PLR0913, PLR0917 - all that a line says of a prediction
     features: dict[str, Value],
     figures: tuple[object, object, object, object],
 ) -> Captured:
-    """Hold what a line says of one prediction to what it should say.
+    """Validate what a line says about one prediction.
 
-    figures: the score, the ends of its interval, and how often such intervals hold.
+    figures: the score, the ends of its interval, and the interval's coverage.
     """
     score, low, high, coverage = map(_number, figures)
     return Captured(
@@ -111,32 +111,32 @@ def _captured(  # noqa: PLR0913, PLR0917 - all that a line says of a prediction
 
 
 def _averaged(features: Mapping[str, Value], params: Params) -> tuple[str, ...]:
-    """Name the columns that were not known, which a score is then the mean over."""
+    """Name the unknown columns, which the score is averaged over."""
     later: Sequence[str] = params.roles.known_after_treatment
     return tuple(name for name in later if name in features and features[name] is None)
 
 
 def _id(said: object) -> str:
     if not isinstance(said, str) or not ID.fullmatch(said):
-        raise ValueError("an id that is none")
+        raise ValueError("not an id")
     return said
 
 
 def _word(said: object) -> str:
     if not isinstance(said, str) or not said:
-        raise ValueError("a word that is none")
+        raise ValueError("not a word")
     return said
 
 
 def _number(said: object) -> float:
     if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
-        raise ValueError("a number that is none")
+        raise ValueError("not a number")
     return float(said)
 
 
 def _value(said: object) -> Value:
     if isinstance(said, float) and not math.isfinite(said):
-        raise ValueError("a number that is none")
+        raise ValueError("not a number")
     if said is None or isinstance(said, str | int | float):
         return said
-    raise ValueError("a feature that is no value")
+    raise ValueError("not a feature's value")

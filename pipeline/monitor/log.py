@@ -1,7 +1,7 @@
-"""Read the API's log, a slice of time after another, and lose no line.
+"""Read the API's log in slices of time, without losing a line.
 
-A cloud may end a page where it has as many lines as were asked for without saying that there are
-more, as the local one does: so a slice whose last page is full is halved.
+A cloud, such as the local one, may end a page at the requested number of lines without indicating
+that there are more. Therefore a slice whose last page is full is halved.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs.type_defs import FilterLogEventsResponseTypeDef
 
 PAGE = 1000  # lines that are asked for at once: of a large batch, each may have 128 KB
-MOST = 10_000  # that a cloud hands out at once
+MOST = 10_000  # lines that a cloud returns at once
 SLICE = timedelta(hours=1)
 MILLISECOND = timedelta(milliseconds=1)
 NOT_ALLOWED = {"AccessDeniedException", "UnrecognizedClientException"}
@@ -30,7 +30,7 @@ NOT_ALLOWED = {"AccessDeniedException", "UnrecognizedClientException"}
 
 @dataclass(frozen=True)
 class Line:
-    """What was logged, and when the log got it, in UTC."""
+    """A log line, and when the log received it, in UTC."""
 
     at: datetime
     message: str
@@ -38,7 +38,7 @@ class Line:
 
 @cache
 def logs_client() -> "CloudWatchLogsClient":
-    """Make the function's one client of the logs, which waits where they are asked too often."""
+    """Return the function's only client of CloudWatch Logs, which backs off when throttled."""
     return boto3.client(
         "logs",
         config=Config(
@@ -51,9 +51,9 @@ def logs_client() -> "CloudWatchLogsClient":
 
 @dataclass(frozen=True)
 class Log:
-    """A log group. Methods raise LogUnavailable, and LogUnreadable where retrying cannot help.
+    """A log group. Methods raise LogUnavailable, and LogUnreadable if retrying cannot help.
 
-    page: lines that are asked for at once.
+    page: the number of lines per request.
     """
 
     client: "CloudWatchLogsClient"
@@ -61,7 +61,7 @@ class Log:
     page: int = PAGE
 
     def first(self) -> datetime | None:
-        """Tell when the first line came that is still there; None where there is none."""
+        """Return the time of the oldest line; None if there is none."""
         return self._first({"startTime": 0})
 
     def is_empty(self, start: datetime, end: datetime) -> bool:
@@ -69,14 +69,14 @@ class Log:
         return self._first(_within(_milliseconds(start), _milliseconds(end))) is None
 
     def lines(self, start: datetime, end: datetime) -> Iterator[Line]:
-        """Give every line from `start` up to `end`, slice by slice; some may come twice."""
+        """Yield every line from `start` up to `end`, slice by slice; some may be repeated."""
         while start < end:
             until = min(_hour(start) + SLICE, end)
             yield from self._slice(_milliseconds(start), _milliseconds(until))
             start = until
 
     def _slice(self, start: int, end: int) -> Iterator[Line]:
-        """Give every line of some milliseconds, from `start` up to `end`."""
+        """Yield every line from `start` up to `end`, in milliseconds."""
         if end <= start:
             return
         most = self.page if end - start > 1 else MOST
@@ -88,9 +88,9 @@ class Log:
             return
         if end - start == 1:
             raise LogUnreadable(
-                f"{self.group} has {MOST:,} lines or more of one millisecond, "
-                f"{moment(start).isoformat(timespec='milliseconds')}, and hands out no more: some "
-                "of them cannot be read"
+                f"{self.group} has {MOST:,} lines or more in one millisecond, "
+                f"{moment(start).isoformat(timespec='milliseconds')}, and returns no more; some of "
+                "them cannot be read"
             )
         middle = (start + end) // 2
         yield from self._slice(start, middle)
@@ -101,7 +101,7 @@ class Log:
         return next(found, None)
 
     def _pages(self, within: "Within", most: int) -> Iterator[tuple[list[Line], bool]]:
-        """Give the lines of each page, and whether it is said to be the last."""
+        """Yield the lines of each page, and whether it is declared to be the last."""
         token: Token = {}
         while True:
             with _asking_for(self.group):
@@ -116,7 +116,7 @@ class Log:
 
 
 class Within(TypedDict):
-    """Of which milliseconds lines are, both included, under the names of the API."""
+    """A range of milliseconds, inclusive, by its names in the API."""
 
     startTime: int
     endTime: NotRequired[int]
@@ -127,7 +127,7 @@ def _within(start: int, end: int) -> Within:
 
 
 class Token(TypedDict):
-    """Where the next page begins; empty for the first."""
+    """The token of the next page; empty for the first."""
 
     nextToken: NotRequired[str]
 
@@ -138,12 +138,12 @@ def _token_of(answer: "FilterLogEventsResponseTypeDef") -> Token:
 
 
 def moment(milliseconds: int) -> datetime:
-    """Read a time as CloudWatch has it."""
+    """Convert a time from CloudWatch."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + (milliseconds % 1000) * MILLISECOND
 
 
 def _milliseconds(at: datetime) -> int:
-    """Write a time as CloudWatch has it, rounded up: what is up to it has less."""
+    """Convert a time for CloudWatch, rounded up, because the end of a range is exclusive."""
     return -((datetime.fromtimestamp(0, UTC) - at) // MILLISECOND)
 
 
@@ -153,13 +153,13 @@ def _hour(at: datetime) -> datetime:
 
 @contextmanager
 def _asking_for(group: str) -> Iterator[None]:
-    """Say in this system's words what CloudWatch refused."""
+    """Translate CloudWatch's errors into ours."""
     try:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in NOT_ALLOWED:
-            raise LogUnreadable(f"the role may not read the log group {group}") from error
+            raise LogUnreadable(f"the role is not allowed to read the log group {group}") from error
         if code == "ResourceNotFoundException":
             raise LogUnreadable(f"there is no log group {group}") from error
         raise LogUnavailable(f"CloudWatch answered {code} for {group}") from error

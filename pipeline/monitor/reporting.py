@@ -1,4 +1,4 @@
-"""Put a run of the monitor into a version's life, and tell of that life as its card does."""
+"""Add a run to a version's monitoring, and render that in the version's card."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -8,7 +8,7 @@ from clinical.monitored import ColumnDrift, Drift, Monitored, Monitoring, Observ
 
 LATEST = timedelta(days=2)  # that something captured may be: a run reads the log of one day anew
 SHOWN_POINTS = 14
-HEADING = "Since it serves"
+HEADING = "Monitoring"
 
 
 def revised(
@@ -18,10 +18,10 @@ def revised(
     answered: Callable[[datetime, datetime], int],
     shown_days: int,
 ) -> Monitoring:
-    """Add a run to what became of its version; a date that runs again replaces its point.
+    """Add a run to its version's monitoring; a repeated date replaces its point.
 
-    before: None where it is the version's first. answered: counts the requests that the version
-    answered from a time on, up to another. shown_days: how many points are kept, the newest.
+    before: None for the version's first run. answered: counts the requests that the version
+    answered in a period. shown_days: the number of points to keep, the newest.
     """
     points = {one.date: one for one in before.points} if before else {}
     points[run.window.date] = point_of(run)
@@ -49,7 +49,7 @@ def _midnight(at: datetime) -> datetime:
 
 
 def point_of(run: Monitored) -> Point:
-    """Tell a run in short."""
+    """Return the point of a run."""
     drift, observed = run.drift, run.outcomes
     return Point(
         date=run.window.date,
@@ -66,7 +66,7 @@ def point_of(run: Monitored) -> Point:
 
 
 def card_with(published: str, monitoring: Monitoring) -> str:
-    """Write a version's card with what became of it; published: the card as it was at first."""
+    """Render a version's card with its monitoring; published: the original card."""
     return f"{published.rstrip()}\n\n{'\n'.join(_section(monitoring))}\n"
 
 
@@ -75,23 +75,23 @@ def _section(monitoring: Monitoring) -> Iterator[str]:
     window = run.window
     yield f"## {HEADING}\n"
     yield (
-        f"It serves since {monitoring.served_since:%Y-%m-%d}, and has answered "
-        f"{monitoring.requests:,} requests that were captured. What follows is of the window from "
-        f"{window.since:%Y-%m-%d %H:%M} to {window.until:%Y-%m-%d %H:%M} UTC, as the run "
-        f"`{run.execution}` found it."
+        f"The version has served since {monitoring.served_since:%Y-%m-%d}, and has answered "
+        f"{monitoring.requests:,} captured requests. The following is from the run "
+        f"`{run.execution}`, for the window from {window.since:%Y-%m-%d %H:%M} to "
+        f"{window.until:%Y-%m-%d %H:%M} UTC."
     )
     if run.notes:
         yield ""
         yield from (f"- {note}" for note in run.notes)
-    yield "\n### Whether requests changed\n"
+    yield "\n### Drift of requests\n"
     yield f"{run.drift.says}\n"
     yield from _drift(run.drift)
-    yield "\n### What came of predictions\n"
+    yield "\n### Outcomes of predictions\n"
     yield f"{run.outcomes.says}\n"
     yield from _observed(run.outcomes)
     yield f"\n### The last {SHOWN_POINTS} runs\n"
     yield from table(
-        ("date", "requests", "p, drift", "outcomes", "RMSE", "the average's", "coverage", "alarm"),
+        ("date", "requests", "p, drift", "outcomes", "RMSE", "average's", "coverage", "alarm"),
         (
             (
                 one.date,
@@ -112,7 +112,7 @@ def _drift(drift: Drift) -> Iterator[str]:
     if not drift.columns:
         return
     yield from table(
-        ("column", "rows", "moved the most", "before", "now", "p", "PSI", "band"),
+        ("column", "rows", "largest change", "before", "now", "p", "PSI", "band"),
         (
             (
                 _column(one),
@@ -130,9 +130,9 @@ def _drift(drift: Drift) -> Iterator[str]:
         ),
     )
     yield (
-        f"\nIt alarms where the smallest p of all columns, joined, is below {drift.alarm_level:g}"
+        f"\nThe alarm is raised if the joint p of all columns is below {drift.alarm_level:g}"
         f"{'' if drift.p_value is None else f'; it is {chance(drift.p_value)}'}. "
-        "The population stability index (PSI) alarms nobody."
+        "The population stability index (PSI) does not raise alarms."
     )
 
 
@@ -145,7 +145,7 @@ def _observed(observed: Observed) -> Iterator[str]:
         target = observed.coverage_target
         yield f"{observed.outcomes:,} outcomes, {observed.confidence:.0%} bootstrap intervals:\n"
         yield from table(
-            ("RMSE", "the average's", "difference", "mean error", "coverage"),
+            ("RMSE", "average's", "difference", "mean error", "coverage"),
             [
                 map(
                     shown,
@@ -160,7 +160,7 @@ def _observed(observed: Observed) -> Iterator[str]:
             ],
         )
         if target is not None:
-            yield f"\nCoverage should be {target:.0%}."
+            yield f"\nThe target coverage is {target:.0%}."
     if observed.tests:
         yield ""
         yield from (f"- {one.says}" for one in observed.tests)
@@ -188,7 +188,7 @@ def _observed(observed: Observed) -> Iterator[str]:
 
 
 def chance(p_value: float | None) -> str:
-    """Write a probability, as short as it can be told; nothing where there is none."""
+    """Format a probability concisely; "" for None."""
     if p_value is None:
         return ""
     return "< 0.0001" if p_value < 0.0001 else f"{p_value:.2g}"  # noqa: PLR2004
@@ -200,6 +200,6 @@ def alarms(drifted: bool, degraded: bool) -> list[str]:  # noqa: FBT001
 
 
 def reasons(drift: Drift, observed: Observed) -> tuple[str, ...]:
-    """Give the sentences of what alarms; where nothing does, those that say so."""
+    """Return the sentences about alarms, or those that say that there is none."""
     alarming = ((drift.says, drift.drifted), (observed.says, observed.degraded))
     return tuple(says for says, rings in alarming if rings) or (drift.says, observed.says)

@@ -1,4 +1,4 @@
-"""What a window's predictions were about, counted as they are read: levels, and no row is kept."""
+"""Count a window's predictions by level while reading them; no row is kept."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ AT_ONCE = 10_000  # predictions in memory
 
 @dataclass
 class Tally:
-    """How many values there are, and what they and their squares add up to."""
+    """The number of values, and the sums of the values and their squares."""
 
     rows: int = 0
     total: float = 0.0
@@ -47,9 +47,9 @@ class Counted:
     """The predictions of a window.
 
     requests: of any version. answered: by the version that they are compared with. features: rows
-    by level of each feature, the last being what the version's data have no level for. scores: of
-    this version, likewise, by the columns that they are averaged over. overall: this version's
-    scores, nothing averaged over. groups: all its scores, by subgroup.
+    by level of each feature; the last is for values without a level in the version's data. scores:
+    of this version, likewise, by the columns that they are averaged over. overall: this version's
+    scores with nothing averaged over. groups: all its scores, by subgroup.
     """
 
     requests: int = 0
@@ -63,10 +63,10 @@ class Counted:
 def counted(
     captures: Iterable[Captured], population: Population, version: str, params: Params
 ) -> Counted:
-    """Count what predictions were about, of the sources that params.yaml names.
+    """Count predictions by level, for the sources in params.yaml.
 
-    captures: in the order of time, at least within the hour. population: of the version. A feature
-    that is known after treatment counts where it is known.
+    captures: in order of time, at least within an hour. population: of the version. A feature known
+    after treatment counts only if it is known.
     """
     found = Counted()
     levels = {one.column: one for one in population.features if one.column in params.features}
@@ -88,7 +88,7 @@ def counted(
 
 
 def counted_levels(batch: Iterable[Captured], levels: Levels, params: Params) -> Counts:
-    """Count predictions by the level of a feature, and those of none last."""
+    """Count predictions by the level of a feature; those without a level come last."""
     name = levels.column
     kind, since = params.columns[name], params.columns[name].since_column
     said = Counter[tuple[Value, ...]](
@@ -105,7 +105,7 @@ def counted_levels(batch: Iterable[Captured], levels: Levels, params: Params) ->
 
 
 def tallied(levels: Levels, said: Counter[float]) -> Counts:
-    """Count scores by their level."""
+    """Count scores by level."""
     if not said:
         return np.zeros(len(levels.names) + 1, np.int64)
     return _summed(places_of_numbers(levels, np.array(list(said))), said, levels)
@@ -119,7 +119,7 @@ def _summed(places: Counts, said: Mapping[Any, int], levels: Levels) -> Counts:
 def add_groups(
     groups: dict[tuple[str, str], Tally], captures: Iterable[Captured], params: Params
 ) -> None:
-    """Add scores to the subgroups that they are of."""
+    """Add scores to their subgroups."""
     ours = list(captures)
     for feature in params.roles.subgroups:
         group_of = grouping(feature, params)

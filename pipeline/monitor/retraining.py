@@ -1,8 +1,8 @@
-"""Decide whether the model that serves is made anew by itself: never twice for the same cause.
+"""Decide whether to retrain automatically: never twice for the same cause.
 
-A cause is a promotion that alarms, with as many outcomes that its version did not learn from as the
-stack's parameter RetrainAfterOutcomes asks for. What was decided for a promotion is recorded, and
-another retraining takes as many further outcomes again.
+A cause is a promotion with an alarm, and with at least as many outcomes that its version was not
+trained on as the stack's parameter RetrainAfterOutcomes requires. Decisions are recorded by
+promotion; another retrain needs the same number of further outcomes again.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -15,16 +15,16 @@ from clinical.monitored import Window
 from clinical.registry import MAX_WHY, Champion
 from wording import counted
 
-ONLY_THE_ALARM = "Only the alarm goes out."
+ONLY_THE_ALARM = "Only the alarm is raised."
 
 type Status = Literal["never_started", "running", "ended"]
 
 
 class Retraining(Frozen):
-    """A retraining that was decided on.
+    """A retrain that was decided on.
 
-    sequence: of the promotion whose model alarmed. ordinal: how many there were of it before.
-    further: outcomes that its version did not learn from. execution: under which name it is
+    sequence: of the promotion with the alarm. ordinal: the number of earlier retrains for it.
+    further: outcomes that its version was not trained on. execution: the name under which it is
     started, with the input `asked`. by: the monitor's execution that decided it.
     """
 
@@ -40,7 +40,7 @@ class Retraining(Frozen):
 
 @dataclass(frozen=True)
 class Earlier:
-    """A retraining that was decided before, and how its execution stands."""
+    """An earlier retrain, and the status of its execution."""
 
     decided: Retraining
     status: Status
@@ -48,10 +48,10 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Found:
-    """What a run of the monitor found.
+    """The findings of a run of the monitor.
 
-    execution: of the monitor. alarms: why it alarms, in sentences; empty where it does not.
-    further: outcomes that the champion did not learn from, and could.
+    execution: of the monitor. alarms: the reasons for alarms, in sentences; empty if there are
+    none. further: outcomes that the champion was not trained on, but could be.
     """
 
     execution: str
@@ -63,7 +63,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be started, again where it was before; or why nothing is, in a sentence."""
+    """What to start, possibly again; or why nothing is started, in a sentence."""
 
     starts: Retraining | None = None
     why_not: str = ""
@@ -72,22 +72,22 @@ class Decision:
 def decided(
     found: Found, after: int, earlier: Sequence[Earlier], taken: Collection[str], now: datetime
 ) -> Decision:
-    """Decide what a run comes to.
+    """Decide whether a run starts a retrain.
 
-    after: how many further outcomes it takes; 0 for never. earlier: of the champion's promotion.
-    taken: names of executions that other causes have.
+    after: the number of further outcomes required; 0 for never. earlier: retrains for the
+    champion's promotion. taken: execution names used for other causes.
     """
     if against := _turned_off(found, after):
         return Decision(why_not=against)
     for one in earlier:
-        # A run that was killed, or whose start failed, has left a retraining that nobody began.
+        # A run that was killed, or whose start failed, left a retrain that was not started.
         if one.status == "never_started" or one.decided.by == found.execution:
             return Decision(starts=one.decided)
     upload = found.champion.upload
     if upload is None:
         return Decision(
-            why_not=f"Nothing is retrained: an earlier release made {found.champion.version}, and "
-            f"did not keep of which upload. {ONLY_THE_ALARM}"
+            why_not=f"No retrain: an earlier release trained {found.champion.version}, and did not "
+            f"record its upload. {ONLY_THE_ALARM}"
         )
     if against := _too_early(found, after, earlier):
         return Decision(why_not=f"{against} {ONLY_THE_ALARM}")
@@ -101,7 +101,7 @@ def decided(
             asked={
                 "raw": {"key": upload.key, "version_id": upload.version_id},
                 "outcomes": found.window.until.isoformat(),
-                # Of this decision alone, so that its execution is told from those of others.
+                # Unique to this decision, to distinguish its execution from others.
                 "who": f"the monitor, in {found.execution}",
                 "reason": " ".join(found.alarms)[:MAX_WHY],
             },
@@ -113,44 +113,44 @@ def decided(
 
 def _turned_off(found: Found, after: int) -> str | None:
     if not found.alarms:
-        return "Nothing is retrained: nothing alarms."
+        return "No retrain: there is no alarm."
     if not after:
         return (
-            "Nothing is retrained by itself: the stack's parameter RetrainAfterOutcomes is 0. "
+            "No automatic retrain: the stack's parameter RetrainAfterOutcomes is 0. "
             f"{ONLY_THE_ALARM}"
         )
     return None
 
 
 def _too_early(found: Found, after: int, earlier: Sequence[Earlier]) -> str | None:
-    """Say so where a retraining before this one is not through, or too little came since."""
+    """Say so if an earlier retrain has not ended, or if there are too few outcomes since."""
     version = found.champion.version
     for one in earlier:
         if one.status == "running":
             return (
-                f"Nothing more is retrained: {one.decided.execution} was started for the same "
-                f"promotion of {version}, and runs or waits for approval."
+                f"No further retrain: {one.decided.execution} was started for the same promotion "
+                f"of {version}, and is running or waiting for approval."
             )
     if earlier:
         last = max((one.decided for one in earlier), key=lambda one: one.ordinal)
         since = max(0, found.further - last.further)
         if since < after:
             return (
-                f"Nothing more is retrained: {last.execution} was started for the same promotion "
-                f"of {version}, and ended. Another takes {after:,} further outcomes; {since:,} "
-                "came since."
+                f"No further retrain: {last.execution} was started for the same promotion of "
+                f"{version}, and has ended. Another one needs {after:,} further outcomes; there "
+                f"have been {since:,} since."
             )
     elif found.further < after:
-        came = "no outcome" if not found.further else counted(found.further, "outcome")
+        came = counted(found.further, "outcome")
         return (
-            f"Nothing is retrained, for there is too little new data: {came} could be trained on "
-            f"that {version} did not learn from, and RetrainAfterOutcomes asks for {after:,}."
+            f"No retrain, because there are too few new data. New to {version}: {came}; required "
+            f"by RetrainAfterOutcomes: {after:,}."
         )
     return None
 
 
 def names(window: Window) -> Iterator[str]:
-    """Give the names that an execution may have, the best first."""
+    """Yield possible names for an execution, the best first."""
     yield (first := f"drift-{window.date}")
     number = 2
     while True:
@@ -161,6 +161,6 @@ def names(window: Window) -> Iterator[str]:
 def says(started: Retraining) -> str:
     """Say what was started."""
     return (
-        f"Retraining as {started.execution}: {counted(started.further, 'outcome')} can be trained "
-        f"on that {started.version} did not learn from."
+        f"Retraining as {started.execution}, with {counted(started.further, 'outcome')} that "
+        f"{started.version} was not trained on."
     )

@@ -1,9 +1,9 @@
-"""Start the retrainings that were decided on, each once: `retrainings/` of the artefacts bucket.
+"""Start each decided retrain once: `retrainings/` in the artefacts bucket.
 
-retrainings/<sequence>-<ordinal>.json  what was decided for a promotion, before it is started
+retrainings/<sequence>-<ordinal>.json  a decision for a promotion, written before the start
 
-Whoever puts it there first has decided: two runs at once come to the same execution. It is put
-before the start, which may be asked for as often as one likes: its name makes it one.
+The run that writes it first decides, so that two concurrent runs start the same execution. It is
+written before the start, which can be repeated, because the name makes it one execution.
 """
 
 import json
@@ -27,9 +27,9 @@ TRIES = 5  # to decide what others decide at the same time
 
 
 class Retrainings:
-    """The retrainings that were decided on. Methods raise the storage errors of `Bucket`.
+    """The decided retrains. Methods raise the storage errors of `Bucket`.
 
-    They raise ArtefactCorrupted where a record is not as it was written, and MachineUnavailable.
+    They raise ArtefactCorrupted if a record was altered, and MachineUnavailable.
     machine: the ARN of the state machine that retrains.
     """
 
@@ -39,7 +39,7 @@ class Retrainings:
         self.machine = machine
 
     def begin(self, found: Found, after: int, now: datetime) -> Decision:
-        """Decide, and start what was decided; gives what was started, or why nothing was."""
+        """Decide and start; return what was started, or why nothing was."""
         for _ in range(TRIES):
             every = self._every() if found.alarms and after else []
             earlier = [
@@ -54,7 +54,7 @@ class Retrainings:
                 return Decision(starts=self._started(decision.starts, found))
             except PreconditionFailed:
                 continue
-        raise PreconditionFailed(f"other runs decided {TRIES} times meanwhile")
+        raise PreconditionFailed(f"other runs decided first {TRIES} times")
 
     def _every(self) -> list[Retraining]:
         found = (
@@ -64,14 +64,14 @@ class Retrainings:
         return sorted((one[0] for one in found if one), key=lambda one: (one.sequence, one.ordinal))
 
     def _status(self, record: Retraining, now: datetime) -> Status:
-        """Ask how the execution of a record stands."""
+        """Return the status of a record's execution."""
         described = self._described(record.execution)
         if described and described["asked"] == record.asked:
             return "running" if described["status"] in {"RUNNING", "PENDING_REDRIVE"} else "ended"
         return "never_started" if now - record.decided_at < FORGOTTEN else "ended"
 
     def _started(self, record: Retraining, found: Found) -> Retraining:
-        """Record a retraining and start it, under a name that no other cause has."""
+        """Record a retrain and start it, under a name that no other cause uses."""
         key = f"{FOLDER}{record.sequence}-{record.ordinal}.json"
         there = read_sealed(self.bucket, key, Retraining, RECORD)
         if there is None:
@@ -79,17 +79,19 @@ class Retrainings:
         elif there[0] == record:
             etag = there[1]
         else:
-            raise PreconditionFailed(f"{key} was decided by another run meanwhile")
+            raise PreconditionFailed(f"another run decided {key} in the meantime")
         for name in (record.execution, *islice(names(found.window), MOST_NAMES)):
             if name != record.execution:
                 record = record.model_copy(update={"execution": name})
                 etag = self.bucket.put_over(key, sealed_json(record), etag)
             if self._start(record):
                 return record
-        raise MachineUnavailable(f"{MOST_NAMES} executions have the names of {found.window.date}")
+        raise MachineUnavailable(
+            f"all {MOST_NAMES} execution names of {found.window.date} are used"
+        )
 
     def _start(self, record: Retraining) -> bool:
-        """Start an execution unless it was before; False where another cause has its name."""
+        """Start an execution, unless it was started before; False if another cause has its name."""
         with asking_for(self.machine):
             try:
                 self.states.start_execution(

@@ -1,4 +1,4 @@
-"""What the stages hand each other: whom a run is about, and where its findings lie."""
+"""The stages' inputs and outputs: the version that a run is about, and its stored findings."""
 
 from typing import Literal
 
@@ -9,10 +9,9 @@ from clinical.registry import Champion
 
 
 class Begun(Frozen):
-    """Whether there is something to look at: the model that serves, and a window of its requests.
+    """Whether there is anything to monitor: the champion, and a window of requests.
 
-    captured: predictions that this run found in the log and in scored files, and that no run had
-    captured before.
+    captured: new predictions that this run found in the log and in scored files.
     """
 
     decision: Literal["monitor", "nothing_serves"]
@@ -24,14 +23,14 @@ class Begun(Frozen):
 
     @property
     def serving(self) -> Champion:
-        """The model that this run is about; there is one where the decision is to monitor."""
+        """The model that this run is about; there is one if the decision is to monitor."""
         if self.champion is None:
-            raise ValueError("no model serves, so no stage but the first should run")
+            raise ValueError("no model serves, so only the first stage should run")
         return self.champion
 
 
 class Drifted(Frozen):
-    """Where the `Drift` of the window lies, and what it comes to."""
+    """Where the window's `Drift` is stored, and its result."""
 
     drift: Artefact
     drifted: bool
@@ -39,9 +38,9 @@ class Drifted(Frozen):
 
 
 class Joined(Frozen):
-    """Where what was `Observed` of the window's predictions lies, and what it comes to.
+    """Where the window's `Observed` outcomes are stored, and their result.
 
-    further: outcomes that the version did not learn from, and could; 0 where nobody wants to know.
+    further: outcomes that the version was not trained on, but could be; 0 if not counted.
     """
 
     observed: Artefact
@@ -51,14 +50,14 @@ class Joined(Frozen):
 
 
 class Reported(Frozen):
-    """Where the run's report lies, and the version's card with what became of it since."""
+    """Where the run's report and the version's updated card are stored."""
 
     report: Artefact
     card: Artefact
 
 
 class Acted(Frozen):
-    """The end of a run: what it alarms of, and why, in sentences; and what it did about that."""
+    """The result of a run: its alarms and reasons, in sentences, and what it did."""
 
     model_version: str
     date: str

@@ -1,8 +1,8 @@
-"""Take in what files tell of outcomes: each version of an object once, row by row.
+"""Import files of outcomes: each version of an object once, row by row.
 
-A file is read as data sets are: what can be understood in one way only is, and told. A row that
-breaks a rule is refused for itself, and no sentence repeats a cell. What was taken in is recorded
-last, so that a run that was killed takes the same in again, which changes nothing.
+A file is read as leniently as data sets, and every leniency is reported. A row that breaks a rule
+is refused by itself, and no message repeats a cell. The import is recorded last, so that a run that
+was killed imports the same file again, which changes nothing.
 """
 
 import hashlib
@@ -33,26 +33,26 @@ ID, OBSERVED_AT = "prediction_id", "observed_at"
 
 SAID = {
     "column_missing": "is missing from the header",
-    "column_repeated": "stands in the header more than once",
+    "column_repeated": "is in the header more than once",
     "row_width": "more or fewer cells than the header",
     "missing": "is empty",
     "prediction_id": "is not 32 hexadecimal digits",
     "whole_number": "is not a whole number",
     "decimal_number": "is not a number",
     "out_of_range": "is out of range",
-    "moment": "is neither a day such as 2026-12-24 nor a time in ISO 8601",
-    "in_the_future": "was in the future when the file was uploaded",
+    "moment": "is not a day, such as 2026-12-24, or a time in ISO 8601 format",
+    "in_the_future": "is after the upload of the file",
     "too_early": "is before the day (UTC) of the prediction",
 }
 BECAME = {
-    "known": "told before; nothing changed.",
-    "replaced": "counted in place of an earlier one.",
-    "superseded": "kept, but not counted: another was observed later.",
+    "known": "already recorded; nothing changed.",
+    "replaced": "recorded in place of an earlier one.",
+    "superseded": "kept, but another one that was observed later counts.",
 }
 
 
 class PredictionId(Kind):
-    """A column of ids, as answers gave them, in any case."""
+    """A column of prediction ids, in upper or lower case."""
 
     kind: Literal["prediction_id"] = "prediction_id"
 
@@ -85,7 +85,7 @@ class Moment(Kind):
 
 
 class TakenIn(Frozen):
-    """What files came to: outcomes that are new, rows that were refused, and sentences on both."""
+    """The result of imports: new outcomes, refused rows, and sentences about both."""
 
     taken: int = 0
     refused: int = 0
@@ -93,7 +93,7 @@ class TakenIn(Frozen):
 
 
 class Record(TakenIn):
-    """What became of one version of an object, and in which execution."""
+    """The import of one version of an object, and its execution."""
 
     execution: str
     source: RawObject
@@ -101,7 +101,7 @@ class Record(TakenIn):
 
 @dataclass(frozen=True)
 class Row:
-    """What a row says, and its number, as a spreadsheet counts."""
+    """A row's content, and its number, as in a spreadsheet."""
 
     number: int
     prediction_id: str
@@ -112,14 +112,14 @@ class Row:
 def take_in(
     raw: RawBucket, outcomes: Outcomes, captures: Captures, run: Run, params: Params
 ) -> TakenIn:
-    """Take in each file of outcomes that was not before, the oldest first."""
+    """Import each new file of outcomes, the oldest first."""
     came = []
     for source, written_at in raw.bucket.versions(FOLDER):
         if _is_there(outcomes.bucket, _key(source)):
             continue
         try:
             body = raw.bucket.get_version(source)
-        except ArtefactMissing:  # deleted since it was listed: whoever did that takes it back
+        except ArtefactMissing:  # deleted since it was listed, and thereby withdrawn
             continue
         came.append(_taken(source, body, written_at, outcomes, captures, params))
         record = Record(**dict(came[-1]), execution=run.execution, source=source)
@@ -135,7 +135,7 @@ def take_in(
 
 
 def columns_of(params: Params) -> Params:
-    """Give the decisions by which a file of outcomes is read: it has three columns."""
+    """Return params for reading a file of outcomes, which has three columns."""
     target = params.outcome.model_copy(update={"nullable": False})
     columns = {ID: PredictionId(), params.target.column: target, OBSERVED_AT: Moment()}
     return params.model_copy(update={"columns": columns})
@@ -149,7 +149,7 @@ def _taken(  # noqa: PLR0913, PLR0917 - a file, and all that it is held to
     captures: Captures,
     params: Params,
 ) -> TakenIn:
-    """Take in one version of an object."""
+    """Import one version of an object."""
     columns = columns_of(params)
     try:
         table = read(source.key, body, columns)
@@ -160,7 +160,7 @@ def _taken(  # noqa: PLR0913, PLR0917 - a file, and all that it is held to
         for one in header_violations(columns.read, table.columns, table.repeated)
     ]
     if wrong:
-        return TakenIn(notes=(f"{source.key} was not read: {listed(wrong)}.",))
+        return TakenIn(notes=(f"{source.key} was not imported: {listed(wrong)}.",))
     judged = judge(table, columns)
     hold_to_time(judged, written_at, captures)
     counts: Counter[str] = Counter()
@@ -188,10 +188,10 @@ def _taken(  # noqa: PLR0913, PLR0917 - a file, and all that it is held to
 
 @dataclass
 class Judged:
-    """The rows of a file that keep the rules, and what is wrong with the others.
+    """The valid rows of a file, and what is wrong with the others.
 
-    refused: the rule that a row breaks, and the column, by its number. silent: rows that tell of no
-    outcome. read_as: how the file was read, in sentences.
+    refused: the broken rule and its column, by row number. silent: rows without an outcome.
+    read_as: how the file was read, in sentences.
     """
 
     rows: list[Row]
@@ -200,7 +200,7 @@ class Judged:
     read_as: tuple[str, ...]
 
     def last_of_each(self) -> list[Row]:
-        """Give of each prediction the outcome observed last, or of as late ones the last row."""
+        """Return each prediction's outcome that was observed last; for ties, the last row."""
         last: dict[str, Row] = {}
         for row in self.rows:
             before = last.get(row.prediction_id)
@@ -209,9 +209,9 @@ class Judged:
         return list(last.values())
 
     def notes(self, counts: Mapping[str, int]) -> Iterator[str]:
-        """Say how the file was read, what was refused of it, and what became of the rest.
+        """Describe how the file was read, which rows were refused, and what was done with the rest.
 
-        counts: of outcomes, by what became of them.
+        counts: of outcomes, by status.
         """
         yield from self.read_as
         if self.silent:
@@ -227,8 +227,8 @@ class Judged:
             yield f"{counted(len(numbers), 'row')} refused: {what}, {first}{where} {rows}."
         if twice := len(self.rows) - len(self.last_of_each()):
             yield (
-                f"{counted(twice, 'row')} not kept: another row tells of the same prediction, and "
-                "was observed later, or at the same time and stands further down."
+                f"{counted(twice, 'row')} not kept: another row has an outcome of the same "
+                "prediction that was observed later, or at the same time and is further down."
             )
         for status, sentence in BECAME.items():
             if counts[status]:
@@ -236,7 +236,7 @@ class Judged:
 
 
 def judge(table: Table, columns: Params) -> Judged:
-    """Hold each row to the rules of its columns; a row is refused by the first that it breaks."""
+    """Check each row against its columns' rules; only a row's first broken rule is reported."""
     meant, notes = as_meant(table, columns)
     kinds = columns.read
     target = columns.target.column
@@ -267,7 +267,7 @@ def judge(table: Table, columns: Params) -> Judged:
 
 
 def hold_to_time(judged: Judged, written_at: datetime, captures: Captures) -> None:
-    """Refuse what was observed after the file was written, or before it was predicted."""
+    """Refuse outcomes observed after the file was written, or before the prediction."""
     days = captures.days_of({row.prediction_id for row in judged.rows})
     kept = []
     for row in judged.rows:
@@ -281,7 +281,7 @@ def hold_to_time(judged: Judged, written_at: datetime, captures: Captures) -> No
 
 
 def _key(source: RawObject) -> str:
-    """Name the record of a version; keys of objects may hold what a key here should not."""
+    """Return a record's key, a digest, because object keys may contain unsuitable characters."""
     named = f"{source.key}\0{source.version_id}".encode()
     return f"{TAKEN}{hashlib.sha256(named).hexdigest()}.json"
 

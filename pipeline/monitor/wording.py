@@ -1,10 +1,10 @@
-"""How sentences about a window tell shares and probabilities."""
+"""Format shares and probabilities in sentences about a window."""
 
-LEAST_TOLD = 0.0001  # of a probability: less is told as less than that
+LEAST_TOLD = 0.0001  # smaller probabilities are reported as less than this
 
 
 def p_in_words(p_value: float) -> str:
-    """Tell a probability, such as "p = 0.34", "p = 0.0002" or "p < 0.0001"."""
+    """Format a probability, such as "p = 0.34", "p = 0.0002" or "p < 0.0001"."""
     if p_value < LEAST_TOLD:
         return "p < 0.0001"
     if p_value > 0.99:  # noqa: PLR2004 - which rounds to a certainty
@@ -13,7 +13,7 @@ def p_in_words(p_value: float) -> str:
 
 
 def shares_in_words(before: float, now: float) -> str:
-    """Tell how a share moved, such as "7 → 13 %", in as many decimals as it takes to differ."""
+    """Format a change of a share, such as "7 → 13 %", with enough decimals to differ."""
     for decimals in range(4):
         told = [f"{100 * share:.{decimals}f}" for share in (before, now)]
         zero = any(

@@ -1,1 +1,1 @@
-"""Turns an upload into the model that serves: retrain.asl.json orders the stages."""
+"""Turns an upload into the champion; retrain.asl.json orders the stages."""

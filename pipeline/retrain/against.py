@@ -1,4 +1,4 @@
-"""Set a candidate beside others on the same held-out rows: the champion, and a ridge."""
+"""Compare a candidate on the held-out rows with the champion and with a ridge regression."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from rows import Rows
 from retrain.many_rows import in_blocks
 from retrain.state import Seen, Trained
 
-UNREADABLE_NOW = "it cannot be read or scored any more"
+UNREADABLE_NOW = "it can no longer be read or scored"
 RIDGE = "Ridge regression"
 
 type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
@@ -34,7 +34,7 @@ type Values = tuple[Value, ...]
 class HeldOut:
     """The held-out rows (n,), and the candidate's errors on them.
 
-    average: that a model without any skill would always answer, the training rows' own.
+    average: the prediction of the average baseline, from the training rows.
     """
 
     rows: Rows
@@ -52,9 +52,9 @@ def against_champion(
 ) -> AgainstChampion | None:
     """Score the champion on the held-out rows that it was not trained on.
 
-    combinations: that the candidate's data recorded.
-    A champion that cannot be read, or asks for what the contract has no longer, serves nobody: it
-    must not stand in the way of its successor.
+    combinations: those recorded in the candidate's data.
+    A champion that cannot be read, or that needs columns the contract no longer has, cannot serve:
+    it must not block its successor.
     """
     pointer = registry.champion()
     if pointer is None:
@@ -115,10 +115,10 @@ def against_champion(
 def scored_by(
     scorer: Scorer, held_out: HeldOut, unseen: Which, known: set[Values], params: Params
 ) -> tuple[Which, Array]:
-    """Score those of the unseen rows (n,) that a champion can: which, bool array (n,), and how.
+    """Score the unseen rows (n,) that the champion can score: which, bool array (n,), and scores.
 
-    Where the contract has a category by now that the champion lacks, ONNX Runtime refuses all rows
-    at once. Then those are left whose combination the champion recorded.
+    If the contract has a new category that the champion lacks, ONNX Runtime refuses all rows at
+    once; then only rows are scored whose combination was recorded in the champion's data.
     """
     distinct, which = held_out.rows.coded(params.roles.recorded_together)
     recorded = np.array([values in known for values in distinct])[which]
@@ -136,7 +136,7 @@ def combinations_of(reference: Reference, params: Params) -> set[Values]:
 
 
 def serves(reference: Reference, params: Params) -> bool:
-    """Whether requests as they are now can be answered by a model."""
+    """Whether a model can answer current requests."""
     try:
         reference.check_contract(params)
     except ModelOfAnotherStudy:
@@ -145,9 +145,9 @@ def serves(reference: Reference, params: Params) -> bool:
 
 
 def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
-    """Tell which held-out rows a champion was not trained on: bool array (n,).
+    """Return which held-out rows a champion was not trained on: bool array (n,).
 
-    Rows are compared by the columns that the champion had; raises what `seen_by` does.
+    Rows are compared by the champion's columns; raises what `seen_by` raises.
     """
     seen = seen_by(champion, registry, {name: rows.form(name) for name in rows.columns})
     known = set(seen.digests)
@@ -155,10 +155,10 @@ def rows_new_to(champion: Champion, registry: Registry, rows: Rows) -> Which:
 
 
 def seen_by(champion: Champion, registry: Registry, forms: Mapping[str, str | None]) -> Seen:
-    """Read which rows a champion was trained on.
+    """Read the digests of the rows that a champion was trained on.
 
-    forms: in which columns are written that there are now. Raises ModelOfAnotherStudy where one of
-    the champion's is gone, or is written otherwise: then nobody can tell what it was trained on.
+    forms: the canonical forms of the current columns. Raises ModelOfAnotherStudy if one of the
+    champion's columns is gone or has another form: then its training rows cannot be identified.
     """
     read = json.loads(read_verified(registry.bucket, champion.training_rows))
     if isinstance(read, list):  # as an earlier release wrote it: of these very columns
@@ -167,7 +167,7 @@ def seen_by(champion: Champion, registry: Registry, forms: Mapping[str, str | No
     changed = [name for name, form in seen.columns.items() if forms.get(name) != form]
     if changed:
         raise ModelOfAnotherStudy(
-            f"it was trained on columns that there are no longer, or not in the same form: "
+            f"it was trained on columns that no longer exist, or that have another form now: "
             f"{', '.join(changed)}"
         )
     return seen
@@ -182,9 +182,9 @@ def against_baseline(  # noqa: PLR0913, PLR0917 - whose errors are compared with
     bootstrap: Bootstrap,
     params: Params,
 ) -> Baseline | None:
-    """Compare a ridge regression's predictions with recorded scores (n,), and with other errors.
+    """Compare a ridge regression with recorded scores (n,), and with other models' errors.
 
-    None where none could be fitted.
+    None if none could be fitted.
     """
     if trained.baseline is None:
         return None

@@ -1,4 +1,4 @@
-"""Read what an execution was asked for, values as well as names, before anything is done for it."""
+"""Validate an execution's input, values as well as names, before anything else is done."""
 
 import re
 from datetime import datetime
@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field, JsonValue
 PREVIOUS = "previous"
 VERSION = re.compile(r"v-[0-9a-f]{8}")
 WHAT_MAY_BE = (
-    'An execution takes {} for the newest upload, or {"raw": {"key": "raw/…", "version_id": "…"}}, '
-    'each with "tune", "outcomes", "even_if_older", "who" and "reason" as needed; or {"promote": '
-    '"v-…"} with "who" and "reason". "outcomes" is true for those up to now, false for none, or up '
-    'to when they were observed: "2026-10-31" or "2026-10-31T12:00:00Z".'
+    'Valid inputs are {} for the newest upload, or {"raw": {"key": "raw/…", "version_id": "…"}}, '
+    'both optionally with "tune", "outcomes", "even_if_older", "who" and "reason"; or {"promote": '
+    '"v-…"} with "who" and "reason". "outcomes" is true (up to now), false (none), or the time up '
+    'to which they were observed: "2026-10-31" or "2026-10-31T12:00:00Z".'
 )
 
 
@@ -28,7 +28,7 @@ def _not_blank(text: str) -> str:
 
 def _version(name: str) -> str:
     if name != PREVIOUS and not VERSION.fullmatch(name):
-        raise ValueError(f'is neither a version such as v-0a1b2c3d nor "{PREVIOUS}"')
+        raise ValueError(f'is not a version, such as v-0a1b2c3d, or "{PREVIOUS}"')
     return name
 
 
@@ -36,11 +36,11 @@ type Name = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
 
 
 class Wanted(Asking):
-    """The input of an execution, as far as it can be told without asking S3."""
+    """An execution's input, as far as it can be checked without S3."""
 
     SAID = {  # noqa: RUF012
-        "tune": "is neither true, false nor the name of a grid",
-        "outcomes": "is neither true, false, a day nor a time in ISO 8601",
+        "tune": "must be true, false or the name of a grid",
+        "outcomes": "must be true, false, or a day or time in ISO 8601 format",
     }
 
     raw: Optional[Object] = None
@@ -54,7 +54,7 @@ class Wanted(Asking):
 
 
 def wanted(asked: JsonValue, params: Params) -> Wanted:
-    """Read an execution's input; raises InputInvalid, which names every wrong member of it."""
+    """Validate an execution's input; raises InputInvalid, which names every invalid member."""
     read = read_as(Wanted, asked, WHAT_MAY_BE)
     if wrong := _at_odds(read, params):
         raise InputInvalid(f"{wrong} {WHAT_MAY_BE}")
@@ -62,7 +62,7 @@ def wanted(asked: JsonValue, params: Params) -> Wanted:
 
 
 def outcomes_asked(read: Wanted, now: datetime) -> datetime | None:
-    """Read up to when outcomes are observed that are to be trained on; None for none of them.
+    """Return the time up to which outcomes are trained on; None for no outcomes.
 
     Raises InputInvalid.
     """
@@ -72,13 +72,13 @@ def outcomes_asked(read: Wanted, now: datetime) -> datetime | None:
 
 
 def _at_odds(read: Wanted, params: Params) -> str | None:
-    """Say what cannot be asked for together, or of this system."""
+    """Describe members that cannot be combined, or that this system cannot fulfil."""
     beside_promote = sorted(read.model_fields_set - {"promote", "who", "reason"})
     if read.promote and beside_promote:
-        return f"promote trains nothing, so it cannot go with {', '.join(beside_promote)}."
+        return f"promote does not train, so it cannot be combined with {', '.join(beside_promote)}."
     if read.event and read.raw is None:
-        return "event tells of no upload: raw is missing."
+        return "event needs an upload, but raw is missing."
     if isinstance(read.tune, str) and read.tune not in params.tuning.grids:
         grids = ", ".join(params.tuning.grids)
-        return f"tune names a grid that params.yaml lacks: true takes its default, or {grids}."
+        return f"tune is not a grid in params.yaml; use true for the default, or {grids}."
     return None

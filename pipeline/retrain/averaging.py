@@ -1,4 +1,4 @@
-"""Predict rows as if some columns were not known yet: the mean over what was recorded with them."""
+"""Predict rows as if some columns were not known yet: the mean over their recorded values."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +16,9 @@ MOST_CHOICES = 64  # that a score is averaged over, of columns outside roles.rec
 
 
 class Averaging:
-    """Predictions of rows, averaged over columns that are taken as unknown.
+    """Predictions of rows, averaged over columns that are treated as unknown.
 
-    recorded: what was recorded together, with its training rows.
+    recorded: the recorded combinations, with their training rows.
     """
 
     def __init__(self, rows: Rows, recorded: Recorded, params: Params) -> None:
@@ -28,7 +28,7 @@ class Averaging:
         self._features = rows.features()
 
     def predict(self, predict: Callable[[Columns], Scores], over: Names, which: Which) -> Scores:
-        """Predict some of the rows, by their numbers (n,): scores (n,)."""
+        """Predict some of the rows, by index (n,): scores (n,)."""
         known, of_rows = self._rows.coded(self._recorded.rest(over))
         choices = [self._recorded.choices_of(one, over) for one in known]
         sizes = np.array([len(one) for one in choices])
@@ -58,7 +58,7 @@ class Averaging:
 
 
 class Counting(Protocol):
-    """Says what was recorded together, counting some of the training rows, by their numbers."""
+    """Returns recorded combinations, counted in some of the training rows, by index."""
 
     def __call__(self, which: Which) -> Recorded: ...
 
@@ -66,10 +66,10 @@ class Counting(Protocol):
 def counting(
     combinations: Sequence[Mapping[str, Value]], training: Rows, params: Params
 ) -> Counting:
-    """Count what is known later with the rest, in as many of the training rows as is asked.
+    """Count the values known later with the rest, in the requested training rows.
 
-    combinations: that the data set records; where they name all that is known later, each is
-    listed, even one that no training row has.
+    combinations: those recorded in the data set; if they include all columns known later, each is
+    listed, even if no training row has it.
     """
     together, later = params.roles.recorded_together, params.roles.known_after_treatment
     columns = tuple(dict.fromkeys((*together, *later)))
@@ -88,9 +88,9 @@ def counting(
 def counts_of(
     coded: tuple[Sequence[Values], Which], which: Which | None = None
 ) -> dict[Values, int]:
-    """Count rows, or some by their numbers, by what they say: as it first comes up in them.
+    """Count rows, or some by index, by their values, in order of appearance.
 
-    coded: what rows say, and the place (n,) of each row's among that.
+    coded: the distinct values, and the index (n,) of each row's.
     """
     distinct, of_rows = coded
     found, firsts, counts = np.unique(
@@ -104,10 +104,10 @@ def counts_of(
 
 
 def thinned(counts: Mapping[Values, int], fixed: int) -> dict[Values, int]:
-    """Keep, of what follows the first `fixed` values, few enough to average over.
+    """Limit what follows the first `fixed` values to few enough to average over.
 
-    Where there are more than MOST_CHOICES, rows are taken at equal distances along their order:
-    quantiles, where they are numbers.
+    If there are more than MOST_CHOICES, equally spaced ones in sorted order are taken: for numbers,
+    quantiles.
     """
     groups: dict[Values, list[tuple[Values, int]]] = {}
     for one, count in counts.items():
@@ -126,7 +126,7 @@ def thinned(counts: Mapping[Values, int], fixed: int) -> dict[Values, int]:
 
 
 def in_order_of(values: Values) -> list[tuple[bool, Value]]:
-    """Sort values; what is missing comes first."""
+    """Return a sort key; missing values come first."""
     return [(value is not None, value) for value in values]
 
 

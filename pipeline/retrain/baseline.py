@@ -1,4 +1,4 @@
-"""A ridge regression, which a model has to be worth more than to be worth its complexity."""
+"""A ridge regression, which a complex model must beat to be worth its complexity."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from retrain.families import ENCODER, Estimator, on_one_thread, standardized
 from retrain.many_rows import blocks_of, some_of, width_of
 
-# Of standardized features, from next to none to one that leaves hardly more than the average.
+# For standardised features, from almost none to one that leaves hardly more than the average.
 PENALTIES = np.logspace(-3, 6, 19)
 DIGITS = 9  # of the target's range: what comes after them depends on the machine's linear algebra
 
@@ -24,12 +24,12 @@ def ridge_predictions(
     held_out: pd.DataFrame,
     params: Params,
 ) -> list[float] | None:
-    """Predict held-out rows (m,) by a ridge regression on training rows (n,), target (n,).
+    """Predict held-out rows (m,) with a ridge regression on training rows (n,), target (n,).
 
-    encoder: makes numbers of tables of them, with NaN for what is missing.
-    The penalty is the best of `PENALTIES` by leave-one-out, which takes one decomposition: of some
-    rows, where there are many. None where linear algebra fails on the rows, which is logged: a
-    baseline stops no model.
+    encoder: encodes tables of them as numbers, with NaN for missing values.
+    The penalty is the best of `PENALTIES` by leave-one-out, which takes one decomposition, of a
+    sample if there are many rows. Returns None, and logs it, if linear algebra fails on the rows: a
+    baseline must not stop a model.
     """
     width = width_of(params)
     few = some_of(len(target), params.seed, width)
@@ -43,17 +43,17 @@ def ridge_predictions(
                 [ridge.predict(held_out.iloc[rows]) for rows in blocks_of(len(held_out), width)]
             )
     except np.linalg.LinAlgError as error:
-        telemetry.logger().error("No ridge regression can be fitted.", error=str(error))
+        telemetry.logger().error("The ridge regression could not be fitted.", error=str(error))
         return None
     rounded: list[float] = (np.round(predicted / params.width, DIGITS) * params.width).tolist()
     return rounded
 
 
 def refit(ridge: Pipeline, training: pd.DataFrame, target: Array, width: int) -> None:
-    """Fit a regression of some rows to all, with its penalty, by the normal equations.
+    """Refit a sample's regression to all rows, with its penalty, by the normal equations.
 
-    They are sums over rows, of which memory holds a block at a time. Features stay standardized as
-    those rows have it.
+    These are sums over rows, calculated block by block. Features stay standardised as in the
+    sample.
     """
     prepare, regression = ridge[:-1], ridge[-1]
     average = target.mean()

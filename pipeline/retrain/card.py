@@ -34,8 +34,8 @@ from retrain.state import Ingested, Preprocessed, Trained, Validated
 
 PLOT_WIDTH = 61  # characters
 INTENDED_USE = (
-    "Research on recorded treatments: to compare what the data say, and how sure it is. "
-    "It is no diagnosis and no treatment advice."
+    "Research on recorded treatments: to compare what the data show, with its uncertainty. "
+    "Not for diagnosis, and not treatment advice."
 )
 
 
@@ -51,7 +51,7 @@ def card_of(  # noqa: PLR0913, PLR0917 - everything that is known
     lineage: bytes,
     params: Params,
 ) -> Card:
-    """Gather what the stages found out about a version."""
+    """Collect the stages' findings about a version."""
     verdict, target = evaluation.verdict, preprocessed.target
     lowest, highest = params.scale
     support = [combination.training_rows for combination in reference.combinations]
@@ -105,23 +105,23 @@ def _limits(
 ) -> Iterator[str]:
     if not verdict.beats_average:
         yield (
-            "It does not beat the plain average: do not read differences between its scores as "
-            "differences between patients."
+            "The model does not beat the average baseline: do not interpret differences between "
+            "its scores as differences between patients."
         )
     known = [kind.told_range(name) for name, kind in params.features.items()]
     if params.roles.recorded_together:
         seldom = support.count(0) + support.count(1)
         known.append(
-            f"{len(support)} recorded treatments, {seldom} of which it was trained on at most once"
+            f"{len(support)} recorded treatments, {seldom} of them in at most one training row"
         )
     if told := [one for one in known if one]:
         *rest, last = told
-        yield f"It knows {', '.join(rest)}{', and ' if rest else ''}{last}."
+        yield f"The model covers {', '.join(rest)}{', and ' if rest else ''}{last}."
     if validated.outcomes:
         yield (
-            f"{validated.outcomes:,} of the {validated.rows:,} rows that it learned from or was "
-            "evaluated on are outcomes of predictions that this system made. Treatments may have "
-            "been chosen with its help, so that what it learned is shaped by what it advised."
+            f"{validated.outcomes:,} of the {validated.rows:,} rows for training and evaluation "
+            "are outcomes of predictions that this system made. Treatments may have been chosen "
+            "with its help, so that the model is influenced by its own predictions."
         )
 
 
@@ -145,7 +145,7 @@ def _lineage(lineage: dict[str, Any]) -> Lineage:
 
 
 def markdown(card: Card) -> str:
-    """Write a card for people to read."""
+    """Render a card for people."""
     return "\n".join(_lines(card)) + "\n"
 
 
@@ -153,10 +153,10 @@ def _lines(card: Card) -> Iterator[str]:
     overview, data, training, verdict = card.overview, card.data, card.training, card.verdict
     yield f"# {overview.name}: {card.model_version}\n"
     yield f"Predicts {overview.predicts}. {overview.algorithm}.\n"
-    yield f"## What it is worth: {verdict.decision.replace('_', ' ')}\n"
+    yield f"## Verdict: {verdict.decision.replace('_', ' ')}\n"
     yield from (f"- {reason}" for reason in verdict.reasons)
     yield f"\n{verdict.rows:,} held-out rows, {verdict.confidence:.0%} bootstrap intervals:\n"
-    columns = [("this model", verdict.candidate), ("the plain average", verdict.average)]
+    columns = [("this model", verdict.candidate), ("average baseline", verdict.average)]
     if verdict.baseline:
         columns.append((verdict.baseline.name, verdict.baseline.scores))
     if verdict.champion and verdict.champion.scores:
@@ -170,14 +170,14 @@ def _lines(card: Card) -> Iterator[str]:
         ("", "RMSE", "MAE", "R²"),
         ((name, shown(one.rmse), shown(one.mae), shown(one.r2)) for name, one in columns),
     )
-    yield f"\nSkill, 1 - RMSE / RMSE of the plain average: {shown(verdict.skill)}.\n"
+    yield f"\nSkill, 1 - RMSE / RMSE of the average baseline: {shown(verdict.skill)}.\n"
     yield (
-        f"An interval of {card.interval.coverage:.0%} is the score ± "
+        f"The {card.interval.coverage:.0%} prediction interval is the score ± "
         f"{card.interval.half_width:.2f}, from {card.interval.residuals:,} residuals of "
         f"{card.interval.folds}-fold cross-validation.\n"
     )
     yield from _by_group(card.interval)
-    yield "## Intended use and limits\n"
+    yield "## Intended use and limitations\n"
     yield f"{overview.intended_use}\n"
     yield from (f"- {limit}" for limit in overview.limits)
     if verdict.calibration:
@@ -188,8 +188,8 @@ def _lines(card: Card) -> Iterator[str]:
     yield from _subgroups(card)
     if verdict.replay:
         yield from _replay(verdict.replay, card.replayed, verdict.confidence)
-    yield "\n## Permutation importances\n"
-    yield "How much RMSE grows when the feature is shuffled.\n"
+    yield "\n## Permutation importance\n"
+    yield "The increase in RMSE when the feature is shuffled.\n"
     yield from table(
         ("feature", "mean", "standard deviation"),
         (
@@ -199,11 +199,11 @@ def _lines(card: Card) -> Iterator[str]:
     )
     yield "\n## Data\n"
     yield (
-        f"{data.rows:,} rows, {data.training_rows:,} to train on and {data.held_out_rows:,} held "
+        f"{data.rows:,} rows: {data.training_rows:,} for training and {data.held_out_rows:,} held "
         f"out.{_of_outcomes(data)} Scores from {data.score_min:g} to {data.score_max:g}, mean "
         f"{data.score_mean:.2f}, standard deviation {data.score_std:.2f}. {data.combinations} "
         "recorded treatments, "
-        f"{data.combinations_in_one_training_row} of them in one training row. SHA-256 "
+        f"{data.combinations_in_one_training_row} of them in only one training row. SHA-256 "
         f"`{data.sha256}`.\n"
     )
     yield from (f"- {count} cells of {name} are missing." for name, count in _missing(data))
@@ -216,8 +216,8 @@ def _lines(card: Card) -> Iterator[str]:
     if training.tuning:
         yield from _tuning(training.tuning)
     yield (
-        f"Whether more rows would help is measured beside the promotion: "
-        f"`models/{card.model_version}/{LEARNING_CURVE}`, and `learning_curve` of GET /model.\n"
+        f"Whether more rows would help is measured in parallel with the promotion: see "
+        f"`models/{card.model_version}/{LEARNING_CURVE}`, and `learning_curve` in GET /model.\n"
     )
     yield "## Lineage\n"
     yield (
@@ -237,9 +237,12 @@ def _lines(card: Card) -> Iterator[str]:
 def _by_group(interval: Conformal) -> Iterator[str]:
     if not interval.groups:
         return
-    yield f"Groups of {' and '.join(interval.by)} have intervals of their own; others that one.\n"
+    yield (
+        f"Groups of {' and '.join(interval.by)} with enough rows have intervals of their own; the "
+        "others have the one above.\n"
+    )
     yield from table(
-        ("group", "half the width", "residuals"),
+        ("group", "half-width", "residuals"),
         (
             (" and ".join(one.of), f"{one.half_width:.2f}", f"{one.residuals:,}")
             for one in interval.groups
@@ -253,9 +256,9 @@ def _calibration(
 ) -> Iterator[str]:
     yield "\n## Calibration\n"
     yield (
-        "What was recorded on held-out rows, where so much was predicted, with "
-        f"{confidence:.0%} intervals, each for itself. The best intercept is 0, the best slope 1, "
-        "and the best difference of the means, recorded less predicted, 0.\n"
+        "Recorded compared with predicted scores on the held-out rows, with pointwise "
+        f"{confidence:.0%} intervals. Ideally the intercept is 0, the slope is 1, and the "
+        "difference of the means, recorded less predicted, is 0.\n"
     )
     yield from table(
         ("intercept", "slope", "difference of the means"),
@@ -263,18 +266,18 @@ def _calibration(
     )
     yield ""
     yield from table(
-        ("predicted, mean of a bin", "recorded, mean", "rows"),
+        ("mean predicted", "mean recorded", "rows"),
         ((f"{one.predicted:.3f}", shown(one.recorded), one.rows) for one in calibration.bins),
     )
     if curve:
-        yield "\nThe smooth line: `o` recorded, `-` its interval, `|` predicted.\n"
+        yield "\nThe smoothed curve: `o` recorded, `-` its interval, `|` predicted.\n"
         yield "```text"
         yield from _plot(curve)
         yield "```"
 
 
 def _plot(curve: tuple[CurvePoint, ...]) -> Iterator[str]:
-    """Draw a line of text for each point: Markdown is one file, which can show no other picture."""
+    """Draw a line of text for each point, because Markdown is one file without images."""
     ends = [end for one in curve for end in (one.predicted, one.recorded.low, one.recorded.high)]
     lowest, wide = min(ends), max(ends) - min(ends) or 1.0
 
@@ -294,9 +297,9 @@ def _plot(curve: tuple[CurvePoint, ...]) -> Iterator[str]:
 def _wins(wins: Wins) -> Iterator[str]:
     yield "\n## Win probabilities\n"
     yield (
-        f"How often the first of two of {wins.rows:,} held-out rows did better, ties counting "
-        "half, by how probable it was said to be. The intervals hold for all bins at once, with "
-        "99% confidence.\n"
+        f"In pairs of {wins.rows:,} held-out rows, how often the first did better, ties counting "
+        "half, by its predicted probability. The intervals hold for all bins jointly, with 99% "
+        "confidence.\n"
     )
     yield from table(
         ("predicted", "won", "pairs"),
@@ -308,10 +311,10 @@ def _subgroups(card: Card) -> Iterator[str]:
     if card.simultaneous:
         target = card.verdict.coverage.target
         yield (
-            "The intervals of a column of figures hold for all its groups at once, with "
-            f"{card.verdict.confidence:.0%} confidence. A mean error, prediction less recorded "
-            "score, is marked * where it is off 0 by more than chance explains among so many "
-            f"groups. Coverage should be {target:.0%}.\n"
+            "The intervals in each column hold for all groups jointly, with "
+            f"{card.verdict.confidence:.0%} confidence. A mean error, predicted less recorded "
+            "score, is marked * if it differs from 0 by more than chance allows among this many "
+            f"groups. The target coverage is {target:.0%}.\n"
         )
     covered = any(one.coverage for one in card.subgroups)
     yield from table(
@@ -339,11 +342,11 @@ def _replay(
         yield f"{replay.void}"
         return
     yield (
-        f"{counted(replay.requests, 'captured request')}{_times(replay)}, asked once more of this "
-        f"model and of the champion {replay.champion}, which reproduced "
+        f"{counted(replay.requests, 'captured request')}{_times(replay)}, replayed against this "
+        f"model and the champion {replay.champion}, which reproduced "
         f"{counted(replay.reproduced, 'prediction')} of its own among them. "
-        f"{counted(replay.refused, 'request')} would be refused by this model alone. A score moves "
-        "where it changes by more than the half-width of the champion's interval.\n"
+        f"{counted(replay.refused, 'request')} would be refused only by this model. A score counts "
+        "as moved if it changes by more than the half-width of the champion's interval.\n"
     )
     change = replay.change
     if change is not None and replay.moved is not None:
@@ -362,7 +365,7 @@ def _replay(
         )
         yield ""
     if replay.candidate_scores and replay.champion_scores:
-        yield f"On {counted(replay.outcomes, 'outcome')} that are new to both models:\n"
+        yield f"On {counted(replay.outcomes, 'outcome')} that neither model was trained on:\n"
         columns = (
             ("this model", replay.candidate_scores),
             (f"the champion {replay.champion}", replay.champion_scores),
@@ -374,7 +377,7 @@ def _replay(
         yield ""
     if groups:
         yield (
-            "The intervals of the mean change hold for all groups at once, with "
+            "The intervals of the mean change hold for all groups jointly, with "
             f"{confidence:.0%} confidence.\n"
         )
         yield from table(
@@ -402,7 +405,7 @@ def _times(replay: Replayed) -> str:
 def _tuning(tuning: Tuning) -> Iterator[str]:
     yield (
         f"Chosen from the grid `{tuning.grid}`: the fewest leaves or coefficients with an RMSE of "
-        f"at most {tuning.limit:.4f}, one standard error over the best.\n"
+        f"at most {tuning.limit:.4f}, one standard error above the best.\n"
     )
     yield from table(
         ("candidate", "RMSE", "standard error", "leaves or coefficients", ""),

@@ -1,4 +1,4 @@
-"""How rows become the numbers that every family of models is fitted on."""
+"""Encode rows as the numbers that all families of models are fitted on."""
 
 import io
 
@@ -16,12 +16,12 @@ type Matrix = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 
 
 def table_of(rows: Rows) -> pd.DataFrame:
-    """Give features as the model takes them, one column each, in its order."""
+    """Return the model's features, one column each, in its order."""
     return as_table(rows.features())
 
 
 def as_table(columns: Columns) -> pd.DataFrame:
-    """Make a table of features (n,), with numbers in float32: no model sees more of them."""
+    """Build a table of features (n,), with numbers in float32, the precision of all models."""
     return pd.DataFrame(
         {
             name: column if column.dtype == np.object_ else column.astype(np.float32)
@@ -31,7 +31,7 @@ def as_table(columns: Columns) -> pd.DataFrame:
 
 
 def encoded(encoder: ColumnTransformer, table: pd.DataFrame) -> Matrix:
-    """Encode a table by a fitted encoder, block by block: (n, d)."""
+    """Encode a table with a fitted encoder, block by block: (n, d)."""
     width = max(columns.stop for columns in encoder.output_indices_.values())
     features = np.empty((len(table), width), np.float32)
     for rows in blocks_of(len(table), width):
@@ -42,16 +42,16 @@ def encoded(encoder: ColumnTransformer, table: pd.DataFrame) -> Matrix:
 def fitted_encoder(
     table: pd.DataFrame, params: Params, *, numbered: bool = False
 ) -> ColumnTransformer:
-    """Give the encoder, ready to use: it learns its columns' names, and nothing of their rows."""
+    """Return a ready encoder: it learns only the columns' names, and nothing from their rows."""
     return encoder_of(params, numbered=numbered).fit(table.head(1))
 
 
 def encoder_of(params: Params, *, numbered: bool = False) -> ColumnTransformer:
-    """Categories one-hot, in params.yaml's order; numbers as they are, for trees need no scale.
+    """Categories one-hot, in params.yaml's order; numbers unchanged, because trees need no scale.
 
-    All are float32, of which no family sees more. What is missing needs no filling in here: among
-    categories it is one more, and of numbers each family makes something of its own.
-    numbered: whether a category is one number, its place in that order, instead of one-hot.
+    All are float32, the precision of all families. Missing values are not imputed here: among
+    categories, missing is one more; for numbers, each family handles it in its own way.
+    numbered: whether a category is a number, its place in that order, instead of one-hot.
     """
     categories = {
         name: list(kind.categories)
@@ -74,7 +74,7 @@ def encoder_of(params: Params, *, numbered: bool = False) -> ColumnTransformer:
 
 
 def dumped(fitted: object) -> bytes:
-    """Pickle what was fitted, as scikit-learn advises."""
+    """Pickle a fitted object, as scikit-learn advises."""
     buffer = io.BytesIO()
     joblib.dump(fitted, buffer)
     return buffer.getvalue()

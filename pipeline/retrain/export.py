@@ -1,4 +1,4 @@
-"""Export a fitted pipeline, encoding included, to one ONNX graph that answers as it does."""
+"""Export a fitted pipeline, encoding included, to one equivalent ONNX graph."""
 
 from typing import Any
 
@@ -9,11 +9,13 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from retrain.families import REGRESSOR, Family
+from retrain.families import ENCODER, REGRESSOR, Family
 from retrain.graph import OPSET, Graph
 
-# What skl2onnx calls the tensors that kinds have.
+# skl2onnx's names of the tensor types.
 TENSORS = {"int64": Int64TensorType, "float": FloatTensorType, "string": StringTensorType}
+
+CONVERTED = {**OPSET, "ai.onnx.ml": 3}  # the newest versions that skl2onnx supports
 
 
 def as_onnx(
@@ -21,25 +23,25 @@ def as_onnx(
 ) -> bytes:
     """Export a fitted pipeline of a family; its inputs are the features, (n, 1) each.
 
-    The graph takes the same branches as scikit-learn: its thresholds are float32, and so are those
-    of a settled regressor. skl2onnx writes names that are no identifiers in another way.
+    The graph takes the same branches as scikit-learn, because the thresholds of a settled regressor
+    are float32, too. skl2onnx changes names that are not identifiers.
     """
     inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in params.features.items()]
     graph = to_onnx(
-        family.exported(model), initial_types=inputs, target_opset=OPSET, name="clinical_outcomes"
+        model[ENCODER], initial_types=inputs, target_opset=CONVERTED, name="clinical_outcomes"
     )
     name_inputs(graph, list(params.features))
     family.finish(Graph(graph), model[REGRESSOR])
     set_model_props(graph, properties)
-    # skl2onnx lists them in the order of a set, which changes from process to process: the same
-    # model would be another version.
+    # skl2onnx lists them in the order of a set, which differs between processes: the same model
+    # would get another version.
     graph.opset_import.sort(key=lambda opset: opset.domain)
     serialized: bytes = graph.SerializeToString()
     return serialized
 
 
 def name_inputs(graph: ModelProto, names: list[str]) -> None:
-    """Call the inputs of a graph, which are in this order, as the columns are called."""
+    """Name the inputs of a graph, which are in this order, like the columns."""
     meant = dict(zip((one.name for one in graph.graph.input), names, strict=True))
     for one in graph.graph.input:
         one.name = meant[one.name]

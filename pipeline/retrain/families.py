@@ -1,12 +1,12 @@
-"""The families of models. Each owns all that is particular to fitting and exporting it.
+"""The families of models; each owns everything specific to fitting and exporting it.
 
-That is: its regressor, which is fitted on encoded features; what makes a fitted one branch as its
-ONNX graph does; how complex it is; and what of a fitted pipeline skl2onnx exports, with what is to
-be added. Whoever needs one of them asks the family, and never asks which it is. A new family is a
-class here, one in `clinical/hyperparameters.py`, and its test.
+That is: its regressor, which is fitted on encoded features; how a fitted one is made to branch like
+its ONNX graph; how complex it is; and what is added to the graph that skl2onnx exports from the
+encoder. Code asks the family for these, and never asks which family it is. A new family is a class
+here, one in `clinical/hyperparameters.py`, and its test.
 
-ONNX graphs take float32 numbers, so every family is fitted on numbers that float32 holds: forests
-round them by themselves, and the others begin with `as_float32`.
+ONNX graphs take float32 numbers, so every family is fitted on float32 values: forests round them
+by themselves, and the others begin with `as_float32`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from retrain.encoding import fitted_encoder
 from retrain.many_rows import width_of
+from retrain.trees import Nodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,16 +37,16 @@ type Estimator = Any  # scikit-learn has no types
 type Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 ENCODER, REGRESSOR = "encoder", "regressor"
-# Bytes of training rows that are encoded one-hot, where there is a choice: a fit and its copies
-# take three times that, of the 3 GB that a Lambda function has.
+# The most bytes of training rows for one-hot encoding, if there is a choice: a fit and its copies
+# take three times that, of a Lambda function's 3 GB.
 MOST_ONE_HOT = 2**29
 
 
 class Family[Hyperparameters: decided.Hyperparameters](ABC):
-    """A family of models, of which one has these hyperparameters, in a study of these decisions.
+    """A family of models, with hyperparameters and the params of a study.
 
-    HAS_THRESHOLDS: whether it divides rows by them. Then categories may be numbers, which is as
-    good to tell them apart, takes a few more branches, and much less memory where there are many.
+    HAS_THRESHOLDS: whether it splits rows by thresholds. Then categories may be encoded as numbers,
+    which distinguishes them as well, with a few more branches and much less memory.
     """
 
     HAS_THRESHOLDS: ClassVar[bool] = True
@@ -55,7 +56,7 @@ class Family[Hyperparameters: decided.Hyperparameters](ABC):
         self.params = params
 
     def encoder(self, table: pd.DataFrame) -> Estimator:
-        """Give the fitted encoder of training rows, with which models of them are to begin."""
+        """Return the fitted encoder of training rows, the first step of their models."""
         size = len(table) * width_of(self.params) * np.dtype(np.float32).itemsize
         return fitted_encoder(
             table, self.params, numbered=self.HAS_THRESHOLDS and size > MOST_ONE_HOT
@@ -63,27 +64,23 @@ class Family[Hyperparameters: decided.Hyperparameters](ABC):
 
     @abstractmethod
     def regressor(self) -> Estimator:
-        """Give a regressor that is to be fitted on encoded features (n, d), NaN for missing."""
+        """Return an unfitted regressor for encoded features (n, d), NaN for missing."""
 
     @abstractmethod
     def settle(self, regressor: Estimator) -> None:
-        """Make a fitted regressor branch alike in float32, and answer as before."""
+        """Make a fitted regressor branch the same in float32, with unchanged predictions."""
 
     @abstractmethod
     def fitted_values(self, regressor: Estimator) -> int:
-        """Count what was fitted, by which models are simple: leaves, or coefficients."""
-
-    def exported(self, model: Pipeline) -> Estimator:
-        """Give the part of a fitted pipeline that skl2onnx exports."""
-        return model[ENCODER]
+        """Count fitted values, as a measure of complexity: leaves, or coefficients."""
 
     @abstractmethod
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Add to the graph of `exported` what it takes to answer as the whole pipeline does."""
+        """Complete the encoder's graph so that it predicts like the whole pipeline."""
 
 
 class RandomForest(Family[decided.RandomForest]):
-    """The average of trees that were each grown on other rows. Source: Breiman, 2001."""
+    """The average of trees, each grown on a different sample of rows. Source: Breiman, 2001."""
 
     @override
     def regressor(self) -> Estimator:
@@ -92,7 +89,7 @@ class RandomForest(Family[decided.RandomForest]):
 
     @override
     def settle(self, regressor: Estimator) -> None:
-        """Make every threshold one that float32 holds, and no branch another.
+        """Round every threshold to float32 without changing any branch.
 
         Trees compare float32 features with float64 thresholds, ONNX with float32 ones.
         """
@@ -104,22 +101,9 @@ class RandomForest(Family[decided.RandomForest]):
         return sum(tree.get_n_leaves() for tree in regressor.estimators_)
 
     @override
-    def exported(self, model: Pipeline) -> Estimator:
-        """Have skl2onnx export the first tree: of a million nodes it makes 1 GB of Python lists."""
-        first = _plain(RandomForestRegressor, model[REGRESSOR])
-        first.estimators_ = first.estimators_[:1]
-        return Pipeline([(ENCODER, model[ENCODER]), (REGRESSOR, first)])
-
-    @override
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Put all trees in the place of the first, in skl2onnx's own words.
-
-        And let missing numbers go where they go in the forest, of which skl2onnx says nothing.
-        """
+        """Add the trees; missing numbers go where they go in the forest."""
         trees = [tree.tree_ for tree in regressor.estimators_]
-        sizes = [tree.node_count for tree in trees]
-        tree = np.repeat(np.arange(len(trees)), sizes)
-        place = np.concatenate([np.arange(size) for size in sizes])
         left, right, feature, threshold, value, missing = (
             np.concatenate([getattr(one, name) for one in trees])
             for name in (
@@ -131,30 +115,30 @@ class RandomForest(Family[decided.RandomForest]):
                 "missing_go_to_left",
             )
         )
-        leaf = left < 0
-        may_be_missing = any(kind.nullable for kind in self.params.features.values())
-        graph.set_trees(
-            nodes_treeids=tree,
-            nodes_nodeids=place,
-            nodes_featureids=np.where(leaf, 0, feature),
-            nodes_modes=np.where(leaf, b"LEAF", b"BRANCH_LEQ"),
-            nodes_values=np.where(leaf, 0.0, threshold),
-            nodes_truenodeids=np.where(leaf, 0, left),
-            nodes_falsenodeids=np.where(leaf, 0, right),
-            nodes_missing_value_tracks_true=missing if may_be_missing else np.zeros_like(tree),
-            nodes_hitrates=np.ones(len(tree)),
-            target_treeids=tree[leaf],
-            target_nodeids=place[leaf],
-            target_ids=np.zeros(leaf.sum(), np.int64),
-            target_weights=(value[leaf].ravel() * (1 / len(trees))).astype(np.float32),
+        nodes = Nodes(
+            sizes=np.array([tree.node_count for tree in trees]),
+            is_leaf=left < 0,
+            left=left,
+            right=right,
+            feature=feature,
+            threshold=threshold.astype(np.float32),
+            missing_left=missing,
+            value=(value.ravel() * (1 / len(trees))).astype(np.float32),
         )
+        grown = graph.node(
+            "TreeEnsemble",
+            graph.as_float32(graph.last),
+            domain="ai.onnx.ml",
+            **nodes.as_ensemble(),
+        )
+        graph.end(grown, np.float32)
 
 
 class GradientBoosting(Family[decided.GradientBoosting]):
-    """The sum of small trees, each grown on what those before it left. Source: Friedman, 2001.
+    """The sum of small trees, each fitted to the errors so far. Source: Friedman, 2001.
 
-    Exported here: skl2onnx 1.20 hands ONNX booleans for whole numbers, which ONNX 1.23 refuses,
-    and would add the average to the leaves in float32, where it costs them their last digits.
+    Exported here, because skl2onnx 1.20 writes booleans for integers, which ONNX 1.23 refuses, and
+    adds the average to the leaves in float32, where they lose their last digits.
     """
 
     @override
@@ -181,30 +165,24 @@ class GradientBoosting(Family[decided.GradientBoosting]):
         boosting = regressor["boosting"]
         trees = _trees(boosting)
         nodes = np.concatenate(trees)
-        sizes = [len(tree) for tree in trees]
-        leaf = nodes["is_leaf"].astype(bool)
-        tree = np.repeat(np.arange(len(trees)), sizes)
-        place = np.concatenate([np.arange(size) for size in sizes])
+        of_all = Nodes(
+            sizes=np.array([len(tree) for tree in trees]),
+            is_leaf=nodes["is_leaf"].astype(bool),
+            left=nodes["left"].astype(np.int64),
+            right=nodes["right"].astype(np.int64),
+            feature=nodes["feature_idx"],
+            threshold=nodes["num_threshold"],
+            missing_left=nodes["missing_go_to_left"],
+            value=nodes["value"],
+        )
         grown = graph.node(
-            "TreeEnsembleRegressor",
+            "TreeEnsemble",
             graph.as_float64(graph.as_float32(graph.last)),
             domain="ai.onnx.ml",
-            n_targets=1,
-            nodes_treeids=tree,
-            nodes_nodeids=place,
-            nodes_featureids=np.where(leaf, 0, nodes["feature_idx"]),
-            nodes_modes=np.where(leaf, "LEAF", "BRANCH_LEQ"),
-            nodes_values_as_tensor=np.where(leaf, 0.0, nodes["num_threshold"]),
-            nodes_truenodeids=np.where(leaf, 0, nodes["left"]),
-            nodes_falsenodeids=np.where(leaf, 0, nodes["right"]),
-            nodes_missing_value_tracks_true=np.where(leaf, 0, nodes["missing_go_to_left"]),
-            target_treeids=tree[leaf],
-            target_nodeids=place[leaf],
-            target_ids=np.zeros(leaf.sum(), np.int64),
-            target_weights_as_tensor=nodes["value"][leaf],
+            **of_all.as_ensemble(),
         )
         average = graph.constant(boosting._baseline_prediction.reshape(1, 1))  # noqa: SLF001
-        graph.end(graph.node("Add", graph.as_float64(grown), average))
+        graph.end(graph.node("Add", grown, average))
 
 
 class Ridge(Family[decided.Ridge]):
@@ -219,7 +197,7 @@ class Ridge(Family[decided.Ridge]):
 
     @override
     def settle(self, regressor: Estimator) -> None:
-        """Leave it as it is: it has no branches."""
+        """Do nothing: it has no branches."""
 
     @override
     def fitted_values(self, regressor: Estimator) -> int:
@@ -227,9 +205,9 @@ class Ridge(Family[decided.Ridge]):
 
     @override
     def finish(self, graph: Graph, regressor: Estimator) -> None:
-        """Add the regression in float64: in float32, days of a century would leave no digits.
+        """Add the regression in float64, because days of a century exceed float32's digits.
 
-        A feature's mean is subtracted before its coefficient is applied, as scikit-learn does.
+        A feature's mean is subtracted before its coefficient is applied, as in scikit-learn.
         """
         impute, scale, ridge = (regressor[name] for name in ("impute", "scale", "ridge"))
         means, flagged = impute.statistics_, impute.indicator_.features_
@@ -251,10 +229,11 @@ class Ridge(Family[decided.Ridge]):
 
 
 def as_float32() -> list[tuple[str, Estimator]]:
-    """Give the steps that leave of numbers what float32 holds, and compute in float64.
+    """Return the steps that round numbers to float32 and compute in float64.
 
-    numpy's own types as functions: a pickled model needs no code of ours. Each pipeline has steps
-    of its own, for scikit-learn writes to them while it fits, and pipelines are fitted in threads.
+    They use numpy's types as functions, so that a pickled model needs no code of ours. Each
+    pipeline has its own steps, because scikit-learn changes them while fitting, and pipelines are
+    fitted in threads.
     """
     return [
         ("float32", FunctionTransformer(np.float32)),
@@ -263,19 +242,19 @@ def as_float32() -> list[tuple[str, Estimator]]:
 
 
 def standardized() -> list[tuple[str, Estimator]]:
-    """Give the steps that make encoded features ready for a linear model.
+    """Return the steps that prepare encoded features for a linear model.
 
-    What is missing becomes the mean of what is not, beside a column that says so. A column without
-    a single number becomes 0, and one that is the same everywhere stays without a say.
+    Missing values become the mean, with an indicator column. A column without any number becomes 0,
+    and a constant column has no influence.
     """
     impute = SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True)
     return [*as_float32(), ("impute", impute), ("scale", StandardScaler())]
 
 
 class _Forest(RandomForestRegressor):  # type: ignore[misc]  # scikit-learn has no types
-    """One whose trees have max_samples rows at most: scikit-learn's would have some of few twice.
+    """A forest whose trees have at most max_samples rows, and no more than there are.
 
-    Where there are no more rows, each tree is grown on as many as there are, as without it.
+    scikit-learn's would draw max_samples rows even from fewer.
     """
 
     max_samples: int | None
@@ -294,38 +273,38 @@ class _Forest(RandomForestRegressor):  # type: ignore[misc]  # scikit-learn has 
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as scikit-learn's own: a fitted one is no other."""
+        """Pickle as scikit-learn's own class, which a fitted one is equivalent to."""
         return RandomForestRegressor, (), _plain(RandomForestRegressor, self).__getstate__()
 
 
 class _Boosting(HistGradientBoostingRegressor):  # type: ignore[misc]  # scikit-learn has no types
-    """One that takes columns without a single number, on which scikit-learn 1.9 fails."""
+    """Gradient boosting that accepts columns without any number, where scikit-learn 1.9 fails."""
 
     @override
     def fit(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> _Boosting:
-        """Fit on such columns as if they said 0: they divide nothing either way."""
+        """Fit with 0 in such columns, which cannot split rows either way."""
         nothing = np.isnan(X).all(axis=0)
         super().fit(np.where(nothing, 0.0, X), y, sample_weight)
         return self
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as scikit-learn's own: a fitted one is no other."""
+        """Pickle as scikit-learn's own class, which a fitted one is equivalent to."""
         plain = _plain(HistGradientBoostingRegressor, self)
         return HistGradientBoostingRegressor, (), plain.__getstate__()
 
 
 def _plain(kind: Any, fitted: Estimator) -> Estimator:  # noqa: ANN401
-    """Give what is fitted as an estimator of scikit-learn's own class."""
+    """Return a fitted estimator as one of scikit-learn's own class."""
     plain = kind()
     plain.__dict__.update(fitted.__dict__)
     return plain
 
 
 def float32_below(thresholds: Floats) -> Floats:
-    """Give the largest float32 that is not above each threshold.
+    """Return the largest float32 that is not above each threshold.
 
-    A float32 is at most a threshold if and only if it is at most that.
+    A float32 is at most the threshold if and only if it is at most this number.
     """
     nearest = thresholds.astype(np.float32)
     above = nearest.astype(np.float64) > thresholds
@@ -334,7 +313,7 @@ def float32_below(thresholds: Floats) -> Floats:
 
 
 def _trees(boosting: HistGradientBoostingRegressor) -> list[Any]:
-    """Give the nodes of each tree, structured arrays, which scikit-learn has no public name for."""
+    """Return the nodes of each tree, structured arrays that scikit-learn has no public name for."""
     return [tree.nodes for (tree,) in boosting._predictors]  # noqa: SLF001
 
 
@@ -346,20 +325,20 @@ FAMILIES: dict[type[decided.Hyperparameters], type[Family[Any]]] = {
 
 
 def family_of(hyperparameters: decided.Model, params: Params) -> Family[Any]:
-    """Give the family of hyperparameters, with them."""
+    """Return the family of hyperparameters, with them."""
     return FAMILIES[type(hyperparameters)](hyperparameters, params)
 
 
 def regressor_of(hyperparameters: decided.Model, params: Params) -> Estimator:
-    """Give a regressor of these hyperparameters, for encoded features."""
+    """Return a regressor with these hyperparameters, for encoded features."""
     return family_of(hyperparameters, params).regressor()
 
 
 def model_of(family: Family[Any], encoder: Estimator) -> Pipeline:
-    """Give what takes a table of features: the encoder, and a regressor of a family."""
+    """Return a pipeline for tables of features: the encoder, and a regressor of a family."""
     return Pipeline([(ENCODER, encoder), (REGRESSOR, family.regressor())])
 
 
 def on_one_thread() -> threadpool_limits:
-    """Fit on one thread within: the last digit of a sum depends on how many there are."""
+    """Fit on one thread, because the last digit of a sum depends on the number of threads."""
     return threadpool_limits(limits=1)

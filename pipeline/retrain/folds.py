@@ -5,5 +5,5 @@ from sklearn.model_selection import KFold
 
 
 def folds(number: int, params: Params) -> KFold:
-    """Split rows into folds, the same for everybody who asks for as many."""
+    """Return the split of rows into folds, the same for the same number of folds."""
     return KFold(number, shuffle=True, random_state=params.seed)

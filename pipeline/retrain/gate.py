@@ -1,4 +1,4 @@
-"""Decide whether a candidate may serve, and say why in sentences."""
+"""Decide whether a candidate is promoted, and give the reasons in sentences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,20 +26,20 @@ CHANCE = 0.01  # to either side: correct intervals are off by more in 2 of 100 r
 
 
 def coverage_tolerance(target: float, rows: int, gate: Gate, checks: int = 1) -> float:
-    """How far measured coverage may be off: what params.yaml says, or more where rows are few.
+    """Return the tolerance of measured coverage: that in params.yaml, or more if rows are few.
 
     The latter is the normal bound of a binomial fraction, which is 0.05 for 0.9 of 200 rows.
-    checks: among how many predictions this one is, any of which might be off by chance.
+    checks: the number of coverages that are checked, any of which might be off by chance.
     """
     bound = NormalDist().inv_cdf(1 - CHANCE / checks)
     return max(gate.coverage_tolerance, bound * sqrt(target * (1 - target) / rows))
 
 
 def judged(figures: Figures, params: Params) -> Verdict:
-    """Decide on figures; the decision follows from the first reason that stands against it."""
+    """Decide on figures; the first reason against promotion determines the decision."""
     gate = params.gate
     beats_average = figures.rmse_difference.high < 0
-    # One that cannot answer requests any more is compared, and told of, and stops nobody.
+    # A champion that cannot answer current requests is compared and reported, but does not block.
     champion = figures.champion if figures.champion and figures.champion.serves else None
     compared = _comparisons(figures)
     is_worse = champion is not None and any(one.difference.low > 0 for one in compared)
@@ -75,13 +75,13 @@ def judged(figures: Figures, params: Params) -> Verdict:
 
 
 def _covers(figures: Figures) -> bool:
-    """Whether intervals hold what they promise, of every prediction that is served."""
+    """Whether the intervals of all kinds of served predictions meet their target coverage."""
     return figures.coverage.holds and all(one.coverage.holds for one in figures.averaged)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The candidate's RMSE less the champion's, and how sure its interval is."""
+    """The candidate's RMSE less the champion's, and the confidence of its interval."""
 
     difference: Estimate
     confidence: float
@@ -90,7 +90,9 @@ class Comparison:
     def found(self) -> str:
         if self.difference.low > 0:
             return "is significantly worse than"
-        return "is significantly better than" if self.difference.high < 0 else "cannot be told from"
+        if self.difference.high < 0:
+            return "is significantly better than"
+        return "is not significantly different from"
 
     def __str__(self) -> str:
         one = self.difference
@@ -101,10 +103,10 @@ class Comparison:
 
 
 def _comparisons(figures: Figures) -> list[Comparison]:
-    """Give the comparisons with the champion: on held-out rows, and on outcomes of requests.
+    """Return the comparisons with the champion: on held-out rows, and on outcomes of requests.
 
-    Each of two is judged by a wider interval than one alone would be: otherwise a candidate that is
-    as good as the champion would be rejected twice as often.
+    If there are two, each uses a wider interval: otherwise a candidate as good as the champion
+    would be rejected twice as often.
     """
     return [one for one in (_on_held_out(figures), _on_outcomes(figures)) if one]
 
@@ -138,8 +140,8 @@ def _loses(champion: AgainstChampion | None, gate: Gate) -> bool:
 def _of_average(figures: Figures, *, beats: bool) -> str:
     difference = figures.rmse_difference
     return (
-        f"It {'beats' if beats else 'does not beat'} the plain average: on {figures.rows:,} "
-        f"held-out rows its RMSE is {figures.candidate.rmse.value:.3f}, the average's "
+        f"It {'beats' if beats else 'does not beat'} the average baseline: on {figures.rows:,} "
+        f"held-out rows, its RMSE is {figures.candidate.rmse.value:.3f} and the baseline's "
         f"{figures.average.rmse.value:.3f}, a difference of {difference.value:+.3f} "
         f"({figures.confidence:.0%} interval {difference.low:+.3f} to {difference.high:+.3f}; "
         "below 0 is better)."
@@ -152,28 +154,29 @@ def _of_champion(figures: Figures, decision: Decision, *, beats: bool) -> list[s
         return ["There is no champion to compare it with."]
     compared = _compared(champion, _on_held_out(figures))
     if decision == "rejected" and champion.serves and champion.beats_average and not beats:
-        return [compared, "The champion does beat the plain average, so it stays."]
+        return [compared, "The champion does beat the average baseline, so it stays."]
     if not champion.serves and not champion.not_compared:
         return [
             compared,
             (
-                "The champion was trained under other columns than requests have now, and cannot "
-                "answer them: it stops no successor."
+                "The champion was trained on columns other than those that requests have now and "
+                "cannot answer them, so it does not block a successor."
             ),
         ]
     if champion.beats_average and not _comparisons(figures):
         return [
             compared,
             (
-                "The champion beats the plain average, so what was not compared with it does not "
-                "replace it by itself. Promote the version by name to let it serve."
+                "The champion beats the average baseline, so a candidate that was not compared "
+                "with it does not replace it automatically. To let it serve, promote the version "
+                "by name."
             ),
         ]
     return [compared]
 
 
 def _of_replayed(figures: Figures, params: Params) -> list[str]:
-    """Say what it would have answered to the last requests, beside the champion."""
+    """Describe the replay of the last requests, compared with the champion."""
     replay = figures.replay
     if replay is None:
         return []
@@ -192,31 +195,31 @@ def _of_change(replay: Replayed, params: Params) -> Iterator[str]:
             f"{one:+z.{params.target.decimals}f}" for one in (replay.change.p05, replay.change.p95)
         )
         yield (
-            f"Asked the last {counted(replay.requests, 'request')} once more, it answers "
-            f"{replay.moved:.1%} of them differently from the champion by more than the half-width "
-            f"of the champion's interval; nine in ten scores change by {low} to {high}."
+            f"In a replay of the last {counted(replay.requests, 'request')}, {replay.moved:.1%} of "
+            "its scores differ from the champion's by more than the half-width of the champion's "
+            f"interval; nine in ten scores change by {low} to {high}."
         )
     if replay.refused:
         yield (
-            f"It would refuse {counted(replay.refused, 'request')} that the champion answers, for "
-            "its data do not record them together."
+            f"It would refuse {counted(replay.refused, 'request')} that the champion answers, "
+            "because their combinations are not recorded in its data."
         )
 
 
 def _of_outcomes(replay: Replayed, compared: Comparison | None, *, both: bool) -> Iterator[str]:
     if compared is None:
         yield (
-            "It was not compared with the champion on outcomes of these requests: "
-            f"{replay.outcomes:,} are known and new to both, which is too few."
+            "It was not compared with the champion on outcomes of these requests, because only "
+            f"{replay.outcomes:,} are known that neither was trained on, which is too few."
         )
         return
     told = (
-        f"On the {replay.outcomes:,} outcomes of these requests that are new to both, it "
+        f"On the {replay.outcomes:,} outcomes of these requests that neither was trained on, it "
         f"{compared.found} the champion: {compared}."
     )
     if both:
         told += (
-            f" Two comparisons, so each takes an interval of {compared.confidence:.3g}% to tell."
+            f" Because there are two comparisons, each uses a {compared.confidence:.3g}% interval."
         )
     yield told
 
@@ -227,14 +230,14 @@ def _of_combinations(champion: AgainstChampion | None, decision: Decision, gate:
     fraction = champion.lost_combinations / champion.combinations
     lost = (
         f"Its data lack {champion.lost_combinations:,} of the {champion.combinations:,} "
-        f"combinations that the champion's recorded ({fraction:.0%}); requests for them would be "
-        "refused."
+        f"combinations recorded in the champion's data ({fraction:.0%}); requests for them would "
+        "be refused."
     )
     if not champion.serves or not _loses(champion, gate):
         return [lost]
     too_many = f"That is more than the {gate.max_lost_combinations:.0%} that the gate allows."
     if decision == "withheld":  # what is rejected is not published
-        too_many += " Promote the version by name to let it serve."
+        too_many += " To let it serve, promote the version by name."
     return [lost, too_many]
 
 
@@ -243,7 +246,7 @@ def _compared(champion: AgainstChampion, compared: Comparison | None) -> str:
         return _not_compared(champion)
     return (
         f"It {compared.found} the champion {champion.version}: on the {champion.rows:,} held-out "
-        f"rows that are new to both, {compared}."
+        f"rows that neither was trained on, {compared}."
     )
 
 
@@ -252,25 +255,25 @@ def _not_compared(champion: AgainstChampion) -> str:
         return f"It was not compared with the champion {champion.version}: {champion.not_compared}."
     return (
         f"It was not compared with the champion {champion.version}: of the held-out rows, "
-        f"{champion.rows} are new to both and can be scored by both, which is too few."
+        f"only {champion.rows} are new to both and can be scored by both, which is too few."
     )
 
 
 def _of_baseline(figures: Figures, *, beats: bool) -> str:
-    """Say what a simple model of the same rows is worth beside the candidate."""
+    """Compare a simple model of the same rows with the candidate."""
     baseline = figures.baseline
     if baseline is None:
-        return "No ridge regression could be fitted on the same rows, to compare it with."
+        return "No ridge regression could be fitted on the same rows for comparison."
     difference = baseline.rmse_difference
     if difference.low <= 0 <= difference.high:
-        compared = f"cannot be told from it, at a difference of {difference.value:+.3f}"
+        compared = f"is not significantly different, by {difference.value:+.3f}"
     else:
         way = "lower" if difference.high < 0 else "higher"
         compared = f"is {abs(difference.value):.3f} {way}"
     if baseline.average_difference.high >= 0:
-        average = f"; it does not beat the plain average{'' if beats else ' either'}"
+        average = f"; it does not beat the average baseline{'' if beats else ' either'}"
     else:
-        average = "" if beats else "; it does beat the plain average"
+        average = "" if beats else "; it does beat the average baseline"
     return (
         f"{baseline.name}, on the same rows, has an RMSE of {baseline.scores.rmse.value:.3f}; the "
         f"model's {compared} ({figures.confidence:.0%} interval {difference.low:+.3f} to "
@@ -294,27 +297,23 @@ def _of_calibration(
     predicted, recorded, low, high = figures(highest)
     interval = f"({confidence:.0%} interval {low} to {high})"
     if lowest == highest:
-        said = (
-            f"It predicts {predicted} {unit} on average, where {recorded} were recorded {interval}"
-        )
+        said = f"It predicts {predicted} {unit} on average; recorded are {recorded} {interval}"
     else:
-        said = (
-            f"Where it predicts {predicted} {unit}, {recorded} were recorded on average {interval}"
-        )
+        said = f"Where it predicts {predicted} {unit}, the recorded mean is {recorded} {interval}"
         predicted, recorded, low, high = figures(lowest)
         said += f", and where it predicts {predicted}, {recorded} ({low} to {high})"
     slope = calibration.slope
     if slope.low == slope.high == 0:  # all predictions are the same
         return [f"{said}."]
     said += f"; the calibration slope is {slope.value:z.2f} ({slope.low:z.2f} to {slope.high:z.2f}"
-    return [f"{said}; 1 is best{_of_slope(calibration)})."]
+    return [f"{said}; ideally 1{_of_slope(calibration)})."]
 
 
 def _of_slope(calibration: Calibration) -> str:
     if calibration.slope.high < 1:
-        return ", and below it predictions are too far apart"
+        return "; below 1, predictions are too far apart"
     if calibration.slope.low > 1:
-        return ", and above it predictions are too close together"
+        return "; above 1, predictions are too close together"
     return ""
 
 
@@ -324,19 +323,19 @@ def _of_wins(wins: Wins | None) -> list[str]:
     told = [(one, one.won) for one in wins.bins if one.won is not None]
     if not told:
         said = (
-            f"The {wins.rows} held-out rows are too few to check how probable it says it is that "
+            f"The {wins.rows} held-out rows are too few to check the predicted probabilities that "
             "one patient does better than another."
         )
     elif wins.holds:
         said = (
-            "Of pairs of held-out patients, the one predicted to do better did so as often as was "
+            "In pairs of held-out patients, the one predicted to do better did so as often as "
             f"predicted, within chance, in {_counted(len(told))} of predicted probabilities."
         )
     else:
         worst, won = max(told, key=lambda one: _outside(one[0]))
         said = (
-            "How probable it says it is that one patient does better than another is off by more "
-            "than chance allows: of pairs of held-out patients where it said "
+            "The predicted probabilities that one patient does better than another are off by more "
+            "than chance allows: in pairs of held-out patients with a predicted "
             f"{worst.predicted:.0%}, {won.value:.0%} did ({won.low:.0%} to {won.high:.0%})."
         )
     return [said]
@@ -355,19 +354,19 @@ def _counted(bins: int) -> str:
 
 def _of_coverage(coverage: Coverage, rows: int) -> str:
     return (
-        f"Its {coverage.target:.0%} intervals held {coverage.measured:.1%} of {rows:,} recorded "
-        f"scores, {'within' if coverage.holds else 'outside'} the {100 * coverage.tolerance:.1f} "
-        "points allowed."
+        f"Its {coverage.target:.0%} intervals contain {coverage.measured:.1%} of {rows:,} recorded "
+        f"scores, {'within' if coverage.holds else 'outside'} the tolerance of "
+        f"{100 * coverage.tolerance:.1f} percentage points."
     )
 
 
 def _of_averaged(figures: Figures, params: Params) -> list[str]:
-    """Say what predictions are worth for which something is not known yet."""
+    """Describe the performance of predictions without columns that are not known yet."""
     return [
-        f"Without {_listed(one.over, params)}, averaged over what was recorded, its RMSE is "
-        f"{one.scores.rmse.value:.3f}, and the intervals of these predictions held "
-        f"{one.coverage.measured:.1%}, {'within' if one.coverage.holds else 'outside'} what is "
-        "allowed."
+        f"Without {_listed(one.over, params)}, averaged over the recorded values, its RMSE is "
+        f"{one.scores.rmse.value:.3f}, and the intervals of these predictions contain "
+        f"{one.coverage.measured:.1%}, {'within' if one.coverage.holds else 'outside'} the "
+        "tolerance."
         for one in figures.averaged
     ]
 
@@ -379,7 +378,7 @@ def _listed(columns: tuple[str, ...], params: Params) -> str:
 
 def _of_parity(figures: Figures, params: Params) -> str:
     return (
-        f"ONNX answers {'as' if figures.parity.holds else 'otherwise than'} scikit-learn does: "
-        f"the largest difference is {figures.parity.max_error:.1e}, allowed are "
-        f"{params.gate.max_parity_error * params.width:.0e} {params.unit}."
+        f"ONNX and scikit-learn {'agree' if figures.parity.holds else 'disagree'}: the largest "
+        f"difference is {figures.parity.max_error:.1e}, and at most "
+        f"{params.gate.max_parity_error * params.width:.0e} {params.unit} is allowed."
     )

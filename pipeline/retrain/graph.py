@@ -1,19 +1,21 @@
-"""Add to an ONNX graph: nodes after its last one, under names that nothing in it has."""
+"""Append nodes to an ONNX graph, with unique names."""
 
 from typing import Any
 
 import numpy as np
 from onnx import ModelProto, TensorProto
-from onnx.helper import make_node, make_tensor_value_info
+from onnx.helper import make_node, make_tensor_value_info, np_dtype_to_tensor_dtype
 from onnx.numpy_helper import from_array
 
-OPSET = {"": 21, "ai.onnx.ml": 3}  # the newest versions of operators that a graph may have
+OPSET = {"": 21, "ai.onnx.ml": 5}  # the newest versions of operators that a graph may have
+# Attributes that operators take as tensors, rather than as lists.
+AS_TENSORS = {"nodes_splits", "nodes_modes", "leaf_weights"}
 
 type Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 
 class Graph:
-    """A graph with one output (n, d), which is about to be no longer its last."""
+    """A graph with one output (n, d), to which nodes are appended."""
 
     def __init__(self, model: ModelProto) -> None:
         self._graph, self._opsets = model.graph, model.opset_import
@@ -27,15 +29,15 @@ class Graph:
         return str(self._graph.output[0].name)
 
     def constant(self, values: Array) -> str:
-        """Add an array, and give its name."""
+        """Add a constant array, and return its name."""
         name = self._unused("constant")
         self._graph.initializer.append(from_array(np.ascontiguousarray(values), name))
         return name
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:  # noqa: ANN401
-        """Add a node of one output, and give the name of that.
+        """Add a node with one output, and return the output's name.
 
-        attributes: numbers, or arrays; one whose name ends in _as_tensor is kept as a tensor.
+        attributes: numbers or arrays.
         """
         name = self._unused(operator)
         self._import(domain)
@@ -51,22 +53,14 @@ class Graph:
     def as_float64(self, name: str) -> str:
         return self.node("Cast", name, to=TensorProto.DOUBLE)
 
-    def end(self, name: str) -> None:
-        """Make a float64 tensor (n, 1) the output."""
+    def end(self, name: str, kind: type[np.floating[Any]] = np.float64) -> None:
+        """Make a floating-point tensor (n, 1) the output."""
+        dtype = np_dtype_to_tensor_dtype(np.dtype(kind))
         del self._graph.output[:]
-        self._graph.output.append(make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]))
-
-    def set_trees(self, **attributes: Array) -> None:
-        """Write the arrays of the one ensemble of trees anew."""
-        (trees,) = (one for one in self._graph.node if one.op_type == "TreeEnsembleRegressor")
-        written = {one.name: one for one in trees.attribute}
-        for name, values in attributes.items():
-            one = written[name]
-            field = {one.INTS: one.ints, one.FLOATS: one.floats, one.STRINGS: one.strings}[one.type]
-            field[:] = values.tolist()
+        self._graph.output.append(make_tensor_value_info(name, dtype, [None, 1]))
 
     def _import(self, domain: str) -> None:
-        """Have the newest operators of a domain; skl2onnx imports the oldest that will do."""
+        """Import a domain's newest operators; skl2onnx imports the oldest possible ones."""
         known = [one for one in self._opsets if one.domain == domain]
         for one in known or [self._opsets.add(domain=domain)]:
             one.version = OPSET[domain]
@@ -82,4 +76,4 @@ class Graph:
 def _attribute(key: str, value: Any) -> Any:  # noqa: ANN401
     if not isinstance(value, np.ndarray):
         return value
-    return from_array(value) if key.endswith("_as_tensor") else value.tolist()
+    return from_array(value) if key in AS_TENSORS else value.tolist()

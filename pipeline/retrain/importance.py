@@ -1,4 +1,4 @@
-"""How much a model's error grows when a feature says nothing."""
+"""Permutation importance of features."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 def importances(
     scorer: Scorer, columns: Columns, recorded: Array, params: Params
 ) -> Iterator[Importance]:
-    """Measure how much RMSE grows when a feature says nothing: shuffled, the others as they are.
+    """Measure the increase in RMSE when a feature is shuffled and the others are unchanged.
 
     Source: Breiman, Random Forests, Machine Learning 45, 2001.
     """

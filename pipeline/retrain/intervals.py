@@ -1,4 +1,4 @@
-"""The intervals around scores, from training rows that were left out of the fit."""
+"""Prediction intervals, from out-of-fold residuals of training rows."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,9 +27,9 @@ type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Training rows, by their numbers (m,), as models predict them that were not fitted on them.
+    """Training rows, by index (m,), with their out-of-fold predictions.
 
-    scores: (m,), by the columns that were taken as unknown.
+    scores: (m,), by the columns that were treated as unknown.
     """
 
     rows: Which
@@ -39,10 +39,10 @@ class LeftOut:
 def predicted_when_left_out(
     model: Pipeline, features: Matrix, training: Rows, counted: Counting, params: Params
 ) -> LeftOut:
-    """Predict training rows by models fitted on the other folds: all rows, or some of many.
+    """Predict training rows with models fitted on the other folds: all rows, or a sample of many.
 
-    By the columns that are taken as unknown: none, and each choice that a request has. What they
-    are averaged over was then recorded in the other folds, too.
+    By the columns that are treated as unknown: none, and each combination that a request may leave
+    out. The values that they are averaged over also come from the other folds.
     model: whose encoder is fitted. features: the training rows, encoded (n, d).
     """
     target = training.target()
@@ -63,16 +63,16 @@ def predicted_when_left_out(
 
 
 def by_table(fitted: Pipeline) -> Callable[[Columns], Array]:
-    """Let a fitted pipeline predict columns (n,)."""
+    """Return a function that predicts columns (n,) with a fitted pipeline."""
     return lambda columns: fitted.predict(as_table(columns))
 
 
 def conformal(
     residuals: Array, params: Params, over: Names = (), by: Names = (), groups: Groups | None = None
 ) -> Conformal:
-    """Make an interval of residuals (n,) of rows that were left out of the fit.
+    """Calculate an interval from out-of-fold residuals (n,).
 
-    by, groups: the columns by whose groups it goes, and the group (n,) of each row in them.
+    by, groups: the columns whose groups have separate intervals, and the group (n,) of each row.
     """
     coverage, widest = params.intervals.coverage, params.width
     return Conformal(
@@ -95,11 +95,11 @@ def conformal(
 
 
 def interval_half_width(residuals: Array, coverage: float, widest: float) -> float:
-    """Find how far around a score to go for a fraction of recorded scores to lie within.
+    """Return the half-width of an interval that contains a fraction of recorded scores.
 
-    It is the (n + 1) x coverage-th smallest residual (n,), rounded up; where that is more than
-    there are, the whole scale, `widest`. Source: Vovk, Cross-conformal predictors, 2015; Lei et
-    al., Distribution-Free Predictive Inference for Regression, 2018.
+    It is the (n + 1) x coverage-th smallest absolute residual (n,), rounded up; if there are not
+    that many, it is the whole scale, `widest`. Source: Vovk, Cross-conformal predictors, 2015; Lei
+    et al., Distribution-Free Predictive Inference for Regression, 2018.
     """
     rank = math.ceil((len(residuals) + 1) * coverage)
     if rank > len(residuals):
@@ -111,12 +111,12 @@ def interval_half_width(residuals: Array, coverage: float, widest: float) -> flo
 
 
 def chosen_by(residuals: Array, rows: Which, training: Rows, params: Params) -> Names:
-    """Choose by which column's groups intervals go: as params.yaml says, or as the rows do.
+    """Choose the columns whose groups have separate intervals, by params.yaml or by the rows.
 
-    residuals: of training rows, by their numbers (n,).
+    residuals: of training rows, by index (n,).
 
-    `auto` takes the column that makes the worst coverage of any subgroup least bad, where that
-    helps it by more than one standard error. Each fold is judged by widths from the other folds.
+    `auto` takes the column that most improves the worst coverage of any subgroup, if it improves it
+    by more than one standard error. Each fold is evaluated with widths from the other folds.
     Source of intervals by group: Vovk et al., Algorithmic Learning in a Random World, 2005,
     section 4.5 (Mondrian predictors).
     """
@@ -145,9 +145,9 @@ def worst_undercoverage(
     subgroups: Mapping[str, Groups],
     params: Params,
 ) -> tuple[float, float]:
-    """Tell by how much too seldom intervals hold the worst of the subgroups, and how sure that is.
+    """Return the largest undercoverage of any subgroup, and its standard error.
 
-    subgroups: the group (n,) of each row, by column. Gives a fraction and its standard error.
+    subgroups: the group (n,) of each row, by column. Both results are fractions.
     """
     held = np.empty(len(residuals), np.bool_)
     for others, fold in folds(params.intervals.folds, params).split(residuals):
@@ -171,10 +171,10 @@ def worst_undercoverage(
 
 
 def differences(residuals: Array, widths: Array, half_width: float) -> Differences:
-    """Describe how far two residuals (n,) lie apart.
+    """Describe the distribution of the difference of two residuals (n,).
 
-    widths: half the width of each row's interval (n,). half_width: that of all, to which residuals
-    are scaled: a group with wider intervals has wider residuals of the same shape.
+    widths: the half-width of each row's interval (n,). half_width: the overall one, to which
+    residuals are scaled: a group with wider intervals has wider residuals of the same shape.
     Source: Hayter, Win probabilities for regression models, 2012.
     """
     as_wide = np.divide(half_width, widths, out=np.ones_like(widths), where=widths > 0)

@@ -1,6 +1,6 @@
-"""What a version's data were like, for what is asked of it later to be set beside.
+"""Describe a version's data, for later comparison with requests and outcomes.
 
-There are counts in it, and pairs of a predicted and a recorded score: no row of any patient.
+The result has counts, and pairs of a predicted and a recorded score, but no patient's row.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ def population_of(
     left_out: Predicted,
     params: Params,
 ) -> Population:
-    """Count the data set by its levels, and keep what live errors are compared with.
+    """Count the data set by levels, and keep the predictions that live errors are compared with.
 
-    scores: of held-out rows by the model that will serve, not clamped, by the columns that they
-    are averaged over. left_out: training rows by models that were not fitted on them.
+    scores: of held-out rows by the final model, not clamped, by the columns that they are averaged
+    over. left_out: out-of-fold predictions of training rows.
     """
     target, decimals = training.target(), params.target.decimals
     served = {
@@ -55,7 +55,7 @@ def population_of(
 
 
 def feature_levels(name: str, parts: tuple[Rows, ...], params: Params) -> Levels:
-    """Count the rows of all parts of a data set by the levels of a feature."""
+    """Count the rows in all parts of a data set by the levels of a feature."""
     kind = params.columns[name]
     names = (name, kind.since_column) if kind.since_column else (name,)
     coded = [part.coded(names) for part in parts]
@@ -65,7 +65,7 @@ def feature_levels(name: str, parts: tuple[Rows, ...], params: Params) -> Levels
 
 
 def left_out_pairs(left_out: Predicted, target: Array, params: Params) -> list[LeftOut]:
-    """Keep what was predicted of left-out rows, and recorded of them: all, or some of many."""
+    """Keep predicted and recorded scores of out-of-fold rows: all, or a sample of many."""
     number = len(left_out.rows)
     drawn = np.random.default_rng(params.seed).permutation(number)[:MOST_PAIRS]
     some = np.sort(drawn)

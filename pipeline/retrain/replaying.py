@@ -1,6 +1,6 @@
-"""Ask a candidate and the champion once more what was asked last, and set the answers side by side.
+"""Replay the last captured requests against candidate and champion, and compare their answers.
 
-Both answer as they are served: averaged over what is not known, within the target's range, rounded.
+Both answer as in serving: averaged over unknown columns, clamped to the target's range, rounded.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Request:
-    """A captured request, and what it says as the contract of today has it."""
+    """A captured request, and its values under the current contract."""
 
     captured: Captured
     patient: dict[str, Value]
@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answered:
-    """What requests (n,) are answered, as served; half_widths: of the intervals, unclamped."""
+    """The answers to requests (n,), as served; half_widths: of the intervals, unclamped."""
 
     scores: Array
     lows: Array
@@ -63,7 +63,7 @@ class Answered:
         return Answered(*(one[which] for one in vars(self).values()))
 
     def same_as_captured(self, requests: Sequence[Request], version: str) -> int:
-        """Count the requests that a version answered before, and in the very same way."""
+        """Count the requests that a version answered before, and those answered the same way."""
         figures = zip(self.scores.tolist(), self.lows.tolist(), self.highs.tolist(), strict=True)
         return sum(
             one.captured.model_version == version
@@ -79,13 +79,13 @@ def replayed(
     champion: Asked,
     params: Params,
 ) -> tuple[Replayed, tuple[ReplayedGroup, ...]]:
-    """Compare what two models answer to captured requests, and first the champion with itself.
+    """Compare two models' answers to captured requests, after the champion with itself.
 
-    outcomes: what came of requests, by the id of their prediction; only what was observed after it.
+    outcomes: by prediction id, only those observed after the prediction.
     """
     told = Replayed(champion=champion.model.version)
     if not captures:
-        return told.model_copy(update={"void": nothing("no request was captured yet")}), ()
+        return told.model_copy(update={"void": nothing("no requests have been captured yet")}), ()
     allowed = within_contract(captures, params)
     answerable = [one for one in allowed if champion.model.unrecorded(one.patient) is None]
     theirs = answers(champion.model, [one.patient for one in answerable])
@@ -100,7 +100,9 @@ def replayed(
     if told.mismatches:
         return told.model_copy(update={"void": _does_not_reproduce(told)}), ()
     if not answerable:
-        return told.model_copy(update={"void": nothing("none of the last requests is left")}), ()
+        return told.model_copy(
+            update={"void": nothing("none of the last requests can be replayed")}
+        ), ()
     answered = [candidate.model.unrecorded(one.patient) is None for one in answerable]
     requests = list(compress(answerable, answered))
     refused = list(compress(answerable, (not one for one in answered)))
@@ -125,14 +127,14 @@ def replayed(
 
 
 def nothing(why: str) -> str:
-    """Say that nothing was replayed, and why."""
+    """Return a sentence that says why nothing was replayed."""
     return f"No requests were replayed: {why}."
 
 
 def within_contract(captures: Sequence[Captured], params: Params) -> list[Request]:
-    """Keep the requests that would be asked today as they were: the same columns, allowed values.
+    """Keep the requests that are still valid: the same columns, allowed values.
 
-    Who a patient is, is not captured, and nothing of it is asked.
+    Identifiers are not captured and not needed.
     """
     unknown = () if params.identifier is None else (params.identifier,)
     contract = asked_model("Replayed", "A captured request.", params, unknown)
@@ -146,7 +148,7 @@ def within_contract(captures: Sequence[Captured], params: Params) -> list[Reques
 
 
 def answers(model: Loaded, patients: Sequence[Row]) -> Answered:
-    """Ask a model about patients whose combinations it knows, so many at once."""
+    """Score patients with known combinations, in batches."""
     columns: list[Array] = [np.empty((4, 0))]
     for some in batched(patients, AT_ONCE, strict=False):
         found = model.scored(some)
@@ -155,8 +157,8 @@ def answers(model: Loaded, patients: Sequence[Row]) -> Answered:
             np.array(
                 [
                     [one.score for one in served],
-                    [one.interval.low for one in served],
-                    [one.interval.high for one in served],
+                    [one.low for one in served],
+                    [one.high for one in served],
                     found.half_widths,
                 ]
             )
@@ -178,7 +180,7 @@ def on_outcomes(
     champion: tuple[Asked, Answered],
     params: Params,
 ) -> dict[str, object]:
-    """Compare the errors of both where it is known what came of a request, new to both."""
+    """Compare the errors of both on requests with known outcomes that neither was trained on."""
     (ours, our_answers), (theirs, their_answers) = candidate, champion
     known = [
         (place, outcomes[one.captured.prediction_id])
@@ -203,10 +205,10 @@ def on_outcomes(
 
 
 def new_to(asked: Asked, rows: Sequence[tuple[Row, float]], params: Params) -> Which:
-    """Tell which patients with their outcomes a model was not trained on: bool array (n,).
+    """Return which patients with their outcomes a model was not trained on: bool array (n,).
 
-    What was not known of a patient may be in the row that was trained on: so each of the choices
-    that the training rows record with the rest counts.
+    Columns that were unknown at prediction may be in the training row, so all recorded values of
+    them are tried.
     """
     model, target, known = asked.model, params.target.column, set(asked.seen.digests)
 
@@ -231,7 +233,7 @@ def groups(
     moved: Which,
     params: Params,
 ) -> Iterator[ReplayedGroup]:
-    """Tell of each group in roles.subgroups what changes for it: all groups at once.
+    """Report the changes for each group in roles.subgroups, with joint intervals.
 
     change, moved: of the requests (n,).
     """
@@ -275,8 +277,8 @@ def groups(
 
 def _left_out(captured: int, allowed: int, answerable: int) -> Iterator[str]:
     for number, why in (
-        (captured - allowed, "the contract refuses {} by now"),
-        (allowed - answerable, "the champion's data do not record such a combination"),
+        (captured - allowed, "the current contract refuses {}"),
+        (allowed - answerable, "such combinations are not recorded in the champion's data"),
     ):
         if number:
             were, them = ("was", "it") if number == 1 else ("were", "them")
@@ -289,6 +291,6 @@ def _left_out(captured: int, allowed: int, answerable: int) -> Iterator[str]:
 def _does_not_reproduce(told: Replayed) -> str:
     return (
         f"The replay is void: the champion {told.champion} answers {told.mismatches:,} of its own "
-        f"{counted(told.reproduced, 'captured prediction')} otherwise than it did, so what it "
-        "answers now says nothing of what it would have."
+        f"{counted(told.reproduced, 'captured prediction')} differently than when they were "
+        "served, so its answers now do not show what it would have answered."
     )

@@ -1,4 +1,4 @@
-"""What stands against a nomination, whatever its verdict: a withdrawal, or newer data."""
+"""What prevents a nomination regardless of its verdict: a withdrawal, or newer data."""
 
 from typing import Literal
 
@@ -9,13 +9,13 @@ from retrain.state import Nominated, Promoted
 
 
 def is_newer(nominated: Nominated, champion: Champion) -> bool:
-    """Whether newer data made the champion's own version: then they are what is no longer older."""
+    """Whether a nomination is the champion's own version, from newer data."""
     before, now = champion.upload, nominated.upload
     return before is not None and now is not None and before.is_older_than(now)
 
 
 def is_settled(nominated: Nominated, registry: Registry) -> bool:
-    """Whether a nomination will let nothing else serve: what it names does, or something stands."""
+    """Whether a nomination changes nothing: its version serves already, or cannot be promoted."""
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
     if champion and champion.version == nominated.version:
@@ -26,12 +26,13 @@ def is_settled(nominated: Nominated, registry: Registry) -> bool:
 def standing(
     nominated: Nominated, champion: Champion | None, withdrawn: dict[str, Withdrawal]
 ) -> Promoted | None:
-    """Say what stands against a nomination, whatever its verdict."""
+    """Say what prevents a nomination, regardless of its verdict."""
     name, taken_back = nominated.version, withdrawn.get(nominated.version)
     if taken_back:
         reason = (
             f"{name} was withdrawn by {taken_back.who} on {taken_back.withdrawn_at:%Y-%m-%d %H:%M} "
-            f'UTC ("{taken_back.why}"); it comes back only by name: {{"promote": "{name}"}}.'
+            f'UTC ("{taken_back.why}"); to restore it, promote it by name: '
+            f'{{"promote": "{name}"}}.'
         )
         return unmoved("withdrawn", reason, name, champion, nominated)
     if champion is None or nominated.even_if_older:

@@ -1,4 +1,4 @@
-"""What the stages hand each other: keys with digests and small figures, never data."""
+"""The stages' inputs and outputs: keys with digests and small figures, never data."""
 
 from datetime import datetime
 from typing import Literal
@@ -13,20 +13,20 @@ from pydantic import Field
 
 
 class Asked(Frozen):
-    """What an execution was asked to tune: nothing, the default grid, or the grid of a name."""
+    """What an execution tunes: nothing, the default grid, or a named grid."""
 
     tune: bool | str = False
 
 
 class Nominated(Frozen):
-    """A published version to promote, "previous" for the one before the champion.
+    """A published version to promote, or "previous" for the one before the champion.
 
-    over: the sequence of the champion that it was judged against, 0 for none; None where somebody
-    named the version, which then follows whatever serves.
-    verdict, upload: what it was judged to be worth, and whose rows it was made of; None likewise.
-    even_if_older: whether it may follow a champion of newer data.
-    approval: why somebody has to approve of it first, in sentences; empty where nobody has to.
-    approval_seconds: how long it waits for that.
+    over: the sequence of the champion that it was judged against, 0 for none; None if a person
+    named the version, which then replaces any champion.
+    verdict, upload: its verdict, and the upload it was trained on; None likewise.
+    even_if_older: whether it may replace a champion with newer data.
+    approval: why approval is required, in sentences; empty if it is not.
+    approval_seconds: how long it waits for approval.
     """
 
     version: str = Field(min_length=1, max_length=64)
@@ -41,10 +41,10 @@ class Nominated(Frozen):
 
 
 class Admitted(Frozen):
-    """What an execution is to do: retrain on an upload, promote, or nothing, for the reason given.
+    """What an execution does: retrain on an upload, promote, or nothing, for the given reason.
 
-    tune: nothing, the default grid, or the grid of a name.
-    why: as somebody gave it; None where the verdict is to give it.
+    tune: nothing, the default grid, or a named grid.
+    why: the given reason; None if the verdict provides it.
     """
 
     decision: Literal["retrain", "promote", "superseded", "already_handled"]
@@ -58,9 +58,9 @@ class Admitted(Frozen):
 
 
 class Ingested(Frozen):
-    """The upload, and outcomes that were told since, as rows; None where none are trained on.
+    """The upload, and outcomes reported since, as rows; None if none are trained on.
 
-    left_out: of outcomes that were asked for, how many are not trained on, and why, in sentences.
+    left_out: how many of the requested outcomes are not trained on, and why, in sentences.
     """
 
     dataset: Artefact
@@ -70,10 +70,10 @@ class Ingested(Frozen):
 
 
 class Validated(Frozen):
-    """The rows as they were read, in one form and without the id, so that their digest names them.
+    """The rows in canonical form without the id, so that their digest identifies them.
 
-    outcomes: how many of the rows are predictions of earlier versions and what came of them.
-    notes: a sentence for every leniency with which the upload was read.
+    outcomes: how many of the rows are predictions of earlier versions with their outcomes.
+    notes: a sentence for every leniency in reading the upload.
     """
 
     dataset: Artefact
@@ -88,7 +88,7 @@ class Combined(Frozen):
 
 
 class Target(Frozen):
-    """How the recorded scores of a data set lie, in units of the target."""
+    """The distribution of a data set's recorded scores, in units of the target."""
 
     mean: float
     std: float
@@ -97,9 +97,9 @@ class Target(Frozen):
 
 
 class Seen(Frozen):
-    """The rows that a model was trained on, each by the digest of its cells.
+    """The digests of the rows that a model was trained on.
 
-    columns: whose cells they are, in the alphabet's order, with the form in which each was written.
+    columns: the columns in the digests, in alphabetical order, with their canonical forms.
     """
 
     columns: dict[str, str]
@@ -107,9 +107,9 @@ class Seen(Frozen):
 
 
 class Preprocessed(Frozen):
-    """The rows split, and those to train on named by digest.
+    """The split rows, with digests of the training rows.
 
-    missing: cells of each nullable feature that say nothing.
+    missing: the missing cells of each nullable feature.
     """
 
     training: Artefact
@@ -121,7 +121,7 @@ class Preprocessed(Frozen):
 
 
 class Listed(Frozen):
-    """The candidates of a grid, by its name in params.yaml."""
+    """The candidates of a grid, with its name in params.yaml."""
 
     grid: str
     candidates: tuple[Model, ...]
@@ -132,9 +132,9 @@ class Candidate(Frozen):
 
 
 class CrossValidated(Frozen):
-    """A candidate's RMSE on each fold, and how complex it is.
+    """A candidate's RMSE on each fold, and its complexity.
 
-    leaves: of its trees or, of a linear model, its coefficients; the mean over the folds.
+    leaves: of its trees or, for a linear model, its coefficients; the mean over the folds.
     """
 
     hyperparameters: Model
@@ -143,28 +143,28 @@ class CrossValidated(Frozen):
 
 
 class Failed(Frozen):
-    """A candidate that could not be cross-validated, and the error that it ended in."""
+    """A candidate that could not be cross-validated, and its error."""
 
     hyperparameters: Model
     error: str
 
 
 class Tried(Frozen):
-    """What became of every candidate of a grid."""
+    """The results of all candidates of a grid."""
 
     grid: str
     candidates: tuple[CrossValidated | Failed, ...]
 
 
 class Chosen(Frozen):
-    """The hyperparameters to train with: a tuning's, or those of params.yaml where it is empty."""
+    """The hyperparameters to train with: from tuning, or those in params.yaml if empty."""
 
     hyperparameters: Model | None = None
     tuning: Artefact | None = None
 
 
 class CrossScores(Frozen):
-    """Scores of the training rows by models that were not fitted on them."""
+    """The cross-validation scores on the training rows."""
 
     folds: int
     rmse: float
@@ -172,11 +172,11 @@ class CrossScores(Frozen):
 
 
 class Trained(Frozen):
-    """A model as scikit-learn and as ONNX, what serving says around a score, and what it is worth.
+    """A model in scikit-learn and ONNX form, its reference, and its cross-validation scores.
 
     predictions: of the held-out rows by scikit-learn, (n,), not clamped.
-    baseline: those of a ridge regression; None where none could be fitted.
-    average: of the training rows' target. population: None in what an earlier release trained.
+    baseline: those of a ridge regression; None if none could be fitted.
+    average: of the training rows' target. population: None in outputs of earlier releases.
     """
 
     model: Artefact
@@ -196,15 +196,15 @@ class Evaluated(Frozen):
 
 
 class Measured(Frozen):
-    """The learning curve of a data set and its hyperparameters, whatever becomes of the model."""
+    """The learning curve of a data set and its hyperparameters, independent of the promotion."""
 
     curve: Artefact
 
 
 class Token(Frozen):
-    """What wakes the execution that waits for an approval, and the ARN of that execution.
+    """The task token of an execution that waits for approval, and the execution's ARN.
 
-    token: goes into approvals/ alone, and so into no lineage.
+    token: is stored only under approvals/, and not in the lineage.
     """
 
     token: str = Field(min_length=1, exclude=True, repr=False)
@@ -212,16 +212,16 @@ class Token(Frozen):
 
 
 class Requested(Frozen):
-    """An approval that was asked for, and until when it is waited for."""
+    """A request for approval, and its deadline."""
 
     version: str
     until: datetime
 
 
 class Closed(Frozen):
-    """What came of an approval: the decision that stands, and who made it and why, in a sentence.
+    """The outcome of a request for approval, with who decided and why, in a sentence.
 
-    decision: `not_approved` where it was rejected or nobody decided in time.
+    decision: `not_approved` if it was rejected or nobody decided in time.
     """
 
     decision: Literal["approved", "not_approved"]
@@ -231,22 +231,22 @@ class Closed(Frozen):
 
 
 class Published(Frozen):
-    """A version that is in the registry."""
+    """A version in the registry."""
 
     version: str = Field(min_length=1, max_length=64)
 
 
 class Annotated(Frozen):
-    """What was found out about a version after it was published, where it lies now."""
+    """Findings about a version after publication, and where they are stored."""
 
     version: str
     learning_curve: Artefact
 
 
 class Promoted(Frozen):
-    """What came of a nomination; where it was not promoted, the reason says why.
+    """The outcome of a nomination; if it was not promoted, the reason says why.
 
-    previous, sequence: of the champion that serves now, None and 0 where there is none.
+    previous, sequence: of the champion that serves now, None and 0 if there is none.
     """
 
     decision: Literal[
@@ -260,14 +260,14 @@ class Promoted(Frozen):
 
 
 class Made(Frozen):
-    """A promotion that was made, by its number in the ledger."""
+    """A promotion, by its number in the ledger."""
 
     version: str = Field(min_length=1, max_length=64)
     sequence: int = Field(ge=1)
 
 
 class Documented(Frozen):
-    """The change-control page as of a promotion, where it lies now."""
+    """The change-control page as of a promotion, and where it is stored."""
 
     sequence: int
     page: Artefact

@@ -1,7 +1,7 @@
-"""Look whether the newest upload was trained on: an event may be lost, and a run may fail.
+"""Check whether the newest upload was trained on: an event may be lost, and a run may fail.
 
-EventBridge tells nobody what it never got, and an alarm on failed executions is silent where none
-was started. So this looks from the other end, at what was uploaded.
+EventBridge does not report events that it never received, and an alarm on failed executions is
+silent if none was started. Therefore this checks from the other end: what was uploaded.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,9 +23,9 @@ FORGOTTEN = "EXPIRED"  # Step Functions keeps an execution for 90 days
 @telemetry.logger().inject_lambda_context(clear_state=True)
 @telemetry.leaves_a_line
 def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Count the newest upload as waiting unless an execution on it succeeded or is under way.
+    """Count the newest upload as waiting unless an execution on it has succeeded or is running.
 
-    One that waits for somebody's approval is under way, and who may decide was told.
+    An execution that waits for approval is running, and the approvers have been notified.
     """
     raw = RawBucket(Boto3Bucket(s3_client(), environment().raw_bucket))
     upload = newest(raw)
@@ -37,7 +37,7 @@ def watch(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 
 
 def newest(raw: RawBucket) -> Upload | None:
-    """Find what was uploaded last, whatever it is."""
+    """Return the newest upload."""
     key = raw.bucket.newest(raw.prefix)
     if key is None:
         return None
@@ -47,9 +47,9 @@ def newest(raw: RawBucket) -> Upload | None:
 
 
 def is_waiting(upload: Upload, status: str | None, now: datetime) -> bool:
-    """Tell whether an upload should have been trained on by now.
+    """Whether an upload should have been trained on by now.
 
-    status: of the execution that took it up, as Step Functions has it; None where none did.
+    status: of the execution that handles it, from Step Functions; None if there is none.
     """
     if status is None:
         return now - upload.uploaded_at > STARTS_WITHIN
@@ -57,7 +57,7 @@ def is_waiting(upload: Upload, status: str | None, now: datetime) -> bool:
 
 
 def status_of(claim: Claim) -> str:
-    """Ask Step Functions how the execution that took an upload up stands."""
+    """Return the status of the execution that handles an upload, from Step Functions."""
     arn = execution_arn(environment().state_machine_arn, claim.execution)
     client = stepfunctions()
     try:

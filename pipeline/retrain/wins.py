@@ -1,6 +1,6 @@
-"""Whether predicted win probabilities come true: of two patients, which one does better.
+"""Check the calibration of win probabilities: which of two patients does better.
 
-Every pair of held-out rows is a case. Pairs share rows, so it is rows that chance is counted in.
+Every pair of held-out rows is a case. Pairs share rows, so uncertainty is calculated over rows.
 Sources: Hoeffding, Annals of Mathematical Statistics 19, 1948 (the projection of a mean over pairs
 on rows); Mann and Whitney, ibid. 18, 1947 (its variance where probabilities are as predicted).
 """
@@ -38,16 +38,16 @@ def check(
     bootstrap: Bootstrap,
     wide: Array | None = None,
 ) -> Wins:
-    """Compare how often the first of two rows did better with how often it should have.
+    """Compare how often the first of two rows did better with the predicted probability.
 
-    outcome: (n,), more is better. predicted: scores (n,), in units of the target.
-    probability: takes differences of predicted scores, first less second, and gives how probable it
-    is that the first does better.
-    bootstrap: whose confidence is that of all bins at once.
-    wide: the intervals, as a multiple of that of all (n,), where there are several.
+    outcome: (n,), higher is better. predicted: scores (n,), in units of the target.
+    probability: maps differences of predicted scores, first less second, to the probability that
+    the first does better.
+    bootstrap: its confidence applies to all bins jointly.
+    wide: the widths of intervals, as multiples of the overall one (n,), if there are several.
 
-    A bin's interval is as many standard errors wide as the largest of all bins' studentised
-    deviations has in the resamples, and it holds the predicted probability or it does not.
+    The half-width of a bin's interval, in standard errors, is the quantile over the resamples of
+    the largest studentised deviation of all bins; it contains the predicted probability or not.
     """
     wide = np.ones(len(outcome)) if wide is None else wide
     if len(outcome) > MOST_ROWS:
@@ -76,7 +76,7 @@ def check(
     as_first, as_second = by_row(first, None), by_row(second, None)
     together, net = as_first + as_second, (as_first - as_second) / some
     known = together.sum(axis=0) ** 2 >= LEAST_ROWS * np.maximum((together**2).sum(axis=0), 1)
-    # Where all pairs came out the same, the rows' own spread is too small to be believed.
+    # If all pairs came out the same, the rows' own spread underestimates the uncertainty.
     uncertain = np.bincount(bins, expected * (1 - expected), BINS) / some
     least = uncertain * ((net**2).sum(axis=0) + 1 / some) / 3
     errors = np.sqrt(np.maximum((shares**2).sum(axis=0), least))
@@ -104,14 +104,14 @@ def check(
 
 
 def _width(shares: Array, least: Array, bootstrap: Bootstrap) -> float:
-    """Find how many standard errors the largest deviation of all bins has in the resamples.
+    """Return the largest deviation of all bins in the resamples, in standard errors.
 
-    shares: of each row in what its bins are off by (n, bins). least: variance of each bin.
+    shares: each row's contribution to its bins' deviations (n, bins). least: variance of each bin.
     """
     bins = shares.shape[1]
     summed = bootstrap.sums(np.hstack([shares, shares**2]))
     errors = np.sqrt(np.maximum(summed[:, bins:], np.maximum(least, np.finfo(float).tiny)))
     largest = (np.abs(summed[:, :bins]) / errors).max(axis=1)
     width = float(np.quantile(largest, bootstrap.confidence, method="higher"))
-    # Rows that leave nothing to chance would have none: it is never less than of one bin alone.
+    # Rows without any variation would give 0: it is never less than for a single bin.
     return max(width, NormalDist().inv_cdf((1 + bootstrap.confidence) / 2))

@@ -1,1 +1,1 @@
-"""Scores a file of patients: score.asl.json orders the stages."""
+"""Scores a file of patients; score.asl.json orders the stages."""

@@ -1,4 +1,4 @@
-"""Answers rows of a file, and counts what became of them."""
+"""Answer the rows of a file, and count the results."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ BANDS = 20  # of the target's scale, in which scores are counted
 
 
 class Answering:
-    """Answers rows of one part, in as many calls as it takes, and enters what it predicts."""
+    """Answers the rows of one part, in several calls, and captures the predictions."""
 
     def __init__(
         self, scoring: Scoring, params: Params, reading: Reading, predictions: Predictions
@@ -36,10 +36,10 @@ class Answering:
         self._min, self._max = math.inf, -math.inf
 
     def answered(self, lines: Lines) -> Answers:
-        """Answer lines of a text; what does not fit the header is a row's one fault."""
+        """Answer lines of a text; a row that does not fit the header has only that fault."""
         width = len(self._reading.header)
         misfits = {
-            row: Fault("row_width", None, f"The row has {cells} cells, the header has {width}")
+            row: Fault("row_width", None, f"The row has {cells} cells, but the header has {width}")
             for row, cells in lines.misfits.items()
         }
         self._empty += len(lines.empty)
@@ -54,8 +54,8 @@ class Answering:
     ) -> Answers:
         """Answer rows, and count them.
 
-        cells: of the rows (n,), by column. numbers: of the rows, for the problems. misfits: rows
-        whose cells are not what they seem.
+        cells: of the rows (n,), by column. numbers: of the rows, for problems. misfits: rows whose
+        cells cannot be assigned to columns.
         """
         answers = self._scoring.answers(cells, len(numbers))
         answers.faults.update({row: (fault,) for row, fault in misfits.items()})
@@ -73,7 +73,7 @@ class Answering:
         return replace(answers, ids=ids)
 
     def _entered(self, answers: Answers, scores: Array) -> list[str]:
-        """Enter the predictions among answers, and give the ids of all rows."""
+        """Capture the predictions among the answers, and return the ids of all rows."""
         ids = self._predictions.ids(self._rows, len(scores))
         figures = scores, np.array(answers.lows), np.array(answers.highs)
         rows = np.flatnonzero(~np.isnan(scores))
@@ -104,9 +104,9 @@ class Answering:
             self._min, self._max = min(self._min, scored.min()), max(self._max, scored.max())
 
     def counts(self, written: Written) -> Counts:
-        """Say what became of the rows.
+        """Return the counts of the rows' results.
 
-        written: where they lie, but for how many they are.
+        written: where the answers are stored, without their number.
         """
         order = {name: place for place, name in enumerate(self._params.asked)}
         return Counts(

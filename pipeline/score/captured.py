@@ -1,8 +1,8 @@
-"""What was predicted for a part's rows: columns in captures/scored/<execution>/<number>.npz.
+"""The predictions for a part's rows: columns in captures/scored/<execution>/<number>.npz.
 
-No patient's id is there, and no row that has no score. The rows are in blocks, as they came up, so
-that no more than one is ever in memory. A block has a code a row of every feature; the header,
-which is written last, has what each code stands for. Equal predictions are equal bytes.
+The file contains no patient's id, and only rows with a score. Rows are in blocks, in their order,
+so that only one block is in memory. A block has a code per row and feature; the header, which is
+written last, has the values of the codes. Equal predictions give equal bytes.
 """
 
 import hashlib
@@ -67,12 +67,12 @@ def captured_in(body: bytes, marker: Marker) -> Iterator[Captured]:
 
 
 def meant[Said](codes: Codes, distinct: Sequence[Said]) -> list[Said]:
-    """Give what the codes of rows (n,) stand for."""
+    """Return the values of the codes of rows (n,)."""
     return [distinct[code] for code in codes.tolist()]
 
 
 def hex_ids(ids: Ids) -> list[str]:
-    """Write ids (n, 16) as answers have them: 32 hexadecimal digits each."""
+    """Format ids (n, 16) as in answers: 32 hexadecimal digits each."""
     together, size = ids.tobytes().hex(), 2 * ID_BYTES
     return [together[start : start + size] for start in range(0, len(together), size)]
 
@@ -80,11 +80,11 @@ def hex_ids(ids: Ids) -> list[str]:
 def ids_drawn(seed: str, part: int, first: int, rows: int) -> Ids:
     """Draw the ids of some rows of a part: 128 bits each (rows, 16).
 
-    first: how many rows of the part came before.
+    first: the number of earlier rows in the part.
 
-    They are random, and made by the server: SHAKE-256 of a seed of 128 random bits, which `split`
-    draws once an execution, and of a place in the file, read as 16 bytes a row. Nothing that a row
-    says goes into them. A part that is written again after a fault has the same.
+    They are random and made by the server: SHAKE-256 of a seed of 128 random bits, which `split`
+    draws once per execution, and of the place in the file, with 16 bytes per row. They do not
+    depend on a row's content. A part that is written again after a fault has the same ids.
     """
     places = range(first // AT_ONCE, -(-(first + rows) // AT_ONCE))
     drawn = b"".join(
@@ -96,11 +96,11 @@ def ids_drawn(seed: str, part: int, first: int, rows: int) -> Ids:
 
 
 class Predictions:
-    """Names the predictions of a part, and writes them to a file, some rows at a time.
+    """Assigns ids to the predictions of a part, and writes them to a file, some rows at a time.
 
-    It is to be closed before the file is; without `end` before, the file is no good.
+    Close it before the file; without a call of `end` before that, the file is unusable.
 
-    out: the file. features: their names, in the model's order. seed, part: what ids are drawn from.
+    out: the file. features: their names, in the model's order. seed, part: determine the ids.
     """
 
     def __init__(self, out: IO[bytes], features: Iterable[str], seed: str, part: int) -> None:
@@ -117,7 +117,7 @@ class Predictions:
         self._file.close()
 
     def ids(self, first: int, rows: int) -> Ids:
-        """Name some rows of the part, whether they have a score or not."""
+        """Return the ids of some rows of the part, with or without a score."""
         return ids_drawn(self._seed, self._part, first, rows)
 
     def enter(
@@ -127,10 +127,10 @@ class Predictions:
         figures: Sequence[Figures],
         averaged: Sequence[Names],
     ) -> None:
-        """Enter rows (n,), all of which have a score.
+        """Add rows (n,), all of which have a score.
 
-        codes: by feature, where a row's value stands among its distinct ones. figures: scores, and
-        the lower and upper ends of their intervals. averaged: columns that each is a mean over.
+        codes: by feature, the index of each row's value among the distinct ones. figures: scores,
+        and the ends of their intervals. averaged: the columns that each is averaged over.
         """
         if not len(ids):
             return
@@ -151,9 +151,9 @@ class Predictions:
         self.number += len(ids)
 
     def end(self, values: Callable[[str], Sequence[Value]]) -> None:
-        """Write what the codes stand for, and that the file ends here.
+        """Write the values of the codes, and finish the file.
 
-        values: the distinct ones of a feature, of which those are written that any row has.
+        values: returns a feature's distinct values, of which only those in use are written.
         """
         header = {
             "blocks": self._blocks,
@@ -174,7 +174,7 @@ class Predictions:
         self._write(BLOCK.format(self._blocks, column), values)
 
     def _write(self, name: str, values: Array) -> None:
-        # Without a time within, the same rows are the same bytes.
+        # Without a timestamp, the same rows give the same bytes.
         entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
         with self._file.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array(file, values, allow_pickle=False)

@@ -1,6 +1,6 @@
-"""The formats of files that are scored. Each owns how it is told, divided, read and written.
+"""The formats of scored files; each owns how it is recognised, divided, read and written.
 
-A new format is a class here or beside, its entry in `known.py`, and its test.
+A new format is a class here or in its own module, its entry in `known.py`, and its test.
 """
 
 import gzip
@@ -26,9 +26,9 @@ MOST_WIDE = 64 * 1024 * 1024  # bytes of a text that is held in memory, for its 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found out about a file: how it is read, and in which parts.
+    """How a file is read, and its parts.
 
-    repeated: how often a column is there that is there more than once. notes: every leniency.
+    repeated: how often repeated columns occur. notes: every leniency.
     """
 
     reading: Reading
@@ -40,18 +40,18 @@ class Found:
 class Format(ABC):
     """A format of files.
 
-    name: also what its files end in.
+    name: also the extension of its files.
     """
 
     name: ClassVar[FormatName]
 
     @abstractmethod
     def is_of(self, beginning: bytes) -> bool:
-        """Whether a file that begins so has this format, whatever it is called."""
+        """Whether a file with this beginning has this format, regardless of its name."""
 
     @abstractmethod
     def found_out(self, source: Source, params: Params) -> Found:
-        """Read a file once, and find out how; raises DatasetUnreadable."""
+        """Read a file once to find out how to read it; raises DatasetUnreadable."""
 
     @abstractmethod
     def answer(
@@ -61,7 +61,7 @@ class Format(ABC):
 
 
 class Csv(Format):
-    """Comma-separated values and their kin, divided into ranges of bytes that end on line ends."""
+    """CSV with any separator, divided into ranges of bytes that end at line ends."""
 
     name = "csv"
 
@@ -93,7 +93,7 @@ class Csv(Format):
 
 
 class GzippedCsv(Format):
-    """A CSV compressed with gzip, of any number of members; it is taken whole."""
+    """A gzipped CSV, with any number of members, processed as one part."""
 
     name = "csv.gz"
 
@@ -117,14 +117,14 @@ class GzippedCsv(Format):
             source.name, beginning, params, is_whole=len(beginning) == size
         )
         part = Part(number=0, start=0, end=source.size, first_row=1)
-        return Found(reading, (part,), repeated, ("Unpacked with gzip.", *notes))
+        return Found(reading, (part,), repeated, ("Decompressed with gzip.", *notes))
 
     @override
     def answer(
         self, source: Source, part: Part, details: Details, answering: Answering, out: IO[bytes]
     ) -> None:
         pieces = unpacked(source.name, source.pieces())
-        # Without a name and a time within, the same rows are the same bytes.
+        # Without a name and a timestamp, the same rows give the same bytes.
         with gzip.GzipFile("", "wb", compresslevel=6, fileobj=out, mtime=0) as packed:
             write_answers(source.name, pieces, part.first_row, details, answering, packed)
 
@@ -158,7 +158,7 @@ def write_answers(  # noqa: PLR0913, PLR0917 - what is read, how, and where it g
 
 
 def divided(source: Source, end: bytes) -> Iterator[Part]:
-    """Divide a text into parts that end where lines end, reading it once."""
+    """Divide a text into parts that end at line ends, reading it once."""
     piece = max(PIECE, -(-source.size // MOST_PARTS))
     number = start = read = 0
     first_row = 1
@@ -171,7 +171,7 @@ def divided(source: Source, end: bytes) -> Iterator[Part]:
 
 
 def unpacked(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack what gzip packed, member by member; raises DatasetUnreadable."""
+    """Decompress gzip, member by member; raises DatasetUnreadable."""
     unpacking = zlib.decompressobj(wbits=31)
     try:
         for packed in pieces:
@@ -187,20 +187,22 @@ def unpacked(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
                     yield body
                 left = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
     except zlib.error as error:
-        raise DatasetUnreadable(f"{name} is cut off or damaged: gzip cannot unpack it") from error
+        raise DatasetUnreadable(
+            f"{name} is truncated or damaged: gzip cannot decompress it"
+        ) from error
     if not unpacking.eof:
-        raise DatasetUnreadable(f"{name} is cut off: gzip does not find its end")
+        raise DatasetUnreadable(f"{name} is truncated: gzip does not find its end")
 
 
 def check_whole(source: Source, most: int, what: str) -> None:
-    """Refuse a file that is too large to be taken whole."""
+    """Refuse a file that is too large to be processed as one part."""
     check_size(source.name, source.size, most, what)
 
 
 def check_size(name: str, size: int, most: int, what: str) -> None:
-    """Refuse so many bytes that are to be taken whole."""
+    """Refuse a size that is too large to be processed as one part."""
     if size > most:
         raise DatasetUnreadable(
-            f"{name} is {what} and has more than {most:,} bytes, which is the most for a file "
-            "that cannot be divided; save it as plain CSV UTF-8, which may have any size"
+            f"{name} is {what} and has more than {most:,} bytes, the limit for files that cannot "
+            "be divided; save it as uncompressed CSV UTF-8, which may have any size"
         )

@@ -1,4 +1,4 @@
-"""Where files that are scored, and their answers, lie in the raw bucket; and what stays of them."""
+"""Keys of scored files, their answers, counts and predictions."""
 
 from score.marker import MARKERS
 from score.state import FormatName
@@ -8,7 +8,7 @@ OUT = "score/out/"
 
 
 def part_key(execution: str, number: int, format_name: FormatName) -> str:
-    """Name a part of an answer; keys sort as parts do."""
+    """Return the key of a part of the answer; keys sort like parts."""
     return f"{OUT}{execution}/part-{number:05}.{format_name}"
 
 
@@ -17,10 +17,10 @@ def summary_key(execution: str) -> str:
 
 
 def counts_key(execution: str, number: int) -> str:
-    """Name what became of a part's rows, in the artefacts bucket."""
+    """Return the key of a part's counts, in the artefacts bucket."""
     return f"runs/{execution}/score_part/{number:05}.json"
 
 
 def predictions_key(execution: str, number: int) -> str:
-    """Name what was predicted for a part's rows: with captures, which expire as they do."""
+    """Return the key of a part's predictions, which are kept as long as captures."""
     return f"{MARKERS}{execution}/{number:05}.npz"

@@ -8,7 +8,7 @@ FORMATS: tuple[Format, ...] = (Parquet(), GzippedCsv(), Csv())
 
 
 def format_of(beginning: bytes) -> Format:
-    """Tell a format by how a file begins, whatever it is called."""
+    """Return the format of a file by its beginning, regardless of its name."""
     return next(one for one in FORMATS if one.is_of(beginning))
 
 

@@ -1,6 +1,6 @@
-"""What says that a file was scored, to the stage that captures its predictions.
+"""Markers of scored files, for the stage that captures their predictions.
 
-It is sealed, and written once: a summary that is written again after a fault moves no time.
+A marker is sealed and written once: a summary that is written again does not change its time.
 """
 
 from datetime import datetime
@@ -14,17 +14,17 @@ MARKERS = "captures/scored/"  # in the artefacts bucket
 
 
 class PartPredictions(Artefact):
-    """Where the predictions of a part lie, and how many they are: one at least."""
+    """The predictions of a part, at least one: where they are stored, and their number."""
 
     number: int
     predictions: int
 
 
 class Marker(Frozen):
-    """A file that was scored, and where its predictions lie.
+    """A scored file, and where its predictions are stored.
 
-    scored_at: in UTC, to the millisecond. coverage: of the intervals. parts: those of which any row
-    has a score, in their order.
+    scored_at: in UTC, to the millisecond. coverage: of the intervals. parts: those with any scored
+    row, in order.
     """
 
     execution: str
@@ -35,7 +35,7 @@ class Marker(Frozen):
 
 
 def leave(marker: Marker, bucket: Bucket) -> None:
-    """Write a marker, unless there is one of its execution."""
+    """Write a marker, unless its execution has one already."""
     try:
         bucket.put_new(f"{MARKERS}{marker.execution}.json", sealed_json(marker))
     except PreconditionFailed:
@@ -43,8 +43,8 @@ def leave(marker: Marker, bucket: Bucket) -> None:
 
 
 def marker_in(key: str, body: bytes) -> Marker:
-    """Read a marker; raises ArtefactCorrupted where it was altered since."""
+    """Parse a marker; raises ArtefactCorrupted if it was altered."""
     try:
         return Marker.model_validate(unsealed_json(key, body))
     except ValidationError as error:
-        raise ArtefactCorrupted(f"{key} is no marker of a scored file") from error
+        raise ArtefactCorrupted(f"{key} is not a marker of a scored file") from error

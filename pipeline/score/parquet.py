@@ -1,4 +1,4 @@
-"""Parquet files, read and written by DuckDB: each value is the cell that a CSV would have."""
+"""Parquet files, read and written with DuckDB; each value is read as a CSV cell."""
 
 import csv
 import io
@@ -57,7 +57,7 @@ class Parquet(Format):
         if not header.named:
             raise DatasetUnreadable(f"{source.name} has none of the contract's columns")
         if not rows:
-            raise DatasetUnreadable(f"{source.name} is empty: it has no row")
+            raise DatasetUnreadable(f"{source.name} is empty: it has no rows")
         reading = Reading(header=tuple(types), places=header.places)
         each = max(PART_ROWS, -(-rows // MOST_PARTS))
         parts = tuple(
@@ -68,7 +68,7 @@ class Parquet(Format):
         notes = [*told(header, params)]
         if renamed := sum(name != here for name, here in zip(own, types, strict=True)):
             notes.append(
-                f"{counted(renamed, 'column')} renamed, for another is called so but for case."
+                f"{counted(renamed, 'column')} renamed, because another name differs only by case."
             )
         return Found(reading, parts, repeated, tuple(notes))
 
@@ -85,7 +85,7 @@ class Parquet(Format):
             with answers.open("w", encoding="utf-8", newline="") as file:
                 for some in answered(database, path, part, details.reading, answering):
                     file.write(some)
-            # Nothing is for DuckDB to guess: refusals alone may look like another dialect.
+            # DuckDB must not guess: refusals alone may look like another dialect.
             database.execute(
                 f"COPY (SELECT * FROM (SELECT * FROM {rows_of(path, part, details.reading)}) "
                 f"POSITIONAL JOIN (SELECT * FROM read_csv({literal(answers)}, header = false, "
@@ -104,7 +104,7 @@ def answered(
     reading: Reading,
     answering: Answering,
 ) -> Iterator[str]:
-    """Give the answers to a part's rows as lines of a CSV, some at a time."""
+    """Yield the answers to a part's rows as lines of a CSV, some at a time."""
     types = types_in(database, path)
     names = [reading.header[place] for place in reading.places.values()]
     asked = ", ".join(selected(name, types[name]) for name in names)
@@ -123,7 +123,7 @@ def answered(
 
 
 def as_lines(answers: Answers) -> str:
-    """Write answers as lines of a CSV; nothing is written for what there is not."""
+    """Format answers as lines of a CSV; missing values are empty."""
     buffer = io.StringIO()
     csv.writer(buffer).writerows(
         ("", "", "", "", "", "", "; ".join(map(str, answers.faults[row])))
@@ -153,7 +153,7 @@ class _Cells(dict[object, str]):
 
 
 def as_cell(value: object) -> str:
-    """Write a value as a CSV would have it: never an exponent, and nothing for what is missing."""
+    """Format a value as a CSV cell: never with an exponent, and empty if it is missing."""
     match value:
         case None:
             cell = ""
@@ -175,14 +175,14 @@ def as_cell(value: object) -> str:
 
 
 def plain(number: float) -> str:
-    """Write a number; NaN is nothing."""
+    """Format a number; NaN is empty."""
     if math.isnan(number):
         return ""
     return format(Decimal(repr(number)), "f") if math.isfinite(number) else repr(number)
 
 
 def selected(name: str, kind: str) -> str:
-    """Select a column; a float of 32 bits is the number that it is written as."""
+    """Return the SQL for a column; a 32-bit float is read as it is written in decimal."""
     column = identifier(name)
     if kind == "FLOAT":
         return f"CAST(CAST({column} AS VARCHAR) AS DOUBLE)"
@@ -192,7 +192,7 @@ def selected(name: str, kind: str) -> str:
 
 
 def rows_of(path: Path, part: Part, reading: Reading) -> str:
-    """Name a part's rows, in their order."""
+    """Return the SQL for a part's rows, in order."""
     if ROW in map(str.lower, reading.header):  # a column of the file's own
         return f"read_parquet({literal(path)}) LIMIT {part.end - part.start} OFFSET {part.start}"
     return (
@@ -202,13 +202,13 @@ def rows_of(path: Path, part: Part, reading: Reading) -> str:
 
 
 def types_in(database: "DuckDBPyConnection", path: Path) -> dict[str, str]:
-    """Give the types of a file's columns, in their order, under the names that DuckDB has."""
+    """Return the types of a file's columns, in order, by DuckDB's names."""
     described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
     return {str(name): str(kind) for name, kind, *_ in described}
 
 
 def own_names(database: "DuckDBPyConnection", path: Path) -> list[str]:
-    """Give the names of a file's columns as it has them; DuckDB renames some alike but for case."""
+    """Return a file's own column names; DuckDB renames those that differ only by case."""
     asked = "SELECT name, num_children FROM parquet_schema(?)"
     (_, number), *rest = database.execute(asked, [str(path)]).fetchall()
     names, nodes = [], iter(rest)
@@ -238,7 +238,7 @@ def identifier(name: str) -> str:
 
 @contextmanager
 def local_copy(source: Source) -> Iterator[Path]:
-    """Have the file on this machine's disk."""
+    """Copy the file to the local disk."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "file.parquet")
         with path.open("wb") as file:
@@ -249,11 +249,11 @@ def local_copy(source: Source) -> Iterator[Path]:
 
 @contextmanager
 def opened(name: str) -> Iterator["DuckDBPyConnection"]:
-    """Open a database that lies nowhere, and fetches no extension; raises DatasetUnreadable.
+    """Open an in-memory database that downloads no extension; raises DatasetUnreadable.
 
-    name: of the file that is read, for the sentence.
+    name: of the file, for messages.
     """
-    # Imported here: a fifth of a gigabyte, which other formats need not load.
+    # Imported here because it takes a fifth of a gigabyte, which other formats do not need.
     import duckdb  # noqa: PLC0415
 
     with TemporaryDirectory() as folder:
@@ -268,13 +268,13 @@ def opened(name: str) -> Iterator["DuckDBPyConnection"]:
             with duckdb.connect(":memory:", config=settings) as database:
                 database.execute("SET TimeZone = 'UTC'")  # an instant has a day there
                 yield database
-        # What DuckDB says may repeat a cell, so no cause goes along.
+        # DuckDB's message may repeat a cell, so it is not chained as the cause.
         except duckdb.OutOfMemoryException:
             raise DatasetUnreadable(
-                f"{name} needs more memory than there is: write it with smaller row groups, or "
-                "save it as plain CSV UTF-8"
+                f"{name} needs more memory than is available; write it with smaller row groups, or "
+                "save it as uncompressed CSV UTF-8"
             ) from None
         except duckdb.Error as error:
             raise DatasetUnreadable(
-                f"{name} cannot be read as Parquet ({type(error).__name__}): is it whole?"
+                f"{name} cannot be read as Parquet ({type(error).__name__}); it may be incomplete"
             ) from None

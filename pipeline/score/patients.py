@@ -1,8 +1,7 @@
-"""What a file's cells say of patients, held to the very contract that requests are held to.
+"""Validate a file's cells against the same contract as requests.
 
-A cell that keeps the rules of its column is the value that a request would have; what breaks them
-is described in the words of the API, which come from the request's own model. Each distinct cell is
-judged once.
+A valid cell gives the value that a request would have; an invalid one is described in the API's
+words, which come from the request model. Each distinct cell is checked once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,9 @@ LONGEST_NUMBER = 300  # characters: what is longer is no number that a request c
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a row: the rule, and the API's words for it.
+    """What is wrong with a row: the broken rule, and the API's message.
 
-    column: None where it is the row as a whole.
+    column: None if it is the row as a whole.
     """
 
     rule: str
@@ -38,7 +37,7 @@ class Fault:
 
 
 class Judged:
-    """The distinct cells of one column, and what each came to, as they come up."""
+    """The distinct cells of a column with their results, in order of appearance."""
 
     def __init__(self, name: str, params: Params, *, decimal_commas: bool) -> None:
         self.name = name
@@ -54,9 +53,9 @@ class Judged:
         self._features: list[Feature] = []
 
     def codes(self, cells: Sequence[str], example: Mapping[str, Value]) -> Codes:
-        """Give for each cell (n,) where it stands among the distinct ones.
+        """Return the index of each cell (n,) among the distinct ones.
 
-        example: a patient of whom nothing is wrong.
+        example: a valid patient.
         """
         codes = np.fromiter(map(self._coder.__getitem__, cells), np.int64, len(cells))
         known = len(self.values)
@@ -69,7 +68,7 @@ class Judged:
         return codes
 
     def faults_in(self, cells: Sequence[str], example: Mapping[str, Value]) -> dict[int, Fault]:
-        """Find the faults of cells (n,) that are not worth remembering, by row."""
+        """Find the faults of cells (n,) that are not cached, by row."""
         said = [cell.strip() for cell in cells]
         if self._missing.isdisjoint(map(str.casefold, said)) and all(
             all(map(rule.keeps, said)) for rule in self._rules
@@ -80,11 +79,11 @@ class Judged:
 
     @property
     def number(self) -> int:
-        """How many distinct cells there are."""
+        """The number of distinct cells."""
         return len(self.values)
 
     def faults_of(self, codes: Codes) -> dict[int, Fault]:
-        """Give the faults of rows (n,), by row."""
+        """Return the faults of rows (n,), by row."""
         if not self._is_faulty.any():
             return {}
         rows = np.flatnonzero(self._is_faulty[codes])
@@ -92,14 +91,14 @@ class Judged:
         return {row: fault for row, fault in found if fault is not None}
 
     def features(self, codes: Codes) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
-        """Give what a model takes for rows (n,) without a fault; it is counted from no column."""
+        """Return the features of valid rows (n,), for kinds that depend on no other column."""
         whole = self.kind.tensor == "int64"  # which has nothing for what is not said
         for value in self.values[len(self._features) :]:
             self._features.append(0 if whole and value is None else self.kind.feature(value))
         return np.array(self._features, DTYPES[self.kind.tensor])[codes]
 
     def judged(self, cell: str, example: Mapping[str, Value]) -> tuple[Value, Fault | None]:
-        """Give the value that a request would have for a cell, or what is wrong with it."""
+        """Return the value that a request would have for a cell, or its fault."""
         said = cell.strip()
         if said.casefold() in self._missing:
             said = ""
@@ -113,7 +112,7 @@ class Judged:
         return None, Fault(rule, self.name, self._message(said, example))
 
     def _message(self, said: str, example: Mapping[str, Value]) -> str:
-        """Say what the API says of a request with this in its place."""
+        """Return the API's message for a request with this value."""
         request = {**example, self.name: as_json(said, self.kind)}
         if not said:
             del request[self.name]
@@ -126,7 +125,7 @@ class Judged:
 
 
 def as_json(cell: str, kind: Kind) -> Value:
-    """Give what JSON would have for a cell as it is, right or wrong."""
+    """Return the JSON value of a raw cell, valid or not."""
     if kind.is_number and len(cell) < LONGEST_NUMBER and DECIMAL.fullmatch(cell):
         return float(cell) if "." in cell else int(cell)
     return cell

@@ -1,4 +1,4 @@
-"""What `split` found out about a file, as the stages after it read it."""
+"""The plan that `split` made for a file, for the stages after it."""
 
 from clinical.artefacts import Artefacts
 from clinical.errors import DatasetUnreadable
@@ -7,7 +7,7 @@ from score.state import Details, Plan
 
 
 def details_of(plan: Plan, artefacts: Artefacts) -> Details:
-    """Read a plan's details; raises DatasetUnreadable where it plans nothing."""
+    """Read a plan's details; raises DatasetUnreadable if there are none."""
     if plan.details is None:
-        raise DatasetUnreadable("nothing was planned to be scored")
+        raise DatasetUnreadable("there is no file to score")
     return Details.model_validate_json(artefacts.read(plan.details))

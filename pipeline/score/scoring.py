@@ -1,4 +1,4 @@
-"""Scores of many rows at once: what `/predict` would answer to each, bit for bit."""
+"""Score many rows at once, with exactly the answers of `/predict`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,11 @@ type Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 
 @dataclass(frozen=True)
 class Answers:
-    """What rows (n,) are answered, in their order; `faults` has those that are not scored.
+    """The answers to rows (n,), in order; `faults` has the rows that are not scored.
 
-    scores, lows, highs: as they are served, NaN where there is none. supports: training rows with
-    the row's combination. averaged: the columns that the score is a mean over. codes: by feature,
-    where each row's value stands among the distinct ones. ids: of the predictions, where they have
-    any.
+    scores, lows, highs: as served, NaN if there is none. supports: training rows with the row's
+    combination. averaged: the columns that the score is averaged over. codes: by feature, the index
+    of each row's value among the distinct ones. ids: of the predictions, if they have any.
     """
 
     scores: list[float]
@@ -41,7 +40,7 @@ class Answers:
 
 
 class Combined(NamedTuple):
-    """What a model knows of a combination: what is wrong with it, or what rests on it."""
+    """A combination's fault, or what is needed to score it."""
 
     wrong: Fault | None
     unknown: Names
@@ -49,7 +48,7 @@ class Combined(NamedTuple):
 
 
 class Scoring:
-    """A model that answers rows of cells, by the columns of the contract."""
+    """A model that answers rows of cells, by column of the contract."""
 
     def __init__(self, model: Model, *, decimal_commas: bool = False) -> None:
         self._model = model
@@ -64,7 +63,7 @@ class Scoring:
         self._known: dict[tuple[tuple[Value, ...], bool], Combined] = {}
 
     def answers(self, cells: Mapping[str, Sequence[str]], rows: int) -> Answers:
-        """Answer rows of cells, by column; what is in no column is not said."""
+        """Answer rows of cells, by column; absent columns are left out."""
         faults: dict[int, list[Fault]] = {}
         codes: dict[str, Codes] = {}
         others, combining = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
@@ -101,13 +100,13 @@ class Scoring:
         return answers
 
     def values(self, name: str) -> list[Value]:
-        """Give the distinct values of a column that came up so far, as requests have them."""
+        """Return the distinct values of a column so far, as in requests."""
         return self._judged[name].values
 
     def _combinations(
         self, codes: Mapping[str, Codes], others: np.ndarray, combining: np.ndarray
     ) -> tuple[Codes, list[Combined]]:
-        """Find which combination each row has, and what the model knows of each there is.
+        """Find each row's combination, and what the model knows about each of them.
 
         others, combining: rows (n,) with faults elsewhere, or within their combination.
         """
@@ -126,10 +125,10 @@ class Scoring:
         return which, found
 
     def _combined(self, values: tuple[Value, ...], *, aside: bool) -> Combined:
-        """Judge a combination.
+        """Check a combination.
 
-        aside: whether something else is wrong with the row; then what is known after treatment and
-        not part of the combination has no say, as the API has it.
+        aside: whether the row has other faults; then columns known after treatment that are not
+        part of the combination are ignored, as in the API.
         """
         key = (values, aside)
         if key not in self._known:
@@ -146,7 +145,7 @@ class Scoring:
     def _score(
         self, answers: Answers, codes: Mapping[str, Codes], rows: Codes, unknown: Names
     ) -> None:
-        """Score rows of which the same is unknown, and enter what is served of that."""
+        """Score rows with the same unknown columns, and add the scores as served."""
         if not len(rows):
             return
         of_rows = {name: column[rows] for name, column in codes.items()}
@@ -179,7 +178,7 @@ class Scoring:
         return columns
 
     def _averaged(self, columns: Columns, codes: Mapping[str, Codes], unknown: Names) -> Array:
-        """Score rows by the mean over what was recorded with the rest, as requests are."""
+        """Score rows by the mean over recorded values, as for requests."""
         later = self._model.reference.later
         which, first = self._distinct([*later.rest(unknown)], codes)
         choices: list[Choice] = []
@@ -221,7 +220,7 @@ class Scoring:
         return np.array(widths)[which]
 
     def _distinct(self, names: Sequence[str], codes: Mapping[str, Codes]) -> tuple[Codes, Codes]:
-        """Tell which combination of some columns each row (n,) has, and the first row of each."""
+        """Return the index of each row's (n,) combination of columns, and each one's first row."""
         which = np.zeros(len(next(iter(codes.values()))), np.int64)
         for name in names:
             _, which = np.unique(
@@ -232,6 +231,6 @@ class Scoring:
 
 
 def as_fault(wrong: Violation) -> Fault:
-    """Take of what is wrong with a request where and what."""
+    """Convert a request's violation to a fault."""
     column = str(wrong.loc[1]) if len(wrong.loc) > 1 else None
     return Fault(wrong.type, column, wrong.msg)

@@ -1,4 +1,4 @@
-"""The file that is scored, as bytes in the raw bucket: read in ranges, never whole in memory."""
+"""The scored file, as bytes in the raw bucket: read in ranges, never all of it in memory."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ BEGINNING = 1024 * 1024  # bytes by which a file is known
 
 @dataclass
 class Source:
-    """A version of an object, and its digest once it was read to the end."""
+    """A version of an object, and its digest once it has been read to the end."""
 
     bucket: Boto3Bucket
     object: RawObject
@@ -31,7 +31,7 @@ class Source:
         return self.range(0, min(BEGINNING, self.size))
 
     def range(self, start: int, end: int) -> bytes:
-        """Read some bytes; raises DatasetUnreadable where the version is gone."""
+        """Read a range of bytes; raises DatasetUnreadable if the version is gone."""
         try:
             return self.bucket.get_range(self.object, start, min(end, self.size))
         except ArtefactMissing as error:
@@ -40,7 +40,7 @@ class Source:
             ) from error
 
     def pieces(self, piece: int = PIECE) -> Iterator[bytes]:
-        """Read the whole of it, piece by piece."""
+        """Read all of it, piece by piece."""
         self._digest = hashlib.sha256()
         for start in range(0, self.size, piece):
             body = self.range(start, start + piece)

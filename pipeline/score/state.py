@@ -1,4 +1,4 @@
-"""What the stages hand each other: where things lie and how they are read, never a row."""
+"""The stages' inputs and outputs: where objects are stored and how to read them, never a row."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ type FormatName = Literal["csv", "csv.gz", "parquet"]
 
 
 class Reading(Frozen):
-    """How a file's cells are read: what was found out from its beginning.
+    """How a file's cells are read, as determined from its beginning.
 
-    places: of the contract's columns among those of the file. header: its names, as they are.
-    header_row: the row they are in, as a spreadsheet counts. fewest: cells that a row must have.
-    end: of a line; a carriage return before a line feed stays with the line.
+    places: of the contract's columns among the file's. header: the file's column names. header_row:
+    its row number, as in a spreadsheet. fewest: the cells that a row must have. end: of a line; a
+    carriage return before a line feed stays with the line.
     """
 
     encoding: str = "utf-8"
@@ -34,7 +34,7 @@ class Reading(Frozen):
 class Part(Frozen):
     """A part of a file: bytes of a CSV or rows of a Parquet file, from `start` up to `end`.
 
-    first_row: the number of its first row, as a spreadsheet counts.
+    first_row: the number of its first row, as in a spreadsheet.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Part(Frozen):
 
 
 class Input(Frozen):
-    """The file that is scored."""
+    """The scored file."""
 
     key: str
     version_id: str
@@ -54,10 +54,10 @@ class Input(Frozen):
 
 
 class Details(Frozen):
-    """All that a part needs to know, which is more than a state should hold.
+    """Everything that a part needs, which is more than a state should contain.
 
-    columns: under which names answers stand behind the file's own columns. coverage: of the
-    model's intervals. seed: 128 random bits, of which the ids of predictions are drawn.
+    columns: the names of the answers' columns, after the file's own. coverage: of the model's
+    intervals. seed: 128 random bits, which determine the ids of predictions.
     """
 
     input: Input
@@ -70,7 +70,7 @@ class Details(Frozen):
 
 
 class Plan(Frozen):
-    """Whether a file is scored, and where it is written how; otherwise the reason why not."""
+    """Whether a file is scored, and where the answer is written; otherwise the reason."""
 
     decision: Literal["score", "already_handled"] = "score"
     reason: str = ""
@@ -84,7 +84,7 @@ class Divided(Frozen):
 
 
 class Scored(Frozen):
-    """What came of a part, in numbers small enough for a thousand of them."""
+    """A part's results, small enough for a thousand of them in a state."""
 
     number: int
     rows: int
@@ -93,7 +93,7 @@ class Scored(Frozen):
 
 
 class Written(Frozen):
-    """A part of the answer, where it lies."""
+    """A stored part of the answer."""
 
     key: str
     rows: int
@@ -102,7 +102,7 @@ class Written(Frozen):
 
 
 class Scores(Frozen):
-    """How scores lie: sums, extremes, and how many are in each of equal bands of the scale."""
+    """The distribution of scores: sums, extremes, and counts in equal bands of the scale."""
 
     sum: float = 0.0
     sum_of_squares: float = 0.0
@@ -112,11 +112,11 @@ class Scores(Frozen):
 
 
 class Counts(Frozen):
-    """What a part's rows came to.
+    """The results of a part's rows.
 
-    averaged: rows whose score is a mean over what is not known of them. empty, headers: lines that
-    are no rows, the header aside. problems: in the order of the contract's columns. predictions:
-    None where no row has one.
+    averaged: rows whose score is averaged over unknown columns. empty, headers: lines that are not
+    rows, besides the header. problems: in the order of the contract's columns. predictions: None if
+    no row has one.
     """
 
     written: Written
@@ -132,7 +132,7 @@ class Counts(Frozen):
 
 
 class Described(Frozen):
-    """How the scores of a file lie, in units of the target; `edges` of `counts` are one more."""
+    """The distribution of a file's scores, in units of the target; one more edge than counts."""
 
     mean: float
     std: float
@@ -148,7 +148,7 @@ class Skill(Frozen):
 
 
 class Summary(Frozen):
-    """What came of a file: `summary.json`, which is written last."""
+    """The summary of a scored file: `summary.json`, which is written last."""
 
     execution: str
     input: Input
@@ -168,7 +168,7 @@ class Summary(Frozen):
 
 
 class Summarised(Frozen):
-    """The end of an execution: what it came to in short, and where the rest lies."""
+    """The result of an execution in short, and where the rest is stored."""
 
     summary: Artefact
     rows: int

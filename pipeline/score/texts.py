@@ -1,8 +1,8 @@
-"""A CSV, line by line: found out about from its beginning, and written back with answers behind.
+"""A CSV, line by line: analysed from its beginning, and written back with answers appended.
 
-A row is a line here, so that any part of a file can be read without those before it: no column of a
-contract holds line breaks, and a quoted one is refused by name. Lines go out as they came in; what
-is added stands behind them, in the file's own encoding and with its own separator.
+A row is a line here, so that any part of a file can be read without earlier parts: no column of a
+contract contains line breaks, and a quoted one is refused by name. Lines are written unchanged;
+answers are appended in the file's own encoding and with its own separator.
 """
 
 import csv
@@ -28,24 +28,23 @@ LOOKED_AT = 10  # times as many rows, to find out what a comma is
 END_OF_FILE = "\x1a"  # of DOS
 RETURNED = re.compile(r"\r+\Z")  # what stands before a line feed: one, or more after bad copying
 FAULTS = {  # by what csv.Error says of a line
-    "unexpected end": "a quote opens that does not close in the same row; scoring reads line by "
-    "line, so close it, or take the line break out of the cell",
-    "expected after": "text follows a closing quote; a quote within a cell is written twice",
-    "new-line": "a carriage return stands where no row ends; save the file with one kind of line "
-    "end",
+    "unexpected end": "a quote is opened and not closed in the same row; scoring reads line by "
+    "line, so close it, or remove the line break from the cell",
+    "expected after": "text follows a closing quote; double any quote inside a cell",
+    "new-line": "a carriage return is inside a row; save the file with one kind of line ending",
 }
 
 
 @dataclass
 class Lines:
-    """Some lines of a file, and which of them are rows.
+    """Lines of a file, and which of them are rows.
 
-    lines: without their ends. first: the first one's number, as a spreadsheet counts. end: of each,
-    but for the last one where it `is_open`.
-    rows: where rows stand among them. cells: of the rows, by the columns of the contract.
-    refitted: lines that have more or fewer cells than the header, by where they stand: their cells.
-    misfits: which of the rows cannot be read for that.
-    empty, headers: where lines stand that say nothing, or repeat the header.
+    lines: without their ends. first: the first line's number, as in a spreadsheet. end: of each
+    line, except the last one if it `is_open`.
+    rows: the indices of rows. cells: of the rows, by column of the contract.
+    refitted: the cells of lines with more or fewer cells than the header, by index.
+    misfits: rows that cannot be read because of that.
+    empty, headers: the indices of empty lines and of repeated headers.
     """
 
     lines: list[str]
@@ -61,17 +60,17 @@ class Lines:
 
     @property
     def numbers(self) -> list[int]:
-        """The rows' numbers, as a spreadsheet counts."""
+        """The row numbers, as in a spreadsheet."""
         return [self.first + place for place in self.rows]
 
 
 def found_out(
     name: str, beginning: bytes, params: Params, *, is_whole: bool
 ) -> tuple[Reading, dict[str, int], list[str]]:
-    """Find out from the beginning of a file how it is to be read.
+    """Determine from the beginning of a file how to read it.
 
-    Gives that, how often a column is there that is there more than once, and a sentence for every
-    leniency. Raises DatasetUnreadable, which names the cause.
+    Returns that, how often repeated columns occur, and a sentence for every leniency. Raises
+    DatasetUnreadable, which names the cause.
     """
     if not is_whole:  # the last line is likely cut
         end = line_end(beginning.decode("latin-1")).encode()
@@ -95,35 +94,35 @@ def found_out(
     )
     looked_at = list(islice(lines_in(name, text, 1, reading), LOOKED_AT))
     if is_whole and not any(lines.rows for lines in looked_at):
-        raise DatasetUnreadable(f"{name} is empty: there is no row below its header")
+        raise DatasetUnreadable(f"{name} is empty: there are no rows below the header")
     if header.separator != "," and has_decimal_commas(_numbers(looked_at, params)):
         reading = reading.model_copy(update={"decimal_commas": True})
-        notes.append("Decimal commas read as points, and written in the answers.")
+        notes.append("Decimal commas read as decimal points; the answers have them too.")
     repeated = {column: len(places) for column, places in header.repeated.items()}
     return reading, repeated, [*notes, *told(header, params)]
 
 
 def _numbers(found: Sequence[Lines], params: Params) -> Iterator[Column]:
-    """Give the columns of numbers that are there."""
+    """Yield the numeric columns that are present."""
     for column in found[0].cells if found else ():
         if params.columns[column].is_number:
             yield Column.of(map(str.strip, chain(*(lines.cells[column] for lines in found))))
 
 
 def is_wide(beginning: bytes) -> bool:
-    """Whether a text has more than one byte a character, as its mark says."""
+    """Whether a text's mark declares more than one byte per character."""
     return any(beginning.startswith(mark) for mark, codec, _ in MARKS if codec != "utf-8")
 
 
 def line_end(text: str) -> str:
-    """Tell what ends a line: a line feed, or alone a carriage return, as old Macs had it."""
+    """Return the line end: a line feed, or only a carriage return, as on old Macs."""
     return "\r" if "\n" not in text and "\r" in text else "\n"
 
 
 def text_of(name: str, body: bytes, first: int, reading: Reading) -> str:
-    """Give the text of some lines, of which the first has this number; without the file's mark.
+    """Return the text of lines, the first of which has this number, without the file's mark.
 
-    Raises DatasetUnreadable where it is no text.
+    Raises DatasetUnreadable if it is not text.
     """
     try:
         text = body.decode(reading.encoding)
@@ -135,16 +134,16 @@ def text_of(name: str, body: bytes, first: int, reading: Reading) -> str:
         ) from error
     if "\x00" in text:
         row = first + text[: text.index("\x00")].count(reading.end)
-        raise DatasetUnreadable(f"{name} is not text: row {row} holds a NUL byte")
+        raise DatasetUnreadable(f"{name} is not a text file: row {row} contains a NUL byte")
     if first == 1:
         text = text.removeprefix(reading.mark)
     return text.rstrip(END_OF_FILE)
 
 
 def lines_in(name: str, text: str, first: int, reading: Reading) -> Iterator[Lines]:
-    """Take a text apart into lines, some at a time, and those into cells.
+    """Split a text into lines, some at a time, and these into cells.
 
-    first: the number of the first line. Raises DatasetUnreadable where a quote spoils a row.
+    first: the number of the first line. Raises DatasetUnreadable if a quote breaks a row.
     """
     separator, end = reading.separator, reading.end
     lines = text.split(end)
@@ -153,7 +152,7 @@ def lines_in(name: str, text: str, first: int, reading: Reading) -> Iterator[Lin
     number = len(lines) if is_open else len(lines) - 1
     for start in range(0, number, ROWS_AT_ONCE):
         stop = min(start + ROWS_AT_ONCE, number)
-        # A quote that one line leaves open is none of another's business.
+        # A quote that a line leaves open does not affect other lines.
         each = [unpadded(line, separator) if '"' in line else line for line in as_read[start:stop]]
         parsed = _parsed(name, each, first + start, separator)
         found = Lines(lines[start:stop], first + start, end, is_open and stop == number)
@@ -161,7 +160,7 @@ def lines_in(name: str, text: str, first: int, reading: Reading) -> Iterator[Lin
 
 
 def _parsed(name: str, lines: list[str], first: int, separator: str) -> list[Row]:
-    """Take lines apart, each by itself."""
+    """Split lines into cells, each by itself."""
     try:
         rows = list(csv.reader(lines, delimiter=separator, strict=True))
     except csv.Error:
@@ -182,7 +181,7 @@ def _parsed_alone(name: str, line: str, number: int, separator: str) -> Row:
 
 
 def _sorted_out(found: Lines, parsed: list[Row], reading: Reading) -> Lines:
-    """Tell rows from what stands between them, and those that fit from those that do not."""
+    """Separate rows from other lines, and rows that fit the header from those that do not."""
     header, width = list(reading.header), len(reading.header)
     kept: list[Row] = []
     if found.first > reading.header_row and _all_fit(parsed, header):
@@ -206,9 +205,9 @@ def _sorted_out(found: Lines, parsed: list[Row], reading: Reading) -> Lines:
 
 
 def _fitted(found: Lines, place: int, number: int, row: Row, reading: Reading) -> Row:
-    """Give a row at least as many cells as the header has, and note what did not fit it.
+    """Give a row at least as many cells as the header, and note what does not fit.
 
-    place: among the lines. number: among the rows.
+    place: the line's index. number: the row's index.
     """
     width = len(reading.header)
     if len(row) == width:
@@ -222,7 +221,7 @@ def _fitted(found: Lines, place: int, number: int, row: Row, reading: Reading) -
 
 
 def _all_fit(parsed: list[Row], header: Row) -> bool:
-    """Whether surely each is a row as wide as the header, told without looking at each."""
+    """Whether all are surely rows as wide as the header, checked without looking at each."""
     return (
         set(map(len, parsed)) == {len(header)}
         and all(map(str.strip, map(itemgetter(0), parsed)))
@@ -231,20 +230,20 @@ def _all_fit(parsed: list[Row], header: Row) -> bool:
 
 
 class Writer:
-    """Writes lines with what is added behind them.
+    """Writes lines with their answers appended.
 
-    columns: the names of what is added.
+    columns: the names of the appended columns.
     """
 
     def __init__(self, reading: Reading, columns: Sequence[str]) -> None:
         self._reading = reading
         self._separator = reading.separator
         self._columns = columns
-        # Quoted for readers that tell from the first lines what quotes are: problems may come late.
+        # Quoted for readers that detect quotes in the first lines, because problems may come late.
         self._names = [*map(self._quoted, columns[:-1]), f'"{columns[-1]}"']
 
     def written(self, lines: Lines, answers: Answers) -> str:
-        """Give lines, each with its end, and their answers."""
+        """Return lines with their ends and answers."""
         separator, out = self._separator, list(lines.lines)
         returned = {
             place: found[0]
@@ -267,7 +266,7 @@ class Writer:
         return lines.end.join(out if lines.is_open else [*out, ""])
 
     def _answers(self, answers: Answers) -> Iterator[str]:
-        """Give what is added to each row."""
+        """Yield what is appended to each row."""
         separator = self._separator
         averaged = {names: self._quoted(" + ".join(names)) for names in set(answers.averaged)}
         if self._reading.decimal_commas:
@@ -293,7 +292,7 @@ class Writer:
         return iter(said)
 
     def _refitted(self, row: Row) -> str:
-        """Write a row with as many cells as the header has; what is too much is in the last one."""
+        """Write a row with as many cells as the header; surplus cells are joined in the last."""
         width = len(self._reading.header)
         cells = row + [""] * (width - len(row))
         last = self._separator.join(cells[width - 1 :])
@@ -307,7 +306,7 @@ class Writer:
 
 
 def cut(pieces: Iterator[bytes], end: bytes) -> Iterator[bytes]:
-    """Cut bytes that come in pieces into pieces that end where lines end."""
+    """Regroup pieces of bytes so that they end at line ends."""
     kept = b""
     for piece in pieces:
         place = piece.rfind(end) + 1

@@ -1,5 +1,6 @@
 """What the documents say is there: commands, links, pictures, and the states that they draw."""
 
+import itertools
 import re
 import shlex
 from functools import cache
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from change_control.sources import template
 
+from bench import monitoring, statistics
 from local import parameters
 from tests import documents, state_machine
 from tests.documents import Block, told
@@ -19,7 +21,7 @@ TARGET = re.compile(r"^([a-z-]+):.*?## ", re.MULTILINE)
 INLINE = re.compile(r"`make ([a-z-]+)[^`\n]*`")
 OUTPUT = re.compile(r"^\s*(\$ |make |sam |curl )", re.MULTILINE)
 NODE = re.compile(r"[\w-]+")
-EXPLAINED = ROOT / "docs/explanation"
+EXPLAINED, HOW_TO = ROOT / "docs/explanation", ROOT / "docs/how-to"
 
 
 @cache
@@ -68,8 +70,9 @@ def test_what_is_said_to_run_commands_does() -> None:
         if test:
             assert f"\ndef {test}(" in source, where
         for command in block.commands:
+            given = re.findall(r"\b([A-Z_]+)=", command.text)  # to make, or to what it runs
             for target in asked_of_make(command.text):
-                runs = rf'(?:"|\.|make ){target}\b'
+                runs = "|".join([rf'(?:"|\.|make ){target}\b', *(rf"\b{one}=" for one in given)])
                 assert re.search(runs, source), f"{command}: {runner}"
 
 
@@ -119,7 +122,7 @@ def test_the_readme_is_short_and_says_what_the_system_is_not_for() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
 
     assert len(text.splitlines()) <= 150
-    assert "**For research support only: no diagnosis and no treatment advice.**" in text
+    assert "**For research support only: not a diagnosis and not treatment advice.**" in text
 
 
 def test_the_map_of_the_repository_has_every_room() -> None:
@@ -138,6 +141,18 @@ def test_the_reference_of_parameters_is_the_templates() -> None:
         assert f"| `{name}` |" in parameters.document(), name
 
 
+def test_what_pages_set_is_a_parameter_or_a_variable_of_make() -> None:
+    parameters_of = set(template().parameters)
+    variables = set(re.findall(r"^([A-Z_]+) \?=", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    deploying = (HOW_TO / "deploy-to-aws.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `([A-Z][a-z]\w+)`", deploying, re.MULTILINE)) <= parameters_of
+    for page in PAGES:
+        text = re.sub(r"--tags .*", "", page.read_text(encoding="utf-8"))
+        for name in re.findall(r"[`( ]([A-Z]\w+)=[\w.-]", text):
+            assert name in {*parameters_of, *variables, "CI"}, f"{told(page)}: {name}="
+
+
 def drawn(page: str) -> str:
     """Give all the diagrams of an explanation, without their labels."""
     found = documents.blocks(EXPLAINED / page)
@@ -149,7 +164,7 @@ def test_the_way_of_a_retrain_is_drawn_with_every_state_of_its_machine() -> None
     states = state_machine.states(state_machine.definition())
     page = (EXPLAINED / "retrain.md").read_text(encoding="utf-8")
 
-    shown = set(re.findall(r"\b[A-Z]\w+", drawn("retrain.md"))) - {"Upload", "TD"}
+    shown = set(re.findall(r"\b[A-Z]\w+", drawn("retrain.md"))) - {"Upload", "TD", "LR"}
 
     assert shown <= set(states)
     assert {name for name in states if f"`{name}`" not in page} <= shown
@@ -178,6 +193,45 @@ def test_the_way_of_a_request_is_drawn_with_the_functions_and_routes_of_the_temp
     assert set(re.findall(r"\b\w+Function\b", page)) == of_the_api
     assert set(re.findall(r"(?:GET|POST) /[\w/{}.-]+", page)) <= routes
     assert set(re.findall(r"(?:GET|POST) /[\w/{}.-]+", api)) == routes
+
+
+def test_what_simulations_found_is_said_in_the_words_of_their_programs() -> None:
+    """Of a page that takes many minutes to write, all but its figures."""
+
+    def without_figures(text: str) -> list[str]:
+        lines = text.splitlines()
+        headings = [a for a, b in itertools.pairwise(lines) if b.startswith("| ---")]
+        return headings + [line for line in lines if line and not line.startswith("|")]
+
+    found = {setting: [0.0] for setting in statistics.settings(1.0)}
+    written = (EXPLAINED / "statistics.md").read_text(encoding="utf-8")
+
+    assert without_figures("\n".join(statistics.document(found))) == without_figures(written)
+    watched = (EXPLAINED / "monitoring.md").read_text(encoding="utf-8")
+    assert watched.startswith(monitoring.INTRODUCTION)
+
+
+@pytest.mark.parametrize(
+    ("page", "quoted", "source"),
+    [
+        ("train-on-your-data", "columns ignored: ", "pipeline/header.py"),
+        ("train-on-your-data", "the header is in row ", "pipeline/header.py"),
+        ("train-on-your-data", "a quote is opened and never closed", "pipeline/records.py"),
+        ("train-on-your-data", "save it as CSV UTF-8", "pipeline/decoding.py"),
+        ("set-up-a-study", "; did you mean ", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", "; put it in quotes", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", "unknown key; ", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", ": whole numbers ", "local/guesses.py"),
+        ("monitor-a-model", "too few to tell", "pipeline/monitor/drift.py"),
+    ],
+)
+def test_messages_are_quoted_as_the_code_has_them(page: str, quoted: str, source: str) -> None:
+    shown = (HOW_TO / f"{page}.md").read_text(encoding="utf-8")
+    code = (ROOT / source).read_text(encoding="utf-8")
+    written = re.sub(r"\{counted\(len\(ignored\), 'column'\)\}", "2 columns", code)
+
+    assert quoted in re.sub(r"\s+", " ", shown)
+    assert quoted in written.lower() or quoted in written
 
 
 def test_no_page_names_a_place_on_somebodys_machine() -> None:

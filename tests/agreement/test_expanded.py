@@ -287,9 +287,8 @@ def _leaves_the_network_to_code(resources: Resources) -> None:
 @broken_by(_leaves_the_network_to_code)
 def no_functions_code_may_touch_the_network(resources: Resources, given: Given) -> Iterator[str]:
     """Let Lambda alone use what SAM gives to every function that may join a VPC."""
-    in_a_vpc = bool(given["VpcSubnetIds"])
-    by_code = {"Condition": {"Null": {"lambda:SourceFunctionArn": "false"}}} if in_a_vpc else {}
-    denied = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*", **by_code}
+    by_code = {"Null": {"lambda:SourceFunctionArn": "false"}}
+    denied = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*", "Condition": by_code}
     of_role: dict[str, list[dict[str, Any]]] = {}
     for name, one in statements(resources):
         of_role.setdefault(name, []).append({key: one[key] for key in one if key != "Sid"})
@@ -474,6 +473,10 @@ def _encrypts_no_queue(resources: Resources) -> None:
     del resources["UndeliveredUploads"]["Properties"]["KmsMasterKeyId"]
 
 
+def _encrypts_no_topic(resources: Resources) -> None:
+    del resources["AlarmTopic"]["Properties"]["KmsMasterKeyId"]
+
+
 @broken_by(_encrypts_nothing)
 def whatever_is_kept_is_encrypted(resources: Resources, given: Given) -> Iterator[str]:
     own = given["KmsKeyArn"]
@@ -491,14 +494,17 @@ def whatever_is_kept_is_encrypted(resources: Resources, given: Given) -> Iterato
             (own, None) if own else ("", True)
         ):
             yield f"{name} is not encrypted"
+    # Notifications hold no data of patients, so topics are encrypted only if that is asked for.
+    asked = {"None": None, "Own": {"Ref": "AlarmKey"}, "KmsKeyArn": own}[given["TopicKey"]]
     for name, topic in of_type(resources, "AWS::SNS::Topic").items():
-        if not topic.get("KmsMasterKeyId"):
-            yield f"{name} is not encrypted"
+        if topic.get("KmsMasterKeyId") != asked:
+            yield f"{name} is encrypted by another key, or by none"
     for name, function in of_type(resources, "AWS::Lambda::Function").items():
         if function.get("KmsKeyArn", "") != own:
             yield f"the environment of {name} has another key"
 
 
+CHECKS["topics are encrypted"] = Proven(whatever_is_kept_is_encrypted, _encrypts_no_topic)
 CHECKS["queues are encrypted"] = Proven(whatever_is_kept_is_encrypted, _encrypts_no_queue)
 
 

@@ -1,6 +1,7 @@
 """A function imports what its layers bring and Lambda's runtime has, and nothing else."""
 
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -78,3 +79,25 @@ def test_a_stage_imports_nothing_that_its_layers_do_not_bring(
             check=False,
         )
         assert done.returncode == 0, f"{layers}: {done.stderr.strip()}"
+
+
+@pytest.mark.parametrize("makefile", sorted(ROOT.glob("layers/*/Makefile")), ids=str)
+def test_a_build_without_uv_says_in_one_sentence_what_to_run(
+    makefile: Path, tmp_path: Path
+) -> None:
+    make = shutil.which("make")
+    assert make
+    (target,) = re.findall(r"^(build-\w+):", makefile.read_text(), re.MULTILINE)
+
+    built = subprocess.run(
+        [make, "-C", makefile.parent, target],
+        env={"PATH": str(tmp_path), "ARTIFACTS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert built.returncode != 0
+    assert built.stderr.splitlines()[0] == (
+        "uv is missing: run 'make build', which brings it, instead of 'sam build'"
+    )

@@ -135,7 +135,8 @@ def test_every_substitution_is_made(machine: str, deployed: dict[str, Any]) -> N
 def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_else(
     machine: str, deployed: dict[str, Any]
 ) -> None:
-    statements = {one["Sid"]: one for one in deployed["Policies"][0]["Statement"]}
+    said = [one.get("Fn::If", (None, one, None)) for one in deployed["Policies"][0]["Statement"]]
+    statements = {one["Sid"]: one for _, one, _ in said}
 
     allowed = statements["InvokeTheStages"]["Resource"]
     named = deployed["DefinitionSubstitutions"].values()
@@ -150,6 +151,9 @@ def test_a_state_machine_may_invoke_its_stages_and_tell_approvers_and_nothing_el
     }
     if tells:
         assert statements["TellApprovers"]["Resource"] == tells[0]
+    assert {
+        one["Sid"]: (condition, otherwise) for condition, one, otherwise in said if condition
+    } == ({"EncryptWhatTheyAreTold": ("TopicsEncrypted", {"Ref": "AWS::NoValue"})} if tells else {})
 
 
 def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(
@@ -178,6 +182,17 @@ def test_a_machine_whose_maps_are_distributed_may_start_itself_and_no_other(
 def test_every_state_says_why_it_is_there(states: dict[str, Any]) -> None:
     for name, state in states.items():
         assert state.get("Comment") or state["Type"] == "Pass", name
+
+
+def test_every_machine_and_every_state_that_waits_has_a_timeout(
+    machine: str, states: dict[str, Any]
+) -> None:
+    """A task has one of its own, and what else there is takes as long as the tasks in it."""
+    assert state_machine.definition(machine)["TimeoutSeconds"] > 0
+    at_once = {"Choice", "Pass", "Succeed", "Fail"}
+    for name, state in states.items():
+        kind = state["Type"]
+        assert kind in {"Map", "Parallel", *at_once} or state["TimeoutSeconds"], name
 
 
 def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as SCHEMAS
 
-from tests.template import COMBINATIONS, deployed, of_type
+from tests.template import COMBINATIONS, KEY, deployed, of_type
 from tests.template import template as read
 from tests.template import transformed as all_of_it
 
@@ -214,3 +214,33 @@ def test_the_gateways_log_role_is_set_before_the_stage_that_logs() -> None:
 
     assert "DestinationArn" in stage["AccessLogSetting"]
     assert stage["Variables"] == {"LogsRole": {"Ref": "GatewayAccount"}}
+
+
+def test_topics_are_encrypted_by_the_key_that_is_asked_for_and_the_retraining_may_use_it() -> None:
+    def keys(**parameters: str) -> tuple[Any, Any, bool]:
+        """The key of both topics, what the machine may encrypt with, and whether one is made."""
+        resources = deployed(**parameters)
+        (topic,) = {
+            json.dumps(one.get("KmsMasterKeyId"))
+            for one in of_type(resources, "AWS::SNS::Topic").values()
+        }
+        statements = resources["RetrainStateMachineRole"]["Properties"]["Policies"][0][
+            "PolicyDocument"
+        ]["Statement"]
+        allowed = [one["Resource"] for one in statements if one["Sid"] == "EncryptWhatTheyAreTold"]
+        return json.loads(topic), allowed, bool(of_type(resources, "AWS::KMS::Key"))
+
+    own = {"Fn::GetAtt": ["AlarmKey", "Arn"]}
+    assert keys() == (None, [], False)
+    assert keys(KmsKeyArn=KEY) == (None, [], False)  # whose policy may not let CloudWatch use it
+    assert keys(TopicKey="Own") == ({"Ref": "AlarmKey"}, [own], True)
+    assert keys(KmsKeyArn=KEY, TopicKey="Own") == ({"Ref": "AlarmKey"}, [own], True)
+    assert keys(KmsKeyArn=KEY, TopicKey="KmsKeyArn") == (KEY, [KEY], False)
+
+
+def test_a_key_for_topics_that_is_not_given_is_refused() -> None:
+    (rule,) = all_of_it()["Rules"].values()
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "TopicKey"}, "KmsKeyArn"]}
+    (refusal,) = rule["Assertions"]
+    assert refusal["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "KmsKeyArn"}, ""]}]}

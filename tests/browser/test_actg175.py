@@ -16,7 +16,7 @@ def trial(laptop: Laptop) -> Laptop:
     beside = laptop.with_study("actg175")
     done = beside.run("up")
     assert done.returncode == 0, done.stdout
-    assert "It beats the plain average" in done.stdout
+    assert "It beats the average baseline" in done.stdout
     return beside
 
 

@@ -160,18 +160,24 @@ def test_the_dashboard_shows_the_requests_that_were_just_made(
 ) -> None:
     page = visit.page
     page.goto(f"{console}/dashboard")
-    card = page.locator(".q-card", has_text="Requests in 24 hours, by route")
-    shown = card.locator(".nicegui-column", has_text=re.compile(r"^\S+\s*POST /predict$"))
-    expect(shown.first).to_be_visible()
-    before = counted(shown.first.inner_text())
+    assert laptop.post("/predict", patient).status == 200
+    card = page.locator(".q-card", has_text="Requests, errors, latency and cold starts, by route")
+    row = card.locator("tr", has=page.get_by_role("cell", name="POST /predict", exact=True))
+    shown = row.get_by_role("cell").nth(1)
+    expect(shown).to_be_visible()
+    before = int(shown.inner_text())
 
     for _ in range(5):
         assert laptop.post("/predict", patient).status == 200
 
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while counted(shown.first.inner_text()) < before + 5:
-        assert time.monotonic() < deadline, shown.first.inner_text()
+    while int(shown.inner_text()) < before + 5:
+        assert time.monotonic() < deadline, shown.inner_text()
         page.wait_for_timeout(500)
+    bars = page.locator(".q-card", has_text="Requests in 24 hours, by route")
+    expect(bars.locator("svg text", has_text=re.compile("^POST /predict$"))).to_be_visible()
+    over_time = page.locator(".q-card", has_text="Requests in five minutes, by route")
+    expect(over_time.locator("svg text", has_text=re.compile("^all_routes$"))).to_be_visible()
     for title in ("Health: 1 is up", "Model version in service", "Latency, ms", "Error rate"):
         expect(page.get_by_text(title).first).to_be_visible()
     expect(page.get_by_text(re.compile("NoModelAlarm: ")).first).to_be_visible()
@@ -205,11 +211,6 @@ def minutes_of(chart: Locator) -> float:
            }"""
     )
     return minutes
-
-
-def counted(text: str) -> int:
-    found = re.match(r"[\d,]+", text)
-    return int(found.group().replace(",", "")) if found else 0
 
 
 def test_a_model_is_rolled_back_with_a_reason(

@@ -137,7 +137,7 @@ def test_the_first_alarm_retrains_once_on_what_was_observed_until_then(
     assert later
     for one in later:
         assert one.found.retraining
-        assert "runs or waits for approval" in one.found.retraining.says
+        assert "is running or waiting for approval" in one.found.retraining.says
     arn = lived.waiting.arn
     asked = json.loads(alone.stack.stepfunctions.describe_execution(executionArn=arn)["input"])
     assert datetime.fromisoformat(asked["outcomes"]) == first.found.window.until

@@ -35,13 +35,24 @@ from tests.integration.test_approvals import awaited
 
 LIMIT_SECONDS = 300  # of a command
 DONE = "--- ended with status"
-PAGES = [page for page in documents.pages() if documents.run_as_written(page)]
+# In the order in which they are read; what forgets everything comes last.
+PAGES = sorted(
+    (page for page in documents.pages() if documents.run_as_written(page)),
+    key=lambda page: any(one.text == "make clean" for one in documents.run_as_written(page)),
+)
 APPROVING = ROOT / "docs/how-to/approve-a-model.md"
 MADE_OF = ("requirements-dev.txt", "local/bootstrap.txt", ".python-version")  # the environment
 TARGET = "Improvement_Score"
 VERSION, EXECUTION = re.compile(r"\bv-[0-9a-f]{8}\b"), re.compile(r"\bdrift-2026-11-26\b")
 PREDICTION = re.compile(r"\b[0-9a-f]{32}\b")
 DATA = re.compile(r"\bDATA=(\S+)")
+# What a command writes though it does not name it; what OUT= names is written too.
+WRITTEN = {
+    "make report": ".local/report.html",
+    "make change-control": ".local/change-control.html",
+    "make score DATA=patients.csv": "patients.scored.csv",
+    "make study DATA=trial.csv TARGET=cd420 ID=pidnum": "studies/trial/params.yaml",
+}
 DECIDES = re.compile(r"make (approvals|approve|reject)\b|/approvals/")
 
 
@@ -82,7 +93,8 @@ class Shell:
         late.start()
         printed = ""
         with suppress(BrokenPipeError):
-            self._process.stdin.write(f"{{ {command}\n}} </dev/null; echo; echo '{DONE}' $?\n")
+            ended = f"printf '\\n{DONE} %s\\n' $?"
+            self._process.stdin.write(f"{{ {command}\n}} </dev/null; {ended}\n")
             self._process.stdin.flush()
             for line in self._process.stdout:
                 if line.startswith(DONE):
@@ -131,7 +143,8 @@ class Reader:
                 self.writes(path, rows()[1:])
             case "trial.csv":
                 named = {"Patient_ID": "pidnum", TARGET: "cd420"}
-                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in rows()])
+                few = rows()[:300]
+                self.writes(path, [{named.get(k, k): one[k] for k in one} for one in few])
             case "patients.csv" | "patients.parquet":
                 self.writes(path.with_suffix(".csv"), [without_target(one) for one in rows()[:20]])
                 if path.suffix == ".parquet":
@@ -179,7 +192,7 @@ class Reader:
         decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
         decided["model"] = {"family": "ridge", "alpha": 30.0}
         decided["tuning"]["families"] = ["ridge"]
-        decided["learning_curve"]["draws"] = 2
+        decided["learning_curve"] |= {"fractions": [0.5, 1.0], "draws": 2}
         decided["gate"]["approval"] = approval
         file = self.laptop.home / f"approval-{approval}.yaml"
         file.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
@@ -242,6 +255,20 @@ def free_ports(number: int) -> int:
     return held[0]
 
 
+def test_a_command_that_fails_would_be_noticed(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"PATH": os.environ["PATH"]})
+
+    ran = [shell.run(command) for command in ("A='b  c'", 'echo "$A"; false', "cat", "no-such-one")]
+
+    shell.close()
+    assert [status for status, _ in ran] == [0, 1, 0, 127]
+    assert ran[1][1].strip() == "b  c"
+    assert is_in("a … c", "x a b c")
+    assert not is_in("a … c", "a b")
+    assert is_in('{"a": 1.5}', '{"a": 2}')
+    assert not is_in('{"a": 1}', '{"a": "1"}')
+
+
 @pytest.mark.parametrize("page", PAGES, ids=told)
 def test_what_a_page_tells_to_run_works(reader: Reader, page: Path) -> None:
     environment = dict(reader.environment)
@@ -256,6 +283,9 @@ def test_what_a_page_tells_to_run_works(reader: Reader, page: Path) -> None:
             assert status == 0, f"{command}\n{printed}"
             for line in command.shown:
                 assert is_in(line, printed), f"{command}\nshows {line}\nand printed {printed}"
+            out = re.search(r"\bOUT=(\S+)", command.text)
+            if written := out[1] if out else WRITTEN.get(command.text):
+                assert (reader.clone / written).stat().st_size > 0, f"{command} wrote no {written}"
     finally:
         shell.close()
 

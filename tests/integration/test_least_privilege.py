@@ -1,13 +1,17 @@
 """Everything works with the permissions in the template and no others."""
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from clinical.approvals import Approvals
@@ -15,29 +19,125 @@ from clinical.boto3_bucket import Boto3Bucket
 from clinical.captures import Captures
 from clinical.outcomes import Outcomes
 from clinical.params import params
+from samcli.lib.bootstrap.bootstrap import manage_stack
 
 from local import executions
+from local.cloud import REGION
 from local.machines import MONITOR, OUTCOMES, SCORE
+from local.ministack import Ministack
 from local.stack import Stack
 from tests.integration.conftest import NOT_HERE, ROOT, Laptop, fetch, of_few_trees
+from tests.template import IN_A_VPC
 from tests.waiting import asked
 
 FEW = 20  # rows of a file to score
 
 
+# What a platform team may ask for. The local cloud takes a VPC and a boundary, and uses neither.
+GOVERNED = {
+    **IN_A_VPC,
+    "PermissionsBoundaryArn": "arn:aws:iam::000000000000:policy/Boundary",
+    "RolePath": "/clinical/",
+    "ApiAccessLog": "new-role",
+    "ReservedConcurrency": "50",
+    "LogFormat": "JSON",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555",
+}
+
+
+@dataclass(frozen=True)
+class AsDeployer(Ministack):
+    """The cloud as somebody sees it who has these keys."""
+
+    key: str = ""
+    secret: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        keys = {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+        return {**super().environment, **keys}
+
+
 @pytest.fixture(scope="module")
-def strict(start_laptop: Callable[[str], Laptop]) -> Stack:
-    """A cloud that enforces IAM, as AWS does, deployed to as to AWS.
+def enforcing(start_laptop: Callable[[str], Laptop]) -> Stack:
+    """A cloud that enforces IAM, as AWS does, and a stack that is not deployed yet."""
+    return start_laptop("strict").start_cloud(enforce_iam=True)
+
+
+@pytest.fixture(scope="module")
+def deployer(enforcing: Stack) -> AsDeployer:
+    """The cloud as it lets a user who may do what the deployer policy allows."""
+    iam, name = enforcing._client("iam"), "deployer"
+    policy = (ROOT / "docs/how-to/deployer-policy.json").read_text()
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="Deploy", PolicyDocument=policy)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    cloud = enforcing.cloud
+    return AsDeployer(
+        cloud.home,
+        cloud.port,
+        enforce_iam=True,
+        key=made["AccessKeyId"],
+        secret=made["SecretAccessKey"],
+    )
+
+
+@pytest.fixture(scope="module")
+def strict(enforcing: Stack, deployer: AsDeployer) -> Stack:
+    """The stack on a cloud that enforces IAM, deployed as to AWS, by who may deploy and no more.
 
     The deny on requests without TLS goes, for a local cloud has none: what is tested here is
     what the roles allow.
     """
-    stack = start_laptop("strict").start_cloud(enforce_iam=True)
-    stack.build()
-    stack.deploy("prod", **NOT_HERE, CloudFront="false")
-    for bucket in (stack.outputs.raw_bucket, stack.outputs.artifacts_bucket):
-        stack.s3.delete_bucket_policy(Bucket=bucket)
-    return stack
+    enforcing.build()
+    with mock.patch.dict(os.environ, deployer.environment):
+        # As `sam deploy` does, to upload to.
+        sams_own = manage_stack(profile=None, region=REGION)
+    enforcing.s3.delete_bucket_policy(Bucket=sams_own)
+    Stack(deployer).deploy("prod", **NOT_HERE, **GOVERNED, CloudFront="false")
+    for bucket in (enforcing.outputs.raw_bucket, enforcing.outputs.artifacts_bucket):
+        enforcing.s3.delete_bucket_policy(Bucket=bucket)
+    return enforcing
+
+
+def test_every_role_is_under_the_path_that_was_given(strict: Stack) -> None:
+    lambdas, iam = strict._client("lambda"), strict._client("iam")
+
+    roles = {one["Role"] for one in lambdas.list_functions()["Functions"]}
+    paths = {one["RoleName"]: one["Path"] for one in iam.list_roles()["Roles"]}
+
+    assert len(roles) > 30
+    assert all(":role/clinical/clinical-outcomes-" in role for role in roles)
+    ours = {path for name, path in paths.items() if name.startswith("clinical-outcomes-")}
+    assert ours == {"/clinical/"}
+
+
+def test_the_deployer_may_touch_nothing_else(deployer: AsDeployer) -> None:
+    """What deployed the stack above is held to its policy."""
+    session = boto3.Session(deployer.key, deployer.secret, region_name=REGION)
+    s3 = session.client("s3", endpoint_url=deployer.endpoint_url)
+    iam = session.client("iam", endpoint_url=deployer.endpoint_url)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.create_bucket(Bucket="another")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.create_user(UserName="another")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.create_role(RoleName="another", AssumeRolePolicyDocument="{}")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.delete_role_permissions_boundary(RoleName="clinical-outcomes-another")
+
+
+def test_stack_level_tags_reach_what_sam_made(strict: Stack) -> None:
+    lambdas = strict._client("lambda")
+    (predict,) = [
+        one["FunctionArn"]
+        for one in lambdas.list_functions()["Functions"]
+        if "PredictFunction" in one["FunctionName"]
+    ]
+    tags = lambdas.list_tags(Resource=predict)["Tags"]
+
+    assert tags["Project"] == "clinical-outcomes"
 
 
 def test_the_roles_allow_all_that_the_system_does(

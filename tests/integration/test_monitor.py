@@ -187,7 +187,7 @@ def test_the_version_makes_each_score_of_the_captured_features_again(
 
     assert {one.model_version for one in captured} == {champion.version}
     for made, each in zip(scores, captured, strict=True):
-        assert (made.score, made.interval.low, made.interval.high) == (
+        assert (made.score, made.low, made.high) == (
             each.score,
             each.low,
             each.high,

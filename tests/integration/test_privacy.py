@@ -104,7 +104,7 @@ def test_no_log_has_it(laptop: Laptop) -> None:
 def test_no_metric_has_it(laptop: Laptop) -> None:
     metrics = laptop.stack.cloudwatch.list_metrics()["Metrics"]
 
-    assert {"Predictions", "ClientErrors"} <= {metric["MetricName"] for metric in metrics}
+    assert {"Predictions", "Latency"} <= {metric["MetricName"] for metric in metrics}
     assert CANARY not in str(metrics)
 
 

@@ -194,7 +194,7 @@ def test_the_card_of_the_champion_has_the_last_promotions(
 
     card = answer.body
     assert card["model_version"] == versions[2]
-    assert card["verdict"]["reasons"][0].startswith("It beats the plain average")
+    assert card["verdict"]["reasons"][0].startswith("It beats the average baseline")
     assert card["ledger"][0]["why"] == "The console said so."
     newest = champion_of(laptop).sequence
     assert [entry["sequence"] for entry in card["ledger"]] == list(

@@ -24,7 +24,7 @@ def test_the_real_data_ends_in_a_served_model(laptop: Laptop, real_data: Path) -
 
     assert done.returncode == 0, done.stdout
     assert "does not beat a baseline that always predicts the average" in done.stdout
-    assert "It does not beat the plain average" in done.stdout
+    assert "It does not beat the average baseline" in done.stdout
     champion = laptop.artefact("models/champion.json")
     verdict = champion["verdict"]
     assert verdict["decision"] == "promoted_with_warning"
@@ -42,7 +42,7 @@ def test_no_client_can_miss_what_the_model_is_worth(
 
     assert skill["beats_average"] is False
     assert skill["r2"] < 0
-    assert card["overview"]["limits"][0].startswith("It does not beat the plain average")
+    assert card["overview"]["limits"][0].startswith("The model does not beat the average baseline")
 
 
 def test_a_second_run_on_the_same_data_promotes_nothing_new(laptop: Laptop) -> None:

@@ -94,7 +94,7 @@ CORRUPTED = ArtefactCorrupted("captures/2026-10-30/manifest.json was altered sin
 NO_ROOM = LambdaFailed()
 NOT_STARTED = MachineUnavailable("Step Functions answered ThrottlingException for retrain")
 STARTED = Retrained(execution="drift-2026-10-31", says="Retraining as drift-2026-10-31.")
-ONLY_THE_ALARM = Retrained(says="Nothing is retrained. Only the alarm goes out.")
+ONLY_THE_ALARM = Retrained(says="Nothing is retrained. Only the alarm is raised.")
 
 TO_ACT = "Capture Captured Drift JoinOutcomes Report Act"
 TO_THE_END = f"{TO_ACT} Acted NoAlarm"

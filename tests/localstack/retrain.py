@@ -169,7 +169,7 @@ def _closed(decision: str, reason: str) -> Closed:
 LONG, SHORT = 600, 10
 WAITS = _nominated(OVER_THE_FIRST).model_copy(
     update={
-        "approval": ("Somebody has to approve of every candidate (gate.approval: always).",),
+        "approval": ("Every candidate needs approval (gate.approval: always).",),
         "approval_seconds": LONG,
     }
 )
@@ -228,11 +228,13 @@ TO_THE_END = f"Publish Published Promote {ANNOTATE} Document Served"
 
 
 INVALID = InputInvalid("promot is unknown.")
-HANDLED = _ended("already_handled", "The execution one handles this version of raw/sample.csv.")
+HANDLED = _ended(
+    "already_handled", "The execution one has been handling this version of raw/sample.csv."
+)
 OLDER = _ended("superseded", "raw/sample.csv was uploaded before the data of the champion.")
-MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1; 2 serves by now")
+MOVED = ChampionMoved(f"{VERSION} was judged against promotion 1, but 2 serves now")
 UNREADABLE = DatasetUnreadable(
-    "raw/sample.csv cannot be read: in row 2, a quote opens that never closes"
+    "raw/sample.csv cannot be read: in row 2, a quote is opened and never closed"
 )
 REJECTION = Rejection(
     **dict(judge(read("raw/sample.csv", b"Patient_ID,Age\nP0001,17\n", params()), params())[0]),
@@ -251,8 +253,8 @@ MISSING = ArtefactMissing(f"s3://artifacts/models/{VERSION}/model.onnx does not 
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://artifacts/runs/sample/lineage.json")
 DENIED = StorageDenied("the role is not allowed to access s3://artifacts/runs/sample/lineage.json")
 NOT_DOCUMENTED = (
-    "The change-control page of this promotion was not written: StorageDenied; a further execution "
-    "that finds this version serving writes it."
+    "The change-control page of this promotion was not written: StorageDenied; the next execution "
+    "that finds this version serving will write it."
 )
 OUT_OF_MEMORY = MemoryError("Unable to allocate 2.10 GiB for an array")
 
@@ -594,8 +596,8 @@ _CASES |= {
         within=PREPARED_AND_CURVE,
         ends={
             "decision": "approval_void",
-            "reason": f"{APPROVED} That is void, for the champion moved meanwhile: {MOVED}. "
-            "Retrain, and decide on what comes of it.",
+            "reason": f"{APPROVED} The approval is void, because the champion has changed in the "
+            f"meantime: {MOVED}. Retrain, and decide on the new candidate.",
             "version": VERSION,
             "verdict": WAITS.verdict.model_dump(mode="json") if WAITS.verdict else None,
         },
@@ -609,7 +611,7 @@ _CASES |= {
         ends=plain(PROMOTED)
         | {
             "notes": [
-                "Nobody was told that it waited for an approval: SNS.NotFoundException.",
+                "The approvers could not be notified: SNS.NotFoundException.",
             ]
         },
     ),

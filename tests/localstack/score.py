@@ -64,7 +64,7 @@ PART = Scored(number=0, rows=100_000, scored=99_999, refused=1).model_dump()  # 
 HANDLED = Divided(
     plan=Plan(
         decision="already_handled",
-        reason=f"one handles this version of {KEY}.",
+        reason=f"one has been handling this version of {KEY}.",
         source=RawObject(key=KEY, version_id="a version of it"),
     )
 ).model_dump(mode="json")
@@ -82,8 +82,10 @@ UPLOADED = {
 BY_HAND = {"score": KEY}
 
 INVALID = InputInvalid("scores is unknown.")
-UNREADABLE = DatasetUnreadable(f"{KEY} cannot be read: in row 2, a quote opens that never closes")
-LONG = DatasetUnreadable(f"{KEY} cannot be read: {'in row 2, a quote opens, ' * 20}")
+UNREADABLE = DatasetUnreadable(
+    f"{KEY} cannot be read: in row 2, a quote is opened and never closed"
+)
+LONG = DatasetUnreadable(f"{KEY} cannot be read: {'in row 2, a quote is opened, ' * 20}")
 REJECTED = DatasetRejected('{"rows": 0, "problems": [{"rule": "column_missing", "column": "Age"}]}')
 NO_MODEL = ModelUnavailable("No model has been promoted yet")
 UNAVAILABLE = StorageUnavailable("S3 answered 503 for s3://raw/score/in/cohort.csv")

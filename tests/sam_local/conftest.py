@@ -1,38 +1,26 @@
 """`sam local` on a real Docker engine, beside the local cloud that its containers ask."""
 
-import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
-import urllib.error
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import (
-    ROOT,
-    Answer,
-    Laptop,
-    fetch,
-    first_up,
-    free_port,
-    start_laptop,
-)
+from tests.integration.conftest import ROOT, Laptop, first_up, start_laptop
 from tests.integration.conftest import laptop as laptop_without_engine
-from tests.patience import PATIENCE_SECONDS, until
 from tests.sam_local import engine, stand_in
+from tests.sam_local.commands import LocalApi, LocalLambda, SamLocal
 
 __all__ = ["first_up", "laptop_without_engine", "start_laptop"]
 
 MISSING = (
-    "no Docker engine answers: start one or, as root, install Debian's docker.io and debootstrap, "
-    "for the tests to start one of their own"
+    "no Docker engine answers: start one or, as root, install Debian's docker.io for the tests to "
+    "start one of their own"
 )
+MADE_OF = ("requirements-dev.txt", "local/bootstrap.txt", ".python-version")  # the environment
 
 
 @pytest.fixture(scope="session")
@@ -62,123 +50,35 @@ def laptop(docker: dict[str, str], request: pytest.FixtureRequest) -> Laptop:
     return found
 
 
-@dataclass(frozen=True)
-class Invoking:
-    """invoking.py, which runs sam."""
-
-    process: subprocess.Popen[str]
-
-    def ask(self, **command: object) -> int:
-        """Have a command run to its end, and give its exit code."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-
-@dataclass(frozen=True)
-class SamLocal:
-    """`sam local` as samconfig.toml has it; only the image and the port are the tests' own."""
-
-    docker: dict[str, str]
-    image: str
-    folder: Path
-    invoking: Invoking
-
-    def environment_file(self, port: int) -> Path:
-        """events/env.json for a cloud on another port."""
-        text = (ROOT / "events/env.json").read_text().replace(":4566", f":{port}")
-        file = self.folder / f"env-{port}.json"
-        file.write_text(text)
-        return file
-
-    def invoke(self, function: str, event: Path, port: int) -> tuple[object, str]:
-        """Invoke a function, and return its answer and what was logged."""
-        printed, logged = self.folder / "printed", self.folder / "logged"
-        command = self._arguments("invoke", port, function, "--event", event)
-        code = self.invoking.ask(
-            arguments=[str(word) for word in command], stdout=str(printed), stderr=str(logged)
-        )
-        assert code == 0, logged.read_text()
-        return json.loads(printed.read_text().strip().splitlines()[0]), logged.read_text()
-
-    @contextmanager
-    def start_api(self, cloud_port: int) -> Iterator["LocalApi"]:
-        """Serve the API from containers until the block ends."""
-        sam = Path(sys.executable).with_name("sam")
-        port, log = free_port(), self.folder / f"start-api-{time.monotonic_ns()}.log"
-        with log.open("wb") as file:
-            # Who runs the tests in the background may have them ignore Ctrl-C, which is inherited.
-            listening = ("env", "--default-signal=INT")
-            process = subprocess.Popen(
-                [*listening, sam, *self._arguments("start-api", cloud_port, "--port", str(port))],
-                cwd=ROOT,
-                env=self.docker,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-        api = LocalApi(f"http://127.0.0.1:{port}", log)
-        try:
-            until(lambda: api.listens() or process.poll() is not None, f"sam, see {log}")
-            assert process.poll() is None, log.read_text()
-            yield api
-        finally:
-            process.send_signal(signal.SIGINT)  # as Ctrl-C, on which sam removes its containers
-            try:
-                process.wait(PATIENCE_SECONDS)
-            finally:
-                process.kill()
-
-    def _arguments(self, command: str, port: int, *arguments: str | Path) -> list[str | Path]:
-        given = ("--skip-pull-image", "--invoke-image", self.image)
-        return [
-            *("local", command, *arguments, *given),
-            *("--env-vars", self.environment_file(port)),
-        ]
-
-
-@dataclass(frozen=True)
-class LocalApi:
-    url: str
-    log: Path
-
-    def get(self, path: str) -> Answer:
-        return fetch(f"{self.url}{path}")
-
-    def post(self, path: str, body: object) -> Answer:
-        raw = json.dumps(body).encode()
-        return fetch(f"{self.url}{path}", raw, None, Content_Type="application/json")
-
-    def listens(self) -> bool:
-        try:
-            fetch(f"{self.url}/")
-        except (urllib.error.URLError, ConnectionError):
-            return False
-        return True
-
-
 @pytest.fixture(scope="session")
 def sam_local(
     docker: dict[str, str], image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SamLocal]:
-    images = tmp_path_factory.mktemp("images")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.sam_local.invoking", images],
-        cwd=ROOT,
-        env=docker,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        folder = tmp_path_factory.mktemp("sam-local")
-        yield SamLocal(docker, image, folder, Invoking(process))
+) -> SamLocal:
+    return SamLocal(docker, image, tmp_path_factory.mktemp("sam-local"))
 
 
 @pytest.fixture(scope="module")
 def api(sam_local: SamLocal, laptop: Laptop) -> Iterator[LocalApi]:
-    with sam_local.start_api(laptop.port) as started:
+    with sam_local.start_api(*sam_local.with_cloud(laptop.port)) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def functions(sam_local: SamLocal, laptop: Laptop) -> Iterator[LocalLambda]:
+    with sam_local.start_lambda(*sam_local.with_cloud(laptop.port)) as started:
+        yield started
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a clone has, and the environment that its first `make` would make."""
+    clone = tmp_path / "clone"
+    left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
+    shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
+    (clone / ".venv").symlink_to(sys.prefix)
+    for name in MADE_OF:  # older than the environment, which make would make again otherwise
+        os.utime(clone / name, (0, 0))
+    return clone
 
 
 type Containers = Callable[[], set[str]]

@@ -1,4 +1,4 @@
-"""`sam local invoke` works for every function with its event."""
+"""Every function takes its event in a container, from `sam local invoke` and `start-lambda`."""
 
 import json
 from pathlib import Path
@@ -8,32 +8,41 @@ import pytest
 
 from events.generate import SCORED, stages
 from tests.integration.conftest import ROOT, Laptop
-from tests.sam_local.conftest import SamLocal
+from tests.sam_local.commands import ENDED, LocalLambda, SamLocal
 
 # What was closed, nobody can ask for once more.
 IN_ORDER = sorted(stages(), key=lambda name: name == "close_approval")
 
 
 @pytest.mark.parametrize("name", [*IN_ORDER, "predict", "dropdown"])
-def test_a_function_takes_its_event(
-    sam_local: SamLocal, laptop: Laptop, name: str, tmp_path: Path
-) -> None:
-    function = "".join(part.capitalize() for part in name.split("_")) + "Function"
-
-    event = ROOT / f"events/{name}.json"
+def test_a_function_takes_its_event(functions: LocalLambda, laptop: Laptop, name: str) -> None:
+    event = event_of(name)
     if name == "publish":
-        event = with_this_model(event, laptop, tmp_path)
+        event |= with_this_model(event, laptop)
 
-    answer, log = sam_local.invoke(function, event, laptop.port)
+    answer, log = functions.invoke(function_of(name), event)
+
+    assert "errorType" not in answer, answer
+    assert answer.get("statusCode", 200) == 200
+    assert ENDED in log
+
+
+@pytest.mark.parametrize("name", ["train", "predict"])
+def test_sam_local_invoke_gives_a_function_its_event(
+    sam_local: SamLocal, laptop: Laptop, name: str
+) -> None:
+    event = ROOT / f"events/{name}.json"
+
+    answer, log = sam_local.invoke(function_of(name), event, laptop.port)
 
     assert isinstance(answer, dict)
     assert "errorType" not in answer, answer
     assert answer.get("statusCode", 200) == 200
-    assert "REPORT RequestId" in log
+    assert ENDED in log
 
 
 def test_the_stages_that_score_a_file_take_their_events_one_after_the_other(
-    sam_local: SamLocal, laptop: Laptop, sample: Path, tmp_path: Path
+    functions: LocalLambda, laptop: Laptop, sample: Path
 ) -> None:
     stack = laptop.stack
     name = stack.outputs.raw_bucket
@@ -41,24 +50,24 @@ def test_the_stages_that_score_a_file_take_their_events_one_after_the_other(
     plan: dict[str, Any] = {}
 
     for stage in ("split", "score_part", "summarise"):
-        changed = json.loads((ROOT / f"events/{stage}.json").read_text())
-        file = tmp_path / f"{stage}.json"
-        file.write_text(json.dumps(changed | ({"plan": plan} if plan else {})))
-        function = "".join(part.capitalize() for part in stage.split("_")) + "Function"
-        answer, _ = sam_local.invoke(function, file, laptop.port)
-        assert isinstance(answer, dict)
+        event = event_of(stage) | ({"plan": plan} if plan else {})
+        answer, _ = functions.invoke(function_of(stage), event)
         assert "errorType" not in answer, answer
         plan = plan or answer["plan"]
 
-    assert isinstance(answer, dict)
     assert (answer["rows"], answer["scored"], answer["parts"]) == (1000, 1000, 1)
 
 
-def with_this_model(event: Path, laptop: Laptop, folder: Path) -> Path:
+def function_of(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_")) + "Function"
+
+
+def event_of(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((ROOT / f"events/{name}.json").read_text())
+    return event
+
+
+def with_this_model(event: dict[str, Any], laptop: Laptop) -> dict[str, Any]:
     """Name this cloud's model.joblib: scikit-learn pickles padding, which is never the same."""
-    changed = json.loads(event.read_text())
-    lineage = laptop.artefact(f"runs/{changed['execution']}/lineage.json")
-    changed["trained"]["model"] = lineage["stages"]["train"]["output"]["model"]
-    file = folder / event.name
-    file.write_text(json.dumps(changed))
-    return file
+    lineage = laptop.artefact(f"runs/{event['execution']}/lineage.json")
+    return {"trained": event["trained"] | {"model": lineage["stages"]["train"]["output"]["model"]}}

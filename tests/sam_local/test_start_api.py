@@ -1,15 +1,23 @@
 """The API from real Lambda containers answers as the deployed one does."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clinical.obstore_bucket import ObstoreBucket
+from clinical.registry import Registry
+from model.loader import Loaded, opened
+from obstore.store import LocalStore
 
 from tests.integration.conftest import Laptop, free_port
 from tests.patience import until
-from tests.sam_local.conftest import Containers, LocalApi, SamLocal
+from tests.sam_local.commands import SAM, LocalApi, SamLocal
+from tests.sam_local.conftest import Containers
 from tests.unit.conftest import without_ids
+
+OUTCOME = {"prediction_id": "0" * 32, "Improvement_Score": 5, "observed_at": "2026-11-25"}
 
 
 @pytest.mark.parametrize(
@@ -77,13 +85,62 @@ def test_a_retrain_swaps_the_model_in_the_running_container(
     assert containers() == running
 
 
-def test_without_the_local_cloud_it_answers_503_and_the_log_says_what_to_start(
+def test_without_the_local_cloud_it_answers_503_and_says_what_to_run(
     sam_local: SamLocal, patient: dict[str, object]
 ) -> None:
-    with sam_local.start_api(free_port()) as nowhere:
+    with sam_local.start_api(*sam_local.with_cloud(free_port())) as nowhere:
         answer = nowhere.post("/predict", patient)
 
         assert answer.status == 503
-        assert answer.body["detail"].endswith("S3 is not responding properly; retry shortly.")
+        assert answer.body["detail"].endswith(
+            "S3 is not responding properly; retry shortly. Run `make up` first: it starts the "
+            "local cloud that this container uses."
+        )
         assert nowhere.get("/health").body["status"] == "unhealthy"
-        assert "`make up` starts it" in nowhere.log.read_text()
+        assert "Start it with `make up`" in nowhere.log.read_text()
+
+
+def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
+    sam_local: SamLocal, clone: Path, patient: dict[str, Any]
+) -> None:
+    """In a clone, with no local cloud and after no `make up`."""
+    too_early = ran(sam_local, clone, SAM, "local", "start-api")
+    assert too_early.returncode == 1
+    assert "Template file not found at" in too_early.stderr
+    assert "made-by-make-build" in too_early.stderr
+
+    built = ran(sam_local, clone, "make", "build")
+    assert built.returncode == 0, built.stdout + built.stderr
+
+    with sam_local.start_api(clone=clone) as api:
+        answer = api.post("/predict", patient)
+        card = api.get("/model").body
+        dropdown = api.get("/dropdown-values")
+        outcomes = api.post("/outcomes", {"outcomes": [OUTCOME]})
+
+    registry = clone / ".aws-sam/made-by-make-build"
+    model = model_of(registry)
+    (expected,) = model.predict([patient])
+    assert answer.status == 200
+    assert answer.body["Improvement_Score"] == expected.score
+    assert answer.body["model_version"] == card["model_version"] == model.version
+    for said in (answer.body["disclaimer"], card["overview"]["limits"][0]):
+        assert said.startswith("This model was trained on a synthetic sample")
+    assert dropdown.status == 200
+    assert outcomes.status == 503
+    assert outcomes.body["detail"].endswith("run `make up`, then sam with `--config-env cloud`.")
+    assert not list((clone / ".aws-sam/build").rglob("*.onnx"))  # which is what is deployed
+    assert not (clone / ".local").exists()
+
+
+def ran(sam_local: SamLocal, clone: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=clone, env=sam_local.docker, capture_output=True, text=True, check=False
+    )
+
+
+def model_of(registry: Path) -> Loaded:
+    bucket = ObstoreBucket(lambda: LocalStore(registry), "made with the build")
+    pointer = Registry(bucket).champion()
+    assert pointer
+    return opened(bucket, pointer.champion)

@@ -1,11 +1,11 @@
-"""Read the champion while what will serve it is still being imported.
+"""Read the champion while the serving code is still being imported.
 
 A cold start waits for three objects: the pointer, then the graph and its reference. Threads read
-them here, the latter two side by side, and take no time from the imports. They decide nothing. A
-bucket that is asked for such an object gives the bytes that came, within its own deadline, and
-whoever opens them checks them; what did not come, the bucket asks for itself.
+them here, the latter two in parallel, without slowing the imports down. They decide nothing: a
+bucket returns the bytes that have arrived, within its own deadline, and the caller verifies them;
+the bucket reads anything else itself.
 
-This is imported before anything else, so it imports little.
+This module is imported before anything else, so it imports little.
 """
 
 import gc
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """An object as S3 answered it."""
+    """An object as S3 returned it."""
 
     body: bytes
     etag: str | None
 
 
 class Ahead:
-    """Objects that are being read; a future that gives None is of one that could not be read.
+    """Objects that are being read; a future returns None if its object could not be read.
 
-    store: gives the client.
+    store: returns the client.
     """
 
     def __init__(self, store: "Callable[[], ObjectStore]") -> None:
@@ -43,11 +43,11 @@ class Ahead:
         self._coming: dict[str, Future[Found | None]] = {}
 
     def take(self, key: str) -> Future[Found | None] | None:
-        """Give what will be there of an object, once: the next to ask wants it as it is then."""
+        """Return an object's future, once: later callers need the object's current state."""
         return self._coming.pop(key, None)
 
     def read_champion(self, files: Iterable[str]) -> None:
-        """Begin to read the pointer, and then files of the version that it names."""
+        """Start reading the pointer, and then files of the version that it names."""
 
         def begin_with_files(pointer: Found) -> None:
             named = json.loads(pointer.body)["files"]
@@ -58,7 +58,7 @@ class Ahead:
 
     def _begin(self, key: str, then: Callable[[Found], None] = lambda _: None) -> None:
         coming = self._coming[key] = Future[Found | None]()
-        coming.set_running_or_notify_cancel()  # so that who waits no longer leaves it alone
+        coming.set_running_or_notify_cancel()  # so that nobody who gives up waiting cancels it
 
         def read() -> None:
             found = None
@@ -66,28 +66,30 @@ class Ahead:
                 answer = obstore.get(self._store(), key)
                 found = Found(bytes(answer.bytes()), answer.meta["e_tag"])
                 then(found)
-            except Exception:  # noqa: BLE001, S110 - whatever it is, the bucket asks and says it
+            except Exception:  # noqa: BLE001, S110 - the bucket asks again, and reports it
                 pass
             coming.set_result(found)
 
-        # Never waited for where it hangs: the client's own timeout ends it, or the process does.
+        # A read that hangs is never waited for: it ends with the client's timeout or the process.
         Thread(target=read, daemon=True).start()
 
 
 def champion(*files: str) -> Ahead | None:
-    """Begin to read the champion and files of it in Lambda; None in a test or a build.
+    """Start reading the champion and its files, in Lambda; None in a test or a build.
 
-    Until `imported`, no garbage is looked for: what is imported stays.
+    Garbage collection is off until `imported`, because imported objects stay.
     """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
     gc.disable()
+    # Pydantic would look for plugins in the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     ahead = Ahead(lambda: s3_store(os.environ["ARTIFACTS_BUCKET"]))
     ahead.read_champion(files)
     return ahead
 
 
 def imported() -> None:
-    """End what `champion` began: from here on garbage is looked for, in what requests leave."""
+    """Turn garbage collection on again, from here on for what requests leave behind."""
     gc.freeze()
     gc.enable()

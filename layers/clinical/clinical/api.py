@@ -41,9 +41,11 @@ from clinical.errors import (
     RecordsUnavailable,
     RequestInvalid,
     RouteUnknown,
+    StorageUnavailable,
     Unavailable,
 )
 from clinical.params import params
+from clinical.sam_local import what_to_run
 
 type Event = dict[str, Any]
 type Headers = dict[str, list[str]]
@@ -131,7 +133,7 @@ def forbidden(why: str) -> dict[int, OpenAPIResponse]:
 
 
 def written(answer: BaseModel) -> Response[str]:
-    """Answer with a model that was validated when it was made: written once, and looked at once."""
+    """Respond with a model that was validated when it was built; it is serialised once."""
     return Response(
         HTTPStatus.OK, content_types.APPLICATION_JSON, answer.model_dump_json(by_alias=True)
     )
@@ -155,6 +157,8 @@ def needed(what: str, reasons: Mapping[type[ClinicalError], str]) -> Iterator[No
             telemetry.count(telemetry.Metric.ARTEFACTS_REFUSED)
         (said,) = (said for kind, said in reasons.items() if isinstance(error, kind))
         reason = said.format(what=what)
+        if isinstance(error, StorageUnavailable):
+            reason += what_to_run()
         raise RecordsUnavailable(reason[0].upper() + reason[1:]) from error
 
 
@@ -169,7 +173,7 @@ def violations(
 
 
 def _violation(wrong: Mapping[str, Any], where: Location) -> Violation:
-    # A location may hold the client's own words: a field that is none.
+    # A location may contain the client's own words: the name of an unknown field.
     loc = (*where, *(body.shown(one) if isinstance(one, str) else one for one in wrong["loc"]))
     if wrong["type"] in _NO_OBJECT or (wrong["type"] == "missing" and loc == ("body",)):
         kind = _KINDS.get(type(wrong["input"]), "null")
@@ -253,7 +257,7 @@ def lambda_handler(
             telemetry.add(telemetry.Metric.PREDICTION_ERRORS, int(faulty))
         matched = route if route in limits else "unmatched"
         telemetry.write_further_lines(route=matched, status=status, **facts)
-        if event.get(SCHEDULED):  # then nobody asked, and it counts as no request
+        if event.get(SCHEDULED):  # not a client's request, so it is not counted as one
             telemetry.note(scheduled=True, status=status, **facts)
             return response
         telemetry.record_request(

@@ -84,7 +84,8 @@ class Bucket(ABC):
 
     def where(self, key: str) -> str:
         """Return an object's name for error messages."""
-        return f"s3://{self.name}/{key}"
+        scheme = "" if "://" in self.name else "s3://"
+        return f"{scheme}{self.name}/{key}"
 
 
 class Artefacts:

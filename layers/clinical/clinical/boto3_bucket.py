@@ -103,7 +103,7 @@ class Boto3Bucket(Bucket):
     def put_over(self, key: str, body: bytes, etag: str) -> str:
         try:
             return self._put(key, body, IfMatch=etag)
-        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+        except ArtefactMissing as error:  # S3's answer if the object was deleted in the meantime
             raise PreconditionFailed(f"{self.where(key)} was deleted in the meantime") from error
 
     def copy(self, key: str, to: str) -> None:

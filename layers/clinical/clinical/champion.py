@@ -22,6 +22,7 @@ from clinical.errors import (
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import Champion, Pointer, Registry
+from clinical.sam_local import what_to_run
 
 UNLOADED_RETRY_SECONDS = 1.0  # a first promotion is noticed soon, an outage is not hammered
 
@@ -170,6 +171,8 @@ def _reason(what: str, error: Exception) -> str:
     sentence = next(
         (said for kind, said in REASONS.items() if isinstance(error, kind)), UNFORESEEN
     ).format(what=what)
+    if isinstance(error, StorageUnavailable):
+        sentence += what_to_run()
     return sentence[0].upper() + sentence[1:]
 
 

@@ -1,7 +1,7 @@
-"""A params.yaml as JSON, which a build has beside it: a cold start then needs no YAML parser.
+"""A params.yaml compiled to JSON by the build, so that a cold start needs no YAML parser.
 
-`python -m clinical.compiled params.yaml` writes it. It names the bytes that it was made of, so that
-a file edited since is read itself.
+`python -m clinical.compiled params.yaml` writes it. It contains the digest of its source, so that
+an edited params.yaml is parsed instead.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ _OF, _DECIDED = "sha256", "decided"
 
 
 def write(path: Path) -> None:
-    """Write beside a params.yaml what it says; raises what `yaml_file.plain` does."""
-    # Imported here: reading what is written needs none.
+    """Write the JSON next to a params.yaml; raises what `yaml_file.plain` raises."""
+    # Imported here because reading the JSON does not need it.
     from clinical.yaml_file import plain  # noqa: PLC0415
 
     body = path.read_bytes()
@@ -23,7 +23,7 @@ def write(path: Path) -> None:
 
 
 def read(path: Path) -> object:
-    """Give what a params.yaml says, as it was written beside; None unless it is of these bytes."""
+    """Return the compiled content of a params.yaml; None unless it matches the file's bytes."""
     beside = path.with_suffix(".json")
     if not beside.exists():
         return None

@@ -11,5 +11,5 @@ class Frozen(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        defer_build=True,  # with the first that is made: of most, a start makes none
+        defer_build=True,  # when first used: a cold start uses few of them
     )

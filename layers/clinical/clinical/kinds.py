@@ -91,7 +91,7 @@ class Kind(Frozen):
     nullable: whether cells and request fields may be empty; the model treats them as missing.
     """
 
-    model_config = ConfigDict(defer_build=False)  # each is also written by itself, for a digest
+    model_config = ConfigDict(defer_build=False)  # each is also dumped by itself, for a digest
 
     kind: str
     label: str = ""

@@ -106,7 +106,7 @@ class ObstoreBucket(Bucket):
     def put_over(self, key: str, body: bytes, etag: str) -> str:
         try:
             return self._asked(key, self._put(key, body, {"e_tag": etag}))
-        except ArtefactMissing as error:  # what S3 answers where the object was deleted meanwhile
+        except ArtefactMissing as error:  # S3's answer if the object was deleted in the meantime
             raise PreconditionFailed(f"{self.where(key)} was deleted in the meantime") from error
 
     @override
@@ -165,15 +165,22 @@ class ObstoreBucket(Bucket):
             raise StorageUnavailable(f"S3 answered without an ETag for {self.where(key)}")
         return etag
 
+    def _read_ahead(self, key: str) -> Stored | None:
+        """Wait within the deadline for an object that is already being read; None if it is not."""
+        coming = self._ahead.take(key) if self._ahead else None
+        try:
+            found = coming.result(self._left()) if coming else None
+        except TimeoutError as error:
+            raise self._late(key) from error
+        return Stored(found.body, self._etag(key, found.etag)) if found else None
+
     def _asked[Answer](self, key: str, request: Coroutine[object, object, Answer]) -> Answer:
         """Run a request within the deadline, and translate what S3 refuses into our errors."""
         where = self.where(key)
         try:
             return asyncio.run(self._in_time(request))
         except TimeoutError as error:
-            raise StorageUnavailable(
-                f"S3 did not respond in time for {where}{what_to_start()}"
-            ) from error
+            raise self._late(key) from error
         except NotModifiedError as error:
             raise _NotModified from error
         except FileNotFoundError as error:
@@ -190,9 +197,17 @@ class ObstoreBucket(Bucket):
             ) from error
 
     async def _in_time[Answer](self, request: Coroutine[object, object, Answer]) -> Answer:
-        left = None if math.isinf(self._until) else max(0.0, self._until - time.monotonic())
-        async with asyncio.timeout(left):
+        async with asyncio.timeout(self._left()):
             return await request
+
+    def _left(self) -> float | None:
+        """Return the seconds until the deadline, if there is one."""
+        return None if math.isinf(self._until) else max(0.0, self._until - time.monotonic())
+
+    def _late(self, key: str) -> StorageUnavailable:
+        return StorageUnavailable(
+            f"S3 did not respond in time for {self.where(key)}{what_to_start()}"
+        )
 
 
 def s3_bucket(name: str, ahead: Ahead | None = None) -> ObstoreBucket:

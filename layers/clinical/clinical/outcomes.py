@@ -58,7 +58,7 @@ class Outcome(Frozen):
 
     @property
     def order(self) -> tuple[datetime, datetime, float, str]:
-        # The value, too: whoever reads them in whatever order must come to the same.
+        # The value too, so that the result does not depend on the order of reading.
         return self.observed_at, self.received_at, self.value, self.told_by
 
 
@@ -124,7 +124,7 @@ class Outcomes:
             else:
                 self.bucket.put_new(GATHERED, body)
         except (PreconditionFailed, StorageDenied):
-            return  # another gathered meanwhile, or whoever may will: it only saves reading
+            return  # another function gathered them, or will: it only saves reading
 
     def _gathered(self) -> tuple[Gathered, bytes, str]:
         try:

@@ -1,4 +1,4 @@
-"""Where the champion lies: apart from `clinical.registry`, for a cold start asks before that."""
+"""Where the champion is: apart from `clinical.registry`, which a cold start imports later."""
 
 CHAMPION_KEY = "models/champion.json"
 MODEL = "model.onnx"

@@ -136,10 +136,10 @@ class Withdrawal(Frozen):
 
 
 class Champion(Version):
-    """The version that serves: the how-manieth promotion it was, over which version.
+    """The version that serves, with its promotion's number and the version it replaced.
 
-    upload: the newest one whose rows made this version; what is older does not replace it.
-    withdrawn: versions that somebody replaced by hand, which come back by hand alone.
+    upload: the newest one that this version was trained on; older ones do not replace it.
+    withdrawn: versions that a person replaced, which only a person can restore.
     """
 
     sequence: int = Field(ge=1)
@@ -160,7 +160,7 @@ class Champion(Version):
         """Make a version the champion.
 
         over: the one that serves. last: of the ledger's last entry, which is newer than `over`
-        where the pointer was deleted or restored by hand.
+        if the pointer was deleted or restored manually.
         """
         before = max(filter(None, (over, last)), key=lambda one: one.sequence, default=None)
         withdrawn = dict(before.withdrawn) if before else {}

@@ -1,4 +1,4 @@
-"""The client of S3 where requests are served. It imports little, for a cold start asks at once."""
+"""The S3 client of the functions that serve requests; imports little, to keep cold starts short."""
 
 import os
 from datetime import datetime, timedelta
@@ -6,16 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obstore.store import S3Store
+from obstore.store import LocalStore, S3Store
 from snapshot_restore_py import register_after_restore
 
+from clinical.sam_local import folder_of
+
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Credential
 
 CONTAINER_CREDENTIALS = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 CREDENTIALS_SECONDS = 1.0
 
-# What is asked without a deadline ends too: after three tries of ten seconds.
+# Requests without a deadline end as well: after three tries of ten seconds.
 CLIENT: "ClientConfig" = {"connect_timeout": timedelta(seconds=1), "timeout": timedelta(seconds=10)}
 RETRIES: "RetryConfig" = {
     "max_retries": 2,
@@ -28,8 +30,10 @@ RETRIES: "RetryConfig" = {
 
 
 @cache
-def s3_store(bucket: str) -> S3Store:
-    """Make the function's one client of a bucket; obstore reads region and keys itself."""
+def s3_store(bucket: str) -> "ObjectStore":
+    """Return the function's only client of a bucket; obstore reads region and keys itself."""
+    if folder := folder_of(bucket):
+        return LocalStore(folder)
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
     from_container = CONTAINER_CREDENTIALS in os.environ and "AWS_ACCESS_KEY_ID" not in os.environ
     return S3Store(
@@ -41,16 +45,16 @@ def s3_store(bucket: str) -> S3Store:
     )
 
 
-# A snapshot keeps connections that are long closed, and credentials whose clock stood still in it.
+# A snapshot keeps connections that have long been closed, and credentials that may have expired.
 register_after_restore(s3_store.cache_clear)
 
 
 def container_credentials() -> "S3Credential":
-    """Fetch what Lambda gives a function with SnapStart, which has no keys in its environment.
+    """Fetch the credentials of a function with SnapStart, which has no keys in its environment.
 
-    obstore knows the addresses, but not Lambda's token, which is no file.
+    obstore knows the addresses, but not Lambda's token, which is not a file.
     """
-    # Imported here: no other function has to wait for it.
+    # Imported here so that no other function has to wait for it.
     import json  # noqa: PLC0415
     from urllib.request import ProxyHandler, Request, build_opener  # noqa: PLC0415
 

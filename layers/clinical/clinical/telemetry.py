@@ -28,6 +28,8 @@ ROOM = 4 * 1024  # of those, for what else is in a line: metrics, dimensions, id
 NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ClinicalOutcomes")
 
 _facts: dict[str, object] = {}  # of the invocation under way
+_LINE = json.JSONEncoder(separators=(",", ":"))  # json.dumps would build one for each line
+
 _further: list[dict[str, object]] = []  # facts that wait for lines of their own
 
 
@@ -197,7 +199,7 @@ def write_further_lines(**properties: object) -> None:
 
 def as_line(facts: dict[str, object]) -> str:
     """Serialise facts like metrics: JSON in ASCII, with as many bytes as characters."""
-    return json.dumps(facts, separators=(",", ":"))
+    return _LINE.encode(facts)
 
 
 def record_request(

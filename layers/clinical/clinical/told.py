@@ -14,7 +14,7 @@ from clinical.outcomes import Outcome
 from clinical.params import Params, params
 
 MOST = 1000  # outcomes in one body
-GRACE = timedelta(days=1)  # it may be tomorrow where somebody writes today's date
+GRACE = timedelta(days=1)  # "today" may be tomorrow in the client's time zone
 ID = re.compile("[0-9a-f]{32}")
 MOMENT = re.compile(
     "[0-9]{4}-[0-9]{2}-[0-9]{2}"

@@ -1,4 +1,4 @@
-"""YAML as plain values: apart from `clinical.params`, for a cold start needs no parser of it."""
+"""Parse YAML; separate from `clinical.params` because a cold start needs no YAML parser."""
 
 import yaml
 from yaml import YAMLError
@@ -7,16 +7,16 @@ __all__ = ["YAMLError", "plain"]
 
 
 def plain(text: str | bytes) -> object:
-    """Give what a YAML file says.
+    """Parse a YAML file to plain values.
 
-    Raises YAMLError, and as YAML's own resolver does, ValueError for a 13th month and TypeError for
+    Raises YAMLError and, like YAML's own resolver, ValueError for a 13th month and TypeError for
     a list as a key.
     """
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The safe loader, in C where there is one, that refuses a key written twice."""
+    """The safe loader, in C if available, that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:  # noqa: FBT001, FBT002
         seen: set[object] = set()
@@ -24,7 +24,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             name = self.construct_object(key, deep=deep)
             if name in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {name!r} stands twice", key.start_mark
+                    None, None, f"duplicate key {name!r}", key.start_mark
                 )
             seen.add(name)
         mapping: dict[object, object] = super().construct_mapping(node, deep=deep)

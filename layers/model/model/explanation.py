@@ -2,9 +2,9 @@
 
 A coalition's worth is the mean score of the background rows after they take the coalition's
 features from the explained row. With up to ten features, every coalition is scored against every
-background row in one batch, and the values are exact. Rows that are alike are scored once, and a
-coalition's worth is kept for the next row that has the same values of its features. With more
-features, they join in random orders, and a feature's value is the mean of what it adds: an
+background row in one batch, and the values are exact. Equal rows are scored once, and a
+coalition's worth is kept for later rows with the same values of its features. With more features,
+features join in random orders, and a feature's value is the mean of what it adds: an
 estimate, given with its standard error. Either way, the contributions add up to the score. Features
 vary independently of each other, so some scored rows are treatments that were never recorded: the
 values describe what the model does, not what a treatment does.
@@ -26,7 +26,7 @@ import numpy as np
 from model.scorer import Columns, Row, Scorer
 
 EXACT_FEATURES = 10  # 1,024 coalitions; 14 features took a second
-MOST_KEPT = 2**15  # coalitions whose worth is kept: about 10 MB
+MOST_KEPT = 2**15  # coalitions whose worth is kept, in 5 to 10 MB
 ORDERS = 512  # in which features join, at least
 ORDERS_SEED = 0
 
@@ -98,7 +98,7 @@ class Explainer:
             ).reshape(-1)
             for number, name in enumerate(self._features)
         }
-        worth = self._scorer.score(columns).reshape(len(rows), features + 1)
+        worth = self._scorer.score_in_order(columns).reshape(len(rows), features + 1)
         added = np.take_along_axis(np.diff(worth, axis=1), joins, axis=1)
         drawn = added.reshape(draws, 2, features).mean(axis=1)
         # Every background row is drawn equally often: they are strata, and add no error.
@@ -129,17 +129,17 @@ class Explainer:
         )
 
     def _worth_of(self, coalitions: Numbers, row: Mapping[str, object]) -> Floats:
-        """Score what is distinct of background rows with features (k,) of a row, and average it."""
+        """Average the scores of the background with the features of coalitions (k,) from a row."""
         number = len(self._members)
-        # Where a background row says the same as the row explained, taking the feature changes
-        # nothing: it is as if the coalition had it.
+        # Where a background row already has the explained row's value, taking the feature changes
+        # nothing, so the coalition may as well include it.
         same = sum(
             is_same(self._background[name], row[name]).astype(np.int64) << bit
             for bit, name in enumerate(self._features)
         )
         with_same = coalitions[:, np.newaxis] | np.asarray(same)
-        # A row is a number too. Those of one background row follow each other, and are scored in
-        # half the time: they take many of the same branches.
+        # Mixed rows are numbered so that those of one background row are neighbours: they take
+        # many of the same branches, and are scored in half the time that a random order takes.
         rows = self._first_alike[with_same, self._rows] * number + with_same
         is_needed = np.zeros(len(self._rows) * number, np.bool_)
         is_needed[rows] = True
@@ -153,7 +153,7 @@ class Explainer:
             for bit, name in enumerate(self._features)
         }
         places = np.cumsum(is_needed) - 1
-        worth: Floats = self._scorer.score(columns)[places[rows]].mean(axis=1)
+        worth: Floats = self._scorer.score_in_order(columns)[places[rows]].mean(axis=1)
         return worth
 
 
@@ -170,7 +170,7 @@ def as_column(value: object, like: Column) -> np.ndarray[tuple[()], np.dtype[np.
 
 
 def is_same(column: Column, value: object) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell which values are a value; what is missing is the same as what is missing."""
+    """Compare each value (n,) with one; two missing values are the same."""
     if isinstance(value, float) and math.isnan(value):
         return np.isnan(column.astype(np.float64))
     alike: np.ndarray[tuple[int], np.dtype[np.bool_]] = column == value
@@ -178,14 +178,14 @@ def is_same(column: Column, value: object) -> np.ndarray[tuple[int], np.dtype[np
 
 
 def first_alike(columns: Sequence[Column]) -> Numbers:
-    """Give the first row that says the same as each row, but for a coalition's features.
+    """Find, for each row, the first that equals it outside a coalition's features.
 
-    columns: m of them, (n,) each. The answer is (2**m, n), by coalition.
+    columns: m columns (n,). Returns row numbers (2**m, n), by coalition.
     """
     number = len(columns[0])
     codes = [np.unique(column, return_inverse=True)[1] for column in columns]
     everything = 2 ** len(columns) - 1
-    first = np.zeros((everything + 1, number), np.int64)  # but for everything, all are alike
+    first = np.zeros((everything + 1, number), np.int64)  # outside all features, all rows are equal
     for coalition in reversed(range(everything)):
         bit = next(bit for bit in range(len(columns)) if not coalition >> bit & 1)
         _, firsts, which = np.unique(
@@ -198,7 +198,7 @@ def first_alike(columns: Sequence[Column]) -> Numbers:
 
 
 def shapley_weights(features: int) -> Floats:
-    """Give the matrix (features, coalitions) that makes contributions of the coalitions' worth.
+    """Return the matrix (features, coalitions) from the coalitions' worth to contributions.
 
     A feature is worth what it adds to each coalition without it, weighed by how many orders of
     joining put just that coalition before it.

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from clinical import telemetry
 from clinical.artefacts import Bucket, read_verified
 from clinical.card import Card, LearningCurve, LedgerEntry, ServedCard
-from clinical.contract import PredictionInterval, Skill, Violation
+from clinical.contract import Skill, Violation
 from clinical.errors import ArtefactCorrupted, ClinicalError, ModelUnavailable
 from clinical.groups import groups_by
 from clinical.kinds import Feature, Value
@@ -43,15 +44,16 @@ CERTAIN = (Choice((), 1.0),)  # where nothing is unknown
 type Values = tuple[Value, ...]
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """A score as it is served, with its interval and support.
 
+    low, high: the ends of the interval. support: the training rows with the same combination.
     averaged_over: the unknown columns; the score is the mean over their recorded values.
     """
 
     score: float
-    interval: PredictionInterval
+    low: float
+    high: float
     support: int
     averaged_over: Names = ()
 
@@ -149,14 +151,8 @@ class Loaded:
     def served(self, patients: Sequence[Row], scored: Scored) -> list[Score]:
         """Turn raw scores into scores as served."""
         lows, highs = interval_around(scored.scores, scored.half_widths, self.params)
-        coverage = self.reference.interval.coverage
         return [
-            Score(
-                score=score,
-                interval=PredictionInterval(low=low, high=high, coverage=coverage),
-                support=self.support(patient, unknown) or 0,
-                averaged_over=unknown,
-            )
+            Score(score, low, high, self.support(patient, unknown) or 0, unknown)
             for patient, unknown, score, low, high in zip(
                 patients,
                 scored.unknown,
@@ -194,7 +190,7 @@ class Model(Loaded):
     bucket: ObstoreBucket
     champion: Champion
 
-    @property
+    @cached_property
     def skill(self) -> Skill:
         verdict = self.champion.verdict
         return Skill(r2=round(verdict.candidate.r2.value, 4), beats_average=verdict.beats_average)

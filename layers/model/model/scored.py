@@ -21,7 +21,11 @@ def interval_around(
 
     Ends are rounded outwards, so that an interval never covers less than was measured.
     """
-    unit = 10**params.target.decimals
+    (lowest, highest), unit = params.scale, 10**params.target.decimals
     low = np.floor(unit * (scores - half_width)) / unit
     high = np.ceil(unit * (scores + half_width)) / unit
-    return np.clip(low, *params.scale), np.clip(high, *params.scale)
+    # As np.clip does, which takes four times as long for a single row.
+    return (
+        np.minimum(np.maximum(low, lowest), highest),
+        np.minimum(np.maximum(high, lowest), highest),
+    )

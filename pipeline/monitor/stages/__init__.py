@@ -1,1 +1,1 @@
-"""One stage a file, in the order of monitor.asl.json."""
+"""The stages of the monitor state machine, one per file."""

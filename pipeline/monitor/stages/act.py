@@ -1,4 +1,4 @@
-"""Tell of what a run came to, and retrain where it alarms and there is something new to learn."""
+"""Emit a run's metrics, and retrain if there is an alarm and enough new outcomes."""
 
 from datetime import datetime
 
@@ -26,10 +26,10 @@ def act(  # noqa: PLR0913, PLR0917 - all that a run found
     artefacts: Artefacts,
     run: Run,
 ) -> Acted:
-    """Emit the metrics that the alarms look at, start a retraining or say why not, and tell both.
+    """Emit the metrics that alarms watch, start a retrain or say why not, and record both.
 
-    Raises ArtefactMissing, ArtefactCorrupted, and MachineUnavailable where Step Functions does not
-    start what was decided: whoever tries again, or the next run, starts it.
+    Raises ArtefactMissing, ArtefactCorrupted, and MachineUnavailable if Step Functions does not
+    start what was decided: a retry or the next run starts it.
     """
     drift = Drift.model_validate_json(artefacts.read(drifted.drift))
     observed = Observed.model_validate_json(artefacts.read(joined.observed))
@@ -67,7 +67,7 @@ def act(  # noqa: PLR0913, PLR0917 - all that a run found
 
 
 def retrained(found: Found, artefacts: Artefacts, now: datetime) -> Retrained:
-    """Have the model made anew where that is to be done by itself."""
+    """Start an automatic retrain, if it is enabled and due."""
     retrainings = Retrainings(artefacts.bucket, stepfunctions(), environment().state_machine_arn)
     decision = retrainings.begin(found, environment().retrain_after_outcomes, now)
     if decision.starts is None:
@@ -78,7 +78,7 @@ def retrained(found: Found, artefacts: Artefacts, now: datetime) -> Retrained:
 def _told(
     report: Artefact, retraining: Retrained, artefacts: Artefacts, execution: str
 ) -> Artefact:
-    """Add to the run's report what was done, unless another run of the date wrote its own."""
+    """Add the decision to the run's report, unless another run of that date replaced it."""
     there = read_sealed(artefacts.bucket, report.key, Monitored, "report")
     if there is None or there[0].execution != execution:
         return report

@@ -1,4 +1,4 @@
-"""Capture what was predicted since the last run, and tell whom the rest of this run is about."""
+"""Capture the predictions since the last run, and find the champion and the window."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ from monitor.log import Log, logs_client
 from monitor.state import Begun
 
 NOTHING_SERVES = (
-    "No model serves, so there is nothing to look at; predictions of earlier ones were captured."
+    "No model serves, so there is nothing to monitor; predictions of earlier models are captured."
 )
 MICROSECOND = timedelta(microseconds=1)
 
@@ -27,7 +27,7 @@ MICROSECOND = timedelta(microseconds=1)
 def capture(
     given: Given, artefacts: Artefacts, registry: Registry, run: Run, params: Params
 ) -> Begun:
-    """Capture requests and scored files, and find the model that serves and a window of both.
+    """Capture requests and scored files, and find the champion and the window.
 
     Raises InputInvalid, LogUnreadable, LogUnavailable.
     """
@@ -55,7 +55,7 @@ def capture(
 
 
 def window(until: datetime, params: Params) -> Window:
-    """Give the requests that a run looks at, under the day in which the last of them may be."""
+    """Return the window of a run, with the day that contains its end."""
     until = until.astimezone(UTC)
     return Window(
         date=(until - MICROSECOND).date(),

@@ -1,4 +1,4 @@
-"""Set the requests of the window beside the data of the model that serves."""
+"""Compare the window's requests with the champion's data."""
 
 from clinical.artefacts import Artefacts
 from clinical.captures import Captures
@@ -15,7 +15,7 @@ from monitor.state import Begun, Drifted
 
 @stage(cached=False)  # captures are not among its inputs
 def drift(begun: Begun, artefacts: Artefacts, registry: Registry, params: Params) -> Drifted:
-    """Tell whether features and scores are like the version's data, and what moved."""
+    """Test whether features and scores resemble the version's data, and say what moved."""
     version, window = begun.serving, begun.window
     captures = Captures(artefacts.bucket).between(window.since, window.until)
     if population := registry.annex(version.version, POPULATION, Population):

@@ -1,4 +1,4 @@
-"""Take in what came of predictions, and set it beside what they promised."""
+"""Import outcomes, join them with predictions, and compare them with the verdict."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def join_outcomes(  # noqa: PLR0913, PLR0917 - what is told, and what it is told
     run: Run,
     params: Params,
 ) -> Joined:
-    """Join outcomes with their predictions, and tell whether the model is what it was."""
+    """Join outcomes with their predictions, and test whether the model has got worse."""
     version, window = begun.serving, begun.window
     captures, told = Captures(artefacts.bucket), Outcomes(artefacts.bucket)
     taken = take_in(raw, told, captures, run, params)
@@ -61,9 +61,9 @@ def join_outcomes(  # noqa: PLR0913, PLR0917 - what is told, and what it is told
 
 
 def unlearned(champion: Champion, until: datetime, registry: Registry, params: Params) -> int:
-    """Count the outcomes that could be trained on, and that a model was not.
+    """Count the outcomes that a model was not trained on, but could be.
 
-    0 where the stack retrains nothing by itself: then nobody wants to know, and it takes a while.
+    0 if automatic retraining is off, because the count takes a while and is not needed then.
     """
     upload = champion.upload
     if not environment().retrain_after_outcomes or upload is None:
@@ -83,7 +83,7 @@ def selection(  # noqa: PLR0913, PLR0917 - what is set beside what
     version: str,
     params: Params,
 ) -> Selection | None:
-    """Compare predictions with an outcome with those of the same time that have none."""
+    """Compare predictions with an outcome with contemporary predictions without one."""
     if not came:
         return None
     last = max(one.prediction.predicted_at for one in came)

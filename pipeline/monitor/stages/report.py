@@ -1,4 +1,4 @@
-"""Write down what a run found: for its day, for the version's life, and for people to read."""
+"""Write a run's findings: its report, the version's monitoring, and the card."""
 
 from datetime import datetime
 
@@ -23,10 +23,10 @@ def report(  # noqa: PLR0913, PLR0917 - all that a run found, and where it goes
     run: Run,
     params: Params,
 ) -> Reported:
-    """Write the run's report, add it to the version's annex, and write its card anew.
+    """Write the run's report, add it to the version's annex, and update its card.
 
-    A date that runs twice has one report, the last one's, and one point. Raises ArtefactMissing,
-    and ArtefactCorrupted where something is not as it was written, the annex included.
+    A repeated date has one report, the last one, and one point. Raises ArtefactMissing, and
+    ArtefactCorrupted if anything was altered, including the annex.
     """
     champion = begun.serving
     monitored = Monitored(

@@ -1,1 +1,1 @@
-"""One stage a file, in the order of retrain.asl.json."""
+"""The stages of the retrain state machine, one per file."""

@@ -1,4 +1,4 @@
-"""Admit what an execution was asked for, or say at once why there is nothing to do."""
+"""Check an execution's input, and decide what to do or why there is nothing to do."""
 
 from datetime import datetime
 from typing import Literal
@@ -28,10 +28,10 @@ def admit(  # noqa: PLR0913, PLR0917 - all that may speak against a run
     run: Run,
     params: Params,
 ) -> Admitted:
-    """Decide what an execution is to do before it computes anything.
+    """Decide what an execution does, before it computes anything.
 
-    An event that was handled already, and data that are older than the champion's, are no failures:
-    events come twice and out of order. Raises InputInvalid, DatasetUnreadable.
+    A repeated event, or data older than the champion's, is not a failure: events may arrive twice
+    and out of order. Raises InputInvalid, DatasetUnreadable.
     """
     read = wanted(given.root, params)
     if read.promote:
@@ -57,7 +57,7 @@ def admit(  # noqa: PLR0913, PLR0917 - all that may speak against a run
 
 def to_promote(read: Wanted, run: Run) -> Admitted:
     who = read.who or f"execution {run.execution}"
-    why = read.reason or "Named by hand, for no reason given."
+    why = read.reason or "Promoted by name; no reason given."
     return Admitted(
         decision="promote",
         who=who,
@@ -67,18 +67,18 @@ def to_promote(read: Wanted, run: Run) -> Admitted:
 
 
 def uploaded(read: Wanted, raw: RawBucket) -> Upload:
-    """Find the version of an object that was asked for, or else what was uploaded last."""
+    """Return the requested version of an object, or else the newest upload."""
     key = read.raw.key if read.raw else raw.bucket.newest(raw.prefix)
     if key is None:
-        raise DatasetUnreadable(f"upload a CSV first: nothing is under {raw.prefix}")
+        raise DatasetUnreadable(f"there is nothing under {raw.prefix}; upload a CSV first")
     if not key.startswith(raw.prefix) or key.endswith("/"):
-        raise InputInvalid(f"raw.key names no upload: those are objects under {raw.prefix}.")
+        raise InputInvalid(f"raw.key is not an upload; uploads are objects under {raw.prefix}.")
     try:
         named = read.raw.version_id if read.raw else ""
         source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
         written = raw.bucket.written(source)
     except ArtefactMissing as error:
-        raise InputInvalid(f"raw names an upload that does not exist: {error}.") from error
+        raise InputInvalid(f"raw is an upload that does not exist: {error}.") from error
     return Upload(
         key=key,
         version_id=source.version_id,
@@ -88,10 +88,10 @@ def uploaded(read: Wanted, raw: RawBucket) -> Upload:
 
 
 def with_outcomes(upload: Upload, read: Wanted, champion: Upload | None, now: datetime) -> Upload:
-    """Fix up to when outcomes are trained on beside an upload; raises InputInvalid.
+    """Set the time up to which outcomes are trained on beside an upload; raises InputInvalid.
 
-    Where nothing is asked about them, the champion's own upload is trained on as the champion was:
-    on less than what serves would be a step back.
+    By default, the champion's own upload is trained on with the champion's outcomes, because fewer
+    would be a step back.
     """
     if "outcomes" in read.model_fields_set:
         until = outcomes_asked(read, now)
@@ -103,7 +103,7 @@ def with_outcomes(upload: Upload, read: Wanted, champion: Upload | None, now: da
 def already_handled(
     read: Wanted, upload: Upload, handled: Handled, run: Run
 ) -> tuple[Ended, str] | None:
-    """Say which execution handled this event; one that somebody started takes over instead."""
+    """Say which execution handles this event; a manually started one takes over instead."""
     claim = Claim(execution=run.execution, upload=upload, claimed_at=run.now)
     if read.event is None:
         handled.take_over(claim)
@@ -115,6 +115,6 @@ def already_handled(
 
 
 def older(read: Wanted, upload: Upload, champion: Upload | None) -> tuple[Ended, str] | None:
-    """Say so where the champion's data are newer than these, unless somebody knows that."""
+    """Say so if the champion's data are newer than these, unless the input allows that."""
     reason = None if read.even_if_older else superseded(upload, by=champion)
     return ("superseded", reason) if reason else None

@@ -1,4 +1,4 @@
-"""Add to a published version what was found out about it meanwhile, beside its promotion."""
+"""Add findings made since publication to a published version."""
 
 from clinical.artefacts import Artefacts
 from clinical.card import LearningCurve
@@ -12,7 +12,7 @@ from retrain.state import Annotated, Measured, Published
 def annotate(
     published: Published, measured: Measured, artefacts: Artefacts, registry: Registry
 ) -> Annotated:
-    """Write the learning curve into the registry; what a version has already stays.
+    """Write the learning curve to the registry, unless the version has one already.
 
     Raises VersionUnknown.
     """

@@ -14,15 +14,15 @@ from retrain.state import Chosen, CrossValidated, Failed, Tried
 
 @stage()
 def choose(tried: Tried, artefacts: Artefacts, params: Params) -> Chosen:
-    """Take the simplest candidate that is about as good as the best, and report on all.
+    """Choose the simplest candidate that is about as good as the best, and report all.
 
-    Raises TuningFailed where more candidates failed than params.yaml tolerates.
+    Raises TuningFailed if more candidates failed than params.yaml tolerates.
     """
     failed = [one for one in tried.candidates if isinstance(one, Failed)]
     if len(failed) > params.tuning.tolerated_failures * len(tried.candidates):
         raise TuningFailed(
             f"{len(failed)} of {len(tried.candidates)} candidates failed, more than "
-            f"tuning.tolerated_failures allows; the first with {failed[0].error}"
+            f"tuning.tolerated_failures allows; the first failed with {failed[0].error}"
         )
     candidates = [one for one in tried.candidates if isinstance(one, CrossValidated)]
     best = min(candidates, key=lambda one: mean(one.rmse))
@@ -52,12 +52,12 @@ def choose(tried: Tried, artefacts: Artefacts, params: Params) -> Chosen:
 
 
 def standard_error(candidate: CrossValidated) -> float:
-    """Tell how far off the mean of a candidate's RMSE over its folds may be."""
+    """Return the standard error of a candidate's mean RMSE over its folds."""
     return stdev(candidate.rmse) / sqrt(len(candidate.rmse))
 
 
 def simplest(candidates: list[CrossValidated]) -> CrossValidated:
-    """Take the one with the fewest leaves or coefficients, the first of them in the grid's order.
+    """Return the one with the fewest leaves or coefficients, the first in the grid's order.
 
     Source of the rule: Breiman et al., Classification and Regression Trees, 1984, section 3.4.3.
     """

@@ -1,4 +1,4 @@
-"""See what was decided on a candidate, once its execution was woken or its time is over."""
+"""Read the decision on a candidate, once its execution is resumed or its waiting time is over."""
 
 from clinical import telemetry
 from clinical.approvals import Approvals
@@ -10,9 +10,9 @@ from retrain.state import Closed, Nominated
 
 @stage(cached=False)
 def close_approval(nominated: Nominated, approvals: Approvals, run: Run) -> Closed:
-    """Read the decision that stands; where there is none, nobody approved, and nobody can any more.
+    """Read the decision; if there is none, the candidate is not approved, and that is final.
 
-    What woke the execution is not asked: its token approves nothing.
+    It does not matter what resumed the execution, because the token approves nothing.
     """
     closed = came_of(nominated, approvals, run)
     if closed.decision == "not_approved":  # then the execution ends; else `promote` counts it
@@ -21,18 +21,18 @@ def close_approval(nominated: Nominated, approvals: Approvals, run: Run) -> Clos
 
 
 def came_of(nominated: Nominated, approvals: Approvals, run: Run) -> Closed:
-    """Tell what came of asking for an approval."""
+    """Return the outcome of a request for approval."""
     asked = approvals.asked(run.execution)
     if asked and (asked.version, asked.over) != (nominated.version, nominated.over):
         return closed_by(
-            f"An execution named {run.execution} asked for an approval of {asked.version} on "
-            f"{asked.asked_at:%Y-%m-%d}, and has it; start this one under another name.",
+            f"An execution named {run.execution} already requested approval of {asked.version} on "
+            f"{asked.asked_at:%Y-%m-%d}; start this one under another name.",
             nominated,
         )
     nobody = Approval(
         decision="expired",
         who="nobody",
-        why="nobody had decided",
+        why="nobody decided in time",
         decided_at=run.now,
     )
     stands = approvals.decision(run.execution) or approvals.decide(run.execution, nobody)

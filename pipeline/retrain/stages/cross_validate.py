@@ -1,4 +1,4 @@
-"""Score one candidate of a grid on training rows, each by a model that was not fitted on it."""
+"""Cross-validate one candidate of a grid on the training rows."""
 
 from statistics import fmean
 
@@ -19,14 +19,14 @@ from retrain.state import Candidate, CrossValidated, Preprocessed
 def cross_validate(
     candidate: Candidate, preprocessed: Preprocessed, artefacts: Artefacts, params: Params
 ) -> CrossValidated:
-    """Fit a model for each fold, of which every candidate gets the same."""
+    """Fit a model for each fold; all candidates have the same folds."""
     training = Rows(artefacts.read(preprocessed.training), params)
     table, target = table_of(training), training.target()
     family = family_of(candidate.hyperparameters, params)
     features = encoded(family.encoder(table), table)
     errors, leaves = [], []
-    # Fold by fold, and not by scikit-learn's cross_validate: that would keep all forests, of which
-    # the largest have gigabytes.
+    # Not scikit-learn's cross_validate, which would keep all forests, the largest of which take
+    # gigabytes.
     for fitted_on, left_out in folds(params.tuning.folds, params).split(features):
         with on_one_thread():
             regressor = family.regressor().fit(features[fitted_on], target[fitted_on])

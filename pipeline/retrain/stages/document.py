@@ -1,4 +1,4 @@
-"""Write the change-control page as of a promotion into the registry, where it stays."""
+"""Write the change-control page as of a promotion to the registry, permanently."""
 
 from change_control import history, render
 from clinical.artefacts import Artefact, sha256
@@ -14,10 +14,10 @@ FOLDER = "models/change-control/"
 
 @stage(cached=False)
 def document(made: Made, registry: Registry, params: Params) -> Documented:
-    """Write the page of a promotion once; one that is there stays as it was written.
+    """Write the page of a promotion once; an existing page is not changed.
 
-    Raises ArtefactMissing where the ledger has no such promotion, and ArtefactCorrupted where an
-    entry of it, an approval or an annex is not as it was written.
+    Raises ArtefactMissing if the ledger has no such promotion, and ArtefactCorrupted if a ledger
+    entry, an approval or an annex was altered.
     """
     key = f"{FOLDER}{made.sequence:06}.html"
     bucket = registry.bucket
@@ -25,7 +25,7 @@ def document(made: Made, registry: Registry, params: Params) -> Documented:
         return _written(key, bucket.get(key).body, made)
     found = history(bucket, made.sequence)
     if found.last is None or found.last.entry.sequence != made.sequence:
-        raise ArtefactMissing(f"the ledger has no entry of promotion {made.sequence}")
+        raise ArtefactMissing(f"the ledger has no entry for promotion {made.sequence}")
     page = render(found, params).encode()
     try:
         bucket.put_new(key, page)

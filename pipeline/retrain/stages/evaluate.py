@@ -1,4 +1,4 @@
-"""Score the candidate on held-out rows, beside the plain average and the champion, and judge it."""
+"""Evaluate the candidate on the held-out rows, with the average baseline and the champion."""
 
 import json
 
@@ -42,7 +42,7 @@ def evaluate(
     registry: Registry,
     params: Params,
 ) -> Evaluated:
-    """Score the very graph that would serve, and let the gate decide on the figures."""
+    """Score the ONNX graph that would serve, and let the gate decide on the figures."""
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     columns, recorded = held_out.features(), held_out.target()
     scorer = Scorer(artefacts.read(trained.onnx))
@@ -93,24 +93,24 @@ def evaluate(
 
 
 def compared(predicted: Array, expected: Array, params: Params) -> Parity:
-    """Compare ONNX's answers (n,) with scikit-learn's (n,), row by row."""
+    """Compare ONNX's predictions (n,) with scikit-learn's (n,), row by row."""
     largest = float(np.abs(predicted - expected).max())
     return Parity(max_error=largest, holds=largest <= params.gate.max_parity_error * params.width)
 
 
 def within(recorded: Array, predicted: Array, half_width: float | Array, params: Params) -> Which:
-    """Tell which recorded scores lie within the intervals that would be served: bool array (n,).
+    """Return which recorded scores lie within the intervals as served: bool array (n,).
 
-    half_width: of all intervals, or of each (n,).
+    half_width: one for all intervals, or one for each (n,).
     """
     low, high = interval_around(predicted, half_width, params)
     return np.asarray((low <= recorded) & (recorded <= high))
 
 
 def covered(held: Which, target: float, params: Params, checks: int = 1) -> Coverage:
-    """Count how many recorded scores their intervals held, bool array (n,), of `target`.
+    """Calculate the coverage of scores, bool array (n,), and compare it with `target`.
 
-    checks: how many predictions of the same rows are judged so.
+    checks: the number of coverages checked on the same rows.
     """
     measured = float(held.mean())
     tolerance = coverage_tolerance(target, len(held), params.gate, checks)
@@ -124,7 +124,7 @@ def covered(held: Which, target: float, params: Params, checks: int = 1) -> Cove
 
 
 class Before:
-    """The held-out rows (n,) as they were asked about before everything was known."""
+    """The held-out rows (n,), as requests before everything is known."""
 
     def __init__(self, rows: Rows, reference: Reference, scorer: Scorer, params: Params) -> None:
         self._rows, self._reference, self._scorer, self._params = rows, reference, scorer, params
@@ -133,7 +133,7 @@ class Before:
         self._known: dict[Names, Array] = {}
 
     def averaged(self, over: Names, bootstrap: Bootstrap) -> Averaged:
-        """Judge the predictions that are averaged over some columns."""
+        """Evaluate the predictions that are averaged over some columns."""
         predicted, recorded = self._predicted(over), self._rows.target()
         interval = self._reference.intervals[over]
         half = half_widths(interval, self._groups)
@@ -149,7 +149,7 @@ class Before:
         )
 
     def wins(self) -> Wins | None:
-        """Check win probabilities, which are given before anything is known of what follows."""
+        """Check win probabilities, which are predicted before anything that follows is known."""
         differences = self._reference.differences
         if differences is None:
             return None

@@ -1,4 +1,4 @@
-"""Find which values of the columns that roles.recorded_together names were recorded together."""
+"""Find the recorded combinations of the columns in roles.recorded_together."""
 
 from clinical.artefacts import Artefacts
 from clinical.kinds import Value
@@ -13,7 +13,7 @@ type Combination = dict[str, Value]
 
 @stage()
 def extract_combinations(validated: Validated, artefacts: Artefacts, params: Params) -> Combined:
-    """Write the combinations that the data set records, each once, in a stable order."""
+    """Write the recorded combinations, each once, in a stable order."""
     found = valid_combinations(Rows(artefacts.read(validated.dataset), params), params)
     return Combined(
         combinations=artefacts.write_json("valid_combinations.json", [{**one} for one in found]),
@@ -22,7 +22,7 @@ def extract_combinations(validated: Validated, artefacts: Artefacts, params: Par
 
 
 def valid_combinations(rows: Rows, params: Params) -> list[Combination]:
-    """List the distinct combinations in the rows, sorted; what is missing comes first."""
+    """List the distinct combinations in the rows, sorted; missing values come first."""
     columns = params.roles.recorded_together
     recorded = sorted(
         set(rows.together(columns)),

@@ -1,4 +1,4 @@
-"""Measure how error falls as models get more rows, and say whether still more would help."""
+"""Measure the learning curve, and say whether more rows would help."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from retrain.encoding import Matrix, encoded, table_of
 from retrain.families import family_of, on_one_thread, regressor_of
 from retrain.state import Chosen, Measured, Preprocessed
 
-# Fewer make no model that says anything, and no interval that holds what it should.
+# With fewer, neither models nor intervals are meaningful.
 FEWEST_TRAINING_ROWS = 10
 FEWEST_HELD_OUT_ROWS = 30
 LOWEST_PRIORITY = 19
@@ -33,7 +33,7 @@ type Squared = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 def learning_curve(
     preprocessed: Preprocessed, chosen: Chosen, artefacts: Artefacts, params: Params
 ) -> Measured:
-    """Fit the chosen model on parts of the training rows, and score each on the held-out rows."""
+    """Fit the chosen model on fractions of the training rows, and score the held-out rows."""
     give_way()
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
@@ -51,7 +51,7 @@ def learning_curve(
 def measured(
     training: tuple[Matrix, Array], held_out: tuple[Matrix, Array], chosen: Chosen, params: Params
 ) -> LearningCurve:
-    """Make the curve of encoded rows (n, features) and their outcomes (n,)."""
+    """Calculate the curve from encoded rows (n, features) and their outcomes (n,)."""
     rows = len(training[1])
     sizes = {one: round(one * rows) for one in params.learning_curve.fractions}
     fitted_on = {one: size for one, size in sizes.items() if size >= FEWEST_TRAINING_ROWS}
@@ -91,10 +91,10 @@ def squared_errors(
     chosen: Chosen,
     params: Params,
 ) -> Squared:
-    """Fit models on the first so many rows of random orders; give (sizes, draws, held-out rows).
+    """Fit models on the first rows of random orders; return (sizes, draws, held-out rows).
 
-    A draw has one order and one seed for all sizes, so that what differs is the rows that came to
-    it; with all rows, draws differ by the model's seed.
+    A draw has one order and one seed for all sizes, so that only the added rows differ; with all
+    rows, draws differ by the model's seed.
     """
     (features, target), (asked, recorded) = training, held_out
     hyperparameters = cheaper(chosen, params)
@@ -108,8 +108,8 @@ def squared_errors(
             model = regressor_of(hyperparameters, seeded).fit(features[drawn], target[drawn])
             squared[number, draw] = (model.predict(asked) - recorded) ** 2
 
-    # Trees are grown outside the interpreter's lock: each core that there is takes a draw, where
-    # memory holds the rows of all draws at once.
+    # Trees are grown outside the interpreter's lock: each core takes a draw, if memory can hold the
+    # rows of all draws at once.
     at_once = max(1, min(os.process_cpu_count() or 1, IN_MEMORY // features.nbytes))
     with on_one_thread(), ThreadPoolExecutor(at_once) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
@@ -117,26 +117,26 @@ def squared_errors(
 
 
 def cheaper(chosen: Chosen, params: Params) -> Model:
-    """Give the chosen hyperparameters with no more trees than the curve needs."""
+    """Return the chosen hyperparameters with no more trees than the curve needs."""
     return (chosen.hyperparameters or params.model).with_at_most(params.learning_curve.max_trees)
 
 
 def give_way() -> None:
-    """Let a promotion go first where it runs on the same cores, as on a laptop."""
+    """Give a promotion priority if it runs on the same cores, as on a laptop."""
     if in_lambda():
         os.setpriority(os.PRIO_PROCESS, 0, LOWEST_PRIORITY)
 
 
 class Resampled:
-    """Mean squared errors had other rows been held out and others drawn: both are resampled.
+    """Resampled mean squared errors: both held-out rows and draws are resampled.
 
-    The same for every size, so that sizes are compared on equal rows and draws. Source: Owen, The
-    pigeonhole bootstrap, 2007, which is for what is crossed as rows and draws are, and rather too
-    wide than too narrow.
+    All sizes use the same resamples, so that they are compared on equal rows and draws. Source:
+    Owen, The pigeonhole bootstrap, 2007, for crossed factors such as rows and draws; it is
+    conservative.
     """
 
     def __init__(self, squared: Squared, params: Params) -> None:
-        """Take squared errors (sizes, draws, rows); of many rows it is blocks that are drawn."""
+        """Take squared errors (sizes, draws, rows); for many rows, blocks are drawn."""
         sizes, draws, rows = squared.shape
         settings = params.evaluation
         tail = (1 - settings.confidence) / 2
@@ -154,7 +154,7 @@ class Resampled:
             number = min(at_once, settings.resamples - first)
             of_rows = generator.multinomial(rows, np.full(rows, 1 / rows), number) / rows
             of_draws = generator.multinomial(draws, np.full(draws, 1 / draws), number) / draws
-            # How often each was drawn, as weights: for each resample, of each size.
+            # How often each was drawn, as weights, for each resample and size.
             means = np.einsum("bd,sdb->sb", of_draws, squared @ of_rows.T)
             resampled.append(means if of_block is None else means / (of_rows @ of_block))
         self._resampled = np.concatenate(resampled, axis=1)
@@ -163,7 +163,7 @@ class Resampled:
         return self._estimate(np.sqrt(self._means[size]), np.sqrt(self._resampled[size]))
 
     def change(self) -> Estimate:
-        """Tell the last size's RMSE less that of the one before."""
+        """Return the last size's RMSE less the previous one's."""
         before, last = np.sqrt(self._means[-2:])
         resampled_before, resampled_last = np.sqrt(self._resampled[-2:])
         return self._estimate(last - before, resampled_last - resampled_before)
@@ -175,9 +175,9 @@ class Resampled:
 
 
 def sentence(points: tuple[LearningPoint, ...], change: Estimate | None, params: Params) -> str:
-    """Say whether more rows would help, and from what that follows."""
+    """Say whether more rows would help, and why."""
     if change is None:
-        return "There are too few rows to say whether more would help."
+        return "There are too few rows to tell whether more would help."
     before, last = points[-2:]
     which = f"From {before.fraction:.0%} to {last.fraction:.0%} of the training rows, the RMSE"
     decimals = params.target.decimals + 1
@@ -189,4 +189,4 @@ def sentence(points: tuple[LearningPoint, ...], change: Estimate | None, params:
         return f"{which} {fell}: more rows would probably help."
     signed = f"{change.value:+.{decimals}f} {params.unit}"
     interval = f"({change.low:+.{decimals}f} to {change.high:+.{decimals}f})"
-    return f"{which} changed by {signed} {interval}: no sign that more rows would help."
+    return f"{which} changed by {signed} {interval}: no evidence that more rows would help."

@@ -1,4 +1,4 @@
-"""Split a data set, before anything is learned from it."""
+"""Split a data set before anything is learned from it."""
 
 import math
 
@@ -41,9 +41,9 @@ def preprocess(validated: Validated, artefacts: Artefacts, params: Params) -> Pr
 
 
 def split(rows: int, params: Params) -> tuple[Codes, Codes]:
-    """Draw the rows to train on and those held out, by their numbers: as scikit-learn does.
+    """Draw the indices of training rows and held-out rows, as scikit-learn does.
 
-    It is `sklearn.model_selection.train_test_split`, without loading all that comes with it.
+    Equivalent to `sklearn.model_selection.train_test_split`, without importing scikit-learn.
     """
     drawn = np.random.RandomState(params.seed).permutation(rows)
     held_out = math.ceil(rows * params.split.test_fraction)

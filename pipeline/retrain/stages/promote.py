@@ -1,4 +1,4 @@
-"""Let a published version serve: the candidate that passed the gate, or one named by hand."""
+"""Promote a published version: a candidate that passed the gate, or a version by name."""
 
 from clinical import telemetry
 from clinical.approvals import Approvals
@@ -17,13 +17,13 @@ from retrain.state import Nominated, Promoted
 def promote(
     nominated: Nominated, registry: Registry, approvals: Approvals, run: Run, params: Params
 ) -> Promoted:
-    """Move the champion to a version whose every file is whole, by compare-and-swap.
+    """Move the champion to a verified version, by compare-and-swap.
 
-    A nomination that follows from a verdict is judged once more by the champion that serves now:
-    data that are newer than its own, and what somebody withdrew, stand.
-    Raises ChampionMoved where the champion is not the one that the nomination was judged against,
-    NotApproved where somebody had to approve of it and nobody did, VersionUnknown, ArtefactMissing,
-    ArtefactCorrupted, and ModelOfAnotherStudy where requests as they are now could not be answered.
+    A nomination that follows from a verdict is checked again against the current champion: it is
+    not promoted over newer data, or if the version was withdrawn.
+    Raises ChampionMoved if the champion is not the one that the nomination was judged against,
+    NotApproved if it needs approval and has none, VersionUnknown, ArtefactMissing,
+    ArtefactCorrupted, and ModelOfAnotherStudy if it could not answer current requests.
     """
     try:
         promoted = moved(nominated, registry, approvals, run, params)
@@ -38,12 +38,12 @@ def promote(
 def moved(
     nominated: Nominated, registry: Registry, approvals: Approvals, run: Run, params: Params
 ) -> Promoted:
-    """Move the champion, unless it is the nominated version already or something stands."""
+    """Move the champion, unless it is the nominated version already or something prevents it."""
     pointer = registry.champion()
     champion = pointer.champion if pointer else None
     name = nominated.version
     if name == PREVIOUS:
-        # A retry must not take its own promotion back.
+        # A retry must not roll back its own promotion.
         made = champion and champion.promotion.execution == run.execution
         name = champion.version if champion and made else previous_of(pointer, registry)
     if champion and champion.version == name and not is_newer(nominated, champion):
@@ -55,7 +55,7 @@ def moved(
         sequence = champion.sequence if champion else 0
         if nominated.over != sequence:
             raise ChampionMoved(
-                f"{name} was judged against promotion {nominated.over}; {sequence} serves by now"
+                f"{name} was judged against promotion {nominated.over}, but {sequence} serves now"
             )
     approval = approval_of(nominated, approvals, run) if nominated.approval else None
     version = registry.verified(name)
@@ -86,24 +86,24 @@ def moved(
 
 
 def approval_of(nominated: Nominated, approvals: Approvals, run: Run) -> Approval:
-    """Give the approval of what this execution nominated; raises NotApproved where there is none.
+    """Return the approval of this execution's nomination; raises NotApproved if there is none.
 
-    Whoever woke the execution decided nothing: what counts is the decision that was kept.
+    What resumed the execution decides nothing; only the stored decision counts.
     """
     asked, decided = approvals.asked(run.execution), approvals.decision(run.execution)
     of_this = asked and (asked.version, asked.over) == (nominated.version, nominated.over)
     if not of_this or decided is None or decided.decision != "approved":
         raise NotApproved(
-            f"{nominated.version} needs an approval that nobody gave: "
+            f"{nominated.version} needs an approval, which it does not have: "
             f"{' '.join(nominated.approval)}"
         )
     return decided
 
 
 def previous_of(pointer: Pointer | None, registry: Registry) -> str:
-    """Name the version that served last before the champion, past all that was withdrawn.
+    """Return the last version that served before the champion and was not withdrawn.
 
-    Raises VersionUnknown where there is none.
+    Raises VersionUnknown if there is none.
     """
     if pointer is not None:
         champion = pointer.champion
@@ -111,5 +111,5 @@ def previous_of(pointer: Pointer | None, registry: Registry) -> str:
             if entry.version != champion.version and entry.version not in champion.withdrawn:
                 return entry.version
     raise VersionUnknown(
-        "no version served before the champion that was not withdrawn; name one to promote"
+        "there is no previous version that was not withdrawn; promote a version by name"
     )

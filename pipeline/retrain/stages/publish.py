@@ -1,4 +1,4 @@
-"""Write a candidate that was evaluated into the registry, with the card that says what it is."""
+"""Publish an evaluated candidate in the registry, with its card."""
 
 from clinical import telemetry
 from clinical.artefacts import Artefacts, canonical_json
@@ -48,10 +48,10 @@ def publish(  # noqa: PLR0913, PLR0917 - all that a version is made of, and wher
     run: Run,
     params: Params,
 ) -> Nominated:
-    """Write the version once, and nominate it; whether it serves is for `promote` to say.
+    """Write the version once, and nominate it; `promote` decides whether it serves.
 
-    A crash in between leaves the old champion serving, and the version for the next try. Nobody is
-    asked to approve of what would not be promoted anyway.
+    After a crash in between, the old champion serves, and the next try finds the version. No
+    approval is requested for a version that would not be promoted anyway.
     """
     onnx = artefacts.read(trained.onnx)
     lineage = run.lineage.read()

@@ -1,4 +1,4 @@
-"""Ask the candidate and the champion the last captured requests once more, and judge it again."""
+"""Replay the last captured requests against candidate and champion, and judge again."""
 
 from clinical import telemetry
 from clinical.artefacts import Artefacts, Bucket
@@ -25,8 +25,8 @@ from retrain.gate import judged
 from retrain.replaying import Asked, nothing, replayed
 from retrain.state import Evaluated, Preprocessed, Seen, Trained
 
-NOT_ASKED = "params.yaml asks for none (replay.requests is 0)"
-ANOTHER_CONTRACT = "it was trained under another contract than requests are held to now"
+NOT_ASKED = "replay.requests is 0 in params.yaml"
+ANOTHER_CONTRACT = "it was trained under a different data contract from the one now in force"
 
 type Found = tuple[Replayed | None, tuple[ReplayedGroup, ...]]
 
@@ -40,9 +40,9 @@ def replay(  # noqa: PLR0913, PLR0917 - what is asked, who asked it before, and 
     registry: Registry,
     params: Params,
 ) -> Evaluated:
-    """Compare the candidate with the champion on requests, and let the gate decide anew.
+    """Compare the candidate with the champion on requests, and let the gate decide again.
 
-    Raises ArtefactMissing, and ArtefactCorrupted where captures or outcomes are not as written.
+    Raises ArtefactMissing, and ArtefactCorrupted if captures or outcomes were altered.
     """
     evaluation = Evaluation.model_validate_json(artefacts.read(evaluated.report))
     found, groups = beside_champion(preprocessed, trained, evaluated, artefacts, registry, params)
@@ -67,9 +67,10 @@ def beside_champion(  # noqa: PLR0913, PLR0917 - likewise
     registry: Registry,
     params: Params,
 ) -> Found:
-    """Replay the last requests beside the champion that the candidate was evaluated against.
+    """Replay the last requests against the champion that the candidate was evaluated against.
 
-    Nothing where there is none. A champion that cannot be asked makes it void, and stops nobody.
+    Returns nothing if there is none. If the champion cannot answer, the replay is void and has no
+    effect.
     """
     pointer, against = registry.champion(), evaluated.verdict.champion
     if pointer is None or against is None:
@@ -78,7 +79,7 @@ def beside_champion(  # noqa: PLR0913, PLR0917 - likewise
     if params.replay.requests == 0:
         return told.model_copy(update={"void": nothing(NOT_ASKED)}), ()
     if pointer.champion.sequence != against.sequence:  # then `promote` sends it back to `evaluate`
-        why = f"{pointer.champion.version} serves by now in place of {against.version}"
+        why = f"{pointer.champion.version} now serves instead of {against.version}"
         return told.model_copy(update={"void": nothing(why)}), ()
     try:
         champion = champion_of(pointer.champion, registry, params)
@@ -91,9 +92,9 @@ def beside_champion(  # noqa: PLR0913, PLR0917 - likewise
         ValueError,
         *UNREADABLE,
     ) as error:
-        telemetry.logger().error("The champion cannot be asked.", error=type(error).__name__)
+        telemetry.logger().error("The champion cannot be replayed.", error=type(error).__name__)
         why = ANOTHER_CONTRACT if isinstance(error, ModelOfAnotherStudy) else UNREADABLE_NOW
-        void = nothing(f"the champion {against.version} cannot answer them, for {why}")
+        void = nothing(f"the champion {against.version} cannot answer them, because {why}")
         return told.model_copy(update={"void": void}), ()
     captures = newest(Captures(registry.bucket), params.replay.requests, params)
     return replayed(
@@ -113,7 +114,7 @@ def champion_of(champion: Champion, registry: Registry, params: Params) -> Asked
 def candidate_of(
     preprocessed: Preprocessed, trained: Trained, artefacts: Artefacts, params: Params
 ) -> Asked:
-    """Make of what was trained what would serve: it is not published yet."""
+    """Load the candidate as it would serve; it is not published yet."""
     onnx = artefacts.read(trained.onnx)
     reference = read_reference(artefacts.bucket, trained.reference)
     seen = Seen.model_validate_json(artefacts.read(preprocessed.training_rows))
@@ -121,7 +122,7 @@ def candidate_of(
 
 
 def outcomes_of(captures: list[Captured], bucket: Bucket) -> dict[str, float]:
-    """Find what came of requests, by their ids; not what was observed before they were made."""
+    """Return outcomes of requests by id, except those observed before the request."""
     told = Outcomes(bucket).find([one.prediction_id for one in captures])
     return {
         one.prediction_id: outcome.value

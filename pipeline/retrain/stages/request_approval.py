@@ -1,4 +1,4 @@
-"""Ask somebody to approve of a candidate: what waits, until when, and what wakes the execution."""
+"""Request approval of a candidate: store the request, its deadline and the task token."""
 
 from datetime import timedelta
 
@@ -13,15 +13,15 @@ from retrain.state import Nominated, Requested, Token
 def request_approval(
     nominated: Nominated, waiting: Token, approvals: Approvals, run: Run
 ) -> Requested:
-    """Keep what waits with the token that wakes the execution; a retry has another token.
+    """Store the request with the token that resumes the execution; a retry has another token.
 
-    The execution goes on once it is woken, and this answer is nobody's. Raises ApprovalSettled
-    where there is nothing to wait for: somebody decided before this try, or an execution of this
-    name asked for another approval, long ago.
+    The execution continues once it is resumed; nobody reads this output. Raises ApprovalSettled if
+    there is nothing to wait for: a decision was made before this try, or an earlier execution of
+    this name requested another approval.
     """
     before = approvals.asked(run.execution)
     if before and (before.version, before.over) != (nominated.version, nominated.over):
-        raise ApprovalSettled(f"{run.execution} asked for an approval of {before.version} before")
+        raise ApprovalSettled(f"{run.execution} already requested approval of {before.version}")
     until = run.now + timedelta(seconds=nominated.approval_seconds)
     approvals.ask(
         Waiting(

@@ -45,7 +45,7 @@ def train(  # noqa: PLR0913, PLR0917 - what a model and its reference are made o
     artefacts: Artefacts,
     params: Params,
 ) -> Trained:
-    """Write the model as scikit-learn and as ONNX, and what serving has to say around a score."""
+    """Write the model in scikit-learn and ONNX form, and the reference that serving needs."""
     training = Rows(artefacts.read(preprocessed.training), params)
     held_out = Rows(artefacts.read(preprocessed.held_out), params)
     recorded = TypeAdapter(list[dict[str, Value]]).validate_json(
@@ -96,10 +96,9 @@ def reference_of(
     left_out: LeftOut,
     params: Params,
 ) -> Reference:
-    """Gather what serving has to say around a score.
+    """Build the reference that serving needs besides the model.
 
-    recorded: the combinations of the data set. left_out: training rows as models predict them that
-    were not fitted on them.
+    recorded: the combinations of the data set. left_out: out-of-fold predictions of training rows.
     """
     target = training.target()[left_out.rows]
     residuals = {over: target - scores for over, scores in left_out.scores.items()}
@@ -127,7 +126,7 @@ def reference_of(
 def averaged_scores(
     model: Pipeline, held_out: Rows, reference: Reference, params: Params
 ) -> dict[Names, Array]:
-    """Score held-out rows as if some columns were not known yet: by each choice of them."""
+    """Score held-out rows as if columns were not known yet, for each combination of columns."""
     averaging = Averaging(held_out, reference.later, params)
     rows = np.random.default_rng(params.seed).permutation(held_out.number)[:MOST_SCORED]
     return {
@@ -138,7 +137,7 @@ def averaged_scores(
 def with_support(
     recorded: Sequence[Mapping[str, Value]], training: Rows, params: Params
 ) -> tuple[Combination, ...]:
-    """Count in how many training rows each recorded combination is."""
+    """Count the training rows of each recorded combination."""
     columns = params.roles.recorded_together
     counted = counts_of(training.coded(columns))
     return as_combinations(
@@ -152,7 +151,7 @@ def with_support(
 
 
 def treatments(training: Rows, params: Params) -> tuple[Combination, ...]:
-    """Count the treatments of the training rows, where `combinations` do not name them."""
+    """Count the treatments in the training rows, if `combinations` do not include them."""
     together, later = params.roles.recorded_together, params.roles.known_after_treatment
     if set(params.compared) <= set(together):
         return ()
@@ -165,7 +164,7 @@ def treatments(training: Rows, params: Params) -> tuple[Combination, ...]:
 
 
 def background(training: Rows, params: Params) -> tuple[dict[str, Value], ...]:
-    """Draw the training rows that explanations compare with."""
+    """Draw the background rows for explanations from the training rows."""
     drawn = pd.Series(range(training.number)).sample(
         min(params.explanations.background_rows, training.number), random_state=params.seed
     )
@@ -179,7 +178,7 @@ def background(training: Rows, params: Params) -> tuple[dict[str, Value], ...]:
 
 
 def provenance(validated: Validated, reference: Artefact, params: Params) -> dict[str, str]:
-    """Say what a graph was made of, so that whatever is not the same is not the same version."""
+    """Describe a graph's inputs, so that a difference in any of them gives another version."""
     return {
         "dataset_sha256": validated.dataset.sha256,
         "params_sha256": params.pipeline_digest,

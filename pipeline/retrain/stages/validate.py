@@ -1,10 +1,10 @@
-"""Hold every row of a data set to the contract in params.yaml, and report all that breaks it.
+"""Validate every row of a data set against the contract in params.yaml, and report violations.
 
-Cells are read as strings and judged as strings, because a reader that guesses types also guesses
-what was meant. The report counts and points; it never repeats a cell, for rows are patients.
+Cells are read and checked as strings, because a reader that guesses types also guesses meanings.
+The report has counts and row numbers; it never repeats a cell, because rows are patients.
 
-Outcomes that are trained on beside an upload are a file of their own, which this system wrote: each
-of the two is read as what it is, and together they are the data set.
+Outcomes that are trained on beside an upload are in a separate file that this system wrote; each
+file is read in its own way, and together they are the data set.
 """
 
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ from wording import counted, quoted
 from retrain.state import Ingested, Validated
 
 ALLOWED_VALUES = 100  # how many of the contract's values it lists
-OF_OUTCOMES = "These are rows of outcomes.csv, which this system wrote, and none of the upload."
+OF_OUTCOMES = "These rows are in outcomes.csv, which this system wrote, not in the upload."
 
 
 @stage()
 def validate(ingested: Ingested, artefacts: Artefacts, params: Params) -> Validated:
-    """Write the rows that keep the contract, in one form; reject others with a report of it all."""
+    """Write valid rows in canonical form; reject a data set with violations, with a report."""
     table = read(ingested.source.key, artefacts.read(ingested.dataset), params)
     told = None
     if ingested.outcomes:
@@ -45,16 +45,16 @@ def validate(ingested: Ingested, artefacts: Artefacts, params: Params) -> Valida
 
 
 def _rejected(report: Report, artefacts: Artefacts) -> None:
-    """Raise DatasetRejected where something is wrong with a file."""
+    """Raise DatasetRejected if there are violations in a file."""
     if report.violations:
         written = artefacts.write_json("report.json", report)
         raise DatasetRejected(Rejection(**dict(report), report=written).model_dump_json())
 
 
 def of_outcomes(told: Table, params: Params) -> Report:
-    """Hold outcomes with their predictions to the contract; it is where they were joined, too.
+    """Validate outcomes with their predictions against the contract, as when they were joined.
 
-    Who the rows are of is not judged: it is the id of the prediction, which may be cut.
+    The identifier is not checked, because it is the prediction's id, which may be shortened.
     """
     columns = {name: one for name, one in told.columns.items() if name != params.identifier}
     violations = (
@@ -68,9 +68,9 @@ def of_outcomes(told: Table, params: Params) -> Report:
 def judge(
     table: Table, params: Params, told: Table | None = None
 ) -> tuple[Report, dict[str, Column]]:
-    """Find every violation in one pass, and give the cells as they are meant.
+    """Find every violation in one pass, and return the interpreted cells.
 
-    told: outcomes that keep the contract, whose rows come after the upload's.
+    told: valid outcomes, whose rows come after the upload's.
     """
     meant, notes = as_meant(table, params)
     wrong = tuple(header_violations(params.read, table.columns, table.repeated))
@@ -96,10 +96,10 @@ def judge(
 def with_outcomes(
     meant: dict[str, Column], told: Table, params: Params
 ) -> tuple[dict[str, Column], int]:
-    """Put outcomes after an upload's rows, and say how many of those they take the place of.
+    """Append outcomes to an upload's rows, and return how many rows they replace.
 
-    `make outcomes OUT=` names rows by their prediction: where such a row was uploaded and another
-    outcome of it was told since, that one counts.
+    `make outcomes OUT=` identifies rows by their prediction: if such a row was uploaded and another
+    outcome has been reported since, the latter counts.
     """
     again = np.zeros(0, np.bool_)
     if params.identifier:
@@ -112,21 +112,21 @@ def with_outcomes(
 
 
 def _told(outcomes: int, replaced: int, params: Params) -> Iterator[str]:
-    """Say that outcomes are among the rows."""
-    yield f"{counted(outcomes, 'row')} added: predictions, with what came of them since the upload."
+    """Report that outcomes are among the rows."""
+    yield f"{counted(outcomes, 'row')} added: predictions with outcomes reported since the upload."
     if replaced:
         yield (
-            f"{counted(replaced, 'row')} of the upload replaced: an outcome that was told since "
-            f"has the same {quoted(params.identifier or '')}."
+            f"{counted(replaced, 'row')} of the upload replaced by a newer outcome with the same "
+            f"{quoted(params.identifier or '')}."
         )
 
 
 def column_violations(
     columns: dict[str, Column], numbers: Codes, params: Params
 ) -> Iterator[Violation]:
-    """Hold the cells of each column to its rules.
+    """Check the cells of each column against its rules.
 
-    numbers: of the rows (n,), as a spreadsheet counts.
+    numbers: row numbers (n,), as in a spreadsheet.
     """
     for name, column in columns.items():
         kind = params.columns[name]
@@ -156,7 +156,7 @@ def _too_few(rows: int, params: Params) -> Iterator[Violation]:
 
 
 def _no_variation(columns: dict[str, Column], params: Params) -> Iterator[Violation]:
-    """Refuse a target that is the same in every row: there is nothing to learn to predict."""
+    """Refuse a target that is the same in every row, because there is nothing to predict."""
     target = params.target.column
     if target in columns and not varies(columns[target], params.outcome):
         yield Violation(rule="no_variation", column=target, count=len(columns[target]))

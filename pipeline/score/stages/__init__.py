@@ -1,1 +1,1 @@
-"""One stage a file, in the order of score.asl.json."""
+"""The stages of the score state machine, one per file."""

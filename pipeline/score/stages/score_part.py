@@ -34,7 +34,7 @@ def score_part(  # noqa: PLR0913, PLR0917 - what is scored, by what, and where i
     run: Run,
     params: Params,
 ) -> Scored:
-    """Write a part with its answers; written again, it is the same bytes."""
+    """Write a part with its answers; a retry writes the same bytes."""
     details = details_of(plan, artefacts)
     source = Source(raw.bucket, plan.source, details.input.bytes)
     kind = format_named(details.input.format)

@@ -1,4 +1,4 @@
-"""Find out how a file is to be scored, by which model, and in which parts."""
+"""Plan how a file is scored: by which model, and in which parts."""
 
 from asking import Given
 from clinical.artefacts import Artefacts, RawObject
@@ -40,7 +40,7 @@ def split(  # noqa: PLR0913, PLR0917 - what a file is read by, and who claims it
 ) -> Divided:
     """Read a file once, and divide it.
 
-    An event that was handled already is no failure: events come twice. Raises InputInvalid,
+    A repeated event is not a failure, because events may arrive twice. Raises InputInvalid,
     DatasetUnreadable, DatasetRejected, ModelUnavailable.
     """
     read = wanted(given.root)
@@ -75,13 +75,13 @@ def split(  # noqa: PLR0913, PLR0917 - what a file is read by, and who claims it
 
 
 def uploaded(read: Wanted, raw: RawBucket) -> tuple[Upload, int]:
-    """Find the version of a file that was asked for, and its size in bytes."""
+    """Return the requested version of a file, and its size in bytes."""
     key, named = read.score.key, read.score.version_id
     try:
         source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
         written = raw.bucket.written(source)
     except ArtefactMissing as error:
-        raise InputInvalid(f"score names a file that does not exist: {error}.") from error
+        raise InputInvalid(f"score is a file that does not exist: {error}.") from error
     upload = Upload(
         key=key,
         version_id=source.version_id,
@@ -94,7 +94,7 @@ def uploaded(read: Wanted, raw: RawBucket) -> tuple[Upload, int]:
 
 
 def already_handled(read: Wanted, upload: Upload, handled: Handled, run: Run) -> str | None:
-    """Say which execution handled this event; one that somebody started takes over instead."""
+    """Say which execution handles this event; a manually started one takes over instead."""
     claim = Claim(execution=run.execution, upload=upload, claimed_at=run.now)
     if read.event is None:
         handled.take_over(claim)
@@ -104,10 +104,10 @@ def already_handled(read: Wanted, upload: Upload, handled: Handled, run: Run) ->
 
 
 def serving(registry: Registry, params: Params) -> tuple[Champion, Reference]:
-    """Give the champion, which all parts are scored by, whoever is promoted meanwhile."""
+    """Return the champion that scores all parts, even if another is promoted in the meantime."""
     pointer = registry.champion()
     if pointer is None:
-        raise ModelUnavailable("No model was promoted yet: start the retrain state machine.")
+        raise ModelUnavailable("No model has been promoted yet; start the retrain state machine.")
     champion = pointer.champion
     try:
         reference = read_reference(registry.bucket, champion.reference)
@@ -118,7 +118,7 @@ def serving(registry: Registry, params: Params) -> tuple[Champion, Reference]:
 
 
 def seed_of(artefacts: Artefacts) -> str:
-    """Draw what the ids of this execution's predictions are drawn from; tried again, the same."""
+    """Draw the seed of this execution's prediction ids; a retry gets the same one."""
     key, (drawn,) = f"{artefacts.folder}/seed", new_ids(1)
     try:
         artefacts.bucket.put_new(key, drawn.encode())
@@ -128,7 +128,7 @@ def seed_of(artefacts: Artefacts) -> str:
 
 
 def check_header(found: Found, artefacts: Artefacts, params: Params) -> None:
-    """Hold a header to the columns that every request must have; raises DatasetRejected."""
+    """Check that a header has the columns that every request must have; raises DatasetRejected."""
     later = params.roles.known_after_treatment
     required = [
         name
@@ -143,21 +143,21 @@ def check_header(found: Found, artefacts: Artefacts, params: Params) -> None:
 
 
 def left_out(found: Found, params: Params) -> list[str]:
-    """Say which columns a file has not, and what that means."""
+    """Say which columns a file lacks, and what that means."""
     absent = [name for name in params.asked if name not in found.reading.places]
     later = [name for name in absent if name in params.roles.known_after_treatment]
     missing = [name for name in absent if name not in later]
     told = []
     if later:
         names = listed(map(quoted, later))
-        told.append(f"{names} not in the file: each score is the mean over what was recorded.")
+        told.append(f"{names} not in the file: each score is the mean over the recorded values.")
     if missing:
-        told.append(f"{listed(map(quoted, missing))} not in the file: taken as missing.")
+        told.append(f"{listed(map(quoted, missing))} not in the file: treated as missing.")
     return told
 
 
 def added(header: tuple[str, ...], params: Params) -> tuple[str, ...]:
-    """Name the columns that stand behind a file's own, none of which is called so."""
+    """Return unique names for the columns that are added after a file's own."""
     target = params.target.column
     names = (
         "prediction_id",

@@ -1,4 +1,4 @@
-"""Add up what became of the parts of a file."""
+"""Summarise the results of a file's parts."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from score.state import Counts, Described, Details, Plan, Scores, Skill, Summari
 
 
 class Parts(RootModel[int]):
-    """How many parts a file had."""
+    """The number of parts of a file."""
 
 
 @stage(cached=False)
@@ -30,7 +30,7 @@ def summarise(  # noqa: PLR0913, PLR0917 - what is added up, and where it goes
     run: Run,
     params: Params,
 ) -> Summarised:
-    """Write the summary, last of all: where it is, all parts are, and are marked for capture."""
+    """Write the summary last: it implies that all parts are written and marked for capture."""
     details = details_of(plan, artefacts)
     counts = [
         Counts.model_validate_json(artefacts.bucket.get(counts_key(run.execution, number)).body)
@@ -59,7 +59,7 @@ def summarise(  # noqa: PLR0913, PLR0917 - what is added up, and where it goes
 def summary_of(
     execution: str, details: Details, counts: Sequence[Counts], params: Params
 ) -> Summary:
-    """Say what became of a file.
+    """Return the summary of a file.
 
     counts: of its parts, in their order.
     """
@@ -93,7 +93,7 @@ def summary_of(
 
 
 def marker_of(run: Run, details: Details, counts: Sequence[Counts]) -> Marker | None:
-    """Say where the predictions of parts lie; None where there are none."""
+    """Return the marker of the parts' predictions; None if there are none."""
     parts = tuple(one.predictions for one in counts if one.predictions)
     if not parts:
         return None
@@ -107,7 +107,7 @@ def marker_of(run: Run, details: Details, counts: Sequence[Counts]) -> Marker | 
 
 
 def left_as_is(number: int, thing: str) -> str:
-    return f"{counted(number, thing)} left as {'it is' if number == 1 else 'they are'}."
+    return f"{counted(number, thing)} left unchanged."
 
 
 def added_up(counts: Sequence[Counts], params: Params) -> Iterator[Violation]:

@@ -1,6 +1,21 @@
-import pytest
+import json
 
-from bench.cost import Measured, measured, monthly, standing
+import pytest
+from clinical.telemetry import Metric
+
+from bench.cost import (
+    KEPT,
+    PAGE,
+    Measured,
+    checks,
+    look,
+    measured,
+    monthly,
+    of_today,
+    standing,
+    written_into,
+)
+from bench.prices import prices
 
 LOG = """\
 START RequestId: a Version: 1
@@ -52,7 +67,44 @@ def test_each_service_is_priced_by_request_and_billed_time() -> None:
     assert billed["logs"] == pytest.approx(1_000 * 1_000)  # 700 bytes and those of the access log
 
 
-def test_what_stands_costs_without_a_request() -> None:
-    prices = {"metric": 0.3, "alarm": 0.1, "dashboard": 3.0, "kms_key": 1.0}
+def kept() -> Measured:
+    return Measured(**json.loads(KEPT.read_text()))
 
-    assert standing(prices, metrics=10) - standing(prices, metrics=0) == pytest.approx(3.0)
+
+def test_what_stands_costs_without_a_request() -> None:
+    assert standing({"metric": 1.0, "alarm": 0.0, "dashboard": 0.0}) == len(Metric)
+    assert standing({"metric": 0.0, "alarm": 1.0, "dashboard": 0.0}) == 18
+    assert standing({"metric": 0.0, "alarm": 0.0, "dashboard": 1.0}) == 1
+
+
+def test_an_idle_stack_costs_10_usd_a_month_at_most_even_with_a_key_of_its_own() -> None:
+    own_key = 1.00
+
+    assert standing(prices()) + checks(kept(), prices()) + own_key <= 10
+
+
+def test_the_health_check_is_a_warm_request_every_minute() -> None:
+    of = Measured(requests=2, warm=1000.0, cold=9999.0, memory=1024, logged=1000.0)
+    free = dict.fromkeys(prices(), 0.0)
+
+    assert checks(of, free | {"lambda_request": 1.0}) == 43_200
+    assert checks(of, free | {"lambda_gb_second": 1.0}) == 43_200
+    assert checks(of, free | {"log_gb": 1e9}) == 43_200_000
+
+
+def test_a_look_at_the_dashboard_costs_what_its_queries_scan() -> None:
+    of = Measured(requests=2, warm=1.0, cold=1.0, memory=1024, logged=1000.0)
+    byte = {"insights_gb": 1e9}
+
+    hours = 4 * 3 + 24 + 7 * 24  # of the widgets that ask the API's log
+    assert look(0, of, byte) == pytest.approx(43_200_000 * hours / (30 * 24))
+    assert look(43_200, of, byte) == pytest.approx(2 * look(0, of, byte))
+
+
+def test_the_documentation_has_the_table_of_today() -> None:
+    made = of_today()
+    page = PAGE.read_text()
+
+    assert made in page, "run `make cost`"
+    assert written_into(page, made) == page
+    assert written_into(page, "none\n").count("USD a month") == page.count("USD a month") - 1

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
+from clinical import contract
 from clinical.obstore_bucket import ObstoreBucket
 from clinical.params import params
 from clinical.registry import CARD, MODEL, REFERENCE, Champion, Registry, Version
@@ -497,6 +499,32 @@ def test_the_documentation_needs_no_third_party(api: Api) -> None:
     assert linked.body == spec.body
 
 
+@pytest.mark.parametrize("explain", ["false", "true"])
+@pytest.mark.parametrize("left_out", [False, True])
+def test_a_prediction_is_as_documented(
+    api: Api, patient: dict[str, object], explain: str, left_out: bool
+) -> None:
+    """Powertools does not validate it again: it is serialised by the model that is documented."""
+    document = api("GET", "/openapi.json").body
+    said = document["paths"]["/predict"]["post"]["responses"]["200"]["content"]
+    schema = {**said["application/json"]["schema"], "components": document["components"]}
+    later = params().roles.known_after_treatment if left_out else ()
+    asked = {name: value for name, value in patient.items() if name not in later}
+
+    answer = api("POST", "/predict", asked, queryStringParameters={"explain": explain})
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    documented = document["components"]["schemas"]
+    model = "ExplainedPrediction" if explain == "true" else "Prediction"
+    assert (
+        set(documented[model]["required"])
+        <= set(answer.body)
+        <= set(documented[model]["properties"])
+    )
+    jsonschema.validate(answer.body, schema)
+
+
 def test_the_report_is_a_page_that_runs_and_loads_nothing(api: Api) -> None:
     page = api("GET", "/report")
     head = api("HEAD", "/report")
@@ -849,6 +877,15 @@ def test_no_patient_id_of_a_batch_is_ever_logged(
     captured = capsys.readouterr()
     assert CANARY not in captured.out
     assert CANARY not in captured.err
+
+
+def test_no_wording_of_a_request_repeats_it(patient: dict[str, object]) -> None:
+    """Powertools words what it calls a route with, at any level of its log."""
+    asked = contract.Patient.model_validate(patient | {"Patient_ID": CANARY})
+    many = contract.Batch(patients=[patient | {"Patient_ID": CANARY}])
+
+    assert [repr(asked), repr(many)] == ["Patient()", "Batch()"]
+    assert asked.values["Patient_ID"] == CANARY
 
 
 def test_a_batch_that_breaks_counts_as_a_prediction_error(

@@ -238,7 +238,7 @@ def test_roles_are_guessed_by_name() -> None:
     [
         (b"", "is empty"),
         (b"a,b\n1,2\n", "trial.csv has no column `score`: its columns are `a` and `b`"),
-        (b"1,2\n3,4\n", "trial.csv has no column `score`: row 1 must name the columns"),
+        (b"1,2\n3,4\n", "trial.csv has no column `score`: row 1 must contain the column names"),
         (b"a,scores\n1,2\n", "did you mean `scores`?"),
         (b"score\n1\n2\n", "only one column"),
         (b"a,a,score\n1,2,3\n4,5,6\n", "several columns named `a`"),
@@ -246,10 +246,10 @@ def test_roles_are_guessed_by_name() -> None:
         (b"a,score\n1,2\n2,2\n", "`score` of trial.csv is always the same"),
         (b"a,score\n1,x\n2,y\n", "`score` of trial.csv is not a number in every row"),
         (b"a,score\n1,1\n1,2\n", "no column to predict from"),
-        (b"a,score\n", "there is no row below its header"),
+        (b"a,score\n", "there are no rows below the header"),
         (b"title\n\na,score\n1,2\n", "the header is in row 3; row 1 looks like a title"),
         (b"PK\x03\x04xl/", "is an Excel workbook: save it as CSV UTF-8"),
-        (b'a,score\n"1,2\n3,4\n', "a quote opens that never closes"),
+        (b'a,score\n"1,2\n3,4\n', "a quote is opened and never closed"),
     ],
 )
 def test_a_file_of_which_no_study_can_be_made_is_told_why(body: bytes, said: str) -> None:
@@ -292,8 +292,9 @@ def test_leniencies_of_reading_are_told() -> None:
 
     text = proposed(written(columns, ";", "utf-16"))
 
-    assert "Read as UTF-16. Read as semicolon-separated. Decimal commas read as points." in (
-        " ".join(line.removeprefix("# ") for line in text.splitlines())
+    assert (
+        "Read as UTF-16. Read as semicolon-separated. Decimal commas read as decimal points."
+        in (" ".join(line.removeprefix("# ") for line in text.splitlines()))
     )
     assert "min: 64\n    max: 81.25\n    decimals: 2" in text or "values: [64, 70.5, 81.25]" in text
 

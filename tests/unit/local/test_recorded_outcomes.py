@@ -122,7 +122,7 @@ def test_what_cannot_be_trained_on_is_left_out_and_told(tmp_path: Path) -> None:
     text = brought_back(tmp_path / "joined.csv")
 
     assert "has 1 row," in text
-    assert "1 row left out: `Side_Effects` was not known when they were predicted." in text
+    assert "1 row left out: `Side_Effects` was not known at the time of prediction." in text
 
 
 @pytest.mark.usefixtures("cloud")

@@ -60,7 +60,7 @@ def test_the_page_is_written_and_what_it_lacks_is_told(tmp_path: Path, asked: li
             "2 statements missing, which only people can make. Add them under study.report in "
             "studies/diabetes/params.yaml, then run `make up`."
         ),
-        "  4    objectives             Objectives: What the study set out to do",
+        "  4    objectives             Objectives: The aims of the study",
         "  17   ethics                 Ethical approval: Approval and consent",
     ]
 

@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from local.console.widgets import lines, log_group_and_query, queries, span
+from local.console.widgets import (
+    bars,
+    lines,
+    lines_over_time,
+    log_group_and_query,
+    queries,
+    span,
+)
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -73,3 +80,28 @@ def test_a_log_query_is_taken_apart() -> None:
     log = {"type": "log", "properties": {"query": "SOURCE '/aws/x' | fields a\n| limit 2"}}
 
     assert log_group_and_query(log) == ("/aws/x", "fields a\n| limit 2")
+
+
+def test_a_query_by_time_is_drawn_as_lines_in_the_order_of_time() -> None:
+    first, second = lines_over_time(
+        [
+            ["bin(5m)", "predict", "batch"],
+            ["2026-11-23 12:05:00.000", "2", ""],
+            ["2026-11-23 12:00:00.000", "1.5", "3"],
+        ]
+    )
+
+    assert (first.label, second.label) == ("predict", "batch")
+    assert first.points == ((NOON, 1.5), (NOON + timedelta(minutes=5), 2.0))
+    assert second.points == ((NOON, 3.0),)
+
+
+def test_a_query_by_one_field_is_drawn_as_bars_in_its_order() -> None:
+    found = bars([["route", "requests"], ["POST /predict", "5"], ["GET /model", "1"]])
+
+    assert found == [("POST /predict", 5.0), ("GET /model", 1.0)]
+
+
+def test_a_query_that_found_nothing_is_drawn_as_nothing() -> None:
+    assert lines_over_time([[]]) == []
+    assert bars([[]]) == []

@@ -1,5 +1,7 @@
 import csv
+import itertools
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import pytest
 import shap
 from clinical.params import params
 from clinical.registry import MODEL, REFERENCE
+from hypothesis import given
+from hypothesis import strategies as st
 from model import explanation
-from model.explanation import Explainer, shapley_weights
+from model.explanation import Explainer, column_of, first_alike, shapley_weights
 from model.scorer import Columns, Scorer, Scores
 
 from tests.unit.conftest import Candidate
@@ -128,13 +132,122 @@ def test_an_explanation_is_one_call_of_onnx_runtime(
     assert scored < 2 ** len(FEATURES) * len(background)  # what is equal is scored once
 
 
+def counting(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many rows are scored at each call."""
+    calls: list[int] = []
+    score = scorer.score_in_order
+
+    def counted(columns: Columns) -> Scores:
+        calls.append(len(columns["Age"]))
+        return score(columns)
+
+    monkeypatch.setattr(scorer, "score_in_order", counted)
+    return calls
+
+
+def test_the_same_row_is_explained_again_without_scoring(
+    scorer: Scorer, background: list[Row], rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = Explainer(scorer, background, FEATURES)
+    calls = counting(scorer, monkeypatch)
+
+    first, again = explainer.explain(rows[0]), explainer.explain({**rows[0]})
+
+    assert first == again
+    assert len(calls) == 1
+
+
+def test_what_other_rows_share_is_scored_once_and_changes_no_digit(
+    scorer: Scorer, background: list[Row], rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explainer = Explainer(scorer, background, FEATURES)
+    older = {**rows[0], "Age": 79 if rows[0]["Age"] < 79 else 18}
+    alone = [Explainer(scorer, background, FEATURES).explain(row) for row in (older, *rows[1:6])]
+    explainer.explain(rows[0])
+    calls = counting(scorer, monkeypatch)
+
+    found = [explainer.explain(row) for row in (older, *rows[1:6])]
+
+    assert found == alone
+    first = Explainer(scorer, background, FEATURES)
+    first.explain(older)
+    assert calls[0] < 0.6 * calls[-1]  # half of all coalitions have no age
+
+
+def test_no_more_is_kept_than_there_is_room_for(
+    scorer: Scorer, background: list[Row], rows: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation, "MOST_KEPT", 200)
+    explainer = Explainer(scorer, background, FEATURES)
+    expected = [Explainer(scorer, background, FEATURES).explain(row) for row in rows[:4]]
+
+    found = []
+    for row in rows[:4]:
+        found.append(explainer.explain(row))
+        assert len(explainer._kept) <= 200
+
+    assert found == expected
+
+
+VALUES = {
+    "words": st.sampled_from(["a", "b", ""]),
+    "whole": st.integers(0, 2),
+    "number": st.sampled_from([0.5, 1.5, math.nan]),
+    "more": st.integers(0, 1),
+}
+
+
+@given(st.lists(st.tuples(*VALUES.values()), min_size=1, max_size=8))
+def test_rows_are_alike_that_differ_in_nothing_but_a_coalitions_features(
+    rows: list[tuple[Any, ...]],
+) -> None:
+    first = first_alike([column_of(values) for values in zip(*rows, strict=True)])
+
+    for coalition, row in itertools.product(range(2 ** len(VALUES)), range(len(rows))):
+        rest = [
+            [str(one[bit]) for bit in range(len(VALUES)) if not coalition >> bit & 1]
+            for one in rows
+        ]
+        assert first[coalition, row] == rest.index(rest[row])
+
+
+def by_definition(model: Scorer, background: list[Row], row: Row) -> dict[str, float]:
+    """The mean over all orders of what a feature adds to the mean score of the background."""
+    worth: dict[frozenset[str], float] = {}
+    for size in range(len(row) + 1):
+        for taken in itertools.combinations(row, size):
+            mixed = [{**other, **{name: row[name] for name in taken}} for other in background]
+            columns = {name: column_of([one[name] for one in mixed]) for name in row}
+            worth[frozenset(taken)] = float(model.score_in_order(columns).mean())
+    orders = [*itertools.permutations(row)]
+    added = dict.fromkeys(row, 0.0)
+    for order in orders:
+        for place, name in enumerate(order):
+            before = frozenset(order[:place])
+            added[name] += (worth[before | {name}] - worth[before]) / len(orders)
+    return added
+
+
+def test_contributions_are_shapleys_by_their_definition() -> None:
+    """Of rows that repeat each other, words and missing numbers included."""
+    repeated = [{**row, "n1": round(row["n1"])} for row in drawn(12, 4, seed=4)]
+    background, rows = [*repeated[:6], *repeated[:3]], repeated[6:]
+    model = ManyFeatures()
+    explainer = Explainer(model, background, list(rows[0]))
+
+    for row in rows:
+        found = explainer.explain(row)
+
+        assert found.contributions == pytest.approx(by_definition(model, background, row), abs=1e-9)
+
+
 class KnownModel(Scorer):
     """2a + bc, for whatever d: a model that can be explained by hand."""
 
     def __init__(self) -> None:
         """Need no graph."""
 
-    def score(self, columns: Columns) -> Scores:
+    def score_in_order(self, columns: Columns) -> Scores:
         a, b, c = (columns[name].astype(np.float64) for name in "abc")
         scores: Scores = 2 * a + b * c
         return scores
@@ -198,7 +311,7 @@ class ManyFeatures(Scorer):
     def __init__(self) -> None:
         """Need no graph."""
 
-    def score(self, columns: Columns) -> Scores:
+    def score_in_order(self, columns: Columns) -> Scores:
         numbers = {
             name: np.nan_to_num(columns[name].astype(np.float64), nan=-1.0)
             for name in columns
@@ -247,7 +360,7 @@ def test_estimated_contributions_add_up_to_the_score_too() -> None:
     for row in rows[:10]:
         found = explainer.explain(row)
 
-        (score,) = model.score({name: np.array([value]) for name, value in row.items()})
+        (score,) = model.score_in_order({name: np.array([value]) for name, value in row.items()})
         assert sum(found.contributions.values()) == pytest.approx(score - found.base_value)
         assert found == explainer.explain(row)  # the same row, the same answer
 

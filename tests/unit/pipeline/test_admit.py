@@ -122,7 +122,7 @@ def test_an_event_that_comes_twice_is_handled_once(
 
     assert first["decision"] == retried["decision"] == "retrain"
     assert again["decision"] == "already_handled"
-    assert again["reason"].startswith(f"The execution one handles this version of {KEY}")
+    assert again["reason"].startswith(f"The execution one has been handling this version of {KEY}")
     (counted,) = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert counted["verdict"] == "already_handled"
 

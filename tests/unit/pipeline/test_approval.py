@@ -78,7 +78,7 @@ def test_what_has_to_be_approved_waits_and_does_not_serve(
     assert asked is not None
     assert (asked.token, asked.arn) == (TOKEN, waits["waiting"]["arn"])
     assert (asked.version, asked.over) == (waits["nominated"]["version"], 0)
-    assert asked.because == ("Somebody has to approve of every candidate (gate.approval: always).",)
+    assert asked.because == ("Every candidate needs approval (gate.approval: always).",)
     assert asked.until - asked.asked_at == timedelta(days=7)
     assert waits["requested"]["version"] == asked.version
     assert counted(capsys.readouterr().out) == []
@@ -117,7 +117,7 @@ def test_what_was_approved_serves_and_the_ledger_says_who_approved_and_why(
 
 
 @pytest.mark.parametrize(
-    ("decision", "said"), [("rejected", "was rejected by ada"), (None, "nobody had decided")]
+    ("decision", "said"), [("rejected", "was rejected by ada"), (None, "nobody decided in time")]
 )
 def test_what_was_rejected_or_not_decided_on_leaves_pointer_and_ledger_untouched(
     waits: State,
@@ -154,7 +154,7 @@ def test_who_comes_after_the_time_is_over_decides_nothing(waits: State, kept: Ap
 
 def test_what_was_woken_without_a_decision_is_not_promoted(waits: State) -> None:
     """Whoever holds the token can wake the execution, and no more than that."""
-    with pytest.raises(NotApproved, match="needs an approval that nobody gave: Somebody has to"):
+    with pytest.raises(NotApproved, match="needs an approval, which it does not have: Every"):
         ran(promote, "one", {"nominated": waits["nominated"]})
 
 
@@ -186,7 +186,7 @@ def test_an_execution_of_a_name_that_was_used_before_is_not_approved_by_the_deci
     decided(kept)
     other = {"nominated": waits["nominated"] | {"version": "v-00000000"}}
 
-    with pytest.raises(ApprovalSettled, match="asked for an approval of v-"):
+    with pytest.raises(ApprovalSettled, match="already requested approval of v-"):
         ran(request_approval, "one", other | {"waiting": waits["waiting"]})
     closed = ran(close_approval, "one", other)
 
@@ -232,7 +232,7 @@ def test_a_champion_that_moved_meanwhile_voids_the_approval(
     decided(kept, execution="two")
     capsys.readouterr()
 
-    with pytest.raises(ChampionMoved, match="was judged against promotion 1; 2 serves by now"):
+    with pytest.raises(ChampionMoved, match="was judged against promotion 1, but 2 serves now"):
         resume("two", two)
 
     pointer = registry.champion()

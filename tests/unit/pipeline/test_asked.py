@@ -52,22 +52,22 @@ def test_what_can_be_asked_for_is_read(given: dict[str, Any]) -> None:
         (True, "not a JSON object"),
         ({"promot": "v-0a1b2c3d"}, "promot is unknown"),
         ({"Tune": True}, "Tune is unknown"),
-        ({"tune": 0}, "tune is neither true, false nor the name of a grid"),
-        ({"tune": 1.0}, "tune is neither"),
-        ({"tune": None}, "tune is neither"),
-        ({"tune": []}, "tune is neither"),
-        ({"tune": ""}, "tune names a grid that params.yaml lacks"),
-        ({"tune": "huge"}, "true takes its default, or small, full"),
-        ({"outcomes": None}, "outcomes is neither true, false, a day nor a time in ISO 8601"),
-        ({"outcomes": 1}, "outcomes is neither"),
-        ({"outcomes": "2" * 65}, "outcomes is neither"),
-        ({"promote": "v-0a1b2c3d", "outcomes": True}, "cannot go with outcomes"),
+        ({"tune": 0}, "tune must be true, false or the name of a grid"),
+        ({"tune": 1.0}, "tune must be"),
+        ({"tune": None}, "tune must be"),
+        ({"tune": []}, "tune must be"),
+        ({"tune": ""}, "tune is not a grid in params.yaml"),
+        ({"tune": "huge"}, "use true for the default, or small, full"),
+        ({"outcomes": None}, "outcomes must be true, false, or a day or time in ISO 8601"),
+        ({"outcomes": 1}, "outcomes must be"),
+        ({"outcomes": "2" * 65}, "outcomes must be"),
+        ({"promote": "v-0a1b2c3d", "outcomes": True}, "cannot be combined with outcomes"),
         ({"raw": KEY}, "raw should be"),
         ({"raw": None}, "raw is null"),
         ({"raw": {}}, "raw.key is missing"),
         ({"raw": {"key": ""}}, "raw.key is empty"),
         ({"raw": {"key": None}}, "raw.key should be a valid string"),
-        ({"raw": {"key": "raw/" + "x" * 214}}, f"raw.key has more than {MAX_KEY} characters"),
+        ({"raw": {"key": "raw/" + "x" * 214}}, f"raw.key is longer than {MAX_KEY} characters"),
         ({"raw": {"key": KEY, "version_id": None}}, "raw.version_id should be"),
         ({"raw": {"key": KEY, "version": "1"}}, "raw.version is unknown"),
         ({"raw": [{"key": KEY}]}, "raw should be"),
@@ -77,18 +77,18 @@ def test_what_can_be_asked_for_is_read(given: dict[str, Any]) -> None:
         ({"even_if_older": "true"}, "even_if_older should be a valid boolean"),
         ({"even_if_older": None}, "even_if_older should be"),
         ({"promote": None}, "promote is null"),
-        ({"promote": ""}, "promote is neither a version"),
-        ({"promote": "v-0A1B2C3D"}, "promote is neither a version"),
-        ({"promote": "../../x"}, "promote is neither a version"),
+        ({"promote": ""}, "promote is not a version"),
+        ({"promote": "v-0A1B2C3D"}, "promote is not a version"),
+        ({"promote": "../../x"}, "promote is not a version"),
         ({"promote": ["v-0a1b2c3d"]}, "promote should be"),
         ({"promote": "v-0a1b2c3d", "reason": ""}, "reason is blank"),
         ({"promote": "v-0a1b2c3d", "reason": " \n"}, "reason is blank"),
-        ({"promote": "v-0a1b2c3d", "reason": "x" * 2001}, "reason has more than 2000 characters"),
+        ({"promote": "v-0a1b2c3d", "reason": "x" * 2001}, "reason is longer than 2000 characters"),
         ({"promote": "v-0a1b2c3d", "reason": None}, "reason is null"),
         ({"promote": "v-0a1b2c3d", "who": ""}, "who is blank"),
-        ({"who": "x" * 201}, "who has more than 200 characters"),
-        ({"promote": "v-0a1b2c3d", "tune": True}, "cannot go with tune"),
-        ({"promote": "previous", "raw": {"key": KEY}}, "cannot go with raw"),
+        ({"who": "x" * 201}, "who is longer than 200 characters"),
+        ({"promote": "v-0a1b2c3d", "tune": True}, "cannot be combined with tune"),
+        ({"promote": "previous", "raw": {"key": KEY}}, "cannot be combined with raw"),
     ],
 )
 def test_what_cannot_is_refused_in_a_sentence_that_says_what_can(given: Any, said: str) -> None:
@@ -122,9 +122,9 @@ def test_outcomes_are_asked_for_up_to_now_or_to_a_time_or_not(
 @pytest.mark.parametrize(
     ("outcomes", "said"),
     [
-        ("", "outcomes is neither a day nor a time in ISO 8601."),
-        ("yesterday", "outcomes is neither"),
-        ("2026-02-30", "outcomes is neither"),
+        ("", "outcomes is not a day or a time in ISO 8601 format."),
+        ("yesterday", "outcomes is not a day"),
+        ("2026-02-30", "outcomes is not a day"),
         ("2026-11-24", "outcomes is in the future."),
         ("1999-12-31", "outcomes is before 2000."),
     ],
@@ -141,7 +141,7 @@ def test_every_wrong_member_is_named_at_once() -> None:
     with pytest.raises(InputInvalid) as refused:
         wanted({"tune": 0, "raw": {"key": ""}, "promote": None}, params())
 
-    for said in ("tune is neither", "raw.key is empty", "promote is null"):
+    for said in ("tune must be", "raw.key is empty", "promote is null"):
         assert said in str(refused.value)
 
 

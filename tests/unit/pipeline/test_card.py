@@ -77,13 +77,13 @@ def test_a_card_warns_where_the_average_is_not_beaten(
     card = card_of(bucket, "one", retrained(without_signal(sample_bytes)))
 
     warning = (
-        "It does not beat the plain average: do not read differences between its scores as "
-        "differences between patients."
+        "The model does not beat the average baseline: do not interpret differences between its "
+        "scores as differences between patients."
     )
     assert card.verdict.decision == "promoted_with_warning"
     assert card.overview.limits[0] == warning
     assert f"- {warning}\n" in markdown(card)
-    assert "## What it is worth: promoted with warning\n" in markdown(card)
+    assert "## Verdict: promoted with warning\n" in markdown(card)
 
 
 def test_a_card_says_of_how_many_treatments_it_knows_next_to_nothing(
@@ -99,7 +99,7 @@ def test_a_card_says_of_how_many_treatments_it_knows_next_to_nothing(
     assert 0 in support  # else it could not be told from those in one row alone
     assert card.data.combinations_in_one_training_row == support.count(1) < rare
     (said,) = [limit for limit in card.overview.limits if "recorded treatments" in limit]
-    assert f"225 recorded treatments, {rare} of which it was trained on at most once." in said
+    assert f"225 recorded treatments, {rare} of them in at most one training row." in said
 
 
 def test_a_card_has_the_champions_scores_beside_the_candidates(
@@ -131,7 +131,7 @@ def test_a_group_without_figures_and_cells_that_are_missing_are_told(card: Card)
 
 
 def test_the_most_important_feature_is_named_first(card: Card) -> None:
-    told = markdown(card).split("## Permutation importances")[1].split("## ")[0]
+    told = markdown(card).split("## Permutation importance")[1].split("## ")[0]
 
     first = told.splitlines()[6]
 
@@ -191,7 +191,7 @@ def test_subgroups_off_zero_are_marked_and_what_a_mark_means_is_told(card: Card)
 
     told = text.split("## Errors by subgroup")[1].split("## ")[0]
     assert told.rstrip().splitlines()[-1].count(") * | ") == 1
-    assert "hold for all its groups at once, with 95% confidence" in text
+    assert "hold for all groups jointly, with 95% confidence" in text
 
 
 def test_a_card_of_an_earlier_release_is_as_it_was(card: Card) -> None:
@@ -218,7 +218,7 @@ def test_intervals_of_groups_are_listed(card: Card) -> None:
 
     text = markdown(card.model_copy(update={"interval": interval}))
 
-    assert "Groups of Age and Gender have intervals of their own" in text
+    assert "Groups of Age and Gender with enough rows have intervals of their own" in text
     assert "| 18-34 and Female | 1.50 | 120 |" in text
     assert "intervals of their own" not in markdown(card)
 
@@ -278,8 +278,8 @@ def test_a_card_says_what_would_change_for_whom(card: Card) -> None:
     told = replay_of(with_replay(card, replayed(), women, few))
 
     assert told.startswith(
-        "\n9,812 captured requests from 2026-11-01 09:30 to 2026-11-25 17:05 UTC, asked once more "
-        "of this model and of the champion v-0a1b2c3d, which reproduced 9,700 predictions of its "
+        "\n9,812 captured requests from 2026-11-01 09:30 to 2026-11-25 17:05 UTC, replayed "
+        "against this model and the champion v-0a1b2c3d, which reproduced 9,700 predictions of its "
         "own among them."
     )
     assert (
@@ -297,12 +297,12 @@ def test_a_card_sets_both_models_side_by_side_on_outcomes(card: Card) -> None:
         with_replay(card, replayed(outcomes=120, candidate_scores=scores, champion_scores=scores))
     )
 
-    assert "On 120 outcomes that are new to both models:" in told
+    assert "On 120 outcomes that neither model was trained on:" in told
     assert f"| the champion v-0a1b2c3d | {scores.rmse.value:.3f}" in told
 
 
 def test_a_replay_that_is_void_is_one_sentence_of_the_card(card: Card) -> None:
-    void = "No requests were replayed: no request was captured yet."
+    void = "No requests were replayed: no requests have been captured yet."
 
     assert replay_of(with_replay(card, Replayed(champion="v-0a1b2c3d", void=void))).strip() == void
     assert "## Replay" not in markdown(card)  # of the first model

@@ -18,8 +18,8 @@ from tests.unit.pipeline.conftest import Retrained
 
 type Upload = Callable[[bytes], str]
 
-NINE = "9 column names matched without regard to case, blanks and punctuation."
-BY_NAME = "Columns read by name: their order is not the contract's."
+NINE = "9 column names matched regardless of case, blanks and punctuation."
+BY_NAME = "Columns read by name, because their order differs from the contract's."
 THREE = (
     "3 columns ignored: the 3rd (`Age Group`), the 6th (`Hypertension`) "
     "and the 10th (`duration group`)."
@@ -32,14 +32,14 @@ ACCEPTED = {
     "b04_lower_headers": [NINE],
     "b07_extra_columns_excel": [BY_NAME, THREE],
     "c01_semicolon": ["Read as semicolon-separated."],
-    "c03_sep_line": ["Read as semicolon-separated, as row 1 (sep=) says."],
+    "c03_sep_line": ["Read as semicolon-separated, as declared in row 1 (sep=)."],
     "c05_utf16_excel_unicode_text": ["Read as UTF-16.", "Read as tab-separated."],
     "d01_cells_trailing_space": ["Blanks around cells ignored in `Gender`."],
     "d04_excel_empty_rows": ["5 empty rows ignored."],
 }
 UNREADABLE = {
     "d05_title_row": "the header is in row 2; row 1 looks like a title",
-    "f05_stray_quote": "in row 21, a quote opens that never closes",
+    "f05_stray_quote": "in row 21, a quote is opened and never closed",
 }
 REJECTED = {
     "e04_side_effect_blank": ("missing", "Side_Effects", 16),

@@ -47,7 +47,7 @@ def knowing(*values: str) -> Params:
 def test_what_is_missing_is_missing_in_whatever_word_it_is_said(column: str, word: str) -> None:
     assert meant(column, ROW[NAMES.index(column)], word)[1] == ""
     assert told(column, ROW[NAMES.index(column)], word) == [
-        f"1 cell of `{column}` read as missing: NA, null, - and the like."
+        f"1 cell of `{column}` read as missing: NA, null, - or similar."
     ]
 
 
@@ -75,13 +75,13 @@ def test_another_spelling_of_such_a_value_is_not_taken_for_nothing() -> None:
 
 def test_decimal_commas_are_points_where_a_comma_does_not_separate() -> None:
     assert meant("Improvement_Score", "8,5", "7", "6,25") == ["8.5", "7", "6.25"]
-    assert told("Improvement_Score", "8,5", "7") == ["Decimal commas read as points."]
+    assert told("Improvement_Score", "8,5", "7") == ["Decimal commas read as decimal points."]
     assert told("Improvement_Score", "8.5", "7", separator="\t") == []
 
 
 def test_what_is_rounded_as_the_columns_decimals_say_is_told() -> None:
     assert told("Improvement_Score", "8.5", "8.123", "8.50", "8.123", "7.999") == [
-        "3 cells of `Improvement_Score` rounded, as its decimals are declared."
+        "3 cells of `Improvement_Score` rounded to the column's decimals."
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_comma_within_a_category_is_left_alone() -> None:
     frame, notes = as_meant(read("raw/data.csv", text.encode(), params()), params())
 
     assert frame["Side_Effects"].rows == list(cells)
-    assert notes == ["Decimal commas read as points."]
+    assert notes == ["Decimal commas read as decimal points."]
 
 
 @pytest.mark.parametrize(

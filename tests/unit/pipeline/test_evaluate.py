@@ -87,7 +87,7 @@ def test_a_champion_that_saw_nearly_all_of_them_is_not_compared(
     assert champion["beats_average"] is True  # as it was judged itself
     assert verdict["reasons"][1] == (
         f"It was not compared with the champion {champion['version']}: of the held-out rows, "
-        f"{champion['rows']} are new to both and can be scored by both, which is too few."
+        f"only {champion['rows']} are new to both and can be scored by both, which is too few."
     )
 
 
@@ -178,7 +178,7 @@ def test_a_candidate_without_skill_leaves_a_champion_that_has_some(
     assert verdict["champion"]["beats_average"] is True
     assert verdict["champion"]["rmse_difference"]["low"] > 0
     assert verdict["decision"] == "rejected"
-    assert "The champion does beat the plain average, so it stays." in verdict["reasons"]
+    assert "The champion does beat the average baseline, so it stays." in verdict["reasons"]
     assert "nominated" not in came_to
     ended = [line for line in fact_lines(capsys.readouterr().out) if "verdict" in line]
     assert [line["verdict"] for line in ended] == ["promoted", "rejected"]

@@ -115,10 +115,10 @@ def test_what_a_data_set_cannot_have_is_left_out_and_told(sample: Path) -> None:
 
     assert len(text.splitlines()) == 1 + 120 - 6
     assert list(told(left_out)) == [
-        "3 rows left out: `Side_Effects` was not known when they were predicted.",
-        "1 row left out: their `Age` breaks the rule out_of_range of params.yaml.",
-        "1 row left out: their `Age` breaks the rule whole_number of params.yaml.",
-        "1 outcome left out: no captured prediction has their ids.",
+        "3 rows left out: `Side_Effects` was not known at the time of prediction.",
+        "1 row left out: `Age` breaks the rule out_of_range in params.yaml.",
+        "1 row left out: `Age` breaks the rule whole_number in params.yaml.",
+        "1 outcome left out: no captured prediction has the id.",
     ]
 
 

@@ -110,10 +110,10 @@ def test_what_cannot_be_a_row_is_told_and_names_nobody(
 
     assert found.rows == 0
     assert sorted(found.left_out) == [
-        "1 outcome left out: no captured prediction has their ids.",
-        "1 outcome left out: observed before they were predicted.",
-        "1 row left out: `Side_Effects` was not known when they were predicted.",
-        "1 row left out: their `Improvement_Score` breaks the rule out_of_range of params.yaml.",
+        "1 outcome left out: no captured prediction has the id.",
+        "1 outcome left out: observed before the prediction.",
+        "1 row left out: `Improvement_Score` breaks the rule out_of_range in params.yaml.",
+        "1 row left out: `Side_Effects` was not known at the time of prediction.",
     ]
 
 
@@ -159,9 +159,7 @@ def test_outcomes_come_after_the_rows_of_the_upload(
 
     assert (alone.rows, alone.outcomes, alone.notes) == (60, 0, ())
     assert (together.rows, together.outcomes) == (67, 7)
-    assert together.notes == (
-        "7 rows added: predictions, with what came of them since the upload.",
-    )
+    assert together.notes == ("7 rows added: predictions with outcomes reported since the upload.",)
     assert rows[:60] == before
     assert [row.rsplit(",", 1)[1] for row in rows[60:]] == ["5.5"] * 7
     assert not any(one.prediction_id in row for one in captured for row in rows)
@@ -179,7 +177,7 @@ def test_without_a_usable_outcome_it_trains_on_the_upload_alone_and_says_so(
     assert of.outcomes is None
     assert validated(of).rows == 60
     assert validated(of).notes == (
-        "1 outcome left out: no captured prediction has their ids.",
+        "1 outcome left out: no captured prediction has the id.",
         NO_OUTCOMES,
     )
 
@@ -193,7 +191,7 @@ def test_an_upload_with_other_leniencies_is_read_as_it_is_and_the_outcomes_as_th
 
     came_to = validated(ingested(version))
 
-    assert "Decimal commas read as points." in came_to.notes
+    assert "Decimal commas read as decimal points." in came_to.notes
     assert came_to.rows == 61
     upload(text.encode(), key="raw/plain.csv")
     plain = validated(ingested(upload(text.encode())))
@@ -214,7 +212,7 @@ def test_a_row_of_the_upload_that_is_an_earlier_outcome_is_replaced(
 
     assert (came_to.rows, came_to.outcomes) == (61, 2)
     assert came_to.notes[-1] == (
-        "1 row of the upload replaced: an outcome that was told since has the same `Patient_ID`."
+        "1 row of the upload replaced by a newer outcome with the same `Patient_ID`."
     )
 
 
@@ -261,7 +259,7 @@ def test_outcomes_that_break_the_contract_are_not_swallowed(
     )
     altered = Artefacts(bucket, "runs/one/ingest").write("other.csv", body)
 
-    with pytest.raises(DatasetRejected, match="none of the upload") as refused:
+    with pytest.raises(DatasetRejected, match="not in the upload") as refused:
         validated(of.model_copy(update={"outcomes": altered}))
 
     assert "unknown_value" in str(refused.value)
@@ -279,7 +277,7 @@ def test_more_than_a_stage_can_take_is_refused_before_it_is_written(
     less = params().dataset.model_copy(update={"max_bytes": len(body) + 10})
     monkeypatch.setattr(stage, "params", lambda: params().model_copy(update={"dataset": less}))
 
-    with pytest.raises(DatasetUnreadable, match="and the outcomes beside it"):
+    with pytest.raises(DatasetUnreadable, match="and its outcomes"):
         ingested(version)
 
 

@@ -76,7 +76,7 @@ def test_a_candidate_that_beats_the_average_is_promoted() -> None:
 
     assert verdict.decision == "promoted"
     assert verdict.beats_average
-    assert verdict.reasons[0].startswith("It beats the plain average")
+    assert verdict.reasons[0].startswith("It beats the average baseline")
 
 
 @pytest.mark.parametrize("difference", [ABOUT_EQUAL, WORSE])
@@ -88,7 +88,7 @@ def test_one_that_does_not_is_what_params_say(difference: Estimate, policy: str)
 
     assert verdict.decision == policy
     assert not verdict.beats_average
-    assert "does not beat the plain average" in verdict.reasons[0]
+    assert "does not beat the average baseline" in verdict.reasons[0]
     assert f"{difference.low:+.3f} to {difference.high:+.3f}" in verdict.reasons[0]
 
 
@@ -138,7 +138,7 @@ def test_significantly_worse_than_the_champion_is_rejected_even_if_it_beats_the_
     ("difference", "said"),
     [
         (BETTER, "is significantly better than"),
-        (ABOUT_EQUAL, "cannot be told from"),
+        (ABOUT_EQUAL, "is not significantly different from"),
     ],
 )
 def test_what_is_not_worse_than_the_champion_is_promoted(difference: Estimate, said: str) -> None:
@@ -153,7 +153,7 @@ def test_what_could_not_be_compared_with_a_champion_that_beats_the_average_is_wi
 
     assert verdict.decision == "withheld"
     assert "was not compared with" in verdict.reasons[1]
-    assert "Promote the version by name" in verdict.reasons[2]
+    assert "promote the version by name" in verdict.reasons[2]
 
 
 @pytest.mark.parametrize("difference", [BETTER, ABOUT_EQUAL])
@@ -202,7 +202,7 @@ def test_whatever_else_holds_parity_and_coverage_must(**other: Any) -> None:
 
     if not (other["parity"] and other["coverage"]):
         assert verdict.decision == "rejected"
-    assert ("ONNX answers as" in verdict.reasons[-1]) is other["parity"]
+    assert ("ONNX and scikit-learn agree" in verdict.reasons[-1]) is other["parity"]
     assert ("within" in verdict.reasons[-2]) is other["coverage"]
     assert all(reason.endswith(".") for reason in verdict.reasons)
 
@@ -212,21 +212,23 @@ def test_reasons_are_sentences_with_their_figures() -> None:
 
     average, compared, stays, ridge, coverage, parity = verdict.reasons
     assert average == (
-        "It does not beat the plain average: on 200 held-out rows its RMSE is 1.000, the average's "
-        "1.000, a difference of +0.010 (95% interval -0.030 to +0.050; below 0 is better)."
+        "It does not beat the average baseline: on 200 held-out rows, its RMSE is 1.000 and the "
+        "baseline's 1.000, a difference of +0.010 (95% interval -0.030 to +0.050; below 0 is "
+        "better)."
     )
     assert compared == (
         "It is significantly better than the champion v-11111111: on the 200 held-out rows that "
-        "are new to both, its RMSE differs by -0.500 (95% interval -0.600 to -0.400)."
+        "neither was trained on, its RMSE differs by -0.500 (95% interval -0.600 to -0.400)."
     )
-    assert stays == "The champion does beat the plain average, so it stays."
-    assert ridge == "No ridge regression could be fitted on the same rows, to compare it with."
+    assert stays == "The champion does beat the average baseline, so it stays."
+    assert ridge == "No ridge regression could be fitted on the same rows for comparison."
     assert coverage == (
-        "Its 90% intervals held 91.0% of 200 recorded scores, within the 5.0 points allowed."
+        "Its 90% intervals contain 91.0% of 200 recorded scores, within the tolerance of 5.0 "
+        "percentage points."
     )
     assert parity == (
-        "ONNX answers as scikit-learn does: the largest difference is 1.0e-06, allowed are 1e-04 "
-        "points."
+        "ONNX and scikit-learn agree: the largest difference is 1.0e-06, and at most 1e-04 points "
+        "is allowed."
     )
 
 
@@ -244,14 +246,14 @@ HIGHER = Estimate(value=0.04, low=0.002, high=0.08)
             ABOUT_EQUAL,
             BETTER,
             (
-                "the model's cannot be told from it, at a difference of +0.010 (95% interval "
-                "-0.030 to +0.050)."
+                "the model's is not significantly different, by +0.010 (95% interval -0.030 to "
+                "+0.050)."
             ),
         ),
-        (True, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average."),
-        (False, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the plain average either."),
-        (False, ABOUT_EQUAL, WORSE, "+0.050); it does not beat the plain average either."),
-        (False, HIGHER, BETTER, "+0.080); it does beat the plain average."),
+        (True, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the average baseline."),
+        (False, LOWER, ABOUT_EQUAL, "-0.020); it does not beat the average baseline either."),
+        (False, ABOUT_EQUAL, WORSE, "+0.050); it does not beat the average baseline either."),
+        (False, HIGHER, BETTER, "+0.080); it does beat the average baseline."),
     ],
 )
 def test_a_ridge_regression_is_set_beside_the_candidate_and_decides_nothing(
@@ -306,7 +308,7 @@ def test_a_champion_that_cannot_serve_any_more_stops_no_successor(other: Against
 
     assert better.decision == "promoted"
     assert no_better.decision == GATE.without_skill
-    assert not any("Promote the version by name" in one for one in better.reasons)
+    assert not any("promote the version by name" in one for one in better.reasons)
     assert not any("so it stays" in one for one in no_better.reasons)
 
 
@@ -316,7 +318,7 @@ def test_why_a_champion_was_not_compared_and_what_it_cannot_do_are_said() -> Non
 
     assert gone.reasons[1] == "It was not compared with the champion v-11111111: `BMI` is gone."
     assert "is significantly better than the champion v-11111111" in outgrown.reasons[1]
-    assert outgrown.reasons[2].endswith("cannot answer them: it stops no successor.")
+    assert outgrown.reasons[2].endswith("cannot answer them, so it does not block a successor.")
 
 
 def test_one_that_serves_still_stops_what_is_worse_than_it() -> None:
@@ -335,14 +337,14 @@ HIGH = CalibrationBin(predicted=8.1, recorded=Estimate(value=7.6, low=7.3, high=
 @pytest.mark.parametrize(
     ("slope", "said"),
     [
-        (Estimate(value=0.93, low=0.86, high=1.01), "0.93 (0.86 to 1.01; 1 is best)."),
+        (Estimate(value=0.93, low=0.86, high=1.01), "0.93 (0.86 to 1.01; ideally 1)."),
         (
             Estimate(value=0.6, low=0.5, high=0.7),
-            "0.60 (0.50 to 0.70; 1 is best, and below it predictions are too far apart).",
+            "0.60 (0.50 to 0.70; ideally 1; below 1, predictions are too far apart).",
         ),
         (
             Estimate(value=1.6, low=1.5, high=1.7),
-            "1.60 (1.50 to 1.70; 1 is best, and above it predictions are too close together).",
+            "1.60 (1.50 to 1.70; ideally 1; above 1, predictions are too close together).",
         ),
     ],
 )
@@ -350,7 +352,7 @@ def test_calibration_is_told_in_words(slope: Estimate, said: str) -> None:
     verdict = decided(calibration=line(slope, LOW, HIGH))
 
     assert verdict.reasons[3] == (
-        "Where it predicts 8.10 points, 7.60 were recorded on average (95% interval 7.30 to 7.90), "
+        "Where it predicts 8.10 points, the recorded mean is 7.60 (95% interval 7.30 to 7.90), "
         "and where it predicts 3.90, 4.01 (3.70 to 4.30); the calibration slope is " + said
     )
     assert verdict.decision == "promoted"
@@ -362,7 +364,7 @@ def test_the_calibration_of_a_constant_has_no_slope() -> None:
     verdict = decided(calibration=line(nothing, HIGH))
 
     assert verdict.reasons[3] == (
-        "It predicts 8.10 points on average, where 7.60 were recorded (95% interval 7.30 to 7.90)."
+        "It predicts 8.10 points on average; recorded are 7.60 (95% interval 7.30 to 7.90)."
     )
 
 
@@ -382,23 +384,23 @@ def bins(*, won: float | None) -> tuple[WinBin, ...]:
         (
             0.78,
             (
-                "Of pairs of held-out patients, the one predicted to do better did so as often as "
-                "was predicted, within chance, in all 2 bins of predicted probabilities."
+                "In pairs of held-out patients, the one predicted to do better did so as often as "
+                "predicted, within chance, in all 2 bins of predicted probabilities."
             ),
         ),
         (
             0.64,
             (
-                "How probable it says it is that one patient does better than another is off by "
-                "more than chance allows: of pairs of held-out patients where it said 80%, 64% did "
-                "(54% to 74%)."
+                "The predicted probabilities that one patient does better than another are off by "
+                "more than chance allows: in pairs of held-out patients with a predicted 80%, 64% "
+                "did (54% to 74%)."
             ),
         ),
         (
             None,
             (
-                "The 40 held-out rows are too few to check how probable it says it is that one "
-                "patient does better than another."
+                "The 40 held-out rows are too few to check the predicted probabilities that "
+                "one patient does better than another."
             ),
         ),
     ],
@@ -443,15 +445,15 @@ def test_the_verdict_says_what_the_candidate_would_have_answered() -> None:
     verdict = decided(champion=champion(), replay=replay(refused=12))
 
     assert verdict.decision == "promoted"
-    assert about(verdict, "once more") == (
-        "Asked the last 1,412 requests once more, it answers 3.1% of them differently from the "
-        "champion by more than the half-width of the champion's interval; nine in ten scores "
-        "change by -0.41 to +0.38."
+    assert about(verdict, "In a replay") == (
+        "In a replay of the last 1,412 requests, 3.1% of its scores differ from the champion's by "
+        "more than the half-width of the champion's interval; nine in ten scores change by -0.41 "
+        "to +0.38."
     )
     assert "It would refuse 12 requests that the champion answers" in about(verdict, "refuse")
     assert about(verdict, "on outcomes") == (
-        "It was not compared with the champion on outcomes of these requests: 3 are known and new "
-        "to both, which is too few."
+        "It was not compared with the champion on outcomes of these requests, because only 3 are "
+        "known that neither was trained on, which is too few."
     )
 
 
@@ -460,9 +462,9 @@ def test_significantly_worse_on_outcomes_is_rejected() -> None:
 
     assert verdict.decision == "rejected"
     assert about(verdict, "120 outcomes") == (
-        "On the 120 outcomes of these requests that are new to both, it is significantly worse "
-        "than the champion: its RMSE differs by +0.500 (97.5% interval +0.400 to +0.600). Two "
-        "comparisons, so each takes an interval of 97.5% to tell."
+        "On the 120 outcomes of these requests that neither was trained on, it is significantly "
+        "worse than the champion: its RMSE differs by +0.500 (97.5% interval +0.400 to +0.600). "
+        "Because there are two comparisons, each uses a 97.5% interval."
     )
 
 
@@ -510,7 +512,7 @@ def test_a_replay_that_is_void_decides_nothing_and_says_so() -> None:
 
 
 def test_a_champion_that_serves_no_more_stops_nobody_by_outcomes_either() -> None:
-    gone = champion(None, serves=False, not_compared="it cannot be read or scored any more")
+    gone = champion(None, serves=False, not_compared="it can no longer be read or scored")
 
     assert decided(champion=gone, replay=replay(WORSE)).decision == "promoted"
 
@@ -581,9 +583,7 @@ def test_what_does_not_serve_by_itself_needs_no_approval(
 def test_nobody_or_somebody_has_to_approve_of_every_candidate() -> None:
     assert asked("none") == ()
     assert asked("none", rmse_difference=ABOUT_EQUAL) == ()
-    assert asked("always") == (
-        "Somebody has to approve of every candidate (gate.approval: always).",
-    )
+    assert asked("always") == ("Every candidate needs approval (gate.approval: always).",)
 
 
 WARNED: dict[str, Any] = {"rmse_difference": ABOUT_EQUAL}
@@ -596,31 +596,35 @@ MOVES = {"replay_moves_more_than": 0.1}
     ("rules", "other", "said"),
     [
         (["with_warning"], {}, []),
-        (["with_warning"], WARNED, ["It does not beat the plain average, and would serve with a"]),
+        (
+            ["with_warning"],
+            WARNED,
+            ["It does not beat the average baseline, and would serve with a"],
+        ),
         (["loses_combinations"], {}, []),
         (["loses_combinations"], {"champion": champion(combinations=100)}, []),
-        (["loses_combinations"], LOSES, ["Its data lack 3 of the 100 combinations that"]),
+        (["loses_combinations"], LOSES, ["Its data lack 3 of the 100 combinations rec"]),
         (["with_warning", "loses_combinations"], WARNED | LOSES, ["It does not", "Its data lack"]),
         ([MOVES], {}, []),  # there is no champion whose scores could move
         ([MOVES], CALM, []),
         ([MOVES], CALM | {"replay": replayed(moved=0.1)}, []),
-        ([MOVES], CALM | {"replay": replayed(moved=0.11)}, ["Of 1,000 replayed requests, 11.0% m"]),
+        ([MOVES], CALM | {"replay": replayed(moved=0.11)}, ["Of 1,000 replayed requests, 11.0% c"]),
         ([MOVES], CALM | {"replay": replayed(refused=40)}, []),
-        ([MOVES], CALM | {"replay": replayed(refused=80)}, ["Of 1,080 replayed requests, 12.0% m"]),
+        ([MOVES], CALM | {"replay": replayed(refused=80)}, ["Of 1,080 replayed requests, 12.0% c"]),
         (
             [MOVES],
             CALM | {"replay": None},
-            ["No replayed requests tell how its scores differ from"],
+            ["There is no replay to show how its scores differ from"],
         ),
         (
             [MOVES],
             CALM | {"replay": replayed(requests=0, moved=None)},
-            ["No replayed requests tell"],
+            ["There is no replay to show"],
         ),
-        ([MOVES], CALM | {"replay": replayed(void="It is void.")}, ["No replayed requests tell"]),
-        ([{"replay_moves_more_than": 0}], CALM, ["Of 1,000 replayed requests, 5.0% move"]),
+        ([MOVES], CALM | {"replay": replayed(void="It is void.")}, ["There is no replay to show"]),
+        ([{"replay_moves_more_than": 0}], CALM, ["Of 1,000 replayed requests, 5.0% change"]),
         (["with_warning", MOVES], WARNED | CALM, ["It does not beat"]),
-        (["loses_combinations", MOVES], LOSES, ["Its data lack", "No replayed requests"]),
+        (["loses_combinations", MOVES], LOSES, ["Its data lack", "There is no replay"]),
     ],
 )
 def test_each_rule_that_asks_for_an_approval_says_why(

@@ -96,7 +96,7 @@ def test_gate_a_rejection_for_a_champion_that_was_not_compared_has_its_reason() 
     verdict = decided(rmse_difference=ABOUT_EQUAL, champion=champion(None, beats=True))
 
     assert verdict.decision == "rejected"
-    assert "The champion does beat the plain average, so it stays." in verdict.reasons
+    assert "The champion does beat the average baseline, so it stays." in verdict.reasons
 
 
 @pytest.mark.parametrize("held", [170, 190])

@@ -57,10 +57,10 @@ def test_the_line_that_tells_excel_the_separator_is_row_1(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "separator", "note"),
     [
-        ("sep=;", ";", "Read as semicolon-separated, as row 1 (sep=) says."),
-        ("sep=\t", "\t", "Read as tab-separated, as row 1 (sep=) says."),
-        ("sep=\\t", "\t", "Read as tab-separated, as row 1 (sep=) says."),
-        ("sep=,", ",", "Row 1 (sep=) ignored: it says what is so anyway."),
+        ("sep=;", ";", "Read as semicolon-separated, as declared in row 1 (sep=)."),
+        ("sep=\t", "\t", "Read as tab-separated, as declared in row 1 (sep=)."),
+        ("sep=\\t", "\t", "Read as tab-separated, as declared in row 1 (sep=)."),
+        ("sep=,", ",", "Row 1 (sep=) ignored: it declares the default separator."),
     ],
 )
 def test_that_line_is_told(line: str, separator: str, note: str) -> None:
@@ -68,10 +68,11 @@ def test_that_line_is_told(line: str, separator: str, note: str) -> None:
 
 
 def test_that_line_must_not_contradict_the_header() -> None:
-    assert "row 1 (sep=) says semicolon, the header is separated by commas" in refusal(
-        "sep=;\n" + text_of(NAMES, PATIENT)
+    assert (
+        "row 1 (sep=) declares semicolon as the separator, but the header is separated by commas"
+        in refusal("sep=;\n" + text_of(NAMES, PATIENT))
     )
-    assert "another separator than comma, semicolon, tab and pipe" in refusal(
+    assert "a separator other than comma, semicolon, tab or pipe" in refusal(
         "sep=:\n" + text_of(NAMES, PATIENT, separator=":")
     )
 
@@ -99,7 +100,7 @@ def test_names_match_by_what_they_amount_to(named: list[str]) -> None:
 
     assert list(header.places) == NAMES
     names = "1 column name" if changed == 1 else f"{changed} column names"
-    assert notes(text) == [f"{names} matched without regard to case, blanks and punctuation."]
+    assert notes(text) == [f"{names} matched regardless of case, blanks and punctuation."]
 
 
 def test_the_very_name_wins_over_what_amounts_to_it_and_two_of_a_kind_are_refused() -> None:
@@ -136,7 +137,7 @@ def test_where_a_header_may_be_none_no_name_is_told() -> None:
 
 def test_another_order_is_told() -> None:
     assert notes(text_of(NAMES[::-1], PATIENT[::-1])) == [
-        "Columns read by name: their order is not the contract's."
+        "Columns read by name, because their order differs from the contract's."
     ]
 
 
@@ -171,18 +172,18 @@ def test_empty_rows_above_the_header_are_no_title() -> None:
     [
         (
             text_of(PATIENT, PATIENT),
-            "has no header: row 1 must name the columns `Patient_ID`, `Age`",
+            "has no header: row 1 must contain the column names `Patient_ID`, `Age`",
         ),
         (text_of(PATIENT, PATIENT, separator=";"), "has no header"),
         ("1,2\n3,4\n", "has no header"),
-        ("city,country\nParis,France\n", "has another header: row 1 names none of `Patient_ID`"),
-        ("a\nb\n", "has another header"),
-        (text_of(NAMES, PATIENT, separator=" "), "row 1 names all columns in one cell"),
-        (text_of(NAMES, PATIENT, separator=":"), "row 1 names all columns in one cell"),
+        ("city,country\nParis,France\n", "has a different header: row 1 has none of `Patient_ID`"),
+        ("a\nb\n", "has a different header"),
+        (text_of(NAMES, PATIENT, separator=" "), "row 1 has all column names in one cell"),
+        (text_of(NAMES, PATIENT, separator=":"), "row 1 has all column names in one cell"),
         ('"' + '"\n"'.join([",".join(NAMES), ",".join(PATIENT)]) + '"\n', "in one cell"),
-        ("".join(f"{name},P0001,P0002\n" for name in NAMES), "lies on its side"),
-        ("".join(f"{name};1\n" for name in NAMES), "lies on its side"),
-        ('"Patient_ID,Age\nP0001,56\n', "in row 1, a quote opens that never closes"),
+        ("".join(f"{name},P0001,P0002\n" for name in NAMES), "is transposed"),
+        ("".join(f"{name};1\n" for name in NAMES), "is transposed"),
+        ('"Patient_ID,Age\nP0001,56\n', "in row 1, a quote is opened and never closed"),
     ],
 )
 def test_why_there_is_no_header_is_told(text: str, cause: str) -> None:

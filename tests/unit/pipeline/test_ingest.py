@@ -50,7 +50,7 @@ def test_an_upload_too_large_for_a_stage_is_refused_before_it_is_read(
     [
         (b"", "empty"),
         (b"PK\x03\x04\x14\x00xl/workbook.xml", "an Excel workbook: save it as CSV UTF-8"),
-        (b'Patient_ID,Age\n"P0001,56\n', "in row 2, a quote opens that never closes"),
+        (b'Patient_ID,Age\n"P0001,56\n', "in row 2, a quote is opened and never closed"),
     ],
 )
 def test_what_is_no_csv_ends_here_by_the_name_of_the_upload_and_the_cause(

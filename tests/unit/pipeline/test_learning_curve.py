@@ -108,7 +108,7 @@ def test_where_the_curve_is_flat_it_sees_no_sign(few: Params) -> None:
     assert not curve.more_rows_help
     assert curve.change is not None
     assert curve.says.startswith("From 75% to 100% of the training rows, the RMSE changed by ")
-    assert curve.says.endswith(": no sign that more rows would help.")
+    assert curve.says.endswith(": no evidence that more rows would help.")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_of_too_few_rows_nothing_is_said(
     assert len(curve.points) == points
     assert curve.change is None
     assert not curve.more_rows_help
-    assert curve.says == "There are too few rows to say whether more would help."
+    assert curve.says == "There are too few rows to tell whether more would help."
 
 
 def test_a_draw_adds_rows_to_those_that_it_had(

@@ -3,20 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 from clinical.hyperparameters import GradientBoosting, Model, RandomForest, Ridge
 from clinical.kinds import Category, Number, YesNo
-from clinical.params import params
+from clinical.params import Params, params
 from model.scorer import Scorer
 from retrain import families, many_rows
 from retrain.averaging import Averaging, counting
 from retrain.baseline import ridge_predictions
 from retrain.encoding import as_table, encoded, encoder_of, fitted_encoder, table_of
-from retrain.export import TENSORS, as_onnx, name_inputs
+from retrain.export import CONVERTED, TENSORS, as_onnx, name_inputs
 from retrain.families import REGRESSOR, family_of, model_of, on_one_thread
-from retrain.graph import OPSET, Graph
 from retrain.intervals import by_table, conformal, predicted_when_left_out
 from retrain.many_rows import LEAST_JUDGED, MOST_JUDGED, blocks_of, in_blocks, some_of, width_of
 from retrain.stages.extract_combinations import valid_combinations
@@ -207,8 +205,8 @@ def test_trees_of_left_out_folds_and_of_the_learning_curve_have_no_more_rows_eit
 
 
 @pytest.mark.parametrize("nullable", [False, True])
-def test_the_graph_of_a_forest_is_what_skl2onnx_makes_of_it(nullable: bool) -> None:
-    """Byte by byte, but for where missing numbers go, of which skl2onnx says nothing."""
+def test_the_graph_of_a_forest_scores_as_what_skl2onnx_makes_of_it(nullable: bool) -> None:
+    """Figure for figure, but for where missing numbers go, of which skl2onnx says nothing."""
     columns = {
         "dose": Number(kind="number", min=0, max=9, decimals=1, nullable=nullable),
         "smoker": YesNo(kind="yes_no"),
@@ -234,18 +232,49 @@ def test_the_graph_of_a_forest_is_what_skl2onnx_makes_of_it(nullable: bool) -> N
     plain = RandomForestRegressor()
     plain.__dict__.update(model[REGRESSOR].__dict__)
 
-    found = onnx.load_from_string(as_onnx(model, family, {}, decisions))
+    found = Scorer(as_onnx(model, family, {}, decisions)).score(columns_of(table, decisions))
 
-    whole = Pipeline([*model.steps[:-1], (REGRESSOR, plain)])
-    inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in decisions.features.items()]
-    expected = to_onnx(whole, initial_types=inputs, target_opset=OPSET, name="clinical_outcomes")
-    name_inputs(expected, list(decisions.features))
-    expected.opset_import.sort(key=lambda opset: opset.domain)
     if nullable:
         left = [tree.tree_.missing_go_to_left for tree in plain.estimators_]
-        Graph(expected).set_trees(nodes_missing_value_tracks_true=np.concatenate(left))
         assert any(part.any() for part in left)
-    assert found.SerializeToString() == expected.SerializeToString()
+        assert found == pytest.approx(model.predict(table), abs=1e-6)
+    else:
+        whole = Pipeline([*model.steps[:-1], (REGRESSOR, plain)])
+        kinds = decisions.features.items()
+        inputs = [(name, TENSORS[kind.tensor]([None, 1])) for name, kind in kinds]
+        expected = to_onnx(whole, initial_types=inputs, target_opset=CONVERTED)
+        name_inputs(expected, list(decisions.features))
+        scorer = Scorer(expected.SerializeToString())
+        assert found.tolist() == scorer.score(columns_of(table, decisions)).tolist()
+
+
+@pytest.mark.parametrize("decided", [FOREST, BOOSTING], ids=lambda one: one.family)
+def test_a_tree_may_be_one_leaf(decided: Model) -> None:
+    """Where no branch makes anything better, or only in some of the trees."""
+    decisions = params().model_copy(
+        update={
+            "columns": {
+                "dose": Number(kind="number", min=0, max=9, decimals=0),
+                "Improvement_Score": params().outcome,
+            }
+        }
+    )
+    family = family_of(decided, decisions)
+    table = as_table({"dose": np.arange(200) % 10 * 1.0})
+    constant, rare = np.full(200, 2.5), np.where(np.arange(200) == 7, 5.0, 1.0)
+    for outcome in (constant, rare):
+        model = model_of(family, encoder_of(decisions))
+        with on_one_thread():
+            model.fit(table, outcome)
+        family.settle(model[REGRESSOR])
+
+        scores = Scorer(as_onnx(model, family, {}, decisions)).score(columns_of(table, decisions))
+
+        assert scores == pytest.approx(model.predict(table), abs=1e-6)
+
+
+def columns_of(table: Any, decisions: Params) -> dict[str, Any]:
+    return {name: table[name].to_numpy() for name in decisions.features}
 
 
 @pytest.mark.parametrize("decided", [FOREST, BOOSTING], ids=lambda one: one.family)

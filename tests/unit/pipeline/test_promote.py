@@ -121,10 +121,10 @@ def test_the_one_before_can_be_asked_for_by_that_name(
 def test_before_a_second_promotion_there_is_no_previous(
     retrained: Retrained, sample_bytes: bytes
 ) -> None:
-    with pytest.raises(VersionUnknown, match="name one to promote"):
+    with pytest.raises(VersionUnknown, match="promote a version by name"):
         promoted("previous")
     retrained(sample_bytes)
-    with pytest.raises(VersionUnknown, match="name one to promote"):
+    with pytest.raises(VersionUnknown, match="promote a version by name"):
         promoted("previous")
 
 
@@ -176,7 +176,7 @@ def test_the_ledger_says_who_had_each_version_promoted_and_why(
     assert [one.promotion.who for one in entries] == ["ada", "execution two", "execution one"]
     assert [one.promotion.execution for one in entries] == ["by-hand", "two", "one"]
     assert entries[0].promotion.why == "It is hers."
-    assert entries[1].promotion.why.startswith("It beats the plain average")
+    assert entries[1].promotion.why.startswith("It beats the average baseline")
     assert entries[0].promotion.verdict is None  # nothing was judged
     assert entries[1].promotion.verdict == entries[1].verdict
 
@@ -189,7 +189,7 @@ def test_whatever_serves_is_followed_where_nothing_was_judged(two_versions: list
 
 
 def test_a_candidate_judged_against_another_champion_is_refused(two_versions: list[str]) -> None:
-    with pytest.raises(ChampionMoved, match="was judged against promotion 1; 2 serves by now"):
+    with pytest.raises(ChampionMoved, match="was judged against promotion 1, but 2 serves now"):
         promoted(two_versions[0], over=1)
 
 
@@ -223,7 +223,7 @@ def test_a_version_of_another_contract_is_refused_even_by_name(
     wider = today.model_copy(update={"columns": {**today.columns, "Age": older}})
     monkeypatch.setattr(stage, "params", lambda: wider)
 
-    with pytest.raises(ModelOfAnotherStudy, match="another contract"):
+    with pytest.raises(ModelOfAnotherStudy, match="a different data contract"):
         promoted(two_versions[0])
 
     assert registry.champion() == pointer
@@ -272,7 +272,7 @@ def test_stepping_back_twice_steps_back_twice_and_then_there_is_nothing_left(
 
     assert [once["version"], twice["version"]] == three_versions[1::-1]
     assert set(served(registry).withdrawn) == set(three_versions[1:])
-    with pytest.raises(VersionUnknown, match="was not withdrawn; name one"):
+    with pytest.raises(VersionUnknown, match="was not withdrawn; promote"):
         promoted("previous", execution="by-hand-once-more")
 
 
@@ -332,7 +332,7 @@ def test_newer_data_that_came_first_stay(
     )
 
     assert came_to["decision"] == "superseded"
-    assert "raw/data.csv was uploaded 2026-01-01 00:00:00 UTC" in came_to["reason"]
+    assert "raw/data.csv was uploaded at 2026-01-01 00:00:00 UTC" in came_to["reason"]
     assert came_to["sequence"] == 2
     assert knowingly["decision"] == "promoted"
     assert served(registry).previous == newer

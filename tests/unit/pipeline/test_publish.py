@@ -144,7 +144,7 @@ def test_the_nomination_says_who_why_and_over_which_champion(
     by_somebody = retrain("two", {"who": "ada", "reason": "She knows."})["nominated"]
 
     assert (first["who"], first["over"]) == ("execution one", 0)
-    assert first["why"].startswith("It beats the plain average")
+    assert first["why"].startswith("It beats the average baseline")
     assert first["upload"] == came_to["admitted"]["upload"]
     assert (by_somebody["who"], by_somebody["why"]) == ("ada", "She knows.")
     assert by_somebody["over"] == 1

@@ -79,7 +79,7 @@ def test_rows_have_the_numbers_that_a_spreadsheet_shows() -> None:
 
     assert found.numbers.tolist() == [4, 5, *range(8, ROWS + 6)]
     assert found.notes == (
-        "Read as semicolon-separated, as row 1 (sep=) says.",
+        "Read as semicolon-separated, as declared in row 1 (sep=).",
         "3 empty rows ignored.",
     )
 
@@ -112,7 +112,7 @@ def test_a_stray_quote_does_not_swallow_rows_in_a_column_that_is_ignored() -> No
     lines = [f"{LINES[0]},Note", *(f"{line},fine" for line in LINES[1:])]
     lines[3], lines[7] = lines[3].replace("fine", '"fine'), lines[7].replace("fine", 'fine"')
 
-    with pytest.raises(DatasetUnreadable, match="in row 4, a quote opens that closes only some"):
+    with pytest.raises(DatasetUnreadable, match="in row 4, a quote is opened and closed only"):
         table("\n".join(lines))
 
 

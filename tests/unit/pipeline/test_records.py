@@ -37,15 +37,15 @@ def test_a_cell_may_be_very_long() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('a,b,c\n1,2,3\n4,"5,6\n7,8,9\n', "in row 3, a quote opens that never closes"),
-        ('a,b,c\n1,2,3\n4,5,"6\n', "in row 3, a quote opens that never closes"),
-        ('"a,b,c\n1,2,3\n', "in row 1, a quote opens that never closes"),
-        ('\n\na,b,c\n1,"two\nlines",3\n4,"5,6', "in row 5, a quote opens that never closes"),
+        ('a,b,c\n1,2,3\n4,"5,6\n7,8,9\n', "in row 3, a quote is opened and never closed"),
+        ('a,b,c\n1,2,3\n4,5,"6\n', "in row 3, a quote is opened and never closed"),
+        ('"a,b,c\n1,2,3\n', "in row 1, a quote is opened and never closed"),
+        ('\n\na,b,c\n1,"two\nlines",3\n4,"5,6', "in row 5, a quote is opened and never closed"),
         ('a,b,c\n1,"2"x,3\n', "in row 2, text follows a closing quote"),
         ('a,b,c\n1,"two \\"lines\\"",3\n', "in row 2, text follows a closing quote"),
-        ('a,b,c\n1,"2,3\n4,5,6\n7,"8,9\n', "in row 2, a quote opens that closes only some rows"),
-        ('a,b,c\n1,2,"3\n4,5,6\n7,8,9"\n', "in row 2, a quote opens that closes only some rows"),
-        (f'a,b,c\n1,"2,{"x" * 200_000}\n', "in row 2, a quote opens that never closes"),
+        ('a,b,c\n1,"2,3\n4,5,6\n7,"8,9\n', "in row 2, a quote is opened and closed only several"),
+        ('a,b,c\n1,2,"3\n4,5,6\n7,8,9"\n', "in row 2, a quote is opened and closed only several"),
+        (f'a,b,c\n1,"2,{"x" * 200_000}\n', "in row 2, a quote is opened and never closed"),
     ],
 )
 def test_a_quote_that_does_not_close_as_it_should_is_told_by_the_row_where_it_opens(

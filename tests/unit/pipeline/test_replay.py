@@ -96,7 +96,7 @@ def test_the_verdict_says_what_the_candidate_would_have_answered(
     found = verdict["replay"]
     assert (found["reproduced"], found["mismatches"], found["void"]) == (len(captures), 0, "")
     assert found["requests"] + found["refused"] == len(captures)
-    assert any("once more" in one for one in verdict["reasons"])
+    assert any("In a replay of" in one for one in verdict["reasons"])
     report = came_to["evaluated"]["report"]
     assert report["key"] == "runs/two/replay/evaluation.json"
     evaluation = json.loads(bucket.get(report["key"]).body)
@@ -118,7 +118,10 @@ def test_the_first_model_has_nobody_to_be_set_beside(
 def test_without_captures_the_verdict_says_so(retrained: Retrained, sample_bytes: bytes) -> None:
     verdict = retrained(sample_bytes, sample_bytes)["evaluated"]["verdict"]
 
-    assert verdict["replay"]["void"] == "No requests were replayed: no request was captured yet."
+    assert (
+        verdict["replay"]["void"]
+        == "No requests were replayed: no requests have been captured yet."
+    )
     assert verdict["replay"]["void"] in verdict["reasons"]
     assert verdict["decision"] == "promoted"
 
@@ -172,7 +175,7 @@ def test_only_so_many_of_the_last_requests_are_asked_as_params_say(
     assert found["requests"] + found["refused"] == found["reproduced"] == 50
     assert datetime.fromisoformat(found["until"]) == captures[-1].predicted_at
     assert again(came_to, replay=none)["verdict"]["replay"]["void"] == (
-        "No requests were replayed: params.yaml asks for none (replay.requests is 0)."
+        "No requests were replayed: replay.requests is 0 in params.yaml."
     )
 
 
@@ -187,8 +190,8 @@ def test_a_champion_that_cannot_be_read_makes_it_void_and_stops_nobody(
 
     assert verdict["decision"] == "promoted"
     assert verdict["replay"]["void"] == (
-        f"No requests were replayed: the champion {served} cannot answer them, for it cannot be "
-        "read or scored any more."
+        f"No requests were replayed: the champion {served} cannot answer them, because it "
+        "can no longer be read or scored."
     )
 
 
@@ -201,7 +204,7 @@ def test_a_champion_that_moved_meanwhile_is_not_taken_for_the_one_before(
 
     replayed = found["verdict"]["replay"]
     assert replayed["champion"] == captures[0].model_version
-    assert "serves by now in place of" in replayed["void"]
+    assert "now serves instead of" in replayed["void"]
 
 
 def test_captures_that_were_altered_are_no_captures_and_nothing_is_judged_without(

@@ -36,7 +36,7 @@ def test_on_the_real_data_the_verdict_says_that_the_average_is_not_beaten(
     assert verdict["candidate"]["rmse"]["value"] == pytest.approx(1.475, abs=0.05)
     assert verdict["candidate"]["r2"]["value"] < 0
     assert verdict["beats_average"] is False
-    assert "does not beat the plain average" in verdict["reasons"][0]
+    assert "does not beat the average baseline" in verdict["reasons"][0]
     assert f"{difference['low']:+.3f} to {difference['high']:+.3f}" in verdict["reasons"][0]
     assert verdict["decision"] == "promoted_with_warning"
     assert verdict["parity"]["max_error"] <= 1e-4
@@ -52,7 +52,7 @@ def test_on_the_sample_the_verdict_says_that_the_average_is_beaten(
     assert CEILING_R2 - 0.1 < verdict["candidate"]["r2"]["value"] < CEILING_R2 + 0.1
     assert verdict["rmse_difference"]["high"] < 0
     assert verdict["beats_average"] is True
-    assert verdict["reasons"][0].startswith("It beats the plain average")
+    assert verdict["reasons"][0].startswith("It beats the average baseline")
     assert verdict["decision"] == "promoted"
     assert verdict["parity"]["holds"]
 

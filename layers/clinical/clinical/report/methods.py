@@ -10,7 +10,7 @@ from clinical.report.wording import counted, level, number, percent, points
 
 MOST_VALUES = 40  # of a column, that are named
 MOST_OFF = 20  # groups with scores off to one side, that are named
-MOST_CANDIDATES = 12  # of a tuning, that are told one by one
+MOST_CANDIDATES = 12  # of a tuning, that are listed individually
 
 type Blocks = Iterator[Markup]
 

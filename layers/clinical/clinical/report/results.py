@@ -19,7 +19,7 @@ from clinical.report.wording import (
 )
 from clinical.verdict import Replayed, ReplayedGroup, Scores, Subgroup
 
-MOST_GROUPS = 100  # that are told one by one
+MOST_GROUPS = 100  # that are listed individually
 SHOWN_OF_A_DIGEST = 16
 
 type Blocks = Iterator[Markup]

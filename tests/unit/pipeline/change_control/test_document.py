@@ -86,7 +86,7 @@ def test_a_page_that_another_run_wrote_meanwhile_stays(
 def test_a_promotion_that_the_ledger_does_not_have_is_told(bucket: Boto3Bucket) -> None:
     with_a_history(bucket)
 
-    with pytest.raises(ArtefactMissing, match="the ledger has no entry of promotion 9"):
+    with pytest.raises(ArtefactMissing, match="the ledger has no entry for promotion 9"):
         documented(9)
 
 

@@ -198,7 +198,7 @@ def test_who_may_write_the_ledger_is_read_from_the_policies(page: Page) -> None:
 
     rows = [[words(cell) for cell in one] for one in table.iter("tr")]
     of_the_ledger = [cells[:3] for cells in rows if "models/ledger/*" in cells[2]]
-    everybody = "Everybody, administrators too"
+    everybody = "Everyone, including administrators"
     appended = "models/ledger/*, models/change-control/*, approvals/*/decision.json"
     assert of_the_ledger == [
         ["PromoteFunction", "s3:PutObject", "models/champion.json, models/ledger/*"],
@@ -226,14 +226,14 @@ def test_modifications_are_numbered_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("approval", "said"),
     [
-        ("none", "Nobody has to approve"),
-        ("always", "Somebody has to approve of every candidate. It waits 7 days for that"),
+        ("none", "A candidate that passes the gate needs no approval"),
+        ("always", "Every candidate needs approval. It waits 7 days; after that"),
         (
             ApprovalWhen(when=("with_warning", MovesMoreThan(replay_moves_more_than=0.1))),
             (
-                "Somebody has to approve of a candidate that does not beat the average and whose "
-                "replayed scores move by more than their interval's half-width in more than 10% of "
-                "the requests. It waits 7 days"
+                "Approval is required for a candidate that does not beat the average and whose "
+                "replayed scores change by more than their interval's half-width in more than 10% "
+                "of the requests. It waits 7 days"
             ),
         ),
     ],
@@ -300,25 +300,27 @@ def test_a_change_tells_who_approved_what_its_replay_was_and_what_came_since(pag
     said = words(page.with_id("change-2"))
 
     assert "approved by grace@example on 2026-11-21 15:00: Its replay moves nobody <much>." in said
-    assert "Asked the last 9,876 captured requests once more, the candidate would refuse 12" in said
-    assert "1.2% of the scores move by more than the half-width of the champion's interval." in said
-    assert "0 came out otherwise" in said
-    assert "On 321 of them whose outcome is known" in said
-    assert "The version answered" in said
-    assert "Served until 2026-11-23 09:00, when change 3 was made." in said
+    assert "In a replay of the last 9,876 captured requests, the candidate would refuse 12" in said
+    assert (
+        "1.2% of the scores change by more than the half-width of the champion's interval." in said
+    )
+    assert "0 differ from what was served" in said
+    assert "On 321 of them with a known outcome" in said
+    assert "The version has answered" in said
+    assert "Served until 2026-11-23 09:00, when change 3 replaced it." in said
 
 
 def test_a_change_by_hand_says_that_nobody_judged_it(page: Page) -> None:
     said = words(page.with_id("change-3"))
 
-    assert "a person named the version, which needs none" in said
-    assert "when it was published; nobody judged it for this promotion." in said
+    assert "not required, because a person named the version" in said
+    assert "from its publication; it was not judged for this promotion." in said
     assert "Serves as of this page." in said
 
 
 def test_what_was_rejected_is_listed_and_what_waits_is_not(page: Page) -> None:
     (table,) = [
-        one for one in page.with_id("report").iter("table") if "were not made" in words(one)
+        one for one in page.with_id("report").iter("table") if "were not approved" in words(one)
     ]
 
     rows = [words(one) for one in table.iter("tr")][1:]
@@ -335,7 +337,7 @@ def test_it_says_plainly_that_it_is_no_submission(page: Page) -> None:
     header = page.root.find("body/header")
     assert header is not None
 
-    assert "This is no submission to any authority, and no regulatory advice." in words(header)
+    assert "This is not a submission to any authority and not regulatory advice." in words(header)
 
 
 def test_an_entry_that_the_ledger_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,7 +350,7 @@ def test_an_entry_that_the_ledger_lost_is_told(monkeypatch: pytest.MonkeyPatch) 
 
         page = Page(render(history(store), params()))
 
-    assert "The ledger has no entry of promotion 2." in words(page.root)
+    assert "The ledger has no entry for promotion 2." in words(page.root)
 
 
 def test_a_page_as_of_a_promotion_knows_no_later_one(bucket: Bucket) -> None:
@@ -362,7 +364,7 @@ def test_without_any_promotion_it_says_so() -> None:
     with own_store() as store:
         page = Page(render(history(store), params()))
 
-    assert "No version was promoted yet." in words(page.with_id("report"))
+    assert "No version has been promoted yet." in words(page.with_id("report"))
 
 
 # ---- The page ----

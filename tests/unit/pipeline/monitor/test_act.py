@@ -16,8 +16,8 @@ from tests.unit.pipeline.monitor.conftest import Inputs
 from tests.unit.pipeline.monitor.test_retraining import UPLOAD
 
 TURNED_OFF = (
-    "Nothing is retrained by itself: the stack's parameter RetrainAfterOutcomes is 0. Only the "
-    "alarm goes out."
+    "No automatic retrain: the stack's parameter RetrainAfterOutcomes is 0. Only the "
+    "alarm is raised."
 )
 LIES = Artefact(key="monitor/2026-11-25.json", sha256="0" * 64)
 
@@ -141,4 +141,4 @@ def test_without_anything_new_to_learn_only_the_alarm_goes_out(
 
     assert retraining
     assert retraining.execution == ""
-    assert "RetrainAfterOutcomes asks for 100. Only the alarm goes out." in retraining.says
+    assert "RetrainAfterOutcomes: 100. Only the alarm is raised." in retraining.says

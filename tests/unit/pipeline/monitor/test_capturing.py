@@ -149,7 +149,7 @@ def test_lines_that_cannot_be_read_are_told(memory: Bucket) -> None:
     assert captured(memory) == made
     (note,) = taken.notes()
     assert note == (
-        "2 lines of the API's log could not be read, though they name predictions: those are not "
+        "2 lines of the API's log with predictions could not be read: these predictions are not "
         "captured."
     )
 
@@ -208,7 +208,7 @@ def test_predictions_that_were_deleted_before_are_told(memory: Bucket) -> None:
 
     assert {one.prediction_id for one in captured(memory)} == set(ids)
     assert list(taken.notes()) == [
-        "1 scored file not captured: what was predicted was deleted before."
+        "1 scored file not captured, because the predictions had already been deleted."
     ]
 
 

@@ -67,7 +67,9 @@ def test_outcomes_as_they_were_promised_degrade_nothing() -> None:
     assert set(p_values(found)) == {
         "squared_error", "mean_error", "interval_misses", "against_average"
     }  # fmt: skip
-    assert found.says.startswith("On 143 outcomes it errs no more than its verdict promised: RMSE ")
+    assert found.says.startswith(
+        "On 143 outcomes, its errors are no larger than in its verdict: RMSE "
+    )
 
 
 def test_more_noise_degrades_and_is_named() -> None:
@@ -78,8 +80,9 @@ def test_more_noise_degrades_and_is_named() -> None:
     assert p_values(found)["mean_error"] > 0.01
     assert found.rmse is not None
     assert found.says.startswith(
-        "On 143 outcomes it does worse than its verdict promised. "
-        f"RMSE {found.rmse.value:.2f} on 143 outcomes, after 0.69 on 800 left-out rows (p < 0.0001)"
+        "On 143 outcomes, it performs worse than in its verdict. "
+        f"RMSE {found.rmse.value:.2f} on 143 outcomes, compared with 0.69 on 800 out-of-fold rows "
+        "(p < 0.0001)"
     )
 
 
@@ -89,8 +92,8 @@ def test_outcomes_that_are_all_lower_are_a_mean_error() -> None:
     assert found.degraded
     assert p_values(found)["mean_error"] < 0.0001
     assert found.says == (
-        "On 143 outcomes it does worse than its verdict promised. Mean error +0.44 on 143 "
-        "outcomes, after +0.04 on 800 left-out rows (p < 0.0001)."
+        "On 143 outcomes, it performs worse than in its verdict. Mean error +0.44 on 143 "
+        "outcomes, compared with +0.04 on 800 out-of-fold rows (p < 0.0001)."
     )
     assert found.mean_error is not None
     assert found.mean_error.value == pytest.approx(0.5, abs=0.2)
@@ -103,7 +106,7 @@ def test_a_model_no_better_than_the_average_is_said_to_be() -> None:
     found = observed(of_others)
 
     assert found.beats_average is False
-    assert "and no better than the plain average" in found.says
+    assert "and no better than the average baseline" in found.says
 
 
 def test_a_model_that_never_beat_the_average_is_not_held_to_it() -> None:
@@ -121,8 +124,8 @@ def test_no_outcomes_are_no_evidence() -> None:
 
     assert (found.outcomes, found.p_value, found.degraded, found.rmse) == (0, None, False, None)
     assert found.says == (
-        "Too few to tell: 0 outcomes in 28 days, and it takes 50 of predictions for which the same "
-        "was known."
+        "Too few to tell: 0 outcomes in 28 days; at least 50 are needed, of predictions with the "
+        "same columns known."
     )
 
 
@@ -148,7 +151,7 @@ def test_a_version_without_a_population_is_not_judged() -> None:
 
     assert (found.p_value, found.degraded, found.average_rmse) == (None, False, None)
     assert found.rmse is not None
-    assert "nothing to set them beside" in found.says
+    assert "nothing to compare them with" in found.says
 
 
 def test_each_kind_of_prediction_is_set_beside_left_out_rows_of_its_kind() -> None:
@@ -177,7 +180,7 @@ def test_the_newest_outcomes_are_judged(monkeypatch: pytest.MonkeyPatch) -> None
     found = observed(came(60) + came(60, noise=9.0, seed=5))
 
     assert (found.outcomes, found.degraded) == (120, False)
-    assert found.notes == ("Of 120 outcomes, the newest 60 are judged.",)
+    assert found.notes == ("Only the newest 60 of 120 outcomes are evaluated.",)
 
 
 def test_a_target_that_never_varies_breaks_nothing() -> None:
@@ -277,7 +280,7 @@ def test_predictions_with_an_outcome_that_are_like_the_rest_speak_for_all() -> N
     )
 
     assert (found.differs, found.columns) == (False, ())
-    assert found.says.startswith("Predictions with an outcome are like the rest (p")
+    assert found.says.startswith("Predictions with an outcome resemble the rest (p")
 
 
 def test_outcomes_of_the_old_alone_speak_for_them_alone() -> None:
@@ -303,4 +306,4 @@ def test_of_few_predictions_with_an_outcome_nobody_can_tell() -> None:
     )
 
     assert (found.p_value, found.differs) == (None, False)
-    assert "9 have one, 91 have none" in found.says
+    assert "9 have one, 91 do not" in found.says

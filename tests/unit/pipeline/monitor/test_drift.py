@@ -36,7 +36,7 @@ def test_requests_like_the_data_have_not_moved() -> None:
     assert not found.drifted
     assert found.p_value is not None
     assert found.p_value > 0.01
-    assert found.says.startswith("Nothing moved: 400 requests differ from the version's data no ")
+    assert found.says.startswith("No drift: 400 requests do not differ from the version's data by ")
     assert {one.column for one in found.columns} == {*params().features, "Improvement_Score"}
 
 
@@ -77,9 +77,9 @@ def test_scores_that_moved_are_told_as_predicted_ones() -> None:
 @pytest.mark.parametrize(
     ("requests", "told"),
     [
-        (0, "Too few to tell: 0 requests in 28 days, and it takes 200."),
-        (1, "Too few to tell: 1 request in 28 days, and it takes 200."),
-        (199, "Too few to tell: 199 requests in 28 days, and it takes 200."),
+        (0, "Too few to tell: 0 requests in 28 days; at least 200 are needed."),
+        (1, "Too few to tell: 1 request in 28 days; at least 200 are needed."),
+        (199, "Too few to tell: 199 requests in 28 days; at least 200 are needed."),
     ],
 )
 def test_too_few_requests_tell_nothing(requests: int, told: str) -> None:

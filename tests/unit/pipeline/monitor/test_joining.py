@@ -111,7 +111,7 @@ def test_what_nobody_predicted_is_unknown_once_it_would_have_been_captured(
     assert (found.unknown, found.waiting) == (1, 1)
     assert found.notes == (
         "1 outcome of predictions that were not captured.",
-        "1 outcome of predictions that are yet to be captured.",
+        "1 outcome of predictions that are not yet captured.",
     )
 
 
@@ -137,7 +137,7 @@ def test_an_outcome_from_before_its_prediction_is_left_out_but_not_for_its_zone(
     )
 
     assert [one.prediction for one in found.came] == [captured[1]]
-    assert found.notes == ("1 outcome observed before the prediction, left out.",)
+    assert found.notes == ("1 outcome left out: observed before the prediction.",)
 
 
 def test_of_more_outcomes_than_are_looked_up_the_newest_are(
@@ -149,7 +149,7 @@ def test_of_more_outcomes_than_are_looked_up_the_newest_are(
     found = joined(by_id(*told), captures, WINDOW, VERSION)
 
     assert [one.prediction for one in found.came] == [captured[5], captured[4]]
-    assert found.notes == ("Of 6 outcomes, the newest 2 are looked at.",)
+    assert found.notes == ("Only the newest 2 of 6 outcomes are used.",)
 
 
 def test_no_outcomes_are_none(captures: Captures) -> None:

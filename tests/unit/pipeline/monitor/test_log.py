@@ -46,7 +46,7 @@ def test_more_lines_of_one_millisecond_than_are_handed_out_are_refused() -> None
     logs = Logs(pages=False)
     logs.events = [{"timestamp": round(NOON.timestamp() * 1000), "message": ""}] * (MOST + 1)
 
-    with pytest.raises(LogUnreadable, match="10,000 lines or more of one millisecond, 2026-11-23"):
+    with pytest.raises(LogUnreadable, match="10,000 lines or more in one millisecond, 2026-11-23"):
         list(logs.log.lines(NOON, NOON + HOUR))
 
 

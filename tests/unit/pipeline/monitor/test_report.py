@@ -77,7 +77,7 @@ def test_a_run_is_written_down_for_its_day_its_version_and_people(
     text = read_verified(bucket, came_to.card).decode()
     published = read_verified(bucket, champion.files["card.md"]).decode()
     assert text.startswith(published.rstrip())
-    assert MOVED in text.split("## Since it serves")[1]
+    assert MOVED in text.split("## Monitoring")[1]
 
 
 def test_a_day_that_runs_again_is_told_anew(
@@ -90,7 +90,7 @@ def test_a_day_that_runs_again_is_told_anew(
     assert again.report.sha256 != first.report.sha256
     assert [one.requests for one in life(registry, champion).points] == [1412]
     card = read_verified(bucket, again.card).decode()
-    assert card.count("## Since it serves") == 1
+    assert card.count("## Monitoring") == 1
     assert nothing().drift.says not in card
 
 

@@ -131,9 +131,9 @@ def test_a_second_promotion_does_not_make_it_younger(requests: Requests) -> None
 def test_a_card_tells_what_became_of_its_version() -> None:
     text = card_with("# The card\n\nAs published.\n", a_life())
 
-    published, since = text.split("## Since it serves")
+    published, since = text.split("## Monitoring")
     assert published == "# The card\n\nAs published.\n\n"
-    assert "It serves since 2026-09-27, and has answered 2,380 requests" in since
+    assert "has served since 2026-09-27, and has answered 2,380 captured requests" in since
     for sentence in (MOVED, WORSE, "3 rows of outcomes/november.csv", "12 lines of the log"):
         assert sentence in since
     assert (

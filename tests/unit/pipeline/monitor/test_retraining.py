@@ -79,33 +79,33 @@ def test_what_alarms_with_enough_outcomes_is_retrained_on_its_upload_and_all_of_
         decided_at=MIDNIGHT,
     )
     assert says(starts) == (
-        f"Retraining as {NAME}: 20 outcomes can be trained on that v-0a1b2c3d did not learn from."
+        f"Retraining as {NAME}, with 20 outcomes that v-0a1b2c3d was not trained on."
     )
 
 
 @pytest.mark.parametrize(
     ("of", "after", "before", "why_not"),
     [
-        (found(alarms=()), 20, [], "nothing alarms"),
-        (found(alarms=()), 0, [], "nothing alarms"),
-        (found(alarms=()), 20, [earlier("never_started")], "nothing alarms"),
-        (found(), 0, [], "RetrainAfterOutcomes is 0. Only the alarm goes out."),
+        (found(alarms=()), 20, [], "there is no alarm"),
+        (found(alarms=()), 0, [], "there is no alarm"),
+        (found(alarms=()), 20, [earlier("never_started")], "there is no alarm"),
+        (found(), 0, [], "RetrainAfterOutcomes is 0. Only the alarm is raised."),
         (found(), 0, [earlier("never_started")], "RetrainAfterOutcomes is 0"),
-        (found(0), 1, [], "too little new data: no outcome could be trained on"),
-        (found(1), 2, [], "1 outcome could be trained on that v-0a1b2c3d did not learn from"),
-        (found(19), 20, [], "RetrainAfterOutcomes asks for 20. Only the alarm goes out."),
+        (found(0), 1, [], "New to v-0a1b2c3d: 0 outcomes; required"),
+        (found(1), 2, [], "New to v-0a1b2c3d: 1 outcome; required"),
+        (found(19), 20, [], "RetrainAfterOutcomes: 20. Only the alarm is raised."),
         (found(99), 20, [earlier("running")], f"{NAME} was started for the same promotion"),
-        (found(99), 20, [earlier("running")], "runs or waits for approval"),
-        (found(99), 20, [earlier("ended"), earlier("running", 50, 1)], "waits for approval"),
-        (found(20), 20, [earlier("ended")], "takes 20 further outcomes; 0 came since."),
-        (found(39), 20, [earlier("ended")], "takes 20 further outcomes; 19 came since."),
-        (found(5), 20, [earlier("ended")], "; 0 came since."),  # of a window that lies before
-        (found(59), 20, [earlier("ended"), earlier("ended", 40, 1)], "; 19 came since."),
+        (found(99), 20, [earlier("running")], "is running or waiting for approval"),
+        (found(99), 20, [earlier("ended"), earlier("running", 50, 1)], "waiting for approval"),
+        (found(20), 20, [earlier("ended")], "needs 20 further outcomes; there have been 0 since."),
+        (found(39), 20, [earlier("ended")], "needs 20 further outcomes; there have been 19 since."),
+        (found(5), 20, [earlier("ended")], "have been 0 since."),  # of a window that lies before
+        (found(59), 20, [earlier("ended"), earlier("ended", 40, 1)], "have been 19 since."),
         (
             found(champion=CHAMPION.model_copy(update={"upload": None})),
             20,
             [],
-            "an earlier release made v-0a1b2c3d",
+            "an earlier release trained v-0a1b2c3d",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def test_what_is_not_retrained_is_told_with_the_reason(
 
     assert came_to.starts is None
     assert why_not in came_to.why_not
-    assert came_to.why_not.startswith("Nothing ")
+    assert came_to.why_not.startswith("No ")
 
 
 @pytest.mark.parametrize("status", ["never_started", "running", "ended"])

@@ -94,7 +94,7 @@ def test_without_any_capture_there_is_too_little_to_tell(
     came_to, found = drift_in(bucket, begun)
 
     assert (came_to["drifted"], found.requests) == (False, 0)
-    assert found.says == "Too few to tell: 0 requests in 28 days, and it takes 200."
+    assert found.says == "Too few to tell: 0 requests in 28 days; at least 200 are needed."
 
 
 def test_what_lies_outside_the_window_does_not_count(
@@ -139,7 +139,7 @@ def test_outcomes_that_are_far_off_degrade_the_version(
 
     assert came_to["degraded"] is found.degraded is True
     assert came_to["says"] == found.says
-    assert found.says.startswith("On 120 outcomes it does worse than its verdict promised")
+    assert found.says.startswith("On 120 outcomes, it performs worse than in its verdict")
     assert found.outcomes == 120
     assert found.selection is not None
     assert not found.selection.differs

@@ -76,9 +76,9 @@ def test_the_same_cause_is_retrained_once_whichever_run_comes_to_it(
     end(machine)
     ended = begin(retrainings, found(39, execution="later still"))
 
-    assert "runs or waits for approval" in again[0].why_not
+    assert "is running or waiting for approval" in again[0].why_not
     assert again[1].starts  # the run itself, tried again
-    assert "; 19 came since" in ended.why_not
+    assert "have been 19 since" in ended.why_not
     assert list(started(machine)) == [NAME]
 
 
@@ -128,7 +128,7 @@ def test_two_runs_at_once_come_to_one_execution(
     decision = begin(retrainings)
 
     assert others[0].starts
-    assert "runs or waits for approval" in decision.why_not
+    assert "is running or waiting for approval" in decision.why_not
     assert started(machine) == {NAME: others[0].starts.asked}
 
 
@@ -138,7 +138,7 @@ def test_where_others_always_decide_first_that_is_told(
     begin(retrainings)
     monkeypatch.setattr(retrainings, "_every", list)
 
-    with pytest.raises(PreconditionFailed, match="5 times meanwhile"):
+    with pytest.raises(PreconditionFailed, match="decided first 5 times"):
         begin(retrainings, found(40, execution="later"))
 
 
@@ -173,5 +173,5 @@ def test_nothing_is_asked_of_step_functions_where_nothing_alarms(
 ) -> None:
     nowhere = Retrainings(bucket, stepfunctions(), "")
 
-    assert "nothing alarms" in begin(nowhere, found(alarms=())).why_not
+    assert "there is no alarm" in begin(nowhere, found(alarms=())).why_not
     assert "is 0" in nowhere.begin(found(), 0, MIDNIGHT).why_not

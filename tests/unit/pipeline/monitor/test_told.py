@@ -57,7 +57,7 @@ def test_outcomes_of_a_file_are_taken_in(take: Take, told: Upload, bucket: Boto3
 
     assert (came.taken, came.refused) == (2, 0)
     assert came.notes == (
-        "outcomes/new.csv: 1 cell of `Improvement_Score` rounded, as its decimals are declared.",
+        "outcomes/new.csv: 1 cell of `Improvement_Score` rounded to the column's decimals.",
     )
     kept = Outcomes(bucket).all()
     assert (kept[ONE].value, kept[TWO].value) == (6.5, 7.26)
@@ -150,10 +150,10 @@ def test_rows_without_an_outcome_are_passed_over(
         (f"{ONE},\N{ARABIC-INDIC DIGIT FIVE},{YESTERDAY}", "`Improvement_Score` is not a number"),
         (f'{ONE},"6,5",{YESTERDAY}', "`Improvement_Score` is not a number"),
         (f"{ONE},5,", "`observed_at` is empty"),
-        (f"{ONE},5,24.12.2025", "`observed_at` is neither a day"),
-        (f"{ONE},5,12/24/2025", "`observed_at` is neither a day"),
-        (f"{ONE},5,2026-02-30", "`observed_at` is neither a day"),
-        (f"{ONE},5,9999-12-31", "`observed_at` was in the future"),
+        (f"{ONE},5,24.12.2025", "`observed_at` is not a day"),
+        (f"{ONE},5,12/24/2025", "`observed_at` is not a day"),
+        (f"{ONE},5,2026-02-30", "`observed_at` is not a day"),
+        (f"{ONE},5,9999-12-31", "`observed_at` is after the upload of the file"),
         (f"{ONE},5", "more or fewer cells than the header"),
         (f"{ONE},5,{YESTERDAY},more", "more or fewer cells than the header"),
     ],
@@ -208,7 +208,7 @@ def test_of_two_rows_about_one_prediction_the_later_one_counts(
 
     assert values(bucket) == {ONE: 7.0}
     assert came.taken == 1
-    assert "1 row not kept: another row tells of the same prediction" in came.notes[-1]
+    assert "1 row not kept: another row has an outcome of the same" in came.notes[-1]
 
 
 def test_what_became_of_earlier_outcomes_is_told(
@@ -223,9 +223,9 @@ def test_what_became_of_earlier_outcomes_is_told(
     assert came.taken == 2
     assert values(bucket) == {ONE: 5.0, TWO: 6.0, THREE: 5.0}
     assert came.notes == (
-        "outcomes/new.csv: 1 outcome told before; nothing changed.",
-        "outcomes/new.csv: 1 outcome counted in place of an earlier one.",
-        "outcomes/new.csv: 1 outcome kept, but not counted: another was observed later.",
+        "outcomes/new.csv: 1 outcome already recorded; nothing changed.",
+        "outcomes/new.csv: 1 outcome recorded in place of an earlier one.",
+        "outcomes/new.csv: 1 outcome kept, but another one that was observed later counts.",
     )
 
 
@@ -233,7 +233,7 @@ def test_what_became_of_earlier_outcomes_is_told(
     ("body", "said"),
     [
         (b"", "is empty"),
-        (f"{HEADER}\n".encode(), "is empty: there is no row below its header"),
+        (f"{HEADER}\n".encode(), "is empty: there are no rows below the header"),
         (b"PK\x03\x04xl/workbook.xml", "is an Excel workbook: save it as CSV UTF-8"),
         (f"{ONE},5,{YESTERDAY}\n".encode(), "has no header"),
         (
@@ -242,7 +242,7 @@ def test_what_became_of_earlier_outcomes_is_told(
         ),
         (
             f"{HEADER},observed_at\n{ONE},5,{YESTERDAY},{YESTERDAY}\n".encode(),
-            "`observed_at` stands in the header more than once",
+            "`observed_at` is in the header more than once",
         ),
     ],
 )

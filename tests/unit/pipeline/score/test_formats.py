@@ -163,7 +163,7 @@ def test_a_gzipped_csv_is_answered_as_the_csv_within_and_gzipped_again(
     answered = desk.answered(gzip.compress(text.encode()), "patients.csv.gz")
 
     assert gzip.decompress(answered.body) == desk.answered(text.encode()).body
-    assert answered.found.notes == ("Unpacked with gzip.",)
+    assert answered.found.notes == ("Decompressed with gzip.",)
     assert len(answered.parts) == 1
 
 
@@ -201,12 +201,14 @@ def test_gzip_that_is_damaged_is_named(desk: Desk, text: str) -> None:
     body = bytearray(gzip.compress(text.encode()))
     body[-6] ^= 1  # of the checksum
 
-    with pytest.raises(DatasetUnreadable, match="is cut off or damaged: gzip cannot unpack it"):
+    with pytest.raises(
+        DatasetUnreadable, match="is truncated or damaged: gzip cannot decompress it"
+    ):
         desk.answered(bytes(body))
 
 
 def test_what_follows_gzip_and_is_none_is_named(desk: Desk, text: str) -> None:
-    with pytest.raises(DatasetUnreadable, match="is cut off or damaged"):
+    with pytest.raises(DatasetUnreadable, match="is truncated or damaged"):
         desk.answered(gzip.compress(text.encode()) + b"more")
 
 

@@ -60,8 +60,8 @@ def check_equals(model: Model, rows: list[Row]) -> None:
     expected = model.predict([as_request(row) for row in rows])
     assert found.faults == {}
     assert found.scores == [one.score for one in expected]
-    assert found.lows == [one.interval.low for one in expected]
-    assert found.highs == [one.interval.high for one in expected]
+    assert found.lows == [one.low for one in expected]
+    assert found.highs == [one.high for one in expected]
     assert found.supports == [one.support for one in expected]
     assert found.averaged == [one.averaged_over for one in expected]
 
@@ -234,8 +234,8 @@ def check_study(model: Model, recorded: list[Json]) -> None:
     assert set(found.faults) == wrong
     assert len(fine) > len(recorded) / 2
     assert [found.scores[row] for row in fine] == [one.score for one in expected]
-    assert [found.lows[row] for row in fine] == [one.interval.low for one in expected]
-    assert [found.highs[row] for row in fine] == [one.interval.high for one in expected]
+    assert [found.lows[row] for row in fine] == [one.low for one in expected]
+    assert [found.highs[row] for row in fine] == [one.high for one in expected]
     assert [found.supports[row] for row in fine] == [one.support for one in expected]
     assert [found.averaged[row] for row in fine] == [one.averaged_over for one in expected]
 

@@ -49,7 +49,7 @@ def test_a_file_is_divided_and_what_parts_need_is_left_in_the_artefacts(
     ("given", "said"),
     [
         ({}, "score is missing."),
-        ({"score": "raw/data.csv"}, "score names no file under score/in/."),
+        ({"score": "raw/data.csv"}, "score is not a file under score/in/."),
         ({"score": "score/in/nothing.csv"}, "score names a file that does not exist: "),
         (
             {"score": {"key": "score/in/nothing.csv", "version_id": "v"}},
@@ -90,7 +90,9 @@ def test_an_event_that_comes_twice_is_handled_once(
 
     assert first["plan"]["decision"] == "score"
     assert second["plan"]["decision"] == "already_handled"
-    assert second["plan"]["reason"].startswith("The execution first handles this version of score/")
+    assert second["plan"]["reason"].startswith(
+        "The execution first has been handling this version of score/"
+    )
     assert (second["plan"]["details"], second["parts"]) == (None, [])
     assert desk.raw.keys("score/out/second/", "") == []
 
@@ -131,7 +133,9 @@ def test_without_a_champion_nothing_is_scored(own_desk: Desk, text: str) -> None
     for key in own_desk.artefacts.keys("models/", ""):
         own_desk.artefacts.client.delete_object(Bucket="artifacts", Key=key)
 
-    with pytest.raises(ModelUnavailable, match=r"^No model was promoted yet: start the retrain"):
+    with pytest.raises(
+        ModelUnavailable, match=r"^No model has been promoted yet; start the retrain"
+    ):
         divided(own_desk, text.encode())
 
 
@@ -200,7 +204,7 @@ def test_what_is_known_after_treatment_need_not_be_there(desk: Desk, lines: list
     came_to = divided(desk, body.encode())
 
     assert details(desk, came_to)["notes"] == [
-        "`Side_Effects` not in the file: each score is the mean over what was recorded."
+        "`Side_Effects` not in the file: each score is the mean over the recorded values."
     ]
 
 
@@ -215,7 +219,7 @@ def test_a_nullable_column_that_is_not_there_is_taken_as_missing(
 
     came_to = divided(desk, body.encode())
 
-    assert details(desk, came_to)["notes"] == ["`Gender` not in the file: taken as missing."]
+    assert details(desk, came_to)["notes"] == ["`Gender` not in the file: treated as missing."]
 
 
 @pytest.mark.parametrize(

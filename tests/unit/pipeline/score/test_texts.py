@@ -101,7 +101,9 @@ def test_decimal_commas_are_read_and_written(desk: Desk, text: str, plain: list[
 
     expected = [[*(cell.replace(".", ",") for cell in row[:3]), *row[3:]] for row in plain]
     assert answers_in(answered.body, ";") == expected
-    assert "Decimal commas read as points, and written in the answers." in answered.found.notes
+    assert (
+        "Decimal commas read as decimal points; the answers have them too." in answered.found.notes
+    )
 
 
 def test_a_line_that_says_what_separates_stays_above_the_header(
@@ -114,7 +116,7 @@ def test_a_line_that_says_what_separates_stays_above_the_header(
     first, rest = answered.body.split(b"\n", 1)
     assert first == b"sep=;"
     assert answers_in(rest, ";") == plain
-    assert answered.found.notes == ("Read as semicolon-separated, as row 1 (sep=) says.",)
+    assert answered.found.notes == ("Read as semicolon-separated, as declared in row 1 (sep=).",)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_a_quoted_line_break_is_refused_by_the_row_it_is_in(
     given_lines = [f"{line},Note" for line in lines[:13]]
     given_lines[row - 1] = f'{lines[row - 1]},"MARKED\nMARKED"'
 
-    with pytest.raises(DatasetUnreadable, match=rf"in row {row}, a quote opens that") as refused:
+    with pytest.raises(DatasetUnreadable, match=rf"in row {row}, a quote is opened and") as refused:
         desk.answered("\n".join(given_lines).encode())
 
     assert "line break" in str(refused.value)
@@ -302,7 +304,7 @@ def test_a_quoted_line_break_is_refused_by_the_row_it_is_in(
     [
         (b'"MARKED"x', "in row 9, text follows a closing quote"),
         (b"MARKED\rMARKED", "in row 9, a carriage return stands where no row ends"),
-        (b"MARKED\x00", "row 9 holds a NUL byte"),
+        (b"MARKED\x00", "row 9 contains a NUL byte"),
         (b"MARKED\xff", "row 9 is not valid UTF-8"),
         ("MARKED Ä".encode("cp1252"), "row 9 is not valid UTF-8; save it as CSV UTF-8"),
     ],
@@ -352,7 +354,7 @@ def test_an_old_macs_rows_are_counted_by_its_own_line_ends(
         (b"a title\n", "the header is in row 2; row 1 looks like a title"),
         (b"PK\x03\x04 xl/ ", "is an Excel workbook: save it as CSV UTF-8"),
         (b"PK\x03\x04 ", "is a ZIP archive: unpack it"),
-        (b"\x89PNG\r\n\x1a\n", r"is a picture \(PNG\)"),
+        (b"\x89PNG\r\n\x1a\n", r"is an image \(PNG\)"),
         (b'{"patients": []}', "is JSON"),
     ],
 )
@@ -365,7 +367,7 @@ def test_what_is_no_csv_is_named_as_for_a_data_set(
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n,,,\n", "\r\n"])
 def test_a_header_alone_is_no_file_to_score(desk: Desk, lines: list[str], end: str) -> None:
-    with pytest.raises(DatasetUnreadable, match="is empty: there is no row below its header"):
+    with pytest.raises(DatasetUnreadable, match="is empty: there are no rows below the header"):
         desk.answered(f"{lines[0]}{end}".encode())
 
 
