@@ -2,7 +2,7 @@
 
 The pipeline trains on the data that come with the study, in this process. The model is put into
 copies of the functions that predict, beside the build for AWS: it is never deployed. Each answer's
-disclaimer and the first limit on the model card say what it was trained on.
+disclaimer and the limitations on the model card say what it was trained on.
 """
 
 import contextlib

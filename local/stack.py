@@ -110,7 +110,11 @@ class Stack:
         return BUILD.with_name(f"{BUILD.name}-{self.study.name}") if self.study.name else BUILD
 
     def _build_for_all(self, sources: str) -> None:
-        beside = BUILD.with_name("local.new")
+        # In a folder of its own: sam keeps one record next to a build of what is in the cache,
+        # whichever cache that is. Sharing it with plain `sam build`, each would take stale parts of
+        # its own cache for current ones.
+        folder = BUILD.with_name(self.cloud.platform)
+        beside = folder / "new"
         shutil.rmtree(beside, ignore_errors=True)
         self._sam(
             "build",
@@ -119,11 +123,13 @@ class Stack:
             "--build-dir",
             beside,
             "--cache-dir",
-            ROOT / ".aws-sam" / f"cache-{self.cloud.platform}",
+            folder / "cache",
             "--parameter-overrides",
             f"Architecture={architecture()}",
             PYTHON_PLATFORM=self.cloud.platform,
         )
+        template = beside / "template.yaml"
+        template.write_text(template.read_text().replace("../../../", "../../"))  # where it will be
         pack(beside)
         (beside / BUILT_OF.name).write_text(sources)
         # Containers of `sam local` may have mounted the previous build: it is kept until the next.

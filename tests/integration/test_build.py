@@ -24,6 +24,21 @@ def test_what_is_built_is_not_built_again(laptop: Laptop) -> None:
     assert BUILT_OF.stat().st_mtime_ns == before
 
 
+def test_what_is_built_is_what_the_sources_are_now() -> None:
+    built = {ROOT / "layers/clinical/clinical": BUILD / "ClinicalLayer/python/clinical"}
+    built[ROOT / "layers/model/model"] = BUILD / "ModelLayer/python/model"
+    built[ROOT / "functions/predict"] = BUILD / "PredictFunction"
+    built[ROOT / "pipeline"] = BUILD / "TrainFunction"
+
+    for sources, copies in built.items():
+        files = [path.relative_to(sources) for path in sources.rglob("*.py")]
+        assert files
+        changed = [
+            one for one in files if (sources / one).read_bytes() != (copies / one).read_bytes()
+        ]
+        assert changed == []
+
+
 def test_every_function_with_its_layers_is_under_250_mb() -> None:
     sizes = function_sizes(BUILD)
 

@@ -11,6 +11,7 @@ from clinical.registry import Registry
 from model.loader import Loaded, opened
 from obstore.store import LocalStore
 
+from events.sample import SYNTHETIC
 from tests.integration.conftest import Laptop, free_port
 from tests.patience import until
 from tests.sam_local.commands import SAM, LocalApi, SamLocal
@@ -124,8 +125,8 @@ def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
     assert answer.status == 200
     assert answer.body["Improvement_Score"] == expected.score
     assert answer.body["model_version"] == card["model_version"] == model.version
-    for said in (answer.body["disclaimer"], card["overview"]["limits"][0]):
-        assert said.startswith("This model was trained on a synthetic sample")
+    assert answer.body["disclaimer"].startswith(SYNTHETIC)
+    assert SYNTHETIC in card["overview"]["limits"]
     assert dropdown.status == 200
     assert outcomes.status == 503
     assert outcomes.body["detail"].endswith("run `make up`, then sam with `--config-env cloud`.")
