@@ -35,7 +35,10 @@ def test_the_page_is_written_and_its_last_change_is_told(
 
     path = tmp_path / "change-control.html"
     assert "As of change" in path.read_text(encoding="utf-8")
-    assert text.splitlines() == [str(path), "It lists 3 changes; the last is promotion 3, of v-0a1b2c3d."]
+    assert text.splitlines() == [
+        str(path),
+        "It lists 3 changes; the last is promotion 3, of v-0a1b2c3d.",
+    ]
 
 
 def test_it_goes_where_somebody_wants_it(tmp_path: Path, bucket: Boto3Bucket) -> None:
