@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.telemetry import Metric
+from clinical.telemetry import NAMESPACE, Metric
 
 from local.console.widgets import log_group_and_query
 from tests.integration.conftest import ROOT, Laptop, fetch
@@ -388,7 +388,7 @@ def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
     ours = [
         one
         for one in laptop.stack.cloudwatch.list_metrics()["Metrics"]
-        if not one["Namespace"].startswith("AWS/")
+        if one["Namespace"] == NAMESPACE
     ]
 
     assert {one["MetricName"] for one in ours} <= set(Metric)

@@ -218,7 +218,7 @@ def test_intervals_of_groups_are_listed(card: Card) -> None:
 
     text = markdown(card.model_copy(update={"interval": interval}))
 
-    assert "Groups of Age and Gender have intervals of their own" in text
+    assert "Groups of Age and Gender with enough rows have intervals of their own" in text
     assert "| 18-34 and Female | 1.50 | 120 |" in text
     assert "intervals of their own" not in markdown(card)
 

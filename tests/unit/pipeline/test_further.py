@@ -112,8 +112,8 @@ def test_what_cannot_be_a_row_is_told_and_names_nobody(
     assert sorted(found.left_out) == [
         "1 outcome left out: no captured prediction has the id.",
         "1 outcome left out: observed before the prediction.",
-        "1 row left out: `Side_Effects` was not known at the time of prediction.",
         "1 row left out: `Improvement_Score` breaks the rule out_of_range in params.yaml.",
+        "1 row left out: `Side_Effects` was not known at the time of prediction.",
     ]
 
 

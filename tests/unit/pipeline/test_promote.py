@@ -223,7 +223,7 @@ def test_a_version_of_another_contract_is_refused_even_by_name(
     wider = today.model_copy(update={"columns": {**today.columns, "Age": older}})
     monkeypatch.setattr(stage, "params", lambda: wider)
 
-    with pytest.raises(ModelOfAnotherStudy, match="another contract"):
+    with pytest.raises(ModelOfAnotherStudy, match="a different data contract"):
         promoted(two_versions[0])
 
     assert registry.champion() == pointer

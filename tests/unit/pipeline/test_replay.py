@@ -96,7 +96,7 @@ def test_the_verdict_says_what_the_candidate_would_have_answered(
     found = verdict["replay"]
     assert (found["reproduced"], found["mismatches"], found["void"]) == (len(captures), 0, "")
     assert found["requests"] + found["refused"] == len(captures)
-    assert any("once more" in one for one in verdict["reasons"])
+    assert any("In a replay of" in one for one in verdict["reasons"])
     report = came_to["evaluated"]["report"]
     assert report["key"] == "runs/two/replay/evaluation.json"
     evaluation = json.loads(bucket.get(report["key"]).body)

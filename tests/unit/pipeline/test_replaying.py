@@ -101,7 +101,8 @@ def test_one_that_it_answers_otherwise_by_now_makes_the_replay_void(
     assert (found.reproduced, found.mismatches) == (10, 1)
     assert found.void == (
         "The replay is void: the champion v-11111111 answers 1 of its own 10 captured predictions "
-        "otherwise than it did, so what it answers now says nothing of what it would have."
+        "differently than when they were served, so its answers now do not show what it would have "
+        "answered."
     )
     assert (found.change, found.moved, found.rmse_difference) == (None, None, None)
 
@@ -170,7 +171,7 @@ def test_what_the_contract_refuses_by_now_is_left_out_and_counted(
 
     assert (found.requests, found.mismatches, found.void) == (10, 0, "")
     assert found.notes == (
-        "Of the last 12 requests, 2 were not replayed: the contract refuses them by now.",
+        "Of the last 12 requests, 2 were not replayed: the current contract refuses them.",
     )
 
 
@@ -191,7 +192,7 @@ def test_a_column_that_is_new_has_all_older_requests_left_out(
     assert found.requests == 0
     assert found.void == "No requests were replayed: none of the last requests can be replayed."
     assert found.notes == (
-        "Of the last 5 requests, 5 were not replayed: the contract refuses them by now.",
+        "Of the last 5 requests, 5 were not replayed: the current contract refuses them.",
     )
 
 
@@ -208,8 +209,8 @@ def test_requests_that_the_champion_does_not_answer_are_left_out(
     assert (found.requests, found.void) == (9, "")
     (note,) = found.notes
     assert note == (
-        "Of the last 10 requests, 1 was not replayed: the champion's data do not record such a "
-        "combination."
+        "Of the last 10 requests, 1 was not replayed: such combinations are not "
+        "recorded in the champion's data."
     )
 
 

@@ -208,7 +208,7 @@ def test_predictions_that_were_deleted_before_are_told(memory: Bucket) -> None:
 
     assert {one.prediction_id for one in captured(memory)} == set(ids)
     assert list(taken.notes()) == [
-        "1 scored file not captured: what was predicted was deleted before."
+        "1 scored file not captured, because the predictions had already been deleted."
     ]
 
 

@@ -106,7 +106,7 @@ def test_a_model_no_better_than_the_average_is_said_to_be() -> None:
     found = observed(of_others)
 
     assert found.beats_average is False
-    assert "and no better than the plain average" in found.says
+    assert "and no better than the average baseline" in found.says
 
 
 def test_a_model_that_never_beat_the_average_is_not_held_to_it() -> None:
@@ -180,7 +180,7 @@ def test_the_newest_outcomes_are_judged(monkeypatch: pytest.MonkeyPatch) -> None
     found = observed(came(60) + came(60, noise=9.0, seed=5))
 
     assert (found.outcomes, found.degraded) == (120, False)
-    assert found.notes == ("Of 120 outcomes, the newest 60 are judged.",)
+    assert found.notes == ("Only the newest 60 of 120 outcomes are evaluated.",)
 
 
 def test_a_target_that_never_varies_breaks_nothing() -> None:
@@ -306,4 +306,4 @@ def test_of_few_predictions_with_an_outcome_nobody_can_tell() -> None:
     )
 
     assert (found.p_value, found.differs) == (None, False)
-    assert "9 have one, 91 have none" in found.says
+    assert "9 have one, 91 do not" in found.says

@@ -133,7 +133,7 @@ def test_a_card_tells_what_became_of_its_version() -> None:
 
     published, since = text.split("## Monitoring")
     assert published == "# The card\n\nAs published.\n\n"
-    assert "It serves since 2026-09-27, and has answered 2,380 requests" in since
+    assert "has served since 2026-09-27, and has answered 2,380 captured requests" in since
     for sentence in (MOVED, WORSE, "3 rows of outcomes/november.csv", "12 lines of the log"):
         assert sentence in since
     assert (

@@ -78,7 +78,7 @@ def test_the_same_cause_is_retrained_once_whichever_run_comes_to_it(
 
     assert "is running or waiting for approval" in again[0].why_not
     assert again[1].starts  # the run itself, tried again
-    assert "; 19 came since" in ended.why_not
+    assert "have been 19 since" in ended.why_not
     assert list(started(machine)) == [NAME]
 
 
@@ -173,5 +173,5 @@ def test_nothing_is_asked_of_step_functions_where_nothing_alarms(
 ) -> None:
     nowhere = Retrainings(bucket, stepfunctions(), "")
 
-    assert "nothing alarms" in begin(nowhere, found(alarms=())).why_not
+    assert "there is no alarm" in begin(nowhere, found(alarms=())).why_not
     assert "is 0" in nowhere.begin(found(), 0, MIDNIGHT).why_not

@@ -153,7 +153,7 @@ def test_rows_without_an_outcome_are_passed_over(
         (f"{ONE},5,24.12.2025", "`observed_at` is not a day"),
         (f"{ONE},5,12/24/2025", "`observed_at` is not a day"),
         (f"{ONE},5,2026-02-30", "`observed_at` is not a day"),
-        (f"{ONE},5,9999-12-31", "`observed_at` was in the future"),
+        (f"{ONE},5,9999-12-31", "`observed_at` is after the upload of the file"),
         (f"{ONE},5", "more or fewer cells than the header"),
         (f"{ONE},5,{YESTERDAY},more", "more or fewer cells than the header"),
     ],
@@ -225,7 +225,7 @@ def test_what_became_of_earlier_outcomes_is_told(
     assert came.notes == (
         "outcomes/new.csv: 1 outcome already recorded; nothing changed.",
         "outcomes/new.csv: 1 outcome recorded in place of an earlier one.",
-        "outcomes/new.csv: 1 outcome kept, but not counted: another was observed later.",
+        "outcomes/new.csv: 1 outcome kept, but another one that was observed later counts.",
     )
 
 
