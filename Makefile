@@ -1,4 +1,4 @@
-# Clinical outcomes. `make help` lists what there is to do.
+# Clinical outcomes. `make help` lists the targets.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -31,16 +31,16 @@ LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
   SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" RETRAIN_AFTER="$(RETRAIN_AFTER)" $(PYTHON) -m local
 
-# A reason is people's words, which neither make nor the shell is to read: quotes and $ stay in it.
+# A reason is free text that neither make nor the shell may interpret: quotes and $ stay in it.
 override REASON := $(value REASON)
 export REASON
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/layers/clinical:$(CURDIR)/layers/model:$(CURDIR)/pipeline
 export SAM_CLI_TELEMETRY := 0
-# Where a shell forbids it, as those of many container images do, every command would compile all
-# that it imports anew: sam takes three times as long to start, and scikit-learn to load.
+# In shells that set it, such as those of many container images, every command would compile all its
+# imports again: sam takes three times as long to start, and scikit-learn to load.
 unexport PYTHONDONTWRITEBYTECODE
-# Behind a company's proxy, the certificate to trust is the system's.
+# Behind a company's proxy, trust the system's certificates.
 export UV_SYSTEM_CERTS := true
 
 .PHONY: help
@@ -54,11 +54,11 @@ up: $(READY) ## Start everything, train, and predict  [DATA=path.csv] [PORT=4566
 	@$(LOCAL) up
 
 .PHONY: retrain
-retrain: $(READY) ## Run the retrain state machine and print the verdict  [DATA=path.csv] [TUNE=true] [OUTCOMES=true]
+retrain: $(READY) ## Run the retrain state machine, and print the verdict  [DATA=path.csv] [TUNE=true] [OUTCOMES=true]
 	@$(LOCAL) retrain
 
 .PHONY: score
-score: $(READY) ## Score every row of a file by the model that serves  DATA=patients.csv [OUT=scored.csv]
+score: $(READY) ## Score every row of a file with the champion  DATA=patients.csv [OUT=scored.csv]
 	@$(LOCAL) score
 
 .PHONY: predict
@@ -66,74 +66,74 @@ predict: $(READY) ## Post the sample patient to the deployed API
 	@$(LOCAL) predict
 
 .PHONY: monitor
-monitor: $(READY) ## See what became of the model that serves: what moved, and what came of it  [UNTIL=2026-10-31]
+monitor: $(READY) ## Run the monitor, and print drift and errors on recorded outcomes  [UNTIL=2026-10-31]
 	@$(LOCAL) monitor
 
 .PHONY: outcomes
-outcomes: $(READY) ## Hand in what came of predictions, or write it as rows to train on  [DATA=outcomes.csv] [OUT=joined.csv]
+outcomes: $(READY) ## Upload outcomes, or write predictions with outcomes as training rows  [DATA=outcomes.csv] [OUT=joined.csv]
 	@$(LOCAL) outcomes
 
 .PHONY: simulate
-simulate: $(READY) ## Live through days in a minute  [DAYS=60] [SHIFT=none|doubled_drug|older|reversed_effects|noisier] [AT=30]
+simulate: $(READY) ## Simulate days of requests and outcomes in a minute  [DAYS=60] [SHIFT=none|doubled_drug|older|reversed_effects|noisier] [AT=30]
 	@$(LOCAL) simulate
 
 .PHONY: models
-models: $(READY) ## List the models, what they are worth, and who promoted them
+models: $(READY) ## List the models, their verdicts, and the promotions
 	@$(LOCAL) models
 
 .PHONY: report
-report: $(READY) ## Write the TRIPOD+AI report of the model that serves  [STUDY=name] [OUT=.local/report.html]
+report: $(READY) ## Write the TRIPOD+AI report of the champion  [STUDY=name] [OUT=.local/report.html]
 	@$(LOCAL) report
 
 .PHONY: approvals
-approvals: $(READY) ## List what waits for somebody's approval before it serves
+approvals: $(READY) ## List the candidates that are waiting for approval
 	@$(LOCAL) approvals
 
 .PHONY: approve
-approve: $(READY) ## Let a model serve that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
+approve: $(READY) ## Approve a candidate that is waiting  REASON="…" [EXECUTION=name, if several wait]
 	@$(LOCAL) approve
 
 .PHONY: reject
-reject: $(READY) ## Refuse a model that waits for an approval  REASON="…" [EXECUTION=name, where several wait]
+reject: $(READY) ## Reject a candidate that is waiting  REASON="…" [EXECUTION=name, if several wait]
 	@$(LOCAL) reject
 
 .PHONY: change-control
-change-control: $(READY) ## Write what may change, how a change is judged, and every change  [OUT=.local/change-control.html]
+change-control: $(READY) ## Write the change-control page: what may change, how, and every change  [OUT=.local/change-control.html]
 	@$(LOCAL) change-control
 
 .PHONY: export
-export: $(READY) ## Pack a version with all that is kept about it, for an auditor  [VERSION=v-…] [OUT=.local/v-….zip]
+export: $(READY) ## Pack a version and all records about it for an auditor  [VERSION=v-…] [OUT=.local/v-….zip]
 	@$(LOCAL) export
 
 .PHONY: rollback
-rollback: $(READY) ## Let the model before this one serve again, or another  [VERSION=v-…] [REASON="…"]
+rollback: $(READY) ## Roll back to the previous version, or to another one  [VERSION=v-…] [REASON="…"]
 	@$(LOCAL) rollback
 
 .PHONY: down
-down: ## Stop the local cloud; its state is kept
+down: ## Stop the local cloud, and keep its state
 	@if [ -e $(READY) ]; then $(LOCAL) down; fi
 
 .PHONY: clean
-clean: ## Stop the local cloud and forget everything: state, builds, environments
+clean: ## Stop the local cloud, and delete its state, builds and environments
 	@if [ -e $(READY) ]; then $(LOCAL) down; fi
 	rm -rf .local .aws-sam $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # ── Studies ─────────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: study
-study: $(READY) ## Propose a study's params.yaml  DATA=trial.csv TARGET=column [ID=column] [STUDY=name]
+study: $(READY) ## Propose a params.yaml for your own data  DATA=trial.csv TARGET=column [ID=column] [STUDY=name]
 	@DATA="$(DATA)" TARGET="$(TARGET)" ID="$(ID)" STUDY="$(STUDY)" $(PYTHON) -m local.studies propose
 
 .PHONY: check-params
-check-params: $(READY) ## Check a study's params.yaml, and name every mistake with its line  [STUDY=name]
+check-params: $(READY) ## Check a study's params.yaml, and list every mistake with its line  [STUDY=name]
 	@STUDY="$(STUDY)" $(PYTHON) -m local.studies check
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
-# The plugin of schemathesis, which no test needs, takes each process two seconds.
+# No test needs the plugin of schemathesis, which costs each process two seconds.
 PYTEST := $(PYTHON) -m pytest -p no:schemathesis
-# Who tests a cloud often waits for it, which takes more workers than there are cores. Given the
-# folder of all tests, the process that shares them out imports none of what they need.
+# Tests of a cloud mostly wait for it, so there are more workers than cores. Given the folder of all
+# tests, the process that distributes them imports none of what they need.
 TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests
 
 .PHONY: test
@@ -141,12 +141,12 @@ test: $(READY) ## Run every test: units, the stack on local clouds of their own,
 	@$(TEST)
 
 .PHONY: test-busy
-test-busy: $(READY) ## Run every test beside two busy loops, which must not make any fail
+test-busy: $(READY) ## Run every test beside two busy loops, which must not make one fail
 	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
 	  trap "kill $$loops" EXIT; $(TEST)
 
 .PHONY: check
-check: $(READY) ## Check style, format, the template, types and units: what takes no cloud
+check: $(READY) ## Check style, format, the template, types and unit tests: everything without a cloud
 	@$(MAKE) --no-print-directory --jobs=2 lint typecheck
 	@$(PYTEST) -n 2 --without-clouds tests
 
@@ -162,27 +162,31 @@ typecheck: $(READY) ## Check types, strictly
 	@mypy layers functions pipeline local data studies events bench tests
 
 .PHONY: release-check
-release-check: $(READY) ## Check all that a release rests on; .local/release-check.xml is its JUnit report
+release-check: $(READY) ## Run the release checks; .local/release-check.xml is the JUnit report
 	@$(PYTHON) -m pytest tests/release -v -ra --junitxml=.local/release-check.xml
 
 .PHONY: bench
-bench: $(READY) ## Measure the handler, against what the predecessor did, and the size of each build
+bench: $(READY) ## Measure the handler against the predecessor's, and the size of each build
 	@$(PYTHON) -m bench
 
 .PHONY: bench-start
 bench-start: $(READY) ## Measure a cold start part by part, on the running local cloud
 	@$(PYTHON) -m bench.start
 
+.PHONY: bench-containers
+bench-containers: build ## Measure the first request that a Lambda container answers, on a Docker engine
+	@$(PYTHON) -m bench.containers
+
 .PHONY: bench-burst
 bench-burst: $(READY) ## Send 50 requests a second for two minutes to the running local cloud
 	@$(PYTHON) -m bench.burst
 
 .PHONY: bench-statistics
-bench-statistics: $(READY) ## Simulate known truths, and write docs/explanation/statistics.md
+bench-statistics: $(READY) ## Simulate data with known truths, and write docs/explanation/statistics.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.statistics
 
 .PHONY: bench-monitoring
-bench-monitoring: $(READY) ## Simulate weeks in which nothing changed, and others, and write docs/explanation/monitoring.md
+bench-monitoring: $(READY) ## Simulate weeks with and without changes, and write docs/explanation/monitoring.md
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.monitoring
 
 .PHONY: cost
@@ -190,28 +194,28 @@ cost: $(READY) ## Price a month, and write it to docs/how-to/deploy-to-aws.md  [
 	@$(PYTHON) -m bench.cost $(LOG)
 
 .PHONY: bench-rollback
-bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, there and back
+bench-rollback: $(READY) ## Measure rollbacks on the running local cloud, back and forth
 	@$(PYTHON) -m bench.rollback
 
 .PHONY: bench-retrain
-bench-retrain: $(READY) ## Time warm retrains on the running local cloud, beside the fits alone
+bench-retrain: $(READY) ## Time warm retrains on the running local cloud, compared with the fits alone
 	@$(PYTHON) -m bench.retrain
 
 .PHONY: bench-wins
-bench-wins: $(READY) ## Compare win probabilities with the synthetic sample's truth, by family
+bench-wins: $(READY) ## Compare win probabilities with the truth of the synthetic sample, by model family
 	@$(PYTHON) -m bench.wins
 
 .PHONY: bench-curve
-bench-curve: $(READY) ## Simulate how often the learning curve says that more rows would help, and should not
+bench-curve: $(READY) ## Simulate how often the learning curve says that more rows would help, rightly and wrongly
 	@$(PYTHON) -m bench.learning_curve
 	@$(PYTHON) -m bench.learning_curve --forests --sets 200
 
 .PHONY: bench-bulk
-bench-bulk: $(READY) ## Measure how a part of a file is scored, beside ONNX Runtime and scikit-learn alone
+bench-bulk: $(READY) ## Measure how fast part of a file is scored, compared with ONNX Runtime and scikit-learn alone
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.bulk
 
 .PHONY: bench-replay
-bench-replay: $(READY) ## Measure the replay of 10,000 captured requests, beside asking both models alone
+bench-replay: $(READY) ## Measure the replay of 10,000 captured requests, compared with both models alone
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.replay
 
 .PHONY: bench-growth
@@ -219,10 +223,10 @@ bench-growth: $(READY) ## Measure each stage at up to a million rows, and write 
 	@OPENBLAS_NUM_THREADS=1 $(PYTHON) -m bench.growth
 
 .PHONY: bench-uploads
-bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and count which data serve
+bench-uploads: $(READY) ## Upload in bursts to the running local cloud, and check which data set serves
 	@$(PYTHON) -m bench.uploads
 
-# ── What is generated and committed ─────────────────────────────────────────────────────────────
+# ── Build, publish and generated files ──────────────────────────────────────────────────────────
 
 .PHONY: build
 build: $(READY) ## Build for AWS, and for `sam local start-api` with a model of the sample  [STUDY=name]
@@ -235,7 +239,7 @@ publish: $(READY) ## Publish the site to the deployed stack in your AWS account 
 	@$(PYTHON) -m local.site $(STACK) $(STUDY)
 
 .PHONY: params-schema
-params-schema: $(READY) ## Write params.schema.json, by which editors check a params.yaml
+params-schema: $(READY) ## Write params.schema.json, with which editors check a params.yaml
 	@$(PYTHON) -m local.studies schema
 
 .PHONY: parameters
@@ -247,11 +251,11 @@ openapi: $(READY) ## Write functions/predict/openapi.json from the routes
 	@$(PYTHON) functions/openapi.py
 
 .PHONY: events
-events: $(READY) ## Write the stages' events/*.json from a run on the sample
+events: $(READY) ## Write events/*.json from a run on the sample
 	@$(PYTHON) -m events.generate
 
 .PHONY: sample
-sample: $(READY) ## Write data/sample.csv, synthetic patients with a known signal
+sample: $(READY) ## Write data/sample.csv: synthetic patients with a known signal
 	@$(PYTHON) data/generate.py
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-header \
@@ -275,8 +279,8 @@ requirements: $(READY) ## Compile pyproject.toml's groups into hash-pinned requi
 
 # ── The environment ─────────────────────────────────────────────────────────────────────────────
 
-# uv comes first, into an environment of its own, and makes the real one: with the Python that
-# .python-version names, found on this machine or fetched.
+# uv is installed first, into its own environment, and creates the real one with the Python version
+# in .python-version, which it finds on this machine or downloads.
 $(READY): requirements-dev.txt local/bootstrap.txt .python-version
 	@echo "Creating the environment"
 	@python3 -m venv .local/bootstrap

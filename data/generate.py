@@ -1,16 +1,15 @@
 """Write sample.csv: 1,000 synthetic patients under the contract of params.yaml (`make sample`).
 
-Nothing in it was recorded of anybody. Which drugs treat which condition, and which side effects
-they have, is as in the public Kaggle set; the scores are made, so that there is something to
-learn, and it is known how much:
+No row describes a real person. The drugs for each condition, and their side effects, are those of
+the public Kaggle data set; the scores are generated with a known signal:
 
     score = 6 + condition + drug + 0.3 x (dosage level - 2) + (days - 32) / 27 + noise
 
 with conditions from -1.6 to 1.6, drugs from -0.5 to 0.5 within a condition, dosage levels 0 to 4,
 and noise from a normal distribution of standard deviation 0.7; then kept within 0 to 10 and
-rounded to one decimal. Age, gender and side effect say nothing, as a model should find out.
+rounded to one decimal. Age, gender and side effect have no effect, which a model should find out.
 
-The noise is what no model can predict: the best R² to be had is CEILING_R2.
+No model can predict the noise: the best possible R² is CEILING_R2.
 """
 
 import csv
@@ -64,7 +63,7 @@ CEILING_R2 = _SIGNAL / (_SIGNAL + NOISE**2 + 0.1**2 / 12)
 
 
 def patients(rows: int, seed: int) -> list[dict[str, Any]]:
-    """Draw patients; the same seed always draws the same."""
+    """Draw patients; the same seed always draws the same ones."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     drawn = []
     for number in range(1, rows + 1):
@@ -97,7 +96,7 @@ def patients(rows: int, seed: int) -> list[dict[str, Any]]:
 
 
 def as_csv(drawn: list[dict[str, Any]]) -> str:
-    """Write patients as the CSV that the pipeline takes."""
+    """Write patients as the CSV that the pipeline accepts."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(drawn[0]), lineterminator="\n")
     writer.writeheader()

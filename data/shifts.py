@@ -1,7 +1,7 @@
-"""What may change about the patients of the sample, for `make simulate`; generate.py has the truth.
+"""Changes to the patients of the sample, for `make simulate`; generate.py has the true effects.
 
-Patients are drawn as for the sample. A change of who comes leaves some of them out, and one of what
-comes of them changes their scores alone.
+Patients are drawn as for the sample. A change in the population leaves some of them out; a change
+in outcomes affects only their scores.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,10 @@ NOISIER = 1.0  # the standard deviation, in place of NOISE
 
 @dataclass(frozen=True)
 class Shift:
-    """What is other from a day on.
+    """A change from some day on.
 
-    says: in words. comes: whether a patient of the sample comes nevertheless.
-    scores: what comes of a patient, before it is kept within the scale.
+    says: its description. comes: whether a patient of the sample is kept.
+    scores: the outcome of a patient, before it is clipped to the scale.
     """
 
     says: str
@@ -34,7 +34,7 @@ class Shift:
 
 
 def _doubled(patient: Patient, draw: Random) -> bool:
-    """Let others in so seldom that this drug's share is twice what it was."""
+    """Keep patients on other drugs so rarely that this drug's share doubles."""
     others = len(DRUGS) - 1
     return patient["Drug_Name"] == DOUBLED or draw.random() < (others - 1) / (2 * others)
 
@@ -59,8 +59,10 @@ SHIFTS = {
     "none": Shift("nothing changes"),
     "doubled_drug": Shift(f"twice as many patients get {DOUBLED}", comes=_doubled),
     "older": Shift(
-        f"nobody under {YOUNGEST} comes, where ages began with {min(AGES)}", comes=_older
+        f"patients are at least {YOUNGEST} years old, instead of {min(AGES)}", comes=_older
     ),
-    "reversed_effects": Shift("the best drug of each condition is the worst", scores=_reversed),
-    "noisier": Shift(f"outcomes vary more: by {NOISIER:g}, not {NOISE:g}", scores=_noisier),
+    "reversed_effects": Shift("the best drug for each condition is the worst", scores=_reversed),
+    "noisier": Shift(
+        f"outcomes vary more: the noise is {NOISIER:g} instead of {NOISE:g}", scores=_noisier
+    ),
 }

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from clinical.errors import ClinicalError
 
-from local.building import LAYER, PARAMS, template_beside
+from local.building import LAYER, put_params, template_beside
 from local.cloud import ROOT, CloudFailed
 from local.stack import source_digest
 from local.studies import Study, study_of
@@ -53,7 +53,7 @@ def make(study: Study) -> None:
     for part in (LAYER, *PREDICTING):
         shutil.rmtree(SERVED / part, ignore_errors=True)
         shutil.copytree(BUILD / part, SERVED / part)
-    shutil.copy(SERVED / "params.yaml", SERVED / PARAMS)
+    put_params(SERVED / "params.yaml", SERVED)
     for function in PREDICTING:
         shutil.copytree(models, SERVED / function / FOLDER / models.name)
     template = template_beside(BUILD, {LAYER, *PREDICTING})
@@ -64,7 +64,7 @@ def decisions(study: Study) -> dict[str, Any]:
     """Give a study's decisions for a model that nobody has to approve, and that says what it is."""
     decided: dict[str, Any] = yaml.safe_load(study.params_path.read_text("utf-8"))
     said, what = study.params().study, SHIPPED if study.name else SYNTHETIC
-    of_sample = {
+    of_sample: dict[str, dict[str, Any]] = {
         "study": {"disclaimer": f"{what} {said.disclaimer}", "limits": [what, *said.limits]},
         "gate": {"approval": "none"},
         "serving": {"shadow": None},

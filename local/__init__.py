@@ -1,17 +1,17 @@
-"""The cloud on a laptop: ministack started, the stack deployed to it, retrained and asked."""
+"""The cloud on a laptop: starts ministack, deploys the stack, retrains and predicts."""
 
 import os
 import signal
 import sys
 
 if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
-    # Until `main` can tell it better: what it imports takes a second, and Ctrl-C then, too, is told
-    # in a sentence and not in a trace.
+    # Until `main` handles it: its imports take a second, and Ctrl-C must end in a sentence then,
+    # too, not in a traceback.
     signal.signal(
         signal.SIGINT,
         lambda *_: (os.write(2, b"Interrupted before anything was started.\n"), os._exit(130)),
     )
 
-# botocore would read what it uploads in native code, which prints a trace of its own where somebody
-# interrupts that.
+# Otherwise botocore reads uploads in native code, which prints a traceback of its own if it is
+# interrupted.
 os.environ.setdefault("BOTO_DISABLE_CRT", "true")

@@ -1,4 +1,4 @@
-"""What the Makefile runs: `python -m local up | retrain | score | predict | models | …`."""
+"""The commands behind the Makefile: `python -m local up | retrain | score | predict | …`."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ from local.stack import Stack, folders_in
 from local.studies import THE_DRUG_STUDY, study_of
 
 SERVED_SECONDS = 180
-SAID: dict[str, bool] = {"true": True, "false": False}  # of what else is a name or a time
+SAID: dict[str, bool] = {"true": True, "false": False}  # other values are names or times
 OF_THE_EVENTS = "sample"  # the execution whose artefacts events/*.json name, for `sam local invoke`
 
 
@@ -66,11 +66,11 @@ COMMANDS = (
 
 
 class RetrainFailed(CloudFailed):
-    """When an execution ended in a failure; what served before it still does."""
+    """When an execution failed; the champion has not changed."""
 
 
 def main() -> int:
-    """Run one command, and return its exit code; an expected failure is a sentence, no trace."""
+    """Run one command, and return its exit code; expected failures print a sentence, no trace."""
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
@@ -78,12 +78,12 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         study = study_of(arguments.study)
         if arguments.command == "up":
-            study.params()  # every mistake is told before anything is built
+            study.params()  # reports every mistake before anything is built
             home.mkdir(parents=True, exist_ok=True)
         studies.choose(study)
         stack = stack_at(home, arguments.emulator, arguments.port, study)
         if arguments.command == "up" and not (arguments.data or stack.outputs_file.exists()):
-            study.data()  # or it is told now that there is none
+            study.data()  # reports now if there is none
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt as interrupted:
@@ -119,7 +119,7 @@ def _run(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
 
 
 def _tell(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
-    """Run a command that tells what is known about the models, and changes nothing."""
+    """Run a command that reports on the models and changes nothing."""
     match arguments.command:
         case "models":
             models.show(stack, console)
@@ -132,7 +132,7 @@ def _tell(arguments: argparse.Namespace, stack: Stack, console: Console) -> None
 
 
 def _decide(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
-    """Run a command by which somebody says which model serves."""
+    """Run a command by which somebody decides which model serves."""
     match arguments.command:
         case "approvals":
             approving.show(stack, console)
@@ -145,7 +145,7 @@ def _decide(arguments: argparse.Namespace, stack: Stack, console: Console) -> No
 
 
 def _watch(arguments: argparse.Namespace, stack: Stack, console: Console) -> None:
-    """Run a command about what becomes of the model that serves."""
+    """Run a command about monitoring the champion."""
     match arguments.command:
         case "monitor":
             monitoring.monitor(stack, arguments.until, console)
@@ -166,14 +166,16 @@ def up(
     console: Console,
     retrain_after: int | None = None,
 ) -> None:
-    """Bring everything up, train on the data set, and make one prediction through the API.
+    """Start everything, train on the data set, and make one prediction through the API.
 
-    console_port: where the console listens; 0 for the port after the cloud's.
-    retrain_after: from how many new outcomes on a model that alarms is retrained by itself, from
-    now on; as it was where that is None.
+    console_port: the console's port; 0 for the port after the cloud's.
+    retrain_after: the number of new outcomes from which an alarm starts a retraining; None leaves
+    the setting unchanged.
     """
     if retrain_after is not None and retrain_after < 0:
-        raise CloudFailed(f"RETRAIN_AFTER={retrain_after} is below 0; 0 retrains nothing by itself")
+        raise CloudFailed(
+            f"RETRAIN_AFTER={retrain_after} is negative; use 0 to switch automatic retraining off"
+        )
     began = time.monotonic()
     stack.folder.mkdir(parents=True, exist_ok=True)
     in_browser = ConsoleProcess(
@@ -190,15 +192,15 @@ def up(
         restart.note(came_up, before)
     if came_up.fresh:
         restart.note_for_others(folders_in(stack.cloud.home))
-    _done(console, "Local cloud", "started" if came_up.fresh else "was up", began)
+    _done(console, "Local cloud", "started" if came_up.fresh else "already up", began)
     for name in came_up.unreadable:
-        _warn(console, f"The saved state {name} is damaged; the one before it was used.")
+        _warn(console, f"The saved state {name} is damaged, so the previous one was used.")
     if came_up.crashed:
-        _warn(console, "The local cloud had been killed; it goes on from what it last saved.")
+        _warn(console, "The local cloud had been killed; it continues from its last saved state.")
     given = {} if retrain_after is None else {"RetrainAfterOutcomes": f"{retrain_after}"}
     was_deployed = stack.is_deployed(**given)
     if was_deployed:
-        _done(console, "Stack", "was deployed", began)
+        _done(console, "Stack", "up to date", began)
     else:
         with console.status("Building functions and layers (sam build)"):
             stack.build()
@@ -211,7 +213,7 @@ def up(
     carry_on(stack, restart, console)
     waits = made(stack, data, console, began, was_deployed=was_deployed)
     started = in_browser.start()
-    _done(console, "Console", "started" if started else "was up", began)
+    _done(console, "Console", "started" if started else "already up", began)
     if not waits or is_healthy(stack):
         show_prediction(stack, console)
     show_places(stack, in_browser, console)
@@ -221,12 +223,12 @@ def up(
 def made(
     stack: Stack, data: Path | None, console: Console, began: float, *, was_deployed: bool
 ) -> bool:
-    """Train unless a model serves, or waits for an approval, and say whether one waits."""
+    """Train unless a model serves or waits for approval; return whether one waits."""
     fresh = executions.to_upload(stack, data)
     if was_deployed and not fresh:
         waits = bool(approving.waiting(stack))
         if waits or is_healthy(stack):
-            _done(console, "Model", "waits" if waits else "is served", began)
+            _done(console, "Model", "waiting" if waits else "serving", began)
             if waits:
                 approving.show(stack, console)
             return waits
@@ -243,7 +245,7 @@ def made(
 
 
 def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
-    """Start again what the cloud's end interrupted, and tell of each; once, however often tried."""
+    """Restart executions that the cloud's end interrupted, each once, and print which."""
     if not restart.is_open:
         return
     for one in executions.interrupted(stack, restart.since, crashed=restart.crashed):
@@ -251,7 +253,7 @@ def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
         arn = executions.start_once(stack, asked, one.name, one.machine) if asked else None
         if arn or one.asked is None:
             _warn(console, one.told)
-        if arn and one.machine is RETRAIN:  # what is scored, the console shows when it is done
+        if arn and one.machine is RETRAIN:  # scored files appear in the console when they are done
             try:
                 show_outcome(stack, executions.follow(stack, arn, console), console)
             except RetrainFailed as failed:
@@ -269,15 +271,18 @@ def retrain(
     """Start an execution, by uploading a data set or on the newest one, and follow it.
 
     tune: the grid of params.yaml to choose hyperparameters from, "true" for its default.
-    told: up to when outcomes were observed that are trained on beside the upload, "true" for now
-    and "false" for none of them.
+    told: train also on outcomes that were observed up to this time; "true" for now, "false" for
+    no outcomes.
     """
     if data and tune:
-        raise CloudFailed("an upload starts an untuned run: retrain with DATA= first, then tune")
+        raise CloudFailed(
+            "DATA= and TUNE= cannot be combined, because an upload starts a run without tuning: "
+            "retrain with DATA= first, then with TUNE="
+        )
     if data and told:
         raise CloudFailed(
-            "an upload starts a run of its own, and is taken to hold every outcome that is known: "
-            "retrain with DATA= first, then with OUTCOMES="
+            "DATA= and OUTCOMES= cannot be combined, because an upload starts a run of its own and "
+            "counts as having every known outcome: retrain with DATA= first, then with OUTCOMES="
         )
     if data:
         arn = executions.started_by(stack, uploading.on_terminal(stack, data, console))
@@ -295,21 +300,21 @@ def decide(
     reason: str | None,
     console: Console,
 ) -> None:
-    """Decide on what waits for an approval, and follow the execution to its end.
+    """Approve or reject a candidate that is waiting, and follow its execution to the end.
 
-    execution: None for the one that waits, where it is the only one.
+    execution: None if only one is waiting.
     """
-    why = approving.reason(reason or "")  # before anything else is asked for
+    why = approving.reason(reason or "")  # checked before anything else
     decided = approving.decide(stack, execution or approving.only(stack), decision, why)
     console.print(f"{decided.version} was {decision} by {escape(models.operator())}.")
     show_outcome(stack, executions.follow(stack, decided.arn, console), console)
 
 
 def rollback(stack: Stack, version: str | None, reason: str | None, console: Console) -> None:
-    """Let a published version serve again, by default the one before the champion."""
+    """Promote a published version again, by default the one before the champion."""
     asked = {
         "promote": version or "previous",
-        "reason": reason or "Rolled back by hand.",
+        "reason": reason or "Rolled back manually.",
         "who": models.operator(),
     }
     outcome = executions.follow(stack, executions.start(stack, asked), console)
@@ -327,7 +332,7 @@ def down(stack: Stack, console: Console) -> None:
 
 
 def show_outcome(stack: Stack, outcome: Outcome, console: Console) -> None:
-    """Print what an execution came to; raises RetrainFailed where it failed."""
+    """Print the outcome of an execution; raises RetrainFailed if it failed."""
     if outcome.waiting:
         approving.show_waiting(stack, outcome.waiting, console)
         approving.show_places(stack, console)
@@ -343,7 +348,7 @@ def show_outcome(stack: Stack, outcome: Outcome, console: Console) -> None:
 
 
 def show_prediction(stack: Stack, console: Console) -> None:
-    """Post a recorded patient to the deployed API, and print request and answer."""
+    """Post a recorded patient to the deployed API, and print the request and the response."""
     patient = models.recorded_patient(stack)
     answer = _served(stack, patient)
     url = f"{stack.outputs.api_url}/predict"
@@ -352,7 +357,7 @@ def show_prediction(stack: Stack, console: Console) -> None:
 
 
 def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> None:
-    """Print where everything is."""
+    """Print the address of everything."""
     outputs = stack.outputs
     for name, place in (
         ("Site", outputs.site_url),
@@ -362,7 +367,7 @@ def show_places(stack: Stack, in_browser: ConsoleProcess, console: Console) -> N
         ("State machine", outputs.state_machine_arn),
         ("Monitor", outputs.monitor_state_machine_arn),
         ("Uploads", f"s3://{outputs.raw_bucket}/raw/"),
-        ("To be scored", f"s3://{outputs.raw_bucket}/{SCORE.folder}"),
+        ("Files to score", f"s3://{outputs.raw_bucket}/{SCORE.folder}"),
         ("Outcomes", f"s3://{outputs.raw_bucket}/{OUTCOMES}"),
         ("Artefacts", f"s3://{outputs.artifacts_bucket}/"),
         ("AWS endpoint", outputs.endpoint_url),
@@ -381,7 +386,7 @@ def is_healthy(stack: Stack) -> bool:
 
 
 def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
-    """Ask the API, which serves a new champion within `serving.refresh_seconds`."""
+    """Call the API, which serves a new champion within `serving.refresh_seconds`."""
     request = urllib.request.Request(  # noqa: S310 - the local API
         f"{stack.outputs.api_url}/predict",
         data=json.dumps(patient).encode(),
@@ -396,9 +401,9 @@ def _served(stack: Stack, patient: dict[str, Any]) -> dict[str, Any]:
         except urllib.error.HTTPError as error:
             problem = error.read().decode()
             if error.code != 503 or time.monotonic() > deadline:  # noqa: PLR2004
-                raise CloudFailed(f"the API answered {error.code}: {problem}") from error
+                raise CloudFailed(f"the API returned {error.code}: {problem}") from error
         except urllib.error.URLError as error:
-            raise CloudFailed(f"the API cannot be reached: {error.reason}") from error
+            raise CloudFailed(f"cannot reach the API: {error.reason}") from error
         time.sleep(0.5)
 
 
@@ -406,16 +411,16 @@ def _decision(outcome: Outcome) -> str:
     output = outcome.output
     match output["decision"]:
         case "promoted" | "promoted_with_warning":
-            warned = ", with a warning" if output["decision"] != "promoted" else ""
-            before = f"; {output['previous']} served before" if output["previous"] else ""
+            warned = " with a warning" if output["decision"] != "promoted" else ""
+            before = f" and replaces {output['previous']}" if output["previous"] else ""
             return f"{output['version']} was promoted{warned}{before}"
         case "already_champion":
-            return f"{output['version']} serves already; nothing new was promoted"
+            return f"{output['version']} is already the champion; nothing was promoted"
         case "withheld":
             version = output["version"]
             return (
                 f"{version} was withheld; the champion stays. `make rollback VERSION={version}` "
-                "lets it serve"
+                "promotes it"
             )
         case "rejected":
             return "The candidate was rejected; the champion stays"

@@ -1,7 +1,7 @@
-"""Let the predict function's own handler answer in this process: `python -m local.answering`.
+"""Run the predict function's own handler in this process: `python -m local.answering`.
 
-A request is a line of JSON on stdin; on stdout comes, for each, a line with the answer's status and
-body, and the lines that the function logged. The environment is to be as the template sets it.
+Each line on stdin is a request as JSON; each line on stdout is the response's status and body, with
+the lines that the function logged. The environment must be as the template sets it.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ type Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
 def handler() -> Handler:
-    """Import the function as Lambda does, by its file."""
+    """Import the function from its file, as Lambda does."""
     spec = importlib.util.spec_from_file_location("predict_app", APP)
     if spec is None or spec.loader is None:
         raise ImportError(f"{APP} cannot be imported")
@@ -34,7 +34,7 @@ def handler() -> Handler:
 
 
 def answered(handle: Handler, body: object) -> dict[str, Any]:
-    """Ask as API Gateway does; gives status, body and what was logged."""
+    """Call the handler as API Gateway does; returns the status, the body and the log lines."""
     request_id = str(uuid4())
     event = {
         "httpMethod": "POST",
@@ -64,7 +64,7 @@ def answered(handle: Handler, body: object) -> dict[str, Any]:
 
 
 def main() -> None:
-    with contextlib.redirect_stdout(io.StringIO()):  # a cold start may log, which nobody asked for
+    with contextlib.redirect_stdout(io.StringIO()):  # a cold start may log, too
         handle = handler()
     for line in sys.stdin:
         print(json.dumps(answered(handle, json.loads(line))), flush=True)  # noqa: T201

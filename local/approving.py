@@ -1,4 +1,4 @@
-"""Decide on what waits for somebody's approval: see what does, approve of it, reject it."""
+"""List candidates that are waiting for approval, and approve or reject them."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,15 +16,15 @@ from local.console.process import address_of
 from local.models import operator
 from local.stack import Stack
 
-SHOWN_REASONS = 3  # of a verdict; the console has all of them
+SHOWN_REASONS = 3  # of a verdict; the console shows all
 
 type Decision = Literal["approved", "rejected"]
 
 
 def waiting(stack: Stack) -> list[Waiting]:
-    """List what waits for a decision, the longest first; raises CloudFailed where it cannot tell.
+    """List candidates that are waiting, the longest first; raises CloudFailed if it cannot read.
 
-    What an execution asked for that ended meanwhile, such as with the cloud, waits no more.
+    Requests of executions that have ended, for example with the cloud, are left out.
     """
     kept = executions.approvals_of(stack)
     try:
@@ -36,10 +36,10 @@ def waiting(stack: Stack) -> list[Waiting]:
 
 
 def decide(stack: Stack, execution: str, decision: Decision, why: str) -> Waiting:
-    """Decide on what waits, as who is at this keyboard; gives what was decided on.
+    """Approve or reject a candidate as this machine's user; returns the request.
 
-    Raises CloudFailed where a reason is missing or nothing waits there any more, which says what
-    to do.
+    Raises CloudFailed, which says what to do, if the reason is missing or the execution is no
+    longer waiting.
     """
     approval = Approval(
         decision=decision, who=operator(), why=reason(why), decided_at=datetime.now(UTC)
@@ -53,42 +53,43 @@ def decide(stack: Stack, execution: str, decision: Decision, why: str) -> Waitin
 
 
 def reason(why: str) -> str:
-    """Give a reason without the blanks around it; raises CloudFailed where there is none."""
+    """Return a reason without surrounding blanks; raises CloudFailed if it is empty or too long."""
     said = why.strip()
     if not said:
-        raise CloudFailed("why? Whoever decides gives a reason, which the ledger keeps")
+        raise CloudFailed('a reason is required for the ledger: add REASON="…"')
     if len(said) > MAX_WHY:
         raise CloudFailed(
-            f"the reason has {len(said):,} characters, and {MAX_WHY:,} are the most that the "
-            "ledger keeps"
+            f"the reason has {len(said):,} characters; the ledger keeps at most {MAX_WHY:,}"
         )
     return said
 
 
 def only(stack: Stack) -> str:
-    """Name the execution that waits where there is one alone; raises CloudFailed."""
+    """Return the only execution that is waiting; raises CloudFailed if there is none or several."""
     match waiting(stack):
         case [one]:
             return one.execution
         case []:
-            raise CloudFailed("nothing waits for an approval")
+            raise CloudFailed("no candidate is waiting for approval")
         case several:
             names = ", ".join(one.execution for one in several)
-            raise CloudFailed(f"{len(several)} executions wait; name one by EXECUTION=: {names}")
+            raise CloudFailed(
+                f"{len(several)} executions are waiting; choose one with EXECUTION=: {names}"
+            )
 
 
 def show(stack: Stack, console: Console) -> None:
-    """Print what waits for an approval: since when and until when, why, and what it is worth."""
+    """Print the candidates that are waiting: since when, until when, why, and their verdicts."""
     found = waiting(stack)
     if not found:
-        console.print("Nothing waits for an approval.")
+        console.print("No candidate is waiting for approval.")
         return
     registry = Registry(executions.approvals_of(stack).bucket)
     for one in found:
         show_waiting(stack, one, console)
         if version := registry.version(one.version):
             verdict = version.verdict
-            console.print(f"Its verdict: {verdict.decision.replace('_', ' ')}.")
+            console.print(f"Verdict: {verdict.decision.replace('_', ' ')}.")
             for said in verdict.reasons[:SHOWN_REASONS]:
                 console.print(f"• {escape(said)}")
         console.print()
@@ -96,11 +97,11 @@ def show(stack: Stack, console: Console) -> None:
 
 
 def show_waiting(stack: Stack, waits: Waiting, console: Console) -> None:
-    """Print what waits, why, and how it is decided on."""
+    """Print a candidate that is waiting, why, and how to decide."""
     study = f" STUDY={stack.study.told}" if stack.study.told else ""
     console.print(
-        f"[bold]{waits.version} waits for an approval[/], since {waits.asked_at:%Y-%m-%d %H:%M} "
-        f"and until {waits.until:%Y-%m-%d %H:%M} (UTC); it does not serve before."
+        f"[bold]{waits.version} is waiting for approval[/], since {waits.asked_at:%Y-%m-%d %H:%M} "
+        f"and until {waits.until:%Y-%m-%d %H:%M} UTC. It does not serve until it is approved."
     )
     for why in waits.because:
         console.print(f"• {escape(why)}")
@@ -112,6 +113,6 @@ def show_waiting(stack: Stack, waits: Waiting, console: Console) -> None:
 
 
 def show_places(stack: Stack, console: Console) -> None:
-    """Print where else somebody can decide."""
+    """Print the console's address, the other place to decide."""
     if address := address_of(stack.folder):
         console.print(f"Or decide in the console: {address}/approvals")

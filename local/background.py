@@ -1,4 +1,4 @@
-"""Processes that outlive the command that starts them, found again by a pid file."""
+"""Processes that outlive the command that starts them, and are found by a pid file."""
 
 import http.client
 import os
@@ -24,9 +24,9 @@ ANSWER_SECONDS = 5
 class Background:
     """A process with a group, a log and a pid file of its own.
 
-    marker: an argument of its command, or the end of one, by which it is told from another process
-    that has its pid by now.
-    stop_seconds: how long it may take to end by itself, and to save what it has to.
+    marker: an argument of its command, or the end of one, which distinguishes it from another
+    process with the same pid.
+    stop_seconds: the time that it has to save its state and end by itself.
     """
 
     pid_file: Path
@@ -41,9 +41,9 @@ class Background:
         environment: Mapping[str, str],
         answers: Callable[[], bool],
     ) -> bool:
-        """Start it, and say whether it answers within START_SECONDS; if not, it is stopped.
+        """Start it, and return whether it answers within START_SECONDS; otherwise it is stopped.
 
-        It is stopped too where that is interrupted.
+        It is also stopped if this is interrupted.
         """
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -71,7 +71,7 @@ class Background:
         return True
 
     def stop(self) -> bool:
-        """Ask it to end, wait until it has, end what it left behind, and say whether it ran."""
+        """Ask it to end, wait, end its remaining children, and return whether it was running."""
         pid = self.pid()
         self.pid_file.unlink(missing_ok=True)
         if pid is None:
@@ -87,7 +87,7 @@ class Background:
         return True
 
     def pid(self) -> int | None:
-        """Find its pid, if it runs."""
+        """Return its pid if it is running."""
         try:
             pid = int(self.pid_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -105,7 +105,7 @@ class Background:
 
 
 def answers(url: str) -> bool:
-    """Whether something answers there within ANSWER_SECONDS in all, and with no error."""
+    """Whether a URL answers without an error within ANSWER_SECONDS in total."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -122,7 +122,7 @@ def answers(url: str) -> bool:
 
 
 def is_taken(port: int) -> bool:
-    """Whether a program listens on a port of loopback, whatever it answers, if anything."""
+    """Whether a program is listening on a port of loopback, whatever it answers."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

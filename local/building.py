@@ -1,7 +1,7 @@
-"""Fit what sam built to a study: its params.yaml in the layer, its document in the function.
+"""Adapt a build of sam to a study: its params.yaml in the layer, its document in the function.
 
-Nothing else of a build knows a study, so it is built once for all of them. `python -m
-local.building` fits what `sam build` made for AWS to the study that STUDY names.
+Nothing else in a build depends on the study, so all studies share one build. `python -m
+local.building` adapts the build for AWS to the study that STUDY names.
 """
 
 import os
@@ -18,16 +18,15 @@ from local.cloud import ROOT, CloudFailed
 from local.packing import PACKED, pack
 from local.studies import Study, study_of
 
-LAYER, FUNCTION = "ClinicalLayer", "PredictFunction"  # what a study is in
+LAYER, FUNCTION = "ClinicalLayer", "PredictFunction"  # the parts that depend on the study
 PARAMS = Path(LAYER) / "python" / "clinical" / "params.yaml"
 DOCUMENT = Path(FUNCTION) / "openapi.json"
 ARTEFACT = re.compile(r"^( +(?:ContentUri|CodeUri): )([\w.]+)$", re.MULTILINE)
 
 
 def fit(build: Path, study: Study) -> None:
-    """Write a study into a build, in place, as `sam build` wrote its own; raises CloudFailed."""
-    shutil.copy(study.params_path, build / PARAMS)
-    compiled.write(build / PARAMS)
+    """Write a study into a build, in place; raises CloudFailed."""
+    put_params(study.params_path, build)
     command = (sys.executable, ROOT / "functions" / "openapi.py", build / DOCUMENT)
     try:
         subprocess.run(
@@ -38,11 +37,17 @@ def fit(build: Path, study: Study) -> None:
             env={**os.environ, "PARAMS_PATH": str(study.params_path)},
         )
     except subprocess.CalledProcessError as error:
-        raise CloudFailed(f"the study's API cannot be documented:\n{error.stderr}") from error
+        raise CloudFailed(f"cannot generate the study's API document:\n{error.stderr}") from error
+
+
+def put_params(params: Path, build: Path) -> None:
+    """Replace a build's params.yaml, and compile it."""
+    shutil.copy(params, build / PARAMS)
+    compiled.write(build / PARAMS)
 
 
 def fitted(base: Path, build: Path, study: Study) -> None:
-    """Make a build of a study, of one of the drug study's that is packed; it refers to that."""
+    """Make a study's build from the drug study's packed one, which it refers to."""
     build.mkdir()
     for part in (LAYER, FUNCTION):
         shutil.copytree(base / part, build / part)
@@ -58,9 +63,9 @@ def fitted(base: Path, build: Path, study: Study) -> None:
 
 
 def template_beside(base: Path, own: Collection[str]) -> str:
-    """Write a build's template for a folder beside it, which has copies of some parts.
+    """Return a build's template for a folder beside it, which has copies of some parts.
 
-    own: the names of those parts; the others stay where they are.
+    own: the names of these parts; the others are referred to.
     """
 
     def elsewhere(found: re.Match[str]) -> str:
@@ -70,7 +75,7 @@ def template_beside(base: Path, own: Collection[str]) -> str:
 
 
 def main() -> int:
-    """Fit the build for AWS, and return the exit code; a mistake is a sentence, no trace."""
+    """Adapt the build for AWS, and return the exit code; mistakes print a sentence, no trace."""
     try:
         study = study_of(os.environ.get("STUDY"))
         study.params()

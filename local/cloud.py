@@ -1,4 +1,4 @@
-"""What a local cloud is, whichever emulator makes it, and what those need of this machine."""
+"""A local cloud, whichever emulator provides it, and what emulators need from this machine."""
 
 import os
 import platform
@@ -24,11 +24,11 @@ class CloudFailed(Exception):
 
 @dataclass(frozen=True)
 class Start:
-    """How a cloud came up.
+    """How a cloud started.
 
-    fresh: whether it was started, and was not up before.
-    crashed: whether it had been killed before it was stopped.
-    unreadable: what of its saved state was damaged, so that the state before was used.
+    fresh: whether it was not running before.
+    crashed: whether it was killed, rather than stopped, the last time.
+    unreadable: saved states that were damaged, so that an earlier one was used.
     """
 
     fresh: bool
@@ -38,10 +38,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Cloud(ABC):
-    """A local cloud: where it listens, and the folder that holds all it keeps.
+    """A local cloud: its port, and the folder with its state.
 
     starts_on_uploads: whether an upload starts an execution, as on AWS.
-    not_stopped: what to say where there was nothing to stop.
+    not_stopped: the message if there was nothing to stop.
     """
 
     home: Path
@@ -63,36 +63,36 @@ class Cloud(ABC):
     @property
     @abstractmethod
     def logged_at(self) -> str:
-        """Tell where its log is."""
+        """Where its log is."""
 
     @property
     @abstractmethod
     def platform(self) -> str:
-        """Name, as uv does, what functions run on."""
+        """The platform that functions run on, in uv's terms."""
 
     @abstractmethod
     def site_url(self, outputs: dict[str, str]) -> str:
-        """Tell where the site is, by the stack's outputs."""
+        """Return the site's URL, from the stack's outputs."""
 
     @abstractmethod
     def is_up(self) -> bool:
-        """Whether it, and no other cloud, answers."""
+        """Whether it, and not another cloud, answers."""
 
     @abstractmethod
     def start(self) -> Start:
-        """Start it unless it is up, and say how it came up; raises CloudFailed."""
+        """Start it unless it is running, and return how it started; raises CloudFailed."""
 
     @abstractmethod
     def save(self) -> None:
-        """Have all that it holds saved by now; raises CloudFailed."""
+        """Save its state now; raises CloudFailed."""
 
     @abstractmethod
     def stop(self) -> bool:
-        """Stop what was started from here, and say whether that ran."""
+        """Stop it if it was started from here, and return whether it was running."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What points boto3 and sam at this cloud, whatever AWS account the shell is in."""
+        """The environment that points boto3 and sam at this cloud, whatever the shell's account."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -110,18 +110,18 @@ class Cloud(ABC):
 
 
 def architecture() -> str:
-    """Name this machine's architecture as Lambda names it."""
+    """Return this machine's architecture in Lambda's terms."""
     return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 
 def python_platform(system: str = sys.platform) -> str:
-    """Name a platform as uv does: this machine's architecture, with its system or another."""
+    """Return a platform in uv's terms: this machine's architecture, with its system or another."""
     machine = "aarch64" if architecture() == "arm64" else "x86_64"
     return f"{machine}-apple-darwin" if system == "darwin" else f"{machine}-manylinux_2_28"
 
 
 def install(requirements: Path, folder: Path) -> Path:
-    """Make an environment of hash-pinned requirements, if it is not there; gives its Python."""
+    """Create an environment of hash-pinned requirements unless it exists; returns its Python."""
     with in_turn(folder.with_suffix(".lock")):
         return _installed(requirements, folder)
 
@@ -138,6 +138,6 @@ def _installed(requirements: Path, folder: Path) -> Path:
         try:
             subprocess.run([uv, *step], check=True, timeout=INSTALL_SECONDS)
         except subprocess.SubprocessError as error:
-            raise CloudFailed(f"{requirements} cannot be installed: {error}") from error
+            raise CloudFailed(f"cannot install {requirements}: {error}") from error
     shutil.copy(requirements, installed)
     return python

@@ -16,10 +16,10 @@ NAME = "change-control.html"
 
 
 def write(stack: Stack, file: Path | None, console: Console) -> None:
-    """Write the page into a file, as of the last promotion.
+    """Write the page to a file, as of the last promotion.
 
-    file: where to; None for change-control.html in .local, and in the study's folder there. Raises
-    CloudFailed where the registry is damaged, or the file cannot be written.
+    file: the path; None for change-control.html in .local, or in the study's folder there. Raises
+    CloudFailed if the registry is damaged or the file cannot be written.
     """
     try:
         found = history(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
@@ -33,9 +33,10 @@ def write(stack: Stack, file: Path | None, console: Console) -> None:
         raise CloudFailed(f"{path} cannot be written: {error.strerror}") from error
     console.print(f"[bold]{escape(str(path))}[/]")
     if found.last is None:
-        console.print("No model was promoted yet; `make retrain` trains one.")
+        console.print("No model has been promoted yet. Run `make retrain` to train one.")
         return
     made = f"{len(found.changes):,} {'change' if len(found.changes) == 1 else 'changes'}"
     console.print(
-        f"It has {made}; the last is {found.last.entry.sequence}, to {found.last.entry.version}."
+        f"It lists {made}; the last is promotion {found.last.entry.sequence}, of "
+        f"{found.last.entry.version}."
     )

@@ -1,4 +1,4 @@
-"""Which emulator the stack is on: as somebody says, or else as the last `up` left it."""
+"""Choose the stack's emulator: the one requested, or the one of the last `up`."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -22,21 +22,21 @@ def stack_at(
     port: int | None = None,
     study: Study = THE_DRUG_STUDY,
 ) -> Stack:
-    """Find the stack of a study, on the cloud that keeps all that it has in a folder.
+    """Return the stack of a study, on the cloud whose state is in a folder.
 
-    EMULATOR= and PORT= have to be said once: the last `up` is remembered.
-    Raises CloudFailed where there is no such emulator.
+    EMULATOR= and PORT= are remembered from the last `up`. Raises CloudFailed if there is no such
+    emulator.
     """
     last = _last_outputs(home)
     name = emulator or (last.emulator if last else Ministack.name)
     if name not in EMULATORS:
-        raise CloudFailed(f"EMULATOR= may be {' or '.join(EMULATORS)}, and not {name}")
+        raise CloudFailed(f"EMULATOR={name} is unknown; use {' or '.join(EMULATORS)}")
     port = port or (last and urlsplit(last.endpoint_url).port) or DEFAULT_PORT
     return Stack(EMULATORS[name](home, port), study)
 
 
 def _last_outputs(home: Path) -> Outputs | None:
-    """Read where the stack is that was deployed last, of whichever study."""
+    """Read the outputs of the stack that was deployed last, of any study."""
     files = [folder / "outputs.json" for folder in folders_in(home)]
     for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         with suppress(ValidationError):

@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 TRIGGER_SECONDS = 180
-NAME_LETTERS = 80  # that the name of an execution may have
-INTERRUPTED = "States.ServiceRestart"  # the error of what ran when the cloud ended
-AWAITS = "AwaitApproval"  # the state in which an execution waits for somebody
+NAME_LETTERS = 80  # the longest name of an execution
+INTERRUPTED = "States.ServiceRestart"  # the error of executions that ran when the cloud ended
+AWAITS = "AwaitApproval"  # the state in which an execution waits for approval
 
 
 @dataclass
 class Step:
-    """A state of an execution, as its history tells it so far.
+    """A state of an execution, from its history so far.
 
-    error, cause: of the last try that failed; the state may have been tried again, or caught it.
+    error, cause: of the last attempt that failed; it may have been retried or caught.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Step:
 
 @dataclass
 class Progress:
-    """What a history says: the states entered, in order, and how far each is."""
+    """The states that an execution has entered, in order, and their progress."""
 
     steps: list[Step] = field(default_factory=list)
     read: int = 0
-    within: dict[int, Step] = field(default_factory=dict)  # of each event, the state that it is of
+    within: dict[int, Step] = field(default_factory=dict)  # the state of each event
 
     def update(self, events: list[dict[str, Any]]) -> None:
         for event in events[self.read :]:
@@ -67,7 +67,7 @@ class Progress:
         self.read = len(events)
 
     def waits_in(self, state: str) -> bool:
-        """Whether a state was entered, and not left yet."""
+        """Whether a state has been entered but not left."""
         return any(step.name == state and step.seconds is None for step in self.steps)
 
     def _apply(self, event: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Progress:
             step.seconds, step.output = when - step.entered, exited.get("output", "")
         elif kind in {"TaskFailed", "TaskTimedOut"}:
             failure = event[f"{kind[0].lower()}{kind[1:]}EventDetails"]
-            # An earlier release's local cloud did not say what an event follows.
+            # An earlier release's local cloud did not record which event an event follows.
             step = self.within.get(event["id"], self.steps[-1])
             step.error, step.cause = failure.get("error", ""), failure.get("cause", "")
         elif kind in {"ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}:
@@ -92,7 +92,7 @@ class Progress:
                 step.failed = step.seconds is None
 
     def _exited(self, event: int, name: str) -> Step:
-        """Find which of the times that a state was entered ends: a Map enters one many times."""
+        """Find the entry of a state that ends here; a Map enters one many times."""
         step = self.within.get(event)
         if step and step.name == name and step.seconds is None:
             return step
@@ -101,9 +101,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: its output, or the error that names the failure and its cause.
+    """How an execution ended: its output, or its error and cause.
 
-    waiting: the approval that it waits for, where it has not ended for that.
+    waiting: the approval that it is waiting for, if it has not ended.
     """
 
     arn: str
@@ -125,9 +125,9 @@ def start(
     name: str | None = None,
     machine: Machine = RETRAIN,
 ) -> str:
-    """Start an execution, to retrain with {} on the newest upload; returns its ARN.
+    """Start an execution, by default a retraining on the newest upload; returns its ARN.
 
-    name: of the execution, which must be new; one that is random where none is given.
+    name: of the execution, which must be new; random if it is None.
     """
     return stack.stepfunctions.start_execution(
         stateMachineArn=machine.arn(stack),
@@ -139,7 +139,7 @@ def start(
 def start_once(
     stack: Stack, asked: dict[str, Any], name: str, machine: Machine = RETRAIN
 ) -> str | None:
-    """Start an execution under a name, unless there is one that has it; returns its ARN."""
+    """Start an execution unless there is one with this name; returns its ARN."""
     try:
         return start(stack, asked, name, machine)
     except stack.stepfunctions.exceptions.ExecutionAlreadyExists:
@@ -151,14 +151,14 @@ def upload(
 ) -> str:
     """Upload a data set, and return the ARN of the execution that the upload started.
 
-    told: is called with the number of bytes that were uploaded since it was called last.
-    Raises CloudFailed where the file cannot be read or nothing is started.
+    told: called with the number of bytes uploaded since the last call.
+    Raises CloudFailed if the file cannot be read or no execution starts.
     """
     return started_by(stack, uploading.upload(stack, path, machine, told), machine)
 
 
 def started_by(stack: Stack, uploaded: Uploaded, machine: UploadMachine = RETRAIN) -> str:
-    """Find the execution that an upload started; raises CloudFailed where there is none."""
+    """Return the execution that an upload started; raises CloudFailed if there is none."""
     version = {"key": uploaded.key, "version_id": uploaded.version_id}
     if not stack.cloud.starts_on_uploads:
         return start(stack, {machine.member: version}, machine=machine)
@@ -171,14 +171,15 @@ def started_by(stack: Stack, uploaded: Uploaded, machine: UploadMachine = RETRAI
             looked_at.add(arn)
         time.sleep(POLL_SECONDS)
     raise CloudFailed(
-        f"{uploaded.key} was uploaded, but started no execution in {TRIGGER_SECONDS} s"
+        f"{uploaded.key} was uploaded, but no execution started within {TRIGGER_SECONDS} s"
     )
 
 
 def to_upload(stack: Stack, data: Path | None) -> Path | None:
-    """Which file to upload: the data set unless it is there already, the study's if nothing is.
+    """Return the file to upload: the data set unless it is the newest upload, or the study's own.
 
-    Raises CloudFailed where the file cannot be read, or the study brings none.
+    The study's own is used if nothing has been uploaded. Raises CloudFailed if the file cannot be
+    read, or the study has none.
     """
     found = stack.s3.list_objects_v2(Bucket=stack.outputs.raw_bucket, Prefix="raw/")
     uploads = sorted(found.get("Contents", []), key=lambda upload: upload["LastModified"])
@@ -191,11 +192,11 @@ def to_upload(stack: Stack, data: Path | None) -> Path | None:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """What a crash kept from its end, or from its beginning.
+    """An execution that a crash interrupted, or prevented from starting.
 
-    name: of the execution that starts it again, by which that is done once.
-    told: what to say of it.
-    asked: the input that starts it again; None where that is nobody's but the user's to do.
+    name: of the execution that restarts it, so that this happens once.
+    told: the message about it.
+    asked: the input that restarts it; None if only the user may do that.
     """
 
     name: str
@@ -205,10 +206,10 @@ class Interrupted:
 
 
 def interrupted(stack: Stack, since: float, *, crashed: bool) -> list[Interrupted]:
-    """Find the executions that the cloud's end interrupted, and the uploads whose event was lost.
+    """Find executions that the cloud's end interrupted, and uploads whose event was lost.
 
-    since: the time in seconds before the cloud was started again, which is when they failed.
-    crashed: whether it was killed, so that an upload may have started nothing.
+    since: the time in seconds before the cloud was restarted; they failed after it.
+    crashed: whether it was killed, so that an upload may not have started an execution.
     """
     inputs = {
         machine.name: _inputs_since(stack, since, machine, crashed=crashed)
@@ -242,9 +243,9 @@ class _Started:
 
 
 def _inputs_since(stack: Stack, since: float, machine: Machine, *, crashed: bool) -> list[_Started]:
-    """Read what executions were started with, the oldest first.
+    """Read the inputs of executions, oldest first.
 
-    Of all that are listed after a crash, else of those that failed since a time.
+    After a crash, of all that are listed; otherwise of those that failed since a time.
     """
     found = []
     for listed in reversed(newest(stack, machine)):
@@ -264,8 +265,8 @@ def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
     if "promote" in asked:
         return Interrupted(
             again,
-            f"{told}: whether it promoted {asked['promote']} is what `make models` shows; if it "
-            "did not, ask again",
+            f"{told}: `make models` shows whether it promoted {asked['promote']}; if not, promote "
+            "it again",
             None,
         )
     what = machine.asked(asked)
@@ -278,7 +279,7 @@ def _again(name: str, asked: dict[str, Any], machine: Machine) -> Interrupted:
 def _unheard(
     stack: Stack, inputs: list[dict[str, Any]], machine: UploadMachine
 ) -> list[Interrupted]:
-    """Find the uploads since the newest that an execution names, the oldest first."""
+    """Find uploads since the newest that an execution names, oldest first."""
     uploads = [asked[machine.member] for asked in inputs if machine.member in asked]
     named = {(one.get("key"), one.get("version_id")) for one in uploads if isinstance(one, dict)}
     pages = stack.s3.get_paginator("list_object_versions").paginate(
@@ -292,12 +293,12 @@ def _unheard(
     since = heard[-1]["LastModified"] if heard else None
     why = {
         "who": operator(),
-        "reason": "The cloud was killed before its upload started an execution.",
+        "reason": "The cloud was killed before the upload started an execution.",
     }
     return [
         Interrupted(
             f"again-{one['VersionId']}"[:NAME_LETTERS],
-            f"The upload {one['Key']} had started nothing yet; {machine.does} it",
+            f"The upload {one['Key']} had not started an execution; {machine.does} it",
             {
                 machine.member: {"key": one["Key"], "version_id": one["VersionId"]},
                 **(why if machine.takes_reasons else {}),
@@ -312,7 +313,7 @@ def _unheard(
 def follow(stack: Stack, arn: str, console: Console) -> Outcome:
     """Show an execution's states while it runs, and return how it ended.
 
-    One that waits for somebody's approval is not followed further: that may take days.
+    An execution that waits for approval is not followed further, because that may take days.
     """
     progress, waits = Progress(), None
     with Live(console=console, refresh_per_second=8, transient=False) as live:
@@ -328,17 +329,17 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
                 break
             time.sleep(POLL_SECONDS)
     if not console.is_terminal:
-        console.print()  # Live ends its last frame without a line of its own
+        console.print()  # Live does not end its last frame with a newline
     return _outcome(described, waits)
 
 
 def approvals_of(stack: Stack) -> Approvals:
-    """Give what waits for an approval in a stack, and what was decided."""
+    """Return a stack's requests for approval and decisions."""
     return Approvals(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
 
 
 def awaited(stack: Stack, execution: str) -> Waiting | None:
-    """Give the approval that an execution waits for; None where nobody is asked any more."""
+    """Return the approval that an execution is waiting for; None if it is not waiting."""
     approvals = approvals_of(stack)
     asked = approvals.asked(execution)
     if asked is None or asked.until <= datetime.now(UTC) or approvals.decision(execution):
@@ -347,7 +348,7 @@ def awaited(stack: Stack, execution: str) -> Waiting | None:
 
 
 def outcome_of(stack: Stack, arn: str) -> Outcome | None:
-    """Say how an execution ended; None while it runs."""
+    """Return how an execution ended; None while it runs."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
     return _outcome(described) if described["status"] != "RUNNING" else None
 
@@ -368,14 +369,14 @@ def _outcome(
 
 
 def history(stack: Stack, arn: str) -> Iterator[dict[str, Any]]:
-    """Read an execution's events, the oldest first."""
+    """Read an execution's events, oldest first."""
     pages = stack.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
     for page in pages:
         yield from page["events"]  # type: ignore[misc]
 
 
 def shown(progress: Progress, status: str) -> Table:
-    """Draw the states entered so far, one a line."""
+    """Draw the states entered so far, one per line."""
     table = Table.grid(padding=(0, 2))
     for step in progress.steps:
         if step.failed:
@@ -391,14 +392,14 @@ def shown(progress: Progress, status: str) -> Table:
 
 
 def asked_of(stack: Stack, arn: str, machine: UploadMachine = RETRAIN) -> dict[str, Any]:
-    """Which upload an execution was started with, if with any."""
+    """Return the upload in an execution's input; empty if there is none."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
     upload = _object(described["input"]).get(machine.member)
     return upload if isinstance(upload, dict) else {}
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Read a JSON object; an empty one of what is another value."""
+    """Read a JSON object; any other value is read as an empty one."""
     value = json.loads(text)
     return value if isinstance(value, dict) else {}
 
@@ -410,6 +411,6 @@ def _executions(stack: Stack, machine: Machine = RETRAIN) -> list[str]:
 def newest(
     stack: Stack, machine: Machine = RETRAIN, most: int = 100
 ) -> list["ExecutionListItemTypeDef"]:
-    """List the last executions, the one that started last first, as AWS does and others may not."""
+    """List the last executions, the newest first on every emulator."""
     found = stack.stepfunctions.list_executions(stateMachineArn=machine.arn(stack), maxResults=most)
     return sorted(found["executions"], key=lambda one: one["startDate"], reverse=True)

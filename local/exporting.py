@@ -1,6 +1,6 @@
-"""Pack a version with all that is kept about it into one archive, for an auditor: `make export`.
+"""Pack a version with all records about it into one archive, for an auditor: `make export`.
 
-What holds patients' rows stays where it is: the archive has its digest and says why.
+Files with rows of patients are not included: the archive has their digests and the reasons.
 """
 
 import json
@@ -44,41 +44,41 @@ LEDGER, PAGES, RETRAININGS, REPORTS = (
     "retrainings/",
     "monitor/",
 )
-# What is not packed, and why.
+# Files that are not included, and why.
 WITHHELD = {
     "model.joblib": (
-        "the model as scikit-learn pickled it, which runs code when it is opened; what was judged "
-        "and serves is model.onnx"
+        "the model as a scikit-learn pickle, which runs code when it is opened; the model that was "
+        "evaluated and serves is model.onnx"
     ),
-    "reference.json": "it holds rows of the training data, against which scores are explained",
-    "population.json": "it holds the recorded outcomes of rows that were left out of fits",
+    "reference.json": "it has rows of the training data, which explanations need",
+    "population.json": "it has the recorded outcomes of training rows, with their predictions in cross-validation",
 }
 SAYS = {
     PAGE: "the change-control page as of the last promotion, written for this archive",
-    PARAMS: "the study's decisions as they are now",
+    PARAMS: "the study's params.yaml as it is now",
     "manifest.json": "the version: its files with their digests, and its verdict",
-    "model.onnx": "the model, in the form that serves",
+    "model.onnx": "the model, in the format that serves",
     "training_rows.json": (
-        "the training rows, each by the SHA-256 of its cells: no row is in it, but whoever has all "
-        "cells of a row can tell whether it was trained on"
+        "the SHA-256 of each training row's cells: it has no rows, but anyone who has all cells of "
+        "a row can check whether the model was trained on it"
     ),
-    "evaluation.json": "all that was found out about it on held-out rows and replayed requests",
-    "lineage.json": "what each stage read and wrote, by digest",
+    "evaluation.json": "its evaluation on held-out rows and replayed requests",
+    "lineage.json": "the inputs and outputs of each stage, by digest",
     "card.json": "the model card",
-    "card.md": "the model card to read; in the version's folder, with what became of it since",
-    "report.html": "its TRIPOD+AI report, as it was published",
+    "card.md": "the model card for people; in the version's folder, with its monitoring",
+    "report.html": "its TRIPOD+AI report, as published",
     "learning_curve.json": "whether more rows would help",
-    "monitoring.json": "what became of it since it serves",
+    "monitoring.json": "its monitoring since it was promoted",
 }
-STEADY = (1980, 1, 1, 0, 0, 0)  # the first time that a zip knows
-UNIX = 3  # whose modes the entries have
+STEADY = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
+UNIX = 3  # the system of the entries' modes
 
 type Files = dict[str, tuple[bytes, str]]
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The files of an archive with what each is, and the digests of those that are not in it."""
+    """The files of an archive with their descriptions, and the digests of those left out."""
 
     version: Version
     files: Files
@@ -87,11 +87,11 @@ class Packed:
 
 
 def export(stack: Stack, name: str | None, out: Path | None, console: Console) -> None:
-    """Write the archive of a version: whole, or none at all.
+    """Write the archive of a version, completely or not at all.
 
-    name: the version; None for the champion. out: where to; None for <version>.zip in .local, and
-    in the study's folder there. Raises CloudFailed where there is no such version, or a file of it
-    is not what was published.
+    name: the version; None for the champion. out: the path; None for <version>.zip in .local, or
+    in the study's folder there. Raises CloudFailed if there is no such version, or one of its files
+    has changed since it was published.
     """
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
     version = name or serving(bucket)
@@ -110,28 +110,28 @@ def export(stack: Stack, name: str | None, out: Path | None, console: Console) -
     except OSError as error:
         raise CloudFailed(f"{path} cannot be written: {error.strerror or error}") from error
     console.print(
-        f"[bold]{escape(str(path))}[/] has {len(packed.files):,} files about {version}. Unpacked, "
-        f"`sha256sum -c {SUMS}` checks them; {README} says what each is."
+        f"[bold]{escape(str(path))}[/] has {len(packed.files):,} files about {version}. Unpack it "
+        f"and run `sha256sum -c {SUMS}` to verify them; {README} describes each file."
     )
     for key in packed.withheld:
-        console.print(f"• Not in it: {escape(key)}: {WITHHELD[key.rpartition('/')[2]]}.")
+        console.print(f"• Not included: {escape(key)}: {WITHHELD[key.rpartition('/')[2]]}.")
 
 
 def serving(bucket: Bucket) -> str:
-    """Name the version that serves; raises CloudFailed where none does."""
+    """Return the champion's version; raises CloudFailed if there is no champion."""
     try:
         pointer = Registry(bucket).champion()
     except ArtefactCorrupted as error:
         raise CloudFailed(f"nothing was exported: {error}") from error
     if pointer is None:
-        raise CloudFailed("no model was promoted yet; `make retrain` trains one")
+        raise CloudFailed("no model has been promoted yet; run `make retrain` to train one")
     return pointer.champion.version
 
 
 def packed_of(bucket: Bucket, name: str, decided: bytes, decisions: Params) -> Packed:
-    """Collect a version's archive, each file of it checked by its digest or its seal.
+    """Collect a version's archive; each file is verified by its digest or its seal.
 
-    decided: the study's file as it is now. Raises VersionUnknown, ArtefactMissing,
+    decided: the study's params.yaml as it is now. Raises VersionUnknown, ArtefactMissing,
     ArtefactCorrupted.
     """
     version = Registry(bucket).verified(name)
@@ -141,8 +141,8 @@ def packed_of(bucket: Bucket, name: str, decided: bytes, decisions: Params) -> P
     files: Files = {}
     for part in (
         _of_the_version(bucket, version, withheld),
-        _sealed(bucket, LEDGER, "a promotion, as the pointer had it"),
-        _sealed(bucket, RETRAININGS, "why a retraining began by itself"),
+        _sealed(bucket, LEDGER, "a promotion, as in the pointer"),
+        _sealed(bucket, RETRAININGS, "why an automatic retraining started"),
         _reports(bucket, name),
         _approvals(bucket, name),
         _pages(bucket, serves),
@@ -173,7 +173,7 @@ def _of_the_version(bucket: Bucket, version: Version, withheld: dict[str, str]) 
         body = read_verified(bucket, listed[key]) if key in listed else bucket.get(key).body
         if key not in listed and key.endswith(".json"):
             unsealed_json(key, body)
-        yield key, (body, SAYS.get(name_of(key), "of the version"))
+        yield key, (body, SAYS.get(name_of(key), "a file of the version"))
 
 
 def _sealed(bucket: Bucket, folder: str, says: str) -> Part:
@@ -184,13 +184,13 @@ def _sealed(bucket: Bucket, folder: str, says: str) -> Part:
 
 
 def _reports(bucket: Bucket, name: str) -> Part:
-    for key, (body, says) in _sealed(bucket, REPORTS, "what a run of the monitor found of it"):
+    for key, (body, says) in _sealed(bucket, REPORTS, "a report of the monitor on the version"):
         if Monitored.model_validate(unsealed_json(key, body)).model_version == name:
             yield key, (body, says)
 
 
 def _approvals(bucket: Bucket, name: str) -> Part:
-    """Give what was asked for without its token, so that the seal is not what it was, and why."""
+    """Yield decisions and requests for approval; these without tokens, and so without seals."""
     asked = Approvals(bucket)
     for execution in asked.executions():
         waiting = asked.asked(execution)
@@ -199,28 +199,31 @@ def _approvals(bucket: Bucket, name: str) -> Part:
         told = canonical_json(waiting.model_dump(mode="json", exclude={"token"}))
         yield (
             f"{approvals.FOLDER}{execution}.json",
-            (told, "why somebody had to approve of it; without the token, and so without its seal"),
+            (told, "why approval was required; without the token, and therefore without its seal"),
         )
         key = f"{approvals.FOLDER}{execution}/{approvals.DECISION}"
         if asked.decision(execution):
-            yield key, (bucket.get(key).body, "who decided, what and why")
+            yield key, (bucket.get(key).body, "the decision, by whom and why")
 
 
 def _pages(bucket: Bucket, serves: list[Champion]) -> Part:
     for key in bucket.keys(PAGES, ".html"):
         if key in {f"{PAGES}{one.sequence:06}.html" for one in serves}:
-            yield key, (bucket.get(key).body, "the change-control page as of a promotion of it")
+            yield (
+                key,
+                (bucket.get(key).body, "the change-control page as of a promotion of the version"),
+            )
 
 
 def _runs(bucket: Bucket, version: Version, serves: list[Champion]) -> Part:
-    """Give the lineage of each execution that made or promoted it."""
+    """Yield the lineage of each execution that created or promoted the version."""
     for execution in sorted({version.execution, *(one.promotion.execution for one in serves)}):
         for key in bucket.keys(f"runs/{execution}/lineage.json", ""):
             yield key, (without_tokens(bucket.get(key).body), SAYS["lineage.json"])
 
 
 def without_tokens(lineage: bytes) -> bytes:
-    """Leave out what wakes an execution: where there is none, the bytes are what they were."""
+    """Remove tokens, which resume an execution; without any, the bytes are unchanged."""
     found = json.loads(lineage)
     left = _without_tokens(found)
     return lineage if left == found else canonical_json(left)
@@ -236,14 +239,14 @@ def _without_tokens(part: JsonValue) -> JsonValue:
 
 
 def _captures(bucket: Bucket, found: History, name: str) -> Part:
-    """Give the manifests of the days on which it served: digests and counts."""
+    """Yield the manifests of the days on which the version served: digests and counts."""
     served = list(_served(found, name))
     for day in Captures(bucket).days():
         if any(since <= day and (until is None or day <= until) for since, until in served):
             key = f"{captures.FOLDER}/{day}/manifest.json"
             body = bucket.get(key).body
             unsealed_json(key, body)
-            yield key, (body, "what was captured that day: digests and counts of predictions")
+            yield key, (body, "the predictions captured on that day: digests and counts")
 
 
 def _served(found: History, name: str) -> Iterator[tuple[date, date | None]]:
@@ -255,28 +258,28 @@ def _served(found: History, name: str) -> Iterator[tuple[date, date | None]]:
 
 
 def _said_of_params(version: Version, bucket: Bucket, decisions: Params) -> str:
-    """Say whether the study's decisions are still those that the version was made under."""
+    """Say whether the study's params.yaml is still the one that the version was trained with."""
     lineage = json.loads(read_verified(bucket, version.files["lineage.json"]))
     same = lineage.get("params_sha256") == decisions.pipeline_digest
     return f"{SAYS[PARAMS]}; " + (
-        "of what can change a model, they are those that it was made under"
+        "everything in it that can change a model is the same as when the version was trained"
         if same
-        else "it was made under others: their digest is params_sha256 in its lineage.json"
+        else "the version was trained with another, whose digest is params_sha256 in lineage.json"
     )
 
 
 def _check_for_tokens(bucket: Bucket, files: Files) -> None:
-    """Raise CloudFailed where anything in the archive could wake an execution."""
+    """Raise CloudFailed if anything in the archive could resume an execution."""
     asked = Approvals(bucket)
     waiting = filter(None, map(asked.asked, asked.executions()))
     tokens = [one.token.encode() for one in waiting]
     for key, (body, _) in files.items():
         if any(token in body for token in tokens):
-            raise CloudFailed(f"nothing was exported: {key} has the token of an approval in it")
+            raise CloudFailed(f"nothing was exported: {key} contains the token of an approval")
 
 
 def write(path: Path, packed: Packed) -> None:
-    """Write an archive: the same bytes for the same files, whenever and wherever it is made."""
+    """Write an archive: the same bytes for the same files, at any time and place."""
     files = {key: body for key, (body, _) in packed.files.items()}
     files[README] = readme(packed).encode()
     sums = (f"{sha256(files[key])}  {key}\n" for key in sorted(files))
@@ -289,10 +292,10 @@ def write(path: Path, packed: Packed) -> None:
 
 
 def readme(packed: Packed) -> str:
-    """Say what is in an archive, and what is not."""
+    """Return the text that describes an archive's files, and those left out."""
     version, last = packed.version, packed.found.last
     told = {key: says for key, (_, says) in packed.files.items()}
-    told |= {README: "what you are reading", SUMS: "the SHA-256 of every other file"}
+    told |= {README: "this file", SUMS: "the SHA-256 of every other file"}
     here = [f"{key}\n    {told[key]}" for key in sorted(told)]
     missing = [
         f"{key}, SHA-256 {digest}\n    {WITHHELD[name_of(key)]}"
@@ -304,26 +307,26 @@ def readme(packed: Packed) -> str:
             f"{version.version}, published {version.published_at:%Y-%m-%d %H:%M} UTC by execution",
             f"{version.execution}.",
             "",
-            f"What is kept about this version, {as_of}. Paths are those in the bucket",
-            f"of artefacts, but for {PAGE}, {PARAMS} and what says what is here.",
-            "To check every file:",
+            f"The records about this version, {as_of}. Paths are those in the artefacts",
+            f"bucket, except for {PAGE}, {PARAMS}, {README} and {SUMS}.",
+            "To verify every file:",
             "",
             f"    sha256sum -c {SUMS}",
             "",
-            "The digests of the version's own files stand in its manifest.json, too. What is",
-            f"sealed carries the SHA-256 of the rest of it as `{SEAL}`: the manifest, the annexes,",
-            "the ledger, decisions, reports and manifests of captures.",
+            "The version's manifest.json also has the digests of its own files. Sealed files have",
+            f"the SHA-256 of their other contents as `{SEAL}`: the manifest, the annexes, the",
+            "ledger, decisions, reports and manifests of captures.",
             "",
-            "No file here has an identifier of a patient, a captured request, an outcome of one,",
-            "or a row of data.",
+            "No file in this archive contains a patient identifier, a captured request, its",
+            "outcome, or a row of data.",
             "",
-            "What is here",
+            "Included",
             "",
             *here,
             "",
-            "What is not here",
+            "Not included",
             "",
-            *(missing or ["Nothing of the version is left out."]),
+            *(missing or ["Every file of the version is included."]),
             "",
         )
     )

@@ -1,7 +1,7 @@
-"""Guess what kind of column a data set's cells are, and say why.
+"""Guess the kinds of a data set's columns, with reasons.
 
-Rows are patients: nothing is repeated of cells that may name or describe one, and no single cell of
-a column that is proposed but as an end of its range.
+Rows are patients, so the reasons repeat no cell that may name or describe one, and single cells of
+a proposed column only as the ends of its range.
 """
 
 import re
@@ -19,12 +19,12 @@ from clinical.kinds import DAY, DECIMAL, LARGEST, MOST_DECIMALS, NO, WHOLE, YES
 from local import scalars
 
 MOST_LEVELS = 8
-ROWS_A_LEVEL = 4  # at least: with fewer, a number only happens to repeat
+ROWS_A_LEVEL = 4  # at least: with fewer, numbers may repeat by chance
 MOST_CATEGORIES = 50
 LONGEST_CATEGORY = 60
-FEW = 10  # different words, which are never taken for text
+FEW = 10  # distinct words, which are never read as text
 LONGEST_ID = 1024
-A_COPY = 0.98  # correlation with the target above which a column hardly is a measurement of its own
+A_COPY = 0.98  # the correlation with the target above which a column is suspected to derive from it
 
 WORD_END = r"(?:$|[\W_\d])"
 ID_LIKE = re.compile(
@@ -56,9 +56,9 @@ YEARS_A_BAND = 5  # at least
 
 @dataclass(frozen=True)
 class Cells:
-    """A column of a data set as it is meant: "" where nothing is said.
+    """A column of a data set, with "" for missing cells.
 
-    words: those that were read as saying nothing, such as NA.
+    words: those that were read as missing, such as NA.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Cells:
 
     @cached_property
     def decimals(self) -> int:
-        """How many decimals its numbers have, as far as they count."""
+        """The number of decimals, up to the most that are kept."""
         found = (len(cell.partition(".")[2].rstrip("0")) for cell in self.counts)
         return min(max(found, default=0), MOST_DECIMALS)
 
@@ -107,7 +107,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a column may be. why: sentences. settings: of its kind, as YAML has them."""
+    """The kind that a column may have. why: sentences. settings: of the kind, as in YAML."""
 
     kind: str
     why: tuple[str, ...]
@@ -119,7 +119,7 @@ class Guess:
 
     @property
     def is_choice(self) -> bool:
-        """Whether it has a few values to choose from, and always one."""
+        """Whether it has a few values to choose from, and is never missing."""
         return self.kind in {"yes_no", "category", "level"} and "nullable" not in self.settings
 
     def saying(self, *why: str) -> Self:
@@ -142,20 +142,24 @@ def guess(column: Cells) -> Guess:
         found = replace(found, settings={**found.settings, "nullable": "true"})
     if found.is_feature and column.words:
         said = ", ".join(sorted(column.words))
-        found = found.saying(f"Read as missing: {said}. A word among values is read as itself.")
+        found = found.saying(
+            f"Read as missing: {said}. To keep such a word as a value, list it under values."
+        )
     return found
 
 
 def identifier(column: Cells) -> Guess:
-    """Take a column for what names a patient. The column's cells are unique."""
+    """Return the guess for the patient identifier. The column's cells are unique."""
     longest = max(map(len, column.cells))
     most = {"max_length": str(longest)} if longest > 64 else {}  # noqa: PLR2004 - its default
-    why = f"{len(column.cells):,} rows, each different: names a patient, and is never a feature."
+    why = (
+        f"{len(column.cells):,} rows, all different: identifies a patient, and is never a feature."
+    )
     return Guess("identifier", (why,), {**most, "hint": "A pseudonym, never a name."})
 
 
 def may_identify(column: Cells) -> bool:
-    """Whether a column looks like the one that names a patient."""
+    """Whether a column looks like the patient identifier."""
     fits = all(len(cell) <= LONGEST_ID and not re.search(r"\s", cell) for cell in column.counts)
     is_written = column.is_whole or not column.is_number
     named = ID_LIKE.search(column.name) is not None and not PERSONAL.search(column.name)
@@ -163,29 +167,29 @@ def may_identify(column: Cells) -> bool:
 
 
 def measured(column: Cells) -> Guess:
-    """Take a column of numbers, of which two differ, for a measurement."""
+    """Return the guess for a measurement: numbers, of which at least two differ."""
     low, high = column.levels[0], column.levels[-1]
     places = column.decimals
     settings: dict[str, str | list[str]] = {
         "min": scalars.number(low, places),
         "max": scalars.number(high, places),
     }
-    words = f"from {settings['min']} to {settings['max']}; {len(column.levels):,} different"
+    words = f"from {settings['min']} to {settings['max']}, {len(column.levels):,} distinct"
     if not places:
         return Guess("whole_number", (f"{_rows(column)}: whole numbers {words}.",), settings)
     settings["decimals"] = str(places)
     cut = max(len(cell.partition(".")[2]) for cell in column.counts) > MOST_DECIMALS
-    kept = (f"More than {MOST_DECIMALS} decimals are rounded.",) if cut else ()
+    kept = (f"Numbers are rounded to {MOST_DECIMALS} decimals.",) if cut else ()
     return Guess("number", (f"{_rows(column)}: numbers {words}.", *kept), settings)
 
 
 def is_measured(column: Cells) -> bool:
-    """Whether all that a column says is numbers, of which two differ, and none is too large."""
+    """Whether a column has only numbers, of which at least two differ and none is too large."""
     return column.is_number and len(column.levels) > 1 and _largest(column) <= LARGEST
 
 
 def is_copy(column: Cells, target: Cells) -> bool:
-    """Whether a column says what the target says, in every row."""
+    """Whether a column equals the target in every row."""
     if not column.is_number or _largest(column) > LARGEST:
         return False
     return [cell and float(cell) for cell in column.cells] == [
@@ -194,7 +198,7 @@ def is_copy(column: Cells, target: Cells) -> bool:
 
 
 def correlation(column: Cells, target: Cells) -> float:
-    """Correlate two columns over the rows that have both; 0 where that cannot be said."""
+    """Correlate two columns over the rows that have both; 0 if that is not possible."""
     if not column.is_number or _largest(column) > LARGEST:
         return 0.0
     pairs = [
@@ -211,29 +215,31 @@ def correlation(column: Cells, target: Cells) -> float:
 
 
 def shares_prefix(name: str, target: str) -> bool:
-    """Whether a column is called as the target is, up to a number: cd496 and cd420."""
+    """Whether a column's name differs from the target's only by a number: cd496 and cd420."""
     begins = re.match(r"[^\W\d_]{2,}", target)
     rest = re.escape(begins[0]) + r"(?:$|[\W\d_])" if begins else None
     return rest is not None and re.match(rest, name, re.IGNORECASE) is not None
 
 
-# ---- One rule after the other; the first that holds ----
+# ---- Rules in order; the first that applies ----
 
 
 def _nothing(column: Cells) -> Guess | None:
     if not column.counts:
-        return ignored("No row says anything.")
+        return ignored("All cells are empty.")
     if len(column.counts) == 1 or (column.is_number and len(column.levels) == 1):
-        beside = f", {column.missing:,} rows say nothing" if column.missing else ""
-        return ignored(f"Every row says the same{beside}: a model learns nothing of it.")
+        beside = f", and {column.missing:,} are empty" if column.missing else ""
+        return ignored(f"All values are the same{beside}: a model learns nothing from them.")
     return None
 
 
 def _personal(column: Cells) -> Guess | None:
     if PERSONAL.search(column.name):
-        return ignored("By its name, it tells who a patient is: left out, for privacy.")
+        return ignored("By its name, it may identify patients: ignored for privacy.")
     if column.is_unique and may_identify(column):
-        return ignored("Each row differs, and it is called as ids are: left out, for privacy.")
+        return ignored(
+            "All rows differ, and its name looks like an identifier: ignored for privacy."
+        )
     return None
 
 
@@ -245,8 +251,8 @@ def _date(column: Cells) -> Guess | None:
     return Guess(
         "date",
         (
-            f"{_rows(column)}: days from {first} to {last}; {len(column.counts):,} different.",
-            "The model takes it as days since the first; since can name another date column too.",
+            f"{_rows(column)}: days from {first} to {last}, {len(column.counts):,} distinct.",
+            "The model uses the days since the first; since may also name another date column.",
         ),
         {"since": first, "min": first, "max": last, "example": scalars.word(middle)},
     )
@@ -257,12 +263,12 @@ def _yes_no(column: Cells) -> Guess | None:
     if said <= YES | NO and said & YES and said & NO:
         counts = sum(count for cell, count in column.counts.items() if cell.casefold() in YES)
         share = counts / len(column.present)
-        return Guess("yes_no", (f"{_rows(column)}: yes or no; {share:.0%} say yes.",))
+        return Guess("yes_no", (f"{_rows(column)}: yes or no; {share:.0%} are yes.",))
     return None
 
 
 def _codes(column: Cells) -> Guess | None:
-    """Take numbers for words where the column is called as groups or arms are."""
+    """Guess that numbers are codes, if the column's name is that of groups or arms."""
     levels = column.levels if column.is_whole and _largest(column) <= LARGEST else []
     if not levels or not len(column.counts) == len(levels) <= MOST_LEVELS:
         return None
@@ -270,7 +276,7 @@ def _codes(column: Cells) -> Guess | None:
     is_arm = TREATMENT.search(column.name) and not DOSE.search(column.name)
     if GROUP.search(column.name) or (is_arm and follow and len(levels) > 2):  # noqa: PLR2004
         found = _category(column)
-        return found and found.saying("CHECK: codes; say in its hint what they mean.")
+        return found and found.saying("CHECK: these are codes; explain them in its hint.")
     return None
 
 
@@ -278,10 +284,10 @@ def _number(column: Cells) -> Guess | None:
     if not column.is_number:
         return None
     if _largest(column) > LARGEST:
-        return ignored(f"Numbers beyond {LARGEST:,.0f} are no measurements.")
+        return ignored(f"Numbers beyond {LARGEST:,.0f} cannot be measurements.")
     first = int(column.numbers[0])
     if first in {0, 1} and [*column.cells] == [str(first + n) for n in range(len(column.cells))]:
-        return ignored("It counts the rows.")
+        return ignored("It numbers the rows.")
     found = _level(column) or measured(column)
     middle = column.numbers[len(column.numbers) // 2]
     example = scalars.number(middle, column.decimals)
@@ -290,21 +296,21 @@ def _number(column: Cells) -> Guess | None:
         return found
     if column.is_whole and len(column.levels) <= MOST_LEVELS:
         return found.saying(
-            "If they are codes of groups, make it a category and put them in quotes."
+            "If these are codes of groups, use the kind category and put the values in quotes."
         )
     return found
 
 
 def _level(column: Cells) -> Guess | None:
-    """Take a few numbers that are not one after the other, such as dosages, for levels."""
+    """Guess that a few numbers that are not consecutive, such as dosages, are levels."""
     levels = column.levels
     if len(levels) > MOST_LEVELS or len(column.present) < ROWS_A_LEVEL * len(levels):
         return None
     steps = {round(b - a, MOST_DECIMALS) for a, b in pairwise(levels)}
     if len(levels) > 2 and (steps == {1} or (len(steps) == 1 and not column.is_whole)):  # noqa: PLR2004
         return None
-    how = "unevenly spread" if len(steps) > 1 else "with steps between them"
-    why = f"{_rows(column)}: {len(levels)} different numbers, {how}: levels, such as dosages."
+    how = "unevenly spaced" if len(steps) > 1 else "with gaps between them"
+    why = f"{_rows(column)}: {len(levels)} distinct numbers, {how}: levels, such as dosages."
     kept = [scalars.number(level, column.decimals) for level in levels]
     return Guess("level", (why,), {"values": kept})
 
@@ -316,12 +322,12 @@ def _category(column: Cells) -> Guess | None:
     often = column.counts.most_common(1)[0][0]
     found = Guess(
         "category",
-        (f"{_rows(column)}: {len(values):,} different words.",),
+        (f"{_rows(column)}: {len(values):,} distinct words.",),
         {"values": [scalars.word(value) for value in values], "example": scalars.word(often)},
     )
     alike = len(values) - len({value.casefold() for value in values})
     if alike:
-        return found.saying("Some differ in case only: the data may mean the same by them.")
+        return found.saying("Some differ only in case and may mean the same.")
     return found
 
 
@@ -340,8 +346,8 @@ def _is_text(column: Cells) -> bool:
 
 def _text(column: Cells) -> Guess:
     return ignored(
-        f"{_rows(column)}: {len(column.counts):,} different texts, which may be names, ids or "
-        "notes: left out, for privacy."
+        f"{_rows(column)}: {len(column.counts):,} distinct texts, which may be names, identifiers "
+        "or notes: ignored for privacy."
     )
 
 

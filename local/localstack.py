@@ -1,4 +1,4 @@
-"""A LocalStack that runs already, in the local cloud's place: `make up EMULATOR=localstack`."""
+"""A LocalStack that is already running, as the local cloud: `make up EMULATOR=localstack`."""
 
 from typing import ClassVar
 
@@ -6,15 +6,15 @@ from local.cloud import Cloud, CloudFailed, Start, python_platform
 
 
 class LocalStack(Cloud):
-    """A LocalStack that somebody else starts and stops.
+    """A LocalStack that is started and stopped elsewhere.
 
-    An upload starts no execution by itself: LocalStack delivers no event to a state machine that an
-    input transformer changed, as the template's does (its issue 13336).
+    Uploads do not start executions: LocalStack does not deliver events to a state machine through
+    an input transformer, which the template uses (LocalStack's issue 13336).
     """
 
     name: ClassVar[str] = "localstack"
     starts_on_uploads: ClassVar[bool] = False
-    not_stopped: ClassVar[str] = "LocalStack runs on: whoever started it stops it."
+    not_stopped: ClassVar[str] = "LocalStack is still running: stop it where you started it."
 
     @property
     def logged_at(self) -> str:
@@ -22,28 +22,28 @@ class LocalStack(Cloud):
 
     @property
     def platform(self) -> str:
-        """Name what functions run on: LocalStack puts them into Linux containers."""
+        """The platform that functions run on: LocalStack uses Linux containers."""
         return python_platform("linux")
 
     def site_url(self, outputs: dict[str, str]) -> str:
-        """Tell where the site is: at its website endpoint, as on AWS."""
+        """Return the site's URL: its website endpoint, as on AWS."""
         return outputs["SiteUrl"]
 
     def is_up(self) -> bool:
-        """Whether it answers; ministack does under its address too."""
+        """Whether it answers; ministack also answers at LocalStack's path."""
         return self.answers("/_localstack/health") and not self.answers("/_ministack/health")
 
     def start(self) -> Start:
-        """Look whether LocalStack answers; raises CloudFailed, which says what to do, if not."""
+        """Check that LocalStack answers; raises CloudFailed, which says what to do, if not."""
         if not self.is_up():
             raise CloudFailed(
-                f"no LocalStack answers at {self.endpoint_url}: start it (`localstack start`), or "
-                "say with PORT= where it listens"
+                f"no LocalStack is running at {self.endpoint_url}: start it with `localstack "
+                "start`, or set PORT= to its port"
             )
         return Start(fresh=False)
 
     def save(self) -> None:
-        """Leave that to whoever started it."""
+        """Do nothing: LocalStack is managed elsewhere."""
 
     def stop(self) -> bool:
         return False

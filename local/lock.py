@@ -1,4 +1,4 @@
-"""Let one command at a time change a home; the kernel lets go of the lock of one that dies."""
+"""Allow one command at a time to change a home; the kernel releases the lock of one that dies."""
 
 import fcntl
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from local.cloud import CloudFailed
 
-# What may run beside itself, though beside nothing that starts, deploys or stops.
+# Commands that may run concurrently, but not with one that starts, deploys or stops.
 SHARED = {"retrain", "score", "monitor", "outcomes", "rollback"}
-ALONE = {"up", "down", "simulate"}  # a simulation forgets what another would be looking at
+ALONE = {"up", "down", "simulate"}  # a simulation removes data that another command may be reading
 
 
 @contextmanager
 def held(home: Path, command: str) -> Iterator[None]:
-    """Hold a home's lock, if the command is one that needs it.
+    """Hold a home's lock, if the command needs it.
 
-    Raises CloudFailed, which says who holds it, where another command does.
+    Raises CloudFailed, which names the holder, if another command holds it.
     """
     if command not in SHARED | ALONE or not home.exists():
         yield
@@ -29,8 +29,8 @@ def held(home: Path, command: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise CloudFailed(
-                f"{file.read() or 'another command'} is at work on {home}: wait until it has "
-                "ended, or stop it with Ctrl-C"
+                f"{file.read() or 'another command'} is already running on {home}: wait for it to "
+                "finish, or stop it with Ctrl-C"
             ) from None
         file.truncate(0)
         file.write(f"`make {command}` (process {os.getpid()})")

@@ -24,17 +24,17 @@ SAVE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Ministack(Cloud):
-    """ministack, with what `local.emulator` puts right.
+    """ministack, with the corrections of `local.emulator`.
 
-    enforce_iam: whether a function may do only what its role allows, as on AWS. Off by default:
-    the TLS-only bucket policies would then refuse every request over loopback HTTP.
+    enforce_iam: whether a function may do only what its role allows, as on AWS. Off by default,
+    because the TLS-only bucket policies would then refuse every request over loopback HTTP.
     """
 
     enforce_iam: bool = False
 
     name: ClassVar[str] = "ministack"
     starts_on_uploads: ClassVar[bool] = True
-    not_stopped: ClassVar[str] = "It was not running."
+    not_stopped: ClassVar[str] = "The local cloud was not running."
 
     @property
     def logged_at(self) -> str:
@@ -42,30 +42,30 @@ class Ministack(Cloud):
 
     @property
     def platform(self) -> str:
-        """Name, as uv does, what functions run on: this very machine."""
+        """The platform that functions run on, in uv's terms: this machine's."""
         return python_platform()
 
     def site_url(self, outputs: dict[str, str]) -> str:
-        """Tell where the site is, by the stack's outputs: ministack serves buckets by path."""
+        """Return the site's URL, from the stack's outputs; ministack serves buckets by path."""
         return f"{self.endpoint_url}/{outputs['SiteBucketName']}/index.html"
 
     def is_up(self) -> bool:
-        """Whether the one that was started from this home answers on this port."""
+        """Whether the ministack that was started from this home answers on this port."""
         return self._process.pid() is not None and self.answers("/_ministack/health")
 
     def start(self) -> Start:
-        """Start the cloud unless it is up, and say how it came up.
+        """Start the cloud unless it is running, and return how it started.
 
-        Raises CloudFailed where the port is another's, or where it does not come up.
+        Raises CloudFailed if the port is in use, or if the cloud does not start.
         """
         if self.is_up():
             return Start(fresh=False)
         self.stop()
         if is_taken(self.port):
             raise CloudFailed(
-                f"port {self.port} is taken, and not by the local cloud of {self.home}: stop what "
-                "listens there, choose another with PORT=, or use it with EMULATOR=localstack if "
-                "it is LocalStack"
+                f"port {self.port} is already in use, and not by the local cloud of {self.home}: "
+                "stop the program that is listening there, choose another port with PORT=, or, if "
+                "it is LocalStack, use it with EMULATOR=localstack"
             )
         kept = Generations(self.home / "state")
         generation, unreadable = kept.newest()
@@ -77,22 +77,22 @@ class Ministack(Cloud):
         if crashed:
             mend(objects)
         scratch = self.home / "tmp"
-        shutil.rmtree(scratch, ignore_errors=True)  # what killed Lambda workers left behind
+        shutil.rmtree(scratch, ignore_errors=True)  # left behind by killed Lambda workers
         scratch.mkdir(parents=True)
         python = install(EMULATOR / "requirements.txt", ROOT / ".local" / "ministack")
         command = (python, EMULATOR)
         if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
-            raise CloudFailed(f"the local cloud did not come up; see {self.log}")
+            raise CloudFailed(f"the local cloud did not start; see {self.log}")
         return Start(fresh=True, crashed=crashed, unreadable=tuple(unreadable))
 
     def save(self) -> None:
-        """Have all that it holds written to the disk; raises CloudFailed where it cannot be."""
+        """Write its state to disk; raises CloudFailed if that fails."""
         self._ask_to("save")
 
     def stop(self) -> bool:
-        """Let the cloud save what it holds, stop it with its Lambda workers, and say if it ran."""
+        """Save the cloud's state, stop it and its Lambda workers; return whether it was running."""
         if self.is_up():
-            with suppress(CloudFailed, OSError, HTTPException):  # it tries again when it ends
+            with suppress(CloudFailed, OSError, HTTPException):  # it saves again when it ends
                 self._ask_to("stop")
         return self._process.stop()
 
@@ -103,10 +103,10 @@ class Ministack(Cloud):
                 return
         except urllib.error.HTTPError as error:
             why = error.read().decode(errors="replace")
-            raise CloudFailed(f"the local cloud cannot save what it holds: {why}") from error
+            raise CloudFailed(f"the local cloud cannot save its state: {why}") from error
 
     def _settings(self, scratch: Path) -> dict[str, str]:
-        """Say what ministack is told; nothing else of this shell reaches it or its Lambdas."""
+        """Return the environment for ministack; nothing else of this shell reaches its Lambdas."""
         return {
             "PATH": os.defpath,
             "HOME": str(self.home),
@@ -115,7 +115,7 @@ class Ministack(Cloud):
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # as on AWS; what waits for its turn counts
+            "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # as on AWS; requests that are waiting count
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",
             "STATE_DIR": str(self.home / "state"),
@@ -132,14 +132,14 @@ class Ministack(Cloud):
 
 
 def _before_generations(kept: Generations) -> bool:
-    """Whether the state is as earlier versions of this project left it when they were stopped."""
+    """Whether the state is in the format of earlier releases of this project."""
     return any(kept.folder.glob("*.json"))
 
 
 def bridge() -> dict[str, str]:
-    """Find the address at which containers see this machine, where Docker has a bridge.
+    """Return the address at which containers reach this machine, if Docker has a bridge.
 
-    Where Docker runs in a machine of its own, on macOS and Windows, it leads to loopback by itself.
+    On macOS and Windows, Docker runs in a virtual machine and reaches loopback by itself.
     """
     for address in psutil.net_if_addrs().get("docker0", []):
         if address.family == socket.AF_INET:

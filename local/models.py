@@ -19,40 +19,40 @@ from local.stack import Stack
 
 SHOWN_PROMOTIONS = 10
 NO_SKILL = (
-    "This model does not beat always answering the average: do not read differences between its "
-    "scores as differences between patients."
+    "This model does not beat a baseline that always predicts the average. Do not read differences "
+    "between its scores as differences between patients."
 )
 
 
 def operator() -> str:
-    """Name who is at this keyboard, for the ledger."""
+    """Return this machine's user, for the ledger."""
     return f"{getpass.getuser()}@{platform.node()}"
 
 
 def recorded_patient(stack: Stack) -> dict[str, Value]:
-    """Give a patient of the champion's data, as a request; raises CloudFailed where none serves."""
+    """Return a patient of the champion's data, as a request; raises CloudFailed if none serves."""
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
     pointer = Registry(bucket).champion()
     if pointer is None:
-        raise CloudFailed("no model was promoted yet; `make retrain` trains one")
+        raise CloudFailed("no model has been promoted yet; run `make retrain` to train one")
     return example_request(read_reference(bucket, pointer.champion.reference), params())
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:
-    """Print what a model is worth, in figures and in words."""
+    """Print a verdict: its figures and its sentences."""
     table = Table(box=SIMPLE_HEAD)
     table.add_column(f"{verdict.rows:,} held-out rows\n{verdict.confidence:.0%} intervals")
     for heading in ("RMSE", "MAE", "R²"):
         table.add_column(heading)
-    rows = {"the candidate": verdict.candidate, "the plain average": verdict.average}
+    rows = {"candidate": verdict.candidate, "average baseline": verdict.average}
     if verdict.champion and verdict.champion.scores:
-        rows[f"{verdict.champion.version}, on {verdict.champion.rows} of them"] = (
+        rows[f"{verdict.champion.version}, on {verdict.champion.rows} of these rows"] = (
             verdict.champion.scores
         )
     replay = verdict.replay
     if replay and replay.candidate_scores and replay.champion_scores:
-        rows[f"the candidate, on {replay.outcomes:,} outcomes"] = replay.candidate_scores
-        rows[f"{replay.champion}, on the same"] = replay.champion_scores
+        rows[f"candidate, on {replay.outcomes:,} outcomes"] = replay.candidate_scores
+        rows[f"{replay.champion}, on the same outcomes"] = replay.champion_scores
     for name, scores in rows.items():
         table.add_row(name, _shown(scores.rmse), _shown(scores.mae), _shown(scores.r2))
     console.print(table)
@@ -67,7 +67,7 @@ def show(stack: Stack, console: Console) -> None:
     registry = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket))
     pointer = registry.champion()
     if pointer is None:
-        console.print("No model was promoted yet; `make retrain` trains one.")
+        console.print("No model has been promoted yet. Run `make retrain` to train one.")
         return
     champion = pointer.champion
     table = Table(title="Models", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
@@ -97,7 +97,7 @@ def show(stack: Stack, console: Console) -> None:
 
 
 def alias(version: str, champion: Champion, newest: str) -> str:
-    """Name what a version is: the one that serves, one taken back, or the newest of the others."""
+    """Return a version's alias: champion, withdrawn, challenger (the newest other one), or ""."""
     if version == champion.version:
         return "champion"
     if version in champion.withdrawn:

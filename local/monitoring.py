@@ -1,4 +1,4 @@
-"""Run the monitor now, and print what became of the model that serves."""
+"""Run the monitor now, and print its report on the champion."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from wording import counted
 
 from local import executions
 from local.cloud import CloudFailed
@@ -21,7 +22,7 @@ NOTHING = "\N{EN DASH}"
 
 
 class MonitoringFailed(CloudFailed):
-    """When a run of the monitor ended in a failure; what it had captured stays."""
+    """When a run of the monitor failed; what it had captured is kept."""
 
 
 def monitor(stack: Stack, until: str | None, console: Console) -> None:
@@ -35,10 +36,10 @@ def monitor(stack: Stack, until: str | None, console: Console) -> None:
 
 
 def show(stack: Stack, outcome: Outcome, console: Console) -> None:
-    """Print what a run found; raises MonitoringFailed where it failed."""
+    """Print a run's report; raises MonitoringFailed if the run failed."""
     found = found_by(stack, outcome)
     if found is None:
-        console.print(f"Nothing to watch: {escape(outcome.output['reason'])}")
+        console.print(f"Nothing to monitor: {escape(outcome.output['reason'])}")
         return
     window = found.window
     console.print(
@@ -57,9 +58,9 @@ def show(stack: Stack, outcome: Outcome, console: Console) -> None:
 
 
 def found_by(stack: Stack, outcome: Outcome) -> Monitored | None:
-    """Read the report of a run; None where there was nothing to watch.
+    """Read the report of a run; None if there was nothing to monitor.
 
-    Raises MonitoringFailed where it failed.
+    Raises MonitoringFailed if the run failed.
     """
     if not outcome.succeeded:
         raise MonitoringFailed(f"{outcome.error or outcome.status}: {outcome.cause}")
@@ -71,13 +72,13 @@ def found_by(stack: Stack, outcome: Outcome) -> Monitored | None:
 
 
 def show_drift(drift: Drift, console: Console) -> None:
-    """Print whether requests are like the version's data, column by column."""
-    console.print(f"\n[bold]What was asked[/]: {drift.requests:,} requests\n{escape(drift.says)}")
+    """Print whether requests resemble the version's training data, column by column."""
+    console.print(f"\n[bold]Drift[/]: {counted(drift.requests, 'request')}\n{escape(drift.says)}")
     told = [one for one in drift.columns if one.p_value is not None]
     if not told:
         return
     table = Table(box=SIMPLE_HEAD)
-    for heading in ("column", "requests", "moved the most", "p-value", "PSI"):
+    for heading in ("column", "requests", "largest change", "p-value", "PSI"):
         table.add_column(heading)
     for one in told:
         name = escape(f"{one.column}{_over(one)}")
@@ -91,8 +92,8 @@ def show_drift(drift: Drift, console: Console) -> None:
     console.print(table)
     if drift.p_value is not None:
         console.print(
-            f"Of all columns jointly, p = {drift.p_value:.4f}; below {drift.alarm_level:g} it "
-            "alarms. PSI is shown for those who know it, and never alarms."
+            f"All columns jointly: p = {drift.p_value:.4f}; the alarm goes off below "
+            f"{drift.alarm_level:g}. PSI is for information and triggers no alarm."
         )
 
 
@@ -101,22 +102,21 @@ def _over(column: ColumnDrift) -> str:
 
 
 def moved(column: ColumnDrift) -> str:
-    """Say which level of a column moved the most: Sertraline, 7 → 13 %."""
+    """Describe the level of a column with the largest change: Sertraline, 7% → 13%."""
     if column.moved is None:
         return NOTHING
     return f"{column.moved.level}, {column.moved.before:.0%} → {column.moved.now:.0%}"
 
 
 def show_outcomes(observed: Observed, console: Console) -> None:
-    """Print what came of predictions: errors beside the average's, and each test's sentence."""
+    """Print the errors on recorded outcomes beside the baseline's, and each test's sentence."""
     console.print(
-        f"\n[bold]What came of it[/]: {observed.outcomes:,} recorded outcomes\n"
-        f"{escape(observed.says)}"
+        f"\n[bold]Errors[/]: {observed.outcomes:,} recorded outcomes\n{escape(observed.says)}"
     )
     figures = {
         "RMSE of the model": observed.rmse,
-        "RMSE of the plain average": observed.average_rmse,
-        "their difference": observed.rmse_difference,
+        "RMSE of the average baseline": observed.average_rmse,
+        "difference": observed.rmse_difference,
         "mean error": observed.mean_error,
         "coverage of intervals": observed.coverage,
     }
@@ -134,20 +134,20 @@ def show_outcomes(observed: Observed, console: Console) -> None:
         console.print(f"• {escape(observed.selection.says)}")
     if observed.waiting or observed.unknown:
         console.print(
-            f"• Outcomes that wait for their prediction: {observed.waiting:,}; of predictions that "
-            f"nobody made here: {observed.unknown:,}."
+            f"• Outcomes that wait for their prediction: {observed.waiting:,}; outcomes that match "
+            f"no prediction: {observed.unknown:,}."
         )
     for note in observed.notes:
         console.print(f"• {escape(note)}")
 
 
 def estimated(estimate: Estimate) -> str:
-    """Write a figure with its interval."""
+    """Format a figure with its interval."""
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def show_alarms(output: dict[str, Any], console: Console) -> None:
-    """Print what a run alarms of, and why, and whether the model is made anew."""
+    """Print a run's alarms, their reasons, and whether the model is retrained."""
     off = [name for name in ("drifted", "degraded") if output[name]]
     if not off:
         console.print("\n[green]No alarm.[/]")

@@ -1,4 +1,4 @@
-"""Show on the terminal how executions ended that did not do what they were asked to."""
+"""Show on the terminal why executions failed, and how uploads were read."""
 
 import json
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from wording import counted
 
 from local.executions import Outcome
 
@@ -19,24 +20,26 @@ def show_rejection(outcome: Outcome, console: Console) -> None:
     except (ValueError, KeyError):
         console.print(outcome.cause, markup=False)
         return
-    console.print(violated(violations, f"{report['rows']:,} rows, {len(violations)} rules broken"))
+    console.print(
+        violated(violations, f"{report['rows']:,} rows, {counted(len(violations), 'violation')}")
+    )
     show_notes(report.get("notes"), console)
     if lies := report.get("report"):
         console.print(f"The report is at {lies['key']} in the artefacts bucket.")
 
 
 def show_notes(notes: list[str] | None, console: Console) -> None:
-    """Print with which leniency an upload was read."""
+    """Print how an upload was read leniently."""
     if notes:
-        console.print("As it was read:")
+        console.print("How the file was read:")
     for note in notes or []:
         console.print(f"• {escape(note)}")
 
 
 def violated(violations: Sequence[dict[str, Any]], title: str) -> Table:
-    """Draw which rules rows break, how many of them, and which are the first."""
+    """Draw a table of the rules that rows violate, with the number of rows and the first ones."""
     table = Table(title=title)
-    for heading in ("rule", "column", "count", "first rows (of the file)", "allowed values"):
+    for heading in ("rule", "column", "count", "first rows (in the file)", "allowed values"):
         table.add_column(heading, no_wrap=heading in {"rule", "column"})
     for one in violations:
         rows = ", ".join(map(str, one.get("first_rows", [])))

@@ -1,4 +1,4 @@
-"""Zip what was built once, for every deployment of it: `sam deploy` would at each."""
+"""Zip a build once, for all its deployments; `sam deploy` would zip it each time."""
 
 import re
 import zipfile
@@ -6,11 +6,11 @@ from pathlib import Path
 
 PACKED = "packed.yaml"
 LAYER = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
-QUICKLY = 1  # of zlib's levels, for it goes over loopback
+QUICKLY = 1  # zlib's fastest level, because the zip only goes over loopback
 
 
 def pack(build: Path) -> None:
-    """Put a zip beside each built layer, and a template of them beside the one that sam wrote."""
+    """Zip each built layer, and write a template that refers to the zips beside sam's."""
     template = (build / "template.yaml").read_text()
     for _, name in LAYER.findall(template):
         write_zip(build / name)
@@ -18,7 +18,7 @@ def pack(build: Path) -> None:
 
 
 def write_zip(folder: Path) -> None:
-    """Write the same bytes for the same files, whenever these were written."""
+    """Write a folder as a zip: the same bytes for the same files, whatever their times."""
     with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as archive:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(str(file.relative_to(folder)))

@@ -17,7 +17,7 @@ deserve a decision. Change them with `--parameter-overrides` of `sam deploy`, or
 
 
 def document() -> str:
-    """Give the page: a table for each group of parameters, in the template's order."""
+    """Return the page: a table for each group of parameters, in the template's order."""
     read = template()
     groups = read.read["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     lines = [HEADING]

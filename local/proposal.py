@@ -1,4 +1,4 @@
-"""Propose a params.yaml for a data set: what was guessed, and why, as comments beside it."""
+"""Propose a params.yaml for a data set, with the reason for each guess as a comment."""
 
 import re
 import textwrap
@@ -27,12 +27,12 @@ PROPOSED = ("study", "schema", "target", "roles")  # the other sections are the 
 OF_THE_ROOTS_COLUMNS = "dropdown_keys"
 LONGEST_NAME = 200  # of a column: YAML's keys end at 1,024 characters
 BANDS = ("Low", "Moderate", "High")
-FEWEST_SHOWN = 20  # widths of a target's range from which whole numbers are exact enough
+FEWEST_SHOWN = 20  # the width of a target's range from which whole numbers are precise enough
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user says of a data set: its target, the column of patients' ids, the study's name."""
+    """A user's request: the data set's target, its identifier, the study's name."""
 
     target: str
     identifier: str | None
@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What was read: its columns in the file's order, and what was overlooked."""
+    """A data set as it was read: its columns in the file's order, and notes on what was skipped."""
 
     name: str
     size: int
@@ -51,10 +51,10 @@ class DataSet:
 
 
 def proposal(name: str, body: bytes, asked: Asked, root: str) -> str:
-    """Give the text of a params.yaml for a data set, which is one that can be used.
+    """Return the text of a valid params.yaml for a data set.
 
-    name: of the file. root: the text of the root's params.yaml, whose other decisions are taken
-    over. Raises CloudFailed, which says what is to be done, where none can be proposed.
+    name: of the file. root: the text of the root's params.yaml, whose other sections are copied.
+    Raises CloudFailed, which says what to do, if none can be proposed.
     """
     try:
         data = _data_set(name, body, asked, parse_params(root))
@@ -74,12 +74,12 @@ def proposal(name: str, body: bytes, asked: Asked, root: str) -> str:
     try:
         parse_params(f"{text}\n")
     except ParamsInvalid as error:
-        raise CloudFailed(f"no valid params.yaml could be proposed: {error}") from error
+        raise CloudFailed(f"cannot propose a valid params.yaml: {error}") from error
     return f"{text}\n"
 
 
 def resolved(name: str, body: bytes, asked: Asked) -> Asked:
-    """Give what was asked with the very names that the columns have; raises CloudFailed."""
+    """Return the request with the columns' exact names; raises CloudFailed."""
     try:
         names = [cell.strip() for cell in _header(name, decoded(name, body)[0], asked.target)]
     except DatasetUnreadable as error:
@@ -87,7 +87,7 @@ def resolved(name: str, body: bytes, asked: Asked) -> Asked:
     target = _column(name, names, asked.target, "TARGET")
     patient = asked.identifier and _column(name, names, asked.identifier, "ID")
     if patient == target:
-        raise CloudFailed(f"TARGET and ID are both {quoted(target)}: they are two columns")
+        raise CloudFailed(f"TARGET= and ID= both name {quoted(target)}: they must be two columns")
     return replace(asked, target=target, identifier=patient)
 
 
@@ -95,34 +95,34 @@ def resolved(name: str, body: bytes, asked: Asked) -> Asked:
 
 
 def _data_set(name: str, body: bytes, asked: Asked, decided: Params) -> DataSet:
-    """Read a data set as the pipeline does, without knowing what its columns are."""
+    """Read a data set as the pipeline does, without knowing the kinds of its columns."""
     names = [cell.strip() for cell in _header(name, decoded(name, body)[0], asked.target)]
     twice = [column for column, count in Counter(filter(None, names)).items() if count > 1]
     if twice:
         raise CloudFailed(
-            f"{name} names {listed(map(quoted, twice))} more than once: a column has a name of its "
-            "own"
+            f"{name} has several columns named {listed(map(quoted, twice))}: column names must be "
+            "unique"
         )
     if any(len(column) > LONGEST_NAME for column in names):
-        raise CloudFailed(f"{name} has a column whose name is over {LONGEST_NAME} characters long")
+        raise CloudFailed(f"{name} has a column name of more than {LONGEST_NAME} characters")
     some = Category(kind="category", values=("-",))
     columns: dict[str, Kind] = {column: some for column in names if column}
     if len(columns) < 2:  # noqa: PLR2004
-        raise CloudFailed(f"{name} has one column only: there is nothing to predict from")
+        raise CloudFailed(f"{name} has only one column: there is nothing to predict from")
     table = read(name, body, decided.model_copy(update={"columns": columns}))
     if not len(table.numbers):
-        raise CloudFailed(f"{name} has no row as wide as its header")
+        raise CloudFailed(f"{name} has no row with as many cells as its header")
     notes = list(table.notes)
     if table.ragged:
-        notes.append(f"{counted(len(table.ragged), 'row')} of another width not looked at.")
+        notes.append(f"Skipped {counted(len(table.ragged), 'row')} with another number of cells.")
     if (unnamed := len(names) - len(columns)) > 0:
-        notes.append(f"{counted(unnamed, 'column')} without a name not looked at.")
+        notes.append(f"Skipped {counted(unnamed, 'column')} without a name.")
     meant, more = _as_meant(table)
     return DataSet(name, len(body), len(table.numbers), meant, (*notes, *more))
 
 
 def _header(name: str, text: str, target: str) -> Row:
-    """Find the row that names the target, whatever separates its cells."""
+    """Find the row that names the target, with any separator."""
     first: Row = []
     found: Row = []
     for separator in SEPARATORS:
@@ -142,17 +142,17 @@ def _header(name: str, text: str, target: str) -> Row:
 
 
 def _those_there_are(first: Row, wanted: str) -> str:
-    """Name the columns that there are, unless the first row may be a patient's."""
+    """List the columns, unless the first row may be a patient's."""
     names = [cell.strip() for cell in first if cell.strip()]
     if any(NUMBER.fullmatch(cell) for cell in names):
         return ": row 1 must contain the column names"
     close = get_close_matches(wanted, names, n=1)
     meant = f"; did you mean {quoted(close[0])}?" if close else ""
-    return f": there are {listed(map(quoted, names))}{meant}"
+    return f": its columns are {listed(map(quoted, names))}{meant}"
 
 
 def _column(name: str, names: list[str], wanted: str, said: str) -> str:
-    """Find the column that is meant: by its very name, else by what that amounts to."""
+    """Find a column: by its exact name, or else by its normalised name."""
     exact = [one for one in names if one == wanted]
     alike = exact or [one for one in names if one and folded(one) == folded(wanted)]
     if len(alike) != 1:
@@ -165,7 +165,7 @@ def _column(name: str, names: list[str], wanted: str, said: str) -> str:
 
 
 def _as_meant(table: Table) -> tuple[dict[str, Cells], list[str]]:
-    """Write what is missing as "", and decimal commas as points, as the pipeline does."""
+    """Write missing cells as "", and decimal commas as points, as the pipeline does."""
     found = {}
     for name, column in table.columns.items():
         words = frozenset(cell for cell in column.cells if cell and cell.casefold() in MISSING)
@@ -200,7 +200,7 @@ def _has_decimal_commas(numeric: list[Cells]) -> bool:
 
 
 def _guesses(data: DataSet, asked: Asked) -> dict[str, Guess]:
-    """Guess what each column is."""
+    """Guess the kind of each column."""
     target = data.columns[asked.target]
     _check_target(data, target)
     patient = asked.identifier
@@ -220,7 +220,7 @@ def _guesses(data: DataSet, asked: Asked) -> dict[str, Guess]:
     if not any(one.is_feature for name, one in found.items() if name != asked.target):
         raise CloudFailed(
             f"{data.name} has no column to predict from: each is constant, a copy of the target, "
-            "or may tell who a patient is"
+            "or may identify patients"
         )
     return found
 
@@ -231,8 +231,8 @@ def _check_target(data: DataSet, target: Cells) -> None:
         if target.is_number and len(target.levels) > 1:
             why = "has numbers too large to be measurements"
         raise CloudFailed(
-            f"{quoted(target.name)} of {data.name} {why}: a target is a number, such as a score "
-            "or a measurement, and differs between patients"
+            f"{quoted(target.name)} of {data.name} {why}: a target must be a number, such as a "
+            "score or a measurement, that differs between patients"
         )
 
 
@@ -240,23 +240,25 @@ def _check_identifier(data: DataSet, patient: Cells) -> None:
     if not patient.is_unique:
         repeated = sum(count > 1 for count in patient.counts.values())
         raise CloudFailed(
-            f"{quoted(patient.name)} of {data.name} does not name patients: {repeated:,} of its "
-            f"values stand in several rows, {patient.missing:,} are missing; a data set has one "
-            "row a patient"
+            f"{quoted(patient.name)} of {data.name} does not identify patients: {repeated:,} of "
+            f"its values are in several rows, {patient.missing:,} are missing; a data set must "
+            "have one row per patient"
         )
     if max(map(len, patient.cells)) > guesses.LONGEST_ID:
-        raise CloudFailed(f"{quoted(patient.name)} has ids over {guesses.LONGEST_ID} characters")
+        raise CloudFailed(
+            f"{quoted(patient.name)} has identifiers of more than {guesses.LONGEST_ID} characters"
+        )
 
 
 def _outcome(target: Cells) -> Guess:
     found = guesses.measured(target).saying("The target.")
     if target.missing:
-        return found.saying("Training refuses rows without it: leave them out of the data set.")
+        return found.saying("Training rejects rows without it: remove them from the data set.")
     return found
 
 
 def _warned(column: Cells, found: Guess, target: Cells) -> Guess:
-    """Say of a column if it may tell the outcome, which nobody knows when predicting."""
+    """Warn if a column may reveal the outcome, which is not known at prediction time."""
     if guesses.is_copy(column, target):
         return guesses.ignored("A copy of the target.")
     if not found.is_feature:
@@ -264,13 +266,13 @@ def _warned(column: Cells, found: Guess, target: Cells) -> Guess:
     alike = guesses.correlation(column, target)
     warnings = []
     if abs(alike) > guesses.A_COPY:
-        warnings.append(f"CHECK: it nearly tells the target (correlation {alike:.3f}).")
+        warnings.append(f"CHECK: it almost determines the target (correlation {alike:.3f}).")
     if guesses.shares_prefix(column.name, target.name):
-        warnings.append("CHECK: it is called like the target.")
+        warnings.append("CHECK: its name resembles the target's.")
     if guesses.LATER.search(column.name):
         warnings.append("CHECK: by its name, it may have been recorded after the treatment.")
     if warnings:
-        warnings.append("What is known only with the outcome or after it must be ignored.")
+        warnings.append("Columns that are known only with or after the outcome must be ignored.")
     return found.saying(*warnings)
 
 
@@ -278,7 +280,7 @@ def _warned(column: Cells, found: Guess, target: Cells) -> Guess:
 
 
 def _comment(text: str, indent: str = "") -> Iterator[str]:
-    """Wrap a comment; what is to be checked begins a line."""
+    """Wrap a comment; each CHECK begins a line."""
     begins = f"{indent}# "
     for paragraph in re.split(r" (?=CHECK:)", text):
         yield from textwrap.wrap(
@@ -294,22 +296,22 @@ def _head(data: DataSet, asked: Asked, root: str) -> Iterator[str]:
     yield SCHEMA
     yield from _comment(
         f"Proposed by `make study` from {quoted(data.name)}, {counted(data.rows, 'row')}. Each "
-        "guess says why: correct what is wrong, write what the columns are to people (label, unit, "
-        f"description), and run `make check-params STUDY={asked.study}`."
+        "guess has its reason: correct what is wrong, describe the columns for people (label, "
+        f"unit, description), and run `make check-params STUDY={asked.study}`."
     )
     if data.notes:
-        yield from _comment(f"As it was read: {' '.join(data.notes)}")
+        yield from _comment(f"How the file was read: {' '.join(data.notes)}")
     limits = yaml.safe_load(root)["dataset"]
     if data.rows < limits["min_rows"]:
-        yield from _comment(f"CHECK: training asks for {limits['min_rows']} rows at least.")
+        yield from _comment(f"CHECK: training needs at least {limits['min_rows']} rows.")
     if data.size > limits["max_bytes"]:
-        yield from _comment(f"CHECK: training takes {limits['max_bytes']:,} bytes at most.")
+        yield from _comment(f"CHECK: training accepts at most {limits['max_bytes']:,} bytes.")
     yield ""
 
 
 def _study(data: DataSet, asked: Asked) -> Iterator[str]:
     label = " ".join(asked.target.replace("_", " ").split())
-    yield "# In words, as the site, the API and model cards say them."
+    yield "# Texts about the study, for its site, API and model cards."
     yield "study:"
     for key, words in {
         "title": asked.study.replace("-", " ").capitalize(),
@@ -324,16 +326,16 @@ def _study(data: DataSet, asked: Asked) -> Iterator[str]:
         ),
     }.items():
         yield f"  {key}: {scalars.word(words)}"
-    yield "  # CHECK: say randomised if treatments were drawn by lot."
+    yield "  # CHECK: write randomised if treatments were assigned at random."
     yield "  assignment: observed"
-    yield "  # What only people can state goes under report: `make report` lists what is missing."
+    yield "  # Statements that only people can make go under report: `make report` lists them."
     yield ""
 
 
 def _schema(found: dict[str, Guess]) -> Iterator[str]:
     yield from _comment(
-        "Ranges and lists are the recorded ones, and what is beyond them is refused, in data and "
-        "in requests: widen them where more is to come, and train on data that have it."
+        "Ranges and lists are the recorded ones; values outside them are refused, in data and in "
+        "requests. If you expect other values, widen them and train on data that have them."
     )
     yield "schema:"
     for name, one in found.items():
@@ -353,8 +355,8 @@ def _target(target: Cells, name: str) -> Iterator[str]:
     yield f"  decimals: {decimals} # of predictions"
     yield "  higher_is: better # CHECK: or worse"
     yield from _comment(
-        "Where each begins: a third of the patients each, where values allow. CHECK: name them as "
-        "clinicians do, and let them begin where those see a difference.",
+        "Where each band begins: each has a third of the patients, if the values allow it. CHECK: "
+        "use the names and the limits that clinicians use.",
         "  ",
     )
     bands = [f"{band}: {start}" for band, start in _bands(target).items()]
@@ -363,7 +365,7 @@ def _target(target: Cells, name: str) -> Iterator[str]:
 
 
 def _bands(target: Cells) -> dict[str, str]:
-    """Divide the patients into thirds; the values, where most patients have one of the ends."""
+    """Divide the patients into thirds; or the values, if most patients have one of the ends."""
     low, high = target.levels[0], target.levels[-1]
     for numbers in (target.numbers, target.levels):
         thirds = {numbers[len(numbers) * part // 3] for part in (1, 2)}
@@ -378,27 +380,27 @@ def _bands(target: Cells) -> dict[str, str]:
 def _roles(data: DataSet, found: dict[str, Guess], asked: Asked) -> Iterator[str]:
     features = {name: one for name, one in found.items() if one.is_feature and name != asked.target}
     treatment = _treatment(features)
-    by_name = "by its name" if len(treatment) == 1 else "by their names"
     yield "roles:"
-    yield f"  # CHECK: what can be chosen for a patient{f', {by_name}' if treatment else ''}."
+    guessed = ", guessed from the names" if treatment else ""
+    yield f"  # CHECK: the columns that can be chosen for a patient{guessed}."
     yield from scalars.setting("treatment", treatment, "  ")
     yield from _comment(
-        "A prediction is made for what the data recorded together alone; [] asks for no such "
-        "thing.",
+        "Predictions are made only for combinations of these that were recorded; [] for no such "
+        "rule.",
         "  ",
     )
     yield from scalars.setting("recorded_together", treatment, "  ")
-    yield "  # CHECK: features that nobody knows before the treatment, such as side effects."
+    yield "  # CHECK: features that are not known before treatment, such as side effects."
     yield "  known_after_treatment: []"
     groups = list(_groups(data, features))
-    yield "  # Whom errors are told of; a number by where its bands begin."
+    yield "  # Errors are reported for these; for a number, list where its bands begin."
     yield f"  subgroups:{'' if groups else ' {}'}"
     yield from groups
     yield ""
 
 
 def _treatment(features: dict[str, Guess]) -> list[str]:
-    """Take what is called a treatment; a yes or no, which may be a history, if nothing else is."""
+    """Choose columns named like a treatment; yes or no, which may be a history, only if alone."""
     found = {
         name: one
         for name, one in features.items()
@@ -421,7 +423,7 @@ def _groups(data: DataSet, features: dict[str, Guess]) -> Iterator[str]:
 
 
 def _taken_over(root: str) -> list[str]:
-    """Take the root's other decisions over, with their comments."""
+    """Copy the root's other sections, with their comments."""
     lines = root.splitlines()
     document = yaml.compose(root, Loader=yaml.SafeLoader)
     sections = document.value if document is not None else []
@@ -435,7 +437,7 @@ def _taken_over(root: str) -> list[str]:
 
 
 def _without(lines: list[str], key: str) -> list[str]:
-    """Leave a key out, with what is deeper than it and the comment above it."""
+    """Remove a key, with its contents and the comment above it."""
     place = next((n for n, line in enumerate(lines) if line.strip() == f"{key}:"), None)
     if place is None:
         return lines

@@ -1,7 +1,7 @@
-"""Hand in what came of predictions, and bring back the rows that retraining takes: `make outcomes`.
+"""Upload outcomes of predictions, and download predictions as training rows: `make outcomes`.
 
-What is handed in is a CSV of prediction_id, the target and observed_at, and lies under outcomes/ of
-the bucket of uploads. What is brought back are the predictions that have an outcome, as a data set.
+The upload is a CSV of prediction_id, the target and observed_at, and goes to outcomes/ in the
+uploads' bucket. The download has the predictions with an outcome, as a data set.
 """
 
 from collections import Counter
@@ -25,14 +25,14 @@ from local.stack import Stack
 
 
 def outcomes(stack: Stack, data: Path | None, out: Path | None, console: Console) -> None:
-    """Hand in a file of outcomes and run the monitor, write joined rows, or do both in this order.
+    """Upload a file of outcomes and run the monitor, write joined rows, or both in this order.
 
-    Raises CloudFailed where a file cannot be read or written, or nothing is asked for.
+    Raises CloudFailed if a file cannot be read or written, or if neither is requested.
     """
     if not data and not out:
         raise CloudFailed(
-            "which outcomes? make outcomes DATA=outcomes.csv hands them in, and make outcomes "
-            "OUT=joined.csv writes what came of predictions as rows to train on"
+            "DATA= or OUT= is required: `make outcomes DATA=outcomes.csv` uploads outcomes, and "
+            "`make outcomes OUT=joined.csv` writes predictions with their outcomes as training rows"
         )
     if out:
         check_writable(out, "joined.csv")
@@ -44,19 +44,21 @@ def outcomes(stack: Stack, data: Path | None, out: Path | None, console: Console
 
 
 def hand_in(stack: Stack, data: Path, console: Console) -> str:
-    """Upload a file of outcomes, and give its key; the monitor's next run takes it in."""
+    """Upload a file of outcomes, and return its key; the monitor's next run reads it."""
     if not uploading.size_of(data):
-        raise CloudFailed(f"{data} is empty: there are no outcomes in it")
+        raise CloudFailed(f"{data} is empty: it has no outcomes")
     key = f"{OUTCOMES}{fit_for_a_key(data.name)}"
     if not key.lower().endswith(".csv"):
-        raise CloudFailed(f"{data} is to end in .csv: outcomes are handed in as CSV")
+        raise CloudFailed(
+            f"{data} must have a name that ends in .csv: outcomes are uploaded as CSV"
+        )
     with uploading.shown(data, console) as sent:
         uploading.put(stack, data, key, sent)
     return key
 
 
 def bring_back(stack: Stack, out: Path, console: Console) -> None:
-    """Write the predictions that have an outcome as a data set: all of them, or no file."""
+    """Write all predictions that have an outcome as a data set; if that fails, no file is left."""
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
     came = Outcomes(bucket).all()
     found = Captures(bucket).find(came).values()
@@ -80,18 +82,18 @@ def bring_back(stack: Stack, out: Path, console: Console) -> None:
     if not rows:
         raise CloudFailed(
             f"{out} was not written: no captured prediction has an outcome that can be trained on. "
-            "`make monitor` captures what was predicted so far, and takes in files of outcomes"
+            "Run `make monitor` to capture recent predictions and read uploaded outcomes"
         )
     named = params().identifier
     console.print(
         f"[bold]{escape(str(out))}[/] has {rows:,} {'row' if rows == 1 else 'rows'}, each a "
-        f"prediction with what came of it{f'; its {named} is the id of that' if named else ''}."
+        f"prediction with its outcome{f'; {named} has the prediction ID' if named else ''}."
     )
-    console.print(f"`make retrain DATA={escape(str(out))}` trains on them, and on nothing else.")
+    console.print(f"`make retrain DATA={escape(str(out))}` trains on these rows only.")
 
 
 def written(lines: Iterable[str], file: Path) -> int:
-    """Write a CSV's lines into a file that is new, and say how many rows it has."""
+    """Write a CSV's lines to a new file, and return the number of rows."""
     number = -1  # the first line is the header
     with file.open("x", encoding="utf-8", newline="") as open_file:
         for line in lines:

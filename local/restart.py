@@ -1,4 +1,4 @@
-"""That the cloud was started again, kept until what its end interrupted was started again too."""
+"""A note that the cloud was restarted, kept until the interrupted executions are restarted, too."""
 
 import json
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from local.cloud import Start
 
 
 class Restart:
-    """A note in a file, so that an `up` which is interrupted leaves it to the next."""
+    """A note in a file, so that an interrupted `up` leaves it to the next."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def note(self, start: Start, before: float) -> None:
-        """Note how a cloud came up, if it was started.
+        """Note how a cloud started, unless it was already running.
 
-        before: the time in seconds just before that.
+        before: the time in seconds just before the start.
         """
         if start.fresh:
             noted = {
@@ -26,11 +26,11 @@ class Restart:
             self._file.write_text(json.dumps(noted))
 
     def close(self) -> None:
-        """Forget it: all is done."""
+        """Delete the note when everything is done."""
         self._file.unlink(missing_ok=True)
 
     def note_for_others(self, folders: Iterable[Path]) -> None:
-        """Leave what is noted to the other stacks of the same cloud too."""
+        """Copy the note to the other stacks of the same cloud."""
         for folder in folders:
             file = folder / self._file.name
             if file != self._file and self.is_open:
@@ -42,12 +42,12 @@ class Restart:
 
     @property
     def since(self) -> float:
-        """Tell when the cloud was started first of the times that are noted."""
+        """The earliest of the noted times at which the cloud was started."""
         return float(self._noted().get("since", "inf"))
 
     @property
     def crashed(self) -> bool:
-        """Whether it had been killed before one of them."""
+        """Whether the cloud had been killed before one of these starts."""
         return bool(self._noted().get("crashed"))
 
     def _noted(self) -> dict[str, float | bool]:

@@ -1,4 +1,4 @@
-"""Write words, numbers and lists as YAML reads them back, quoted only where they must be."""
+"""Write words, numbers and lists as YAML, quoted only if they must be."""
 
 import re
 
@@ -9,14 +9,14 @@ WIDTH = 100
 
 
 def word(text: str) -> str:
-    """Write a word; in quotes where YAML would take it for something else."""
+    """Write a word; in quotes if YAML would read it as something else."""
     if PLAIN.fullmatch(text) and _is_read_back(text):
         return text
     return f'"{"".join(map(_escaped, text))}"'
 
 
 def number(value: float, decimals: int = 0) -> str:
-    """Write a number with so many decimals at most, and never with an exponent."""
+    """Write a number with at most this many decimals, and never with an exponent."""
     written = f"{value:.{decimals}f}"
     if "." in written:
         written = written.rstrip("0").rstrip(".")
@@ -24,12 +24,12 @@ def number(value: float, decimals: int = 0) -> str:
 
 
 def inline(items: list[str]) -> str:
-    """Write a list of what is written already, in one line."""
+    """Write a list of written items, in one line."""
     return f"[{', '.join(items)}]"
 
 
 def setting(key: str, value: str | list[str], indent: str) -> list[str]:
-    """Give the lines of a key with its value; a list goes into one line if it fits."""
+    """Return the lines of a key with its value; a list goes on one line if it fits."""
     if isinstance(value, str):
         return [f"{indent}{key}: {value}"]
     line = f"{indent}{key}: {inline(value)}"
@@ -41,7 +41,7 @@ def setting(key: str, value: str | list[str], indent: str) -> list[str]:
 def _is_read_back(text: str) -> bool:
     try:
         return bool(yaml.safe_load(text) == text)
-    except (yaml.YAMLError, ValueError):  # such as 2026-02-30, which is no day
+    except (yaml.YAMLError, ValueError):  # such as 2026-02-30, which is not a valid day
         return False
 
 

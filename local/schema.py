@@ -1,7 +1,7 @@
-"""Make the JSON Schema of params.yaml, by which editors complete, explain and check it.
+"""Generate the JSON Schema of params.yaml, with which editors complete, explain and check it.
 
-`make params-schema` writes it. What a key means is said once, in its model's docstring: "key: what
-it is." The schema takes it from there.
+`make params-schema` writes it. The meaning of a key is documented once, in its model's docstring:
+"key: what it is." The schema's descriptions come from there.
 """
 
 import inspect
@@ -18,11 +18,11 @@ NAME = "params.schema.json"
 
 
 def params_schema() -> str:
-    """Give the schema as the text of a JSON file."""
+    """Return the schema as the text of a JSON file."""
     schema = Params.model_json_schema(by_alias=True)
     for model in _models(Params):
         parts = schema if model is Params else schema["$defs"][model.__name__]
-        # The rest of a docstring is about the keys, and goes there.
+        # The rest of a docstring describes the keys, and goes there.
         parts["description"] = parts.get("description", "").partition("\n\n")[0]
         for name, words in _described(model):
             parts["properties"][name].setdefault("description", words)
@@ -34,7 +34,7 @@ def params_schema() -> str:
 
 
 def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """Give a model and all that it is made of."""
+    """Yield a model and all its parts."""
     yield model
     for field in model.model_fields.values():
         for one in _named(field.annotation):
@@ -49,7 +49,7 @@ def _named(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401
 
 
 def _described(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Find what the docstrings of a model, and of those it is made from, say of its keys."""
+    """Find the descriptions of a model's keys in its docstring and those of its bases."""
     for name, field in model.model_fields.items():
         for told in (one for one in model.__mro__ if issubclass(one, Frozen) and one.__doc__):
             words = _of_key(name, inspect.cleandoc(told.__doc__ or ""))
@@ -59,7 +59,7 @@ def _described(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 
 def _of_key(name: str, docstring: str) -> str:
-    """Find "name: what it is." in a docstring; other keys may be told together with it."""
+    """Find "name: what it is." in a docstring; other keys may be described together with it."""
     keys = r"(?:\w+, )*\w+: "
     listed = rf"(?:\w+, )*{re.escape(name)}(?:, \w+)*: "
     found = re.search(rf"(?:^|[.]\s+){listed}(.+?)(?=\.\s+{keys}|\.?\s*\Z)", docstring, re.DOTALL)
@@ -68,7 +68,7 @@ def _of_key(name: str, docstring: str) -> str:
 
 
 def _untitled(part: Any) -> Any:  # noqa: ANN401
-    """Leave out the titles that pydantic makes of names: they say nothing more."""
+    """Remove the titles that pydantic makes from names, which add nothing."""
     if isinstance(part, dict):
         return {
             key: _untitled(value)

@@ -1,4 +1,4 @@
-"""Score every row of a file by the model that serves, and bring back what came of it."""
+"""Score every row of a file with the champion, and download the result."""
 
 import hashlib
 import json
@@ -36,16 +36,16 @@ PART = re.compile(r"/part-(\d+)\.[a-z.]+$")
 
 
 class ScoringFailed(CloudFailed):
-    """When an execution ended in a failure, so that nothing was scored."""
+    """When an execution failed, so that nothing was scored."""
 
 
 def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -> None:
-    """Score a file, and write it with its scores; raises CloudFailed where that cannot be done.
+    """Score a file, and write it with its scores; raises CloudFailed if that fails.
 
-    out: where to; None for a file beside it, such as patients.scored.csv of patients.csv.
+    out: the path; None for a file beside the input, such as patients.scored.csv for patients.csv.
     """
     if data is None:
-        raise CloudFailed("which file is to be scored? make score DATA=patients.csv")
+        raise CloudFailed("DATA= is required: `make score DATA=patients.csv`")
     path = result_path(data, out)
     uploaded = uploading.on_terminal(stack, data, console, SCORE)
     arn = executions.started_by(stack, uploaded, SCORE)
@@ -53,8 +53,8 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
         outcome = follow(stack, arn, console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Interrupted. {data.name} is scored on in the local cloud; what comes of it will be "
-            f"in the console, and in s3://{stack.outputs.raw_bucket}/{OUT}{name_of(arn)}/."
+            f"Interrupted. The local cloud continues to score {data.name}; the result will be in "
+            f"the console, and in s3://{stack.outputs.raw_bucket}/{OUT}{name_of(arn)}/."
         ) from None
     if not outcome.succeeded:
         outcomes.show_rejection(outcome, console)
@@ -65,31 +65,31 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
     write(stack, summary, path, console)
     show_summary(summary, console)
     console.print(
-        f"[bold]{escape(str(path))}[/] has every row of {escape(data.name)}, with "
+        f"[bold]{escape(str(path))}[/] has every row of {escape(data.name)}, with the columns "
         f"{escape(', '.join(summary.columns))}."
     )
     console.print(
-        f"Execution {summary.execution} took {outcome.seconds:.1f} s in all, "
-        f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows a second."
+        f"Execution {summary.execution} took {outcome.seconds:.1f} s, "
+        f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows per second."
     )
     console.print(escape(summary.disclaimer))
 
 
 def check_writable(out: Path, name: str) -> None:
-    """Raise CloudFailed where a file may not or cannot be written, before anything is done.
+    """Raise CloudFailed if a file cannot be written, before anything is done.
 
-    name: that the file could have, where only a folder is given.
+    name: to suggest for the file, if only a folder is given.
     """
     if not out.parent.is_dir():
-        raise CloudFailed(f"OUT={out} cannot be written: there is no folder {out.parent}")
+        raise CloudFailed(f"OUT={out} cannot be written: the folder {out.parent} does not exist")
     if not os.access(out.parent, os.W_OK):
-        raise CloudFailed(f"OUT={out} cannot be written: the folder may not be")
+        raise CloudFailed(f"OUT={out} cannot be written: permission denied for its folder")
     if out.is_dir():
         raise CloudFailed(f"OUT={out} is a folder; name a file in it: OUT={out / name}")
 
 
 def result_path(data: Path, out: Path | None) -> Path:
-    """Say where the result goes; raises CloudFailed where it may not or cannot go there."""
+    """Return the path of the result; raises CloudFailed if it cannot be written there."""
     if not uploading.size_of(data):
         raise CloudFailed(f"{data} is empty: there is nothing to score")
     kind = format_of(data)
@@ -97,18 +97,18 @@ def result_path(data: Path, out: Path | None) -> Path:
     path = out or data.with_name(name)
     check_writable(path, name)
     if path.exists() and path.samefile(data):
-        raise CloudFailed(f"OUT={path} is the file to be scored, which stays as it is")
+        raise CloudFailed(f"OUT={path} is the input file; choose another name")
     if format_told(path.name) not in {kind, None}:
         raise CloudFailed(
-            f"OUT={path} is to end in .{kind}: the result is of the same format as {data.name}"
+            f"OUT={path} must end in .{kind}: the result has the same format as {data.name}"
         )
     return path
 
 
 def result_name(name: str, kind: str) -> str:
-    """Name the result of a file of a format: patients.scored.csv of patients.csv.
+    """Return the name of a file's result: patients.scored.csv for patients.csv.
 
-    A name that tells another format is mended; one that tells none is left its end.
+    A suffix of another format is corrected; a suffix of no format is kept.
     """
     told = format_told(name)
     end = name[-len(told) - 1 :] if told else Path(name).suffix
@@ -117,7 +117,7 @@ def result_name(name: str, kind: str) -> str:
 
 
 def format_of(data: Path) -> str:
-    """Tell a file's format by how it begins, as the machine does, whatever it is called."""
+    """Detect a file's format from its first bytes, as the state machine does."""
     with data.open("rb") as file:
         beginning = file.read(max(map(len, BEGINNINGS)))
     return next(
@@ -126,16 +126,16 @@ def format_of(data: Path) -> str:
 
 
 def format_told(name: str) -> str | None:
-    """Tell by its name's end, in whatever case, which format a file is said to have."""
+    """Return the format that a file's suffix claims, in upper or lower case; None if none."""
     return next((one for one in FORMATS if name.lower().endswith(f".{one}")), None)
 
 
 @dataclass(frozen=True)
 class Far:
-    """How far an execution is.
+    """The progress of an execution.
 
-    parts: how many there are; None until the file is split. rows: in those that are done.
-    seconds: since it was split.
+    parts: their number; None until the file is split. rows: in the parts that are done.
+    seconds: since the file was split.
     """
 
     done: int = 0
@@ -149,9 +149,9 @@ class Far:
 
 
 class Watch:
-    """Look how far an execution is, by the parts that it has written so far.
+    """Watches the progress of an execution, from the parts that it has written so far.
 
-    Its history tells the same of a Map that runs inline, and little of one that does not.
+    Its history has the same for an inline Map, but little for a distributed one.
     """
 
     def __init__(self, stack: Stack, arn: str) -> None:
@@ -160,7 +160,7 @@ class Watch:
         self._split: Split | None = None
 
     def look(self, now: float) -> Far:
-        """Look again; now: the time in seconds, or when the execution ended."""
+        """Return the progress; now: the time in seconds, or when the execution ended."""
         self._split = self._split or split_of(executions.history(self._stack, self._arn))
         if self._split is None:
             return Far()
@@ -175,14 +175,14 @@ class Watch:
 
 @dataclass(frozen=True)
 class Split:
-    """Into what a file was split: the first row of each part; and when, in seconds."""
+    """How a file was split: the first row of each part, and the time in seconds."""
 
     first_rows: tuple[int, ...]
     ended: float
 
 
 def split_of(history: Iterable[dict[str, Any]]) -> Split | None:
-    """Find in a history how the file was split: its first task says so; None where that runs."""
+    """Find in a history how the file was split, by its first task; None while that is running."""
     for event in history:
         if event["type"] == "TaskSucceeded":
             answer = json.loads(event["taskSucceededEventDetails"]["output"])["Payload"]
@@ -192,7 +192,7 @@ def split_of(history: Iterable[dict[str, Any]]) -> Split | None:
 
 
 def rows_in(first_rows: Sequence[int], number: int) -> int:
-    """Tell how many rows a part has: up to the next; the last one is taken for a mean one."""
+    """Return the number of rows in a part; the last part is assumed to have the mean number."""
     if number + 1 < len(first_rows):
         return first_rows[number + 1] - first_rows[number]
     others = len(first_rows) - 1
@@ -200,7 +200,7 @@ def rows_in(first_rows: Sequence[int], number: int) -> int:
 
 
 def part_numbers(stack: Stack, execution: str) -> Iterator[int]:
-    """Name the parts that an execution has written."""
+    """Yield the numbers of the parts that an execution has written."""
     pages = stack.s3.get_paginator("list_objects_v2").paginate(
         Bucket=stack.outputs.raw_bucket, Prefix=f"{OUT}{execution}/part-"
     )
@@ -211,12 +211,12 @@ def part_numbers(stack: Stack, execution: str) -> Iterator[int]:
 
 
 def name_of(arn: str) -> str:
-    """Give the name of an execution, which its parts lie under."""
+    """Return the name of an execution, which is the folder of its parts."""
     return arn.rsplit(":", 1)[-1]
 
 
 def follow(stack: Stack, arn: str, console: Console) -> Outcome:
-    """Show how far an execution is while it runs, and return how it ended."""
+    """Show the progress of an execution while it runs, and return how it ended."""
     watch = Watch(stack, arn)
     columns = (
         TextColumn("{task.description}"),
@@ -248,9 +248,9 @@ def follow(stack: Stack, arn: str, console: Console) -> Outcome:
 
 
 def told(far: Far) -> str:
-    """Say how far an execution is, and how fast."""
+    """Describe the progress of an execution, and its speed."""
     speed = far.rows_a_second
-    return f"{parts_told(far)}, {speed:,.0f} rows a second" if speed else parts_told(far)
+    return f"{parts_told(far)}, {speed:,.0f} rows per second" if speed else parts_told(far)
 
 
 def parts_told(far: Far) -> str:
@@ -258,21 +258,21 @@ def parts_told(far: Far) -> str:
 
 
 def arn_of(stack: Stack, execution: str) -> str:
-    """Give the ARN of an execution by its name."""
+    """Return the ARN of an execution by its name."""
     return f"{SCORE.arn(stack).replace(':stateMachine:', ':execution:')}:{execution}"
 
 
 def summary_of(stack: Stack, written: dict[str, str]) -> Summary:
-    """Read an execution's summary; written: its key and digest, as the execution's output says."""
+    """Read an execution's summary; written: its key and digest, from the execution's output."""
     found = stack.s3.get_object(Bucket=stack.outputs.raw_bucket, Key=written["key"])
     body = found["Body"].read()
     if hashlib.sha256(body).hexdigest() != written["sha256"]:
-        raise CloudFailed(f"{written['key']} is not what the execution wrote: score the file again")
+        raise CloudFailed(f"{written['key']} does not match its digest: score the file again")
     return Summary.model_validate_json(body, extra="ignore")
 
 
 def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
-    """Write the whole result into a file, which is there with all of it or not at all."""
+    """Write the result to a file, completely or not at all."""
     columns = (TextColumn("Fetching"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
@@ -287,16 +287,16 @@ def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
             for piece in joined(stack, summary):
                 file.write(piece)
                 progress.advance(task, len(piece))
-            file.close()  # which may be when a full disk is told
+            file.close()  # here, because a full disk may be reported only now
             beside.replace(path)
     except OSError as error:
         raise CloudFailed(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def joined(stack: Stack, summary: Summary) -> Iterator[bytes]:
-    """Give the whole result piece by piece; raises CloudFailed where a part is not as written.
+    """Yield the whole result in pieces; raises CloudFailed if a part is damaged.
 
-    Parts of a CSV, gzipped or not, are one file end to end: the first alone has the header.
+    Parts of a CSV, gzipped or not, are simply concatenated: only the first has the header.
     """
     if not is_joined_by_rows(summary):
         for part in summary.parts:
@@ -310,18 +310,19 @@ def joined(stack: Stack, summary: Summary) -> Iterator[bytes]:
 
 
 def is_joined_by_rows(summary: Summary) -> bool:
-    """Whether the parts, end to end, are not the whole file yet: each Parquet file has an end."""
+    """Whether parts must be joined row by row: Parquet files cannot be concatenated."""
     return summary.input.format == "parquet" and len(summary.parts) > 1
 
 
 def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
-    """Write one Parquet file of several, their rows in order."""
+    """Join Parquet files into one, with their rows in order."""
     try:
         duckdb = import_module("duckdb")
     except ImportError:
         raise CloudFailed(
-            f"joining {len(summary.parts)} Parquet parts takes duckdb, which is not installed; "
-            f"they are whole files, in s3://{stack.outputs.raw_bucket}/{OUT}{summary.execution}/"
+            f"joining {len(summary.parts)} Parquet parts requires duckdb, which is not installed; "
+            f"the parts are in s3://{stack.outputs.raw_bucket}/{OUT}{summary.execution}/, each a "
+            "complete file"
         ) from None
     files = []
     for number, part in enumerate(summary.parts):
@@ -329,25 +330,27 @@ def joined_parquet(stack: Stack, summary: Summary, folder: Path) -> Path:
         with files[-1].open("wb") as file:
             file.writelines(verified(stack, part))
     whole = folder / "whole.parquet"
-    with duckdb.connect() as connection:  # which keeps the order of rows unless told otherwise
+    with duckdb.connect() as connection:  # it keeps the order of rows by default
         connection.read_parquet([str(one) for one in files]).write_parquet(str(whole))
     return whole
 
 
 def verified(stack: Stack, part: Written) -> Iterator[bytes]:
-    """Give a part piece by piece; raises CloudFailed where its bytes are not those written."""
+    """Yield a part in pieces; raises CloudFailed if its bytes do not match its digest."""
     body = stack.s3.get_object(Bucket=stack.outputs.raw_bucket, Key=part.key)["Body"]
     digest = hashlib.sha256()
     for piece in body.iter_chunks(CHUNK_BYTES):
         digest.update(piece)
         yield piece
     if digest.hexdigest() != part.sha256:
-        raise CloudFailed(f"{part.key} is not what summary.json says: score the file again")
+        raise CloudFailed(
+            f"{part.key} does not match its digest in summary.json: score the file again"
+        )
 
 
 @contextmanager
 def removed(file: Path) -> Iterator[None]:
-    """Remove a file at the end, if it is still there under this name."""
+    """Remove a file at the end, if it still exists under this name."""
     try:
         yield
     finally:
@@ -355,33 +358,33 @@ def removed(file: Path) -> Iterator[None]:
 
 
 def show_summary(summary: Summary, console: Console) -> None:
-    """Print what scoring a file came to, in sentences."""
+    """Print the result of scoring a file, in sentences."""
     for sentence in sentences(summary):
         console.print(escape(sentence))
     if summary.problems:
         problems = [one.model_dump() for one in summary.problems]
-        console.print(outcomes.violated(problems, "Why rows were refused"))
+        console.print(outcomes.violated(problems, "Reasons for refused rows"))
     outcomes.show_notes(list(summary.notes), console)
     if not summary.model_skill.beats_average:
         console.print(f"[bold yellow]{NO_SKILL}[/]")
 
 
 def sentences(summary: Summary) -> Iterator[str]:
-    """Say how many rows were scored and refused, by which model, and how sure its scores are."""
+    """Yield sentences on how many rows were scored and refused, by which model, and its skill."""
     refused = f"{summary.refused:,} refused" if summary.refused else "none refused"
     yield f"{summary.rows:,} rows: {summary.scored:,} scored, {refused}."
     if summary.averaged:
         yield (
-            f"{summary.averaged:,} scores are means over what their rows leave open; the column "
-            "`averaged_over` says over what."
+            f"{summary.averaged:,} scores are means over columns that their rows leave empty; "
+            "`averaged_over` names these columns."
         )
     if summary.scores:
         write = f"{{:.{params().target.decimals}f}}".format
         yield (
-            f"The scores are {write(summary.scores.mean)} on average, "
-            f"{write(summary.scores.min)} at least and {write(summary.scores.max)} at most."
+            f"The scores have a mean of {write(summary.scores.mean)} and range from "
+            f"{write(summary.scores.min)} to {write(summary.scores.max)}."
         )
     yield (
         f"Scored by {summary.model_version}: R² {summary.model_skill.r2:.3f} on held-out rows; "
-        f"its intervals are made to hold {summary.coverage:.0%} of outcomes."
+        f"its prediction intervals should contain {summary.coverage:.0%} of outcomes."
     )

@@ -1,9 +1,9 @@
-"""Live through days of synthetic requests and outcomes on the local cloud: `make simulate`.
+"""Simulate days of synthetic requests and outcomes on the local cloud: `make simulate`.
 
-The days are those before today, and nobody waits for them: the predict function's own handler
-answers each patient, its log lines are dated back and put into the API's log, outcomes are handed
-in as a file, and the monitor runs once for each day. On AWS one waits: CloudWatch takes no line
-that is older than two weeks.
+The days are those before today: the predict function's own handler answers each patient, its log
+lines are backdated and put into the API's log, outcomes are uploaded as a file, and the monitor
+runs once for each day. This does not work on AWS, where CloudWatch rejects log lines that are older
+than two weeks.
 """
 
 import csv
@@ -39,22 +39,22 @@ from local.stack import Stack
 from local.studies import THE_DRUG_STUDY
 
 PER_DAY = 50
-TOLD = 0.3  # of the patients, what came of them
+TOLD = 0.3  # the share of patients whose outcome is recorded
 OBSERVED_AFTER = (2, 7)  # days
-DAILY = 35  # the last days, which the monitor looks at one by one
+DAILY = 35  # the last days, for each of which the monitor runs
 WEEK = 7
-SEED = 5  # an ordinary one: of thirty, four take longer than four weeks to show a doubled drug
+SEED = 5  # a typical one: with 4 of 30, detecting a doubled drug takes longer than four weeks
 STREAM = "simulated/"  # of the API's log, before the day
 FILE = f"{OUTCOMES}simulated.csv"
-OF_A_SIMULATION = ("captures/", "monitor/", "retrainings/")  # which the next one begins without
-KEPT = "captures/scored/"  # from which files that were really scored are captured again
+OF_A_SIMULATION = ("captures/", "monitor/", "retrainings/")  # removed before the next simulation
+KEPT = "captures/scored/"  # not removed: from these, files that were really scored are captured
 OFFICE_HOURS = (8 * 3600, 18 * 3600)
-SHOWN_DAYS = 20  # of a table that grows
+SHOWN_DAYS = 20  # in the live table
 
 
 @dataclass(frozen=True)
 class Day:
-    """A day of the simulation: which patients were predicted, and whatever came of them."""
+    """A day of the simulation, with its patients and their outcomes."""
 
     date: datetime
     number: int
@@ -64,7 +64,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What the monitor found at the end of a day."""
+    """The monitor's results at the end of a day."""
 
     day: Day
     found: Monitored
@@ -72,18 +72,18 @@ class Simulated:
 
     @property
     def retraining(self) -> str:
-        """The execution that made the model anew; empty where none was started."""
+        """The execution that retrains the model; "" if none was started."""
         return self.found.retraining.execution if self.found.retraining else ""
 
 
-def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is looked at
+def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it is monitored
     stack: Stack, days: int, shift: str, at: int | None, console: Console, daily: int = DAILY
 ) -> list[Simulated]:
-    """Simulate days that end with yesterday, and print what the monitor found on each.
+    """Simulate the days up to yesterday, and print the monitor's results on each.
 
-    shift: what changes, by a name of SHIFTS, from the day `at` on; half-way unless given.
-    daily: how many of the last days the monitor looks at one by one; before, it does so weekly.
-    Raises CloudFailed where that cannot be done.
+    shift: what changes from the day `at` on, by its name in SHIFTS; at: by default half-way.
+    daily: the number of last days with a daily run of the monitor; before, it runs weekly.
+    Raises CloudFailed if that is not possible.
     """
     at = days // 2 if at is None else at
     champion = check(stack, days, shift, at)
@@ -93,7 +93,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it 
         if shift != "none"
         else f"{days} days of {PER_DAY} requests each, answered by {champion.version}."
     )
-    with console.status("Forgetting what an earlier simulation left"):
+    with console.status("Removing the previous simulation"):
         forget(stack)
     drawn = list(days_of(days, SHIFTS[shift], at, today()))
     began = time.monotonic()
@@ -106,11 +106,11 @@ def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it 
     requests = sum(map(len, ids))
     console.print(f"Answered {requests:,} requests in {time.monotonic() - began:.0f} s.")
     told = hand_in(stack, drawn, ids, SHIFTS[shift])
-    console.print(f"Handed in {told:,} outcomes, as {FILE}.")
+    console.print(f"Uploaded {told:,} outcomes as {FILE}.")
     looked_at = [day for day in drawn if is_looked_at(day.number, days, daily)]
     if len(looked_at) < days:
         last = f"the last {daily} days" if daily > 1 else "the last day"
-        console.print(f"The monitor runs weekly at first, and daily on {last}.")
+        console.print(f"The monitor runs weekly at first, and daily for {last}.")
     found = list(watch(stack, looked_at, console))
     conclude(found, shift, at, console)
     console.print(f"It took {time.monotonic() - began:.0f} s.")
@@ -118,32 +118,32 @@ def simulate(  # noqa: PLR0913, PLR0917 - what is simulated, and how closely it 
 
 
 def check(stack: Stack, days: int, shift: str, at: int) -> Champion:
-    """Give the model that answers; raises CloudFailed where there is nothing to simulate with."""
+    """Return the champion; raises CloudFailed if it cannot be simulated with."""
     if shift not in SHIFTS:
-        raise CloudFailed(f"there is no SHIFT={shift}: it is one of {', '.join(SHIFTS)}")
+        raise CloudFailed(f"SHIFT={shift} is unknown; use one of {', '.join(SHIFTS)}")
     if not 1 <= days <= params().monitoring.shown_days:
         most = params().monitoring.shown_days
-        raise CloudFailed(f"DAYS={days} cannot be simulated: it is a number from 1 to {most}")
+        raise CloudFailed(f"DAYS={days} is not possible; use a number from 1 to {most}")
     if not 1 <= at <= days:
-        raise CloudFailed(f"AT={at} is no day of {days}")
+        raise CloudFailed(f"AT={at} is not one of the days from 1 to {days}")
     if stack.study.name:
         raise CloudFailed(
-            f"the truth of {stack.study.name} is not known, so that nobody can simulate it: "
-            "`make simulate` works for the drug study's synthetic sample, without STUDY="
+            f"{stack.study.name} cannot be simulated, because its true effects are not known: "
+            "`make simulate` works only for the synthetic sample, without STUDY="
         )
     pointer = Registry(Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)).champion()
     if pointer is None:
-        raise CloudFailed("no model was promoted yet; `make up` trains one")
+        raise CloudFailed("no model has been promoted yet; run `make up` to train one")
     if not learned_from_the_sample(stack, pointer.champion):
         raise CloudFailed(
-            f"{pointer.champion.version} learned from other data than the synthetic sample, of "
-            "which alone the truth is known: `make retrain DATA=data/sample.csv` first"
+            f"{pointer.champion.version} was not trained on the synthetic sample, the only data "
+            "whose true effects are known: run `make retrain DATA=data/sample.csv` first"
         )
     return pointer.champion
 
 
 def learned_from_the_sample(stack: Stack, champion: Champion) -> bool:
-    """Whether the data that made a model are the sample that comes with the system, alone."""
+    """Whether a model was trained on the synthetic sample only."""
     sample = THE_DRUG_STUDY.data()
     if champion.upload is None or champion.upload.outcomes_until or sample is None:
         return False
@@ -160,7 +160,7 @@ def today() -> datetime:
 
 
 def is_looked_at(number: int, days: int, daily: int = DAILY) -> bool:
-    """Whether the monitor runs at the end of a day, of those from 1 on."""
+    """Whether the monitor runs at the end of a day; days count from 1."""
     left = days - number
     return left < daily or (left - daily + 1) % WEEK == 0
 
@@ -169,7 +169,7 @@ def is_looked_at(number: int, days: int, daily: int = DAILY) -> bool:
 
 
 def days_of(days: int, shift: Shift, at: int, end: datetime) -> Iterator[Day]:
-    """Draw the patients of each day; the same are drawn again, of which a shift leaves some out."""
+    """Draw the patients of each day: always the same, but a shift leaves some out."""
     chosen = random.Random(SEED)  # noqa: S311 - no secret
     for number in range(1, days + 1):
         shifted = number >= at
@@ -184,14 +184,14 @@ def days_of(days: int, shift: Shift, at: int, end: datetime) -> Iterator[Day]:
 
 
 def request_of(patient: Patient, number: int) -> Patient:
-    """Give what is asked of a patient; half of the side effects are not known before."""
+    """Return the request for a patient; half of them lack what is known after treatment."""
     target = params().target.column
     later = params().roles.known_after_treatment if number % 2 else ()
     return {name: value for name, value in patient.items() if name not in {target, *later}}
 
 
 def outcome_of(patient: Patient, shift: Shift, draw: random.Random) -> float:
-    """Draw what comes of a patient, within the target's range."""
+    """Draw the outcome of a patient, within the target's range."""
     came = shift.scores(patient, draw)
     low, high = params().scale
     return float(round(min(max(came, low), high), 1))
@@ -202,7 +202,7 @@ def outcome_of(patient: Patient, shift: Shift, draw: random.Random) -> float:
 
 @contextmanager
 def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
-    """Run the predict function beside the local cloud, in a process with its environment."""
+    """Run the predict function in a process of its own, with its environment in the cloud."""
     variables = environment_of(stack)
     with subprocess.Popen(
         [sys.executable, "-m", "local.answering"],
@@ -214,16 +214,18 @@ def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
     ) as process:
         asked, answers = process.stdin, process.stdout
         if asked is None or answers is None:
-            raise CloudFailed("no pipe leads to the predict function")
+            raise CloudFailed("the predict function's process has no pipe")
 
         def answer(body: Patient) -> dict[str, Any]:
             print(json.dumps(body), file=asked, flush=True)
             line = answers.readline()
             if not line:
-                raise CloudFailed("the predict function ended before it answered; see above")
+                raise CloudFailed(
+                    "the predict function's process ended without a response; see above"
+                )
             answered: dict[str, Any] = json.loads(line)
             if answered["status"] != 200:  # noqa: PLR2004
-                raise CloudFailed(f"the predict function answered {answered['body']}")
+                raise CloudFailed(f"the predict function returned {answered['body']}")
             return answered
 
         try:
@@ -233,7 +235,7 @@ def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
 
 
 def environment_of(stack: Stack) -> dict[str, str]:
-    """Read what the template set in the predict function's environment."""
+    """Read the predict function's environment from the deployed stack."""
     lambdas = stack._client("lambda")  # noqa: SLF001 - the one command that needs it
     pages = lambdas.get_paginator("list_functions").paginate()
     (function,) = [
@@ -247,7 +249,7 @@ def environment_of(stack: Stack) -> dict[str, str]:
 
 
 def ask(stack: Stack, day: Day, answer: Callable[[Patient], dict[str, Any]]) -> list[str]:
-    """Ask for a day's patients, and put what was logged into the API's log under that day."""
+    """Predict a day's patients, and put the log lines into the API's log with that date."""
     draw = random.Random(f"{SEED}-{day.number}")  # noqa: S311 - no secret
     seconds = sorted(draw.uniform(*OFFICE_HOURS) for _ in day.patients)
     ids: list[str] = []
@@ -268,7 +270,7 @@ def ask(stack: Stack, day: Day, answer: Callable[[Patient], dict[str, Any]]) -> 
 
 
 def dated(lines: Sequence[str], when: int) -> Iterator[tuple[int, str]]:
-    """Date log lines, as if they had been written then; when: milliseconds since 1970."""
+    """Backdate log lines; when: milliseconds since 1970."""
     for line in lines:
         said = json.loads(line)
         if "_aws" in said:
@@ -286,7 +288,7 @@ def log_group(stack: Stack) -> str:
 
 
 def hand_in(stack: Stack, drawn: Sequence[Day], ids: Sequence[list[str]], shift: Shift) -> int:
-    """Hand in what came of some patients by the last day; say of how many."""
+    """Upload the outcomes of some patients by the last day; returns their number."""
     draw = random.Random(f"{SEED}-outcomes")  # noqa: S311 - no secret
     last = drawn[-1].date
     buffer = io.StringIO()
@@ -305,7 +307,7 @@ def hand_in(stack: Stack, drawn: Sequence[Day], ids: Sequence[list[str]], shift:
 
 
 def forget(stack: Stack) -> None:
-    """Take away what an earlier simulation left; what was really asked is captured again."""
+    """Remove the previous simulation; real requests are captured again."""
     group, raw, artefacts = (
         log_group(stack),
         stack.outputs.raw_bucket,
@@ -323,7 +325,7 @@ def forget(stack: Stack) -> None:
     for key in keys(stack, artefacts, "models/v-"):
         if key.endswith(f"/{MONITORING}"):
             stack.s3.delete_object(Bucket=artefacts, Key=key)
-    stack.s3.delete_object(Bucket=artefacts, Key=GATHERED)  # which is made again of what is left
+    stack.s3.delete_object(Bucket=artefacts, Key=GATHERED)  # it is written again from what is left
     for key in keys(stack, artefacts, RECEIVED):
         body = stack.s3.get_object(Bucket=artefacts, Key=key)["Body"].read()
         if json.loads(body.partition(b"\n")[0])["told_by"] == FILE:
@@ -344,7 +346,7 @@ def keys(stack: Stack, bucket: str, *prefixes: str) -> list[str]:
 
 
 def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simulated]:
-    """Run the monitor at the end of each day, in order, and show what it found so far."""
+    """Run the monitor at the end of each day, in order, and show the results so far."""
     seen: list[Simulated] = []
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         for day in days:
@@ -354,7 +356,9 @@ def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simul
                 time.sleep(executions.POLL_SECONDS)
             found = monitoring.found_by(stack, outcome)
             if found is None:
-                raise CloudFailed(f"the model was withdrawn meanwhile: {outcome.output['reason']}")
+                raise CloudFailed(
+                    f"the model was withdrawn during the simulation: {outcome.output['reason']}"
+                )
             seen.append(Simulated(day, found, tuple(outcome.output["reasons"])))
             live.update(table(seen[-SHOWN_DAYS:]))
             yield seen[-1]
@@ -362,11 +366,11 @@ def watch(stack: Stack, days: Sequence[Day], console: Console) -> Iterator[Simul
 
 
 def table(seen: Sequence[Simulated]) -> Table:
-    """Draw what the monitor found, one day a line."""
+    """Draw the monitor's results, one day per line."""
     drawn = Table(
-        title="What the monitor found", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title="Monitoring results", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    for heading in ("day", "date", "requests", "p, drift", "outcomes", "RMSE", "average's"):
+    for heading in ("day", "date", "requests", "p, drift", "outcomes", "RMSE", "baseline"):
         drawn.add_column(heading, justify="right", no_wrap=True)
     drawn.add_column("alarm", no_wrap=True)
     for one in seen:
@@ -386,7 +390,7 @@ def table(seen: Sequence[Simulated]) -> Table:
 
 
 def conclude(seen: Sequence[Simulated], shift: str, at: int, console: Console) -> None:
-    """Say which alarms went off, on which day first, and why."""
+    """Print which alarms went off, first on which day, and why."""
     kinds: dict[str, Callable[[Simulated], bool]] = {
         "Drifted": lambda one: one.found.drift.drifted,
         "Degraded": lambda one: one.found.outcomes.degraded,
@@ -394,15 +398,15 @@ def conclude(seen: Sequence[Simulated], shift: str, at: int, console: Console) -
     for name, is_off in kinds.items():
         off = [one for one in seen if is_off(one)]
         if not off:
-            console.print(f"{name} did not go off.")
+            console.print(f"The alarm {name} did not go off.")
             continue
         first = off[0]
         says = first.found.drift.says if name == "Drifted" else first.found.outcomes.says
         since = first.day.number - at
         after = f", {since} days after the change" if shift != "none" and since >= 0 else ""
         console.print(
-            f"[bold red]{name}[/] went off on day {first.day.number} "
-            f"({first.day.date:%Y-%m-%d}){after}, and on {len(off)} of {len(seen)} runs in all. "
+            f"The alarm [bold red]{name}[/] first went off on day {first.day.number} "
+            f"({first.day.date:%Y-%m-%d}){after}, and in {len(off)} of {len(seen)} runs in total. "
             f"{escape(says)}"
         )
     for one in seen:

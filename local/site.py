@@ -29,9 +29,9 @@ MOST_TICKS = 10
 def publish(
     s3: "S3Client", bucket: str, api_url: str, site_url: str, study: Study | None = None
 ) -> None:
-    """Upload the site's files as they are for a study, and what they are told by config.json.
+    """Upload the site's files for a study, with their config.json.
 
-    api_url: may be a path, of the site's own origin. study: that of params.yaml unless given.
+    api_url: may be a path on the site's own origin. study: by default that of params.yaml.
     """
     study = study or described_study(params())
     for name, body in published(study, api_url, site_url).items():
@@ -39,7 +39,7 @@ def publish(
 
 
 def published(study: Study, api_url: str, site_url: str) -> dict[str, bytes]:
-    """Give every file of the site by its name: its pages in the study's words, and config.json."""
+    """Return the site's files by name: its pages with the study's texts, and config.json."""
     files = {file.name: file.read_bytes() for file in sorted(SITE.iterdir())}
     origin = "" if origin_of(api_url) in {"", origin_of(site_url)} else f" {origin_of(api_url)}"
     for name, body in files.items():
@@ -55,13 +55,13 @@ def published(study: Study, api_url: str, site_url: str) -> dict[str, bytes]:
 
 
 def worded(page: str, study: Study) -> str:
-    """Write a study's words where a page has `{{title}}` and the like, as text and nothing else."""
+    """Replace `{{title}}` and the like in a page by the study's texts, escaped as text."""
     words = {**study, "outcome": study["target"]["label"]}
     return re.sub(r"\{\{(\w+)\}\}", lambda found: html.escape(words[found[1]]), page)
 
 
 def ticks(low: float, high: float) -> dict[str, Any]:
-    """Choose round numbers to tick a scale at: the first, their step, and which have a name."""
+    """Choose round ticks for a scale: the first, their step, and those with a label."""
     rough = (high - low) / MOST_TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(one * power for one in (1, 2, 5, 10) if one * power >= rough * (1 - 1e-9))
@@ -74,12 +74,12 @@ def ticks(low: float, high: float) -> dict[str, Any]:
 
 
 def _round(number: float) -> float:
-    """Take what binary fractions add off a decimal: 0.30000000000000004 is 0.3."""
+    """Remove what binary fractions add to a decimal: 0.30000000000000004 is 0.3."""
     return float(f"{number:.9g}")
 
 
 def described_study(params: Params) -> dict[str, Any]:
-    """Say what a study is to its site: its words, and what its model predicts."""
+    """Return a study's texts and target for its site."""
     target = params.target
     return {
         "title": params.study.title,
@@ -99,14 +99,14 @@ def described_study(params: Params) -> dict[str, Any]:
 
 
 def origin_of(url: str) -> str:
-    """Give the origin of a URL; none of a path."""
+    """Return the origin of a URL; "" for a path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def _put(s3: "S3Client", bucket: str, name: str, body: bytes) -> None:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    # Caches, CloudFront's too, ask again each time, so that what is published is what is seen.
+    # Caches, including CloudFront's, revalidate each time, so that changes are visible at once.
     s3.put_object(Bucket=bucket, Key=name, Body=body, ContentType=kind, CacheControl="no-cache")
 
 

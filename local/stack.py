@@ -1,4 +1,4 @@
-"""Build and deploy the stack with an unmodified `sam`, and tell where everything is."""
+"""Build and deploy the stack with an unmodified `sam`, and record its outputs."""
 
 import hashlib
 import os
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-STACK = "clinical-outcomes"  # and -<study> for another study than the drug study
+STACK = "clinical-outcomes"  # with -<study> for every study but the drug study
 NAMESPACE = "ClinicalOutcomes"  # of the metrics, likewise
-SAM_STACK = "aws-sam-cli-managed-default"  # of the bucket into which sam uploads
-SOURCES = "Sources"  # the stack's tag that holds the digest of what it was made from
-KEPT = ("RetrainAfterOutcomes",)  # parameters that `make up` sets, for good
+SAM_STACK = "aws-sam-cli-managed-default"  # the stack of the bucket that sam uploads to
+SOURCES = "Sources"  # the stack's tag with the digest of its sources
+KEPT = ("RetrainAfterOutcomes",)  # parameters that keep the value that `make up` set once
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 BROKEN = {
     "CREATE_FAILED",
@@ -55,7 +55,7 @@ BUILT_OF = BUILD / "sources.sha256"
 
 
 class Outputs(BaseModel):
-    """What `.local/outputs.json` holds: where the deployed stack is."""
+    """The contents of `.local/outputs.json`: the deployed stack's addresses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,7 +66,7 @@ class Outputs(BaseModel):
     api_url: str
     site_url: str
     state_machine_arn: str
-    score_state_machine_arn: str = ""  # which an earlier release did not deploy
+    score_state_machine_arn: str = ""  # empty if an earlier release deployed the stack
     monitor_state_machine_arn: str = ""  # likewise
     raw_bucket: str
     artifacts_bucket: str
@@ -78,7 +78,7 @@ class Outputs(BaseModel):
 class Stack:
     """The stack of a study on a local cloud.
 
-    folder: what is kept of this stack, beside the cloud's own.
+    folder: for this stack's files, in the cloud's home.
     """
 
     def __init__(self, cloud: Cloud, study: Study = THE_DRUG_STUDY) -> None:
@@ -89,9 +89,9 @@ class Stack:
 
     @in_turn(BUILD_LOCK)
     def build(self) -> None:
-        """Build functions and layers with sam, for this cloud and study; what is built is kept.
+        """Build functions and layers with sam, for this cloud and study, unless they are current.
 
-        A build takes the place of the one before when it is done.
+        A build replaces the previous one when it is complete.
         """
         sources = f"{self.cloud.platform} {source_digest()}"
         if not (BUILT_OF.exists() and BUILT_OF.read_text() == sources):
@@ -126,7 +126,7 @@ class Stack:
         )
         pack(beside)
         (beside / BUILT_OF.name).write_text(sources)
-        # Containers of `sam local` may have the one before mounted: it stays until the next build.
+        # Containers of `sam local` may have mounted the previous build: it is kept until the next.
         before = BUILD.with_name("local.old")
         shutil.rmtree(before, ignore_errors=True)
         if BUILD.exists():
@@ -135,11 +135,11 @@ class Stack:
 
     @in_turn(BUILD_LOCK, shared=True)
     def deploy(self, config: str = "default", **parameters: str) -> Outputs:
-        """Deploy the build, and write outputs.json into the cloud's home.
+        """Deploy the build, and write outputs.json to the cloud's home.
 
-        config: the section of samconfig.toml to deploy by.
-        parameters: of the template, over those of that section; what KEPT names stays as it is
-        deployed unless it is given.
+        config: the section of samconfig.toml to deploy with.
+        parameters: of the template, in addition to that section's; those in KEPT keep their
+        deployed values unless they are given.
         """
         set_there = samconfig(config)
         given = {
@@ -170,14 +170,14 @@ class Stack:
         outputs = self._outputs_of(self._described(self.name))
         if outputs is None:
             raise CloudFailed(
-                f"`sam deploy` ended, but {self.name} is not deployed; see its events"
+                f"`sam deploy` finished, but {self.name} is not deployed; see the stack's events"
             )
         self._note(outputs)
         self.cloud.save()
         return outputs
 
     def _of_the_study(self, given: dict[str, str]) -> dict[str, str]:
-        """Give the template's parameters that keep the stacks of two studies apart."""
+        """Return the template's parameters that keep the stacks of two studies apart."""
         if not self.study.name:
             return {}
         prefix = given.get("BucketPrefix")
@@ -187,7 +187,7 @@ class Stack:
         }
 
     def _kept(self) -> dict[str, str]:
-        """Give the parameters that somebody set once for this stack."""
+        """Return the parameters that were set once for this stack."""
         return {
             name: value
             for name, value in parameters_of(self._described(self.name)).items()
@@ -195,10 +195,10 @@ class Stack:
         }
 
     def is_deployed(self, **parameters: str) -> bool:
-        """Whether this cloud says that it holds the stack as the sources have it now.
+        """Whether this cloud has the stack, deployed from the current sources.
 
-        parameters: of the template, that it is to have.
-        If so, outputs.json says where it is, on this port too.
+        parameters: of the template, which the stack must have.
+        If so, outputs.json is updated to this port.
         """
         stack = self._described(self.name)
         tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])} if stack else {}
@@ -220,9 +220,9 @@ class Stack:
         beside.replace(self.outputs_file)
 
     def _clear_the_way(self) -> None:
-        """Wait for a deployment that an interrupted command began, and delete what one left broken.
+        """Wait for the deployment of an interrupted command, and delete a broken stack.
 
-        The buckets stay, and the next deployment takes them.
+        The buckets are kept, and the next deployment adopts them.
         """
         for name in (SAM_STACK, self.name):
             stack = self._settled(name)
@@ -231,14 +231,16 @@ class Stack:
                 self._settled(name)
 
     def _settled(self, name: str) -> dict[str, Any] | None:
-        """Describe a stack once nothing is done to it any more, or None where there is none."""
+        """Describe a stack when no operation is in progress; None if there is none."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while stack := self._described(name):
             status = stack["StackStatus"]
             if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
                 return stack
             if time.monotonic() > deadline:
-                raise CloudFailed(f"the stack {name} stays in {status}; see {self.cloud.logged_at}")
+                raise CloudFailed(
+                    f"the stack {name} is stuck in {status}; see {self.cloud.logged_at}"
+                )
             time.sleep(0.5)
         return None
 
@@ -257,9 +259,9 @@ class Stack:
 
     @property
     def outputs(self) -> Outputs:
-        """Where the deployed stack is; raises CloudFailed where nothing is deployed or up."""
+        """The deployed stack's outputs; raises CloudFailed if it is not deployed or running."""
         if not self.outputs_file.exists() or not self.cloud.is_up():
-            raise CloudFailed("the local cloud is not up: run `make up` first")
+            raise CloudFailed("the local cloud is not running: run `make up` first")
         return Outputs.model_validate_json(self.outputs_file.read_text())
 
     @cached_property
@@ -267,7 +269,7 @@ class Stack:
         return self.new_s3()
 
     def new_s3(self) -> "S3Client":
-        """Make a client that nobody else has, to listen to what it is answered."""
+        """Create a separate client, to listen to its responses."""
         client: S3Client = self._client("s3")
         return client
 
@@ -287,11 +289,11 @@ class Stack:
         return client
 
     def publish_site(self) -> None:
-        """Publish the site, and tell it where the API is."""
+        """Publish the site, with the API's address."""
         site.publish(self.s3, self.outputs.site_bucket, self.outputs.api_url, self.outputs.site_url)
 
     def _outputs_of(self, stack: dict[str, Any] | None) -> Outputs | None:
-        """Read where everything is from a stack that is deployed; None of another."""
+        """Read the outputs of a stack; None if it is not deployed."""
         if stack is None or stack["StackStatus"] not in DEPLOYED:
             return None
         said = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -300,7 +302,7 @@ class Stack:
             endpoint_url=self.cloud.endpoint_url,
             region=REGION,
             stack_name=self.name,
-            # By path, not by host as on AWS: *.localhost resolves in browsers and curl alone.
+            # By path, not by host as on AWS: only browsers and curl resolve *.localhost.
             api_url=f"{self.cloud.endpoint_url}/_aws/execute-api/{said['ApiId']}/v1",
             site_url=self.cloud.site_url(said),
             state_machine_arn=said["StateMachineArn"],
@@ -313,16 +315,16 @@ class Stack:
             alarm_topic_arn=said["AlarmTopicArn"],
         )
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 - as boto3 has it
+    def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3's type
         session = boto3.Session(
             aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the local cloud takes any
+            aws_secret_access_key="test",  # noqa: S106 - the local cloud accepts any
             region_name=REGION,
         )
         return session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.cloud.endpoint_url,
-            # A cloud that died is to be told of, rather than waited for.
+            # Report a cloud that has crashed, rather than wait for it.
             config=Config(
                 s3={"addressing_style": "path"},
                 connect_timeout=10,
@@ -353,7 +355,7 @@ class Stack:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a process with all that it started: at first as Ctrl-C does."""
+    """End a process and its children, first as Ctrl-C does."""
     for kind in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, kind)
@@ -362,30 +364,30 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def parameters_of(stack: dict[str, Any] | None) -> dict[str, str]:
-    """Read the parameters that a stack was deployed with; none where there is no stack."""
+    """Return the parameters that a stack was deployed with; none if there is no stack."""
     given = stack.get("Parameters", []) if stack else []
     return {one["ParameterKey"]: one["ParameterValue"] for one in given}
 
 
 def samconfig(section: str) -> dict[str, Any]:
-    """Read how a section of samconfig.toml deploys."""
+    """Read the deploy parameters in a section of samconfig.toml."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())
     parameters: dict[str, Any] = config[section]["deploy"]["parameters"]
     return parameters
 
 
 def pairs(text: str) -> dict[str, str]:
-    """Read what sam takes as `name=value name=value`."""
+    """Parse sam's `name=value name=value`."""
     return dict(given.split("=", 1) for given in shlex.split(text))
 
 
 def folder_of(home: Path, study: Study) -> Path:
-    """Say where a cloud's home keeps what is of a study's stack."""
+    """Return the folder for a study's stack in a cloud's home."""
     return home / "studies" / study.name if study.name else home
 
 
 def folders_in(home: Path) -> list[Path]:
-    """List the folders of the stacks that were deployed to a home's cloud."""
+    """List the folders of the stacks that were deployed to a cloud, by its home."""
     return [
         folder
         for folder in (home, *sorted((home / "studies").glob("*")))
@@ -394,7 +396,7 @@ def folders_in(home: Path) -> list[Path]:
 
 
 def source_digest(study: Study = THE_DRUG_STUDY) -> str:
-    """Digest all that `sam build` and `sam deploy` read, for a study."""
+    """Digest everything that `sam build` and `sam deploy` read, for a study."""
     digest = hashlib.sha256()
     files = [ROOT / name for name in ("template.yaml", "dashboard.yaml", "samconfig.toml")]
     for folder in ("functions", "layers", "pipeline"):

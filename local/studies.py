@@ -1,7 +1,7 @@
-"""Find a study's files, check and propose them: `python -m local.studies check | propose | schema`.
+"""Find, check and propose studies: `python -m local.studies check | propose | schema`.
 
-The drug study is the project's own and has no name: its params.yaml is the root's. Any other is a
-folder under `studies/`; one that is shipped has a `data.py`, which writes its data set.
+The drug study is the project's own and has no name: its params.yaml is in the root. Every other
+study is a folder in `studies/`; those in the repository have a `data.py`, which writes their data.
 """
 
 import argparse
@@ -16,19 +16,20 @@ from pathlib import Path
 
 from clinical.errors import ParamsInvalid
 from clinical.params import Params, params, read_params
+from wording import counted
 
 from local import schema
 from local.cloud import ROOT, CloudFailed, install
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of the name of a stack
+NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of a stack's name
 WRITTEN_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study, by its name under `studies/`; "" for the root's.
+    """A study, by its name in `studies/`; "" for the root's.
 
-    root: the project's folder. elsewhere: the study's own, where that is not in the project.
+    root: the project's folder. elsewhere: the study's folder, if it is outside the project.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Study:
 
     @property
     def told(self) -> str:
-        """Name it as STUDY= does."""
+        """Its name or path, as in STUDY=."""
         return str(self.elsewhere) if self.elsewhere else self.name
 
     @property
@@ -52,40 +53,40 @@ class Study:
 
     @property
     def told_path(self) -> str:
-        """Name its params.yaml, as seen from the project's folder."""
+        """The path of its params.yaml, relative to the project's folder."""
         if self.elsewhere:
             return str(self.params_path)
         return self.params_path.relative_to(self.root).as_posix()
 
     @property
     def number(self) -> int:
-        """Count the studies: the root's is the first."""
+        """Its number among the studies; the root's is 1."""
         there = names(self.root)
         if not self.name:
             return 1
         return 2 + (there.index(self.name) if self.name in there else len(there))
 
     def params(self) -> Params:
-        """Read its decisions; raises CloudFailed, which names every mistake in a line."""
+        """Read its params.yaml; raises CloudFailed with a line for each mistake."""
         try:
             return read_params(self.params_path, self.told_path)
         except ParamsInvalid as error:
             raise CloudFailed(str(error)) from error
 
     def data(self) -> Path:
-        """Give the data set to train on where the user names none; raises CloudFailed."""
+        """Return the data set to train on if the user names none; raises CloudFailed."""
         if not self.name:
             return self.root / "data" / "sample.csv"
         program = self.folder / "data.py"
         if not program.exists():
             raise CloudFailed(
-                f"the study {self.name} brings no data: say where they are, "
+                f"the study {self.name} has no data set of its own: name one, "
                 f"`make up STUDY={self.name} DATA=path.csv`"
             )
         return self._written_by(program)
 
     def _written_by(self, program: Path) -> Path:
-        """Have a shipped study write its data set, with what its requirements bring."""
+        """Run a study's data.py, in an environment of its requirements."""
         kept = self.root / ".local" / "studies" / self.name
         kept.mkdir(parents=True, exist_ok=True)
         requirements = program.with_name("requirements.txt")
@@ -111,9 +112,9 @@ THE_DRUG_STUDY = Study("")
 
 
 def study_of(name: str | None, root: Path = ROOT) -> Study:
-    """Find a study by its name, or by the path of its folder.
+    """Return a study by its name, or by the path of its folder.
 
-    Raises CloudFailed, which says which there are.
+    Raises CloudFailed, which lists the studies, if there is none.
     """
     if not name:
         return Study("", root)
@@ -122,60 +123,60 @@ def study_of(name: str | None, root: Path = ROOT) -> Study:
         return Study(checked_name(folder.name), root, folder)
     there = names(root)
     if name not in there:
-        have = f"there are {', '.join(there)}" if there else "there is none yet"
+        have = f"it has {', '.join(there)}" if there else "it is empty"
         raise CloudFailed(
-            f"there is no study {name} in studies/: {have}; `make study` proposes one"
+            f"there is no study {name} in studies/: {have}. `make study` proposes a new one"
         )
     return Study(checked_name(name), root)
 
 
 def choose(study: Study) -> None:
-    """Have this process, and all that it starts, go by the decisions of a study."""
+    """Make this process, and all that it starts, use a study's params.yaml."""
     if study.name:
         os.environ["PARAMS_PATH"] = str(study.params_path)
         params.cache_clear()
 
 
 def checked_name(name: str) -> str:
-    """Give a name that a study may have; raises CloudFailed for another."""
+    """Return a name if it is valid for a study; otherwise raises CloudFailed."""
     if not NAME.fullmatch(name):
         raise CloudFailed(
-            f"{name!r} cannot be a study's name, which becomes part of a stack's: up to 20 "
-            "lower-case letters, digits and hyphens, the first one a letter; say STUDY=name"
+            f"{name!r} is not a valid study name, which becomes part of a stack's name: set STUDY= "
+            "to up to 20 lower-case letters, digits and hyphens, starting with a letter"
         )
     return name
 
 
 def names(root: Path = ROOT) -> list[str]:
-    """List the studies there are, beside the root's."""
+    """List all studies but the root's."""
     return sorted(found.parent.name for found in (root / "studies").glob("*/params.yaml"))
 
 
 def summary(study: Study) -> str:
-    """Say what a study's params.yaml decides; raises CloudFailed, which names every mistake."""
+    """Summarise a study's params.yaml; raises CloudFailed with a line for each mistake."""
     params = study.params()
     ignored = len(params.columns) - len(params.read)
     parts = [
-        f"{len(params.features)} of them features",
-        f"{params.target.column} is predicted",
-        *([f"{params.identifier} names a patient"] if params.identifier else []),
+        counted(len(params.features), "feature"),
+        f"the target {params.target.column}",
+        *([f"the patient identifier {params.identifier}"] if params.identifier else []),
         *([f"{ignored} ignored"] if ignored else []),
     ]
-    return f"{study.told_path}: {len(params.columns)} columns, {', '.join(parts)}."
+    return f"{study.told_path}: {len(params.columns)} columns: {', '.join(parts)}."
 
 
 def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
-    """Write a params.yaml for a data set, and say what comes next; raises CloudFailed."""
+    """Write a params.yaml for a data set, and return what to do next; raises CloudFailed."""
     from local import proposal  # noqa: PLC0415 - it reads CSVs with pandas, which takes seconds
 
     if not arguments.data or not arguments.target:
-        raise CloudFailed("say what to predict from which data: `make study DATA=x.csv TARGET=y`")
+        raise CloudFailed("DATA= and TARGET= are required: `make study DATA=x.csv TARGET=y`")
     data = Path(arguments.data)
     study = Study(checked_name(arguments.study or name_for(data)), root)
     if study.params_path.exists():
         raise CloudFailed(
-            f"{study.told_path} is there already and stays as it is; say STUDY=name for another, "
-            "or delete it first"
+            f"{study.told_path} already exists and was not changed: choose another name with "
+            "STUDY=, or delete it first"
         )
     try:
         body = data.read_bytes()
@@ -188,25 +189,26 @@ def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
     study.params_path.write_text(text, encoding="utf-8")
     checks = text.count("CHECK:")
     return (
-        f"{summary(study)}\nIt is a proposal: read it, {checks} lines of it say CHECK. Then:\n"
+        f"{summary(study)}\nThis is a proposal: review it, above all the "
+        f"{counted(checks, 'line')} marked CHECK. Then run:\n"
         f"  make up STUDY={study.name} DATA={shlex.quote(str(data))}"
     )
 
 
 def write_schema(root: Path = ROOT) -> str:
-    """Write the JSON Schema of params.yaml, and say where."""
+    """Write the JSON Schema of params.yaml, and return a message."""
     (root / schema.NAME).write_text(schema.params_schema(), encoding="utf-8")
-    return f"{schema.NAME} is written."
+    return f"Wrote {schema.NAME}."
 
 
 def name_for(data: Path) -> str:
-    """Name a study by its data set's file, as far as that can be a name."""
+    """Derive a study's name from its data set's file."""
     plain = unicodedata.normalize("NFKD", data.stem).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:20].rstrip("-")
 
 
 def main() -> int:
-    """Run one command, and return its exit code; a mistake is a sentence, no trace."""
+    """Run one command, and return its exit code; mistakes print a sentence, no trace."""
     arguments = _parser().parse_args()
     try:
         match arguments.command:
@@ -216,7 +218,7 @@ def main() -> int:
                 told = propose(arguments)
             case _:
                 told = write_schema()
-        print(told)  # noqa: T201 - what was asked for
+        print(told)  # noqa: T201 - the output
     except CloudFailed as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

@@ -1,4 +1,4 @@
-"""Turns that processes take, which end with whoever has one, however that ends."""
+"""File locks between processes, which the kernel releases however their holder ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pathlib import Path
 def in_turn(file: Path, *, shared: bool = False) -> Iterator[None]:
     """Wait for a file's lock, and hold it until the block ends.
 
-    shared: with others who share it too, and with nobody who wants it alone.
+    shared: hold a shared lock; otherwise an exclusive one.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as opened:

@@ -1,4 +1,4 @@
-"""Upload a file in parts, and show how far that is."""
+"""Upload a file in parts, and show the progress."""
 
 import hashlib
 import time
@@ -23,21 +23,21 @@ PART_BYTES = 8 * 1024 * 1024
 IN_PARTS = TransferConfig(
     multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4
 )
-WRITTEN_BY = ("PutObject", "CompleteMultipartUpload")  # whose answers name the version
+WRITTEN_BY = ("PutObject", "CompleteMultipartUpload")  # their responses have the version
 
 type Told = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """Which version of which object an upload became."""
+    """The key and version of an uploaded object."""
 
     key: str
     version_id: str
 
 
 def unheard(_: int) -> None:
-    """Tell nobody how far an upload is."""
+    """Ignore the progress of an upload."""
 
 
 def upload(
@@ -47,18 +47,18 @@ def upload(
     told: Told = unheard,
     name: str | None = None,
 ) -> Uploaded:
-    """Upload a file to where it starts a state machine.
+    """Upload a file to the folder where it starts a state machine.
 
-    told: is called with the number of bytes that were uploaded since it was called last.
-    name: of the file, where it lies under another one.
-    Raises CloudFailed where it cannot be read or S3 refuses it, and KeyboardInterrupt, with what
-    became of it, where somebody interrupts it: nothing half-uploaded is left in either case.
+    told: called with the number of bytes uploaded since the last call.
+    name: of the file, if it is stored under another one.
+    Raises CloudFailed if it cannot be read or S3 rejects it, and KeyboardInterrupt, which says
+    whether it was uploaded, if it is interrupted. Neither leaves a partial upload.
     """
     return put(stack, path, machine.key(name or path.name), told)
 
 
 def put(stack: Stack, path: Path, key: str, told: Told = unheard) -> Uploaded:
-    """Upload a file under a key of the bucket of uploads; raises as `upload` does."""
+    """Upload a file to a key of the uploads' bucket; raises the same as `upload`."""
     size_of(path)
     s3 = stack.new_s3()
     written: list[str] = []
@@ -72,7 +72,7 @@ def put(stack: Stack, path: Path, key: str, told: Told = unheard) -> Uploaded:
     try:
         s3.upload_file(str(path), stack.outputs.raw_bucket, key, Callback=told, Config=IN_PARTS)
     except KeyboardInterrupt:
-        became = f"is uploaded, as {key}" if written else "is not uploaded, and no part of it is"
+        became = f"was uploaded as {key}" if written else "was not uploaded, not even in part"
         raise KeyboardInterrupt(f"Interrupted. {path.name} {became}.") from None
     except S3UploadFailedError as error:
         raise CloudFailed(f"{path} was not uploaded: {error.__context__ or error}") from error
@@ -81,7 +81,7 @@ def put(stack: Stack, path: Path, key: str, told: Told = unheard) -> Uploaded:
 
 @contextmanager
 def shown(path: Path, console: Console) -> Iterator[Told]:
-    """Show how far an upload is: as a bar on a terminal, and once it is done as a sentence."""
+    """Show the progress of an upload: as a bar on a terminal, and at the end as a sentence."""
     began, size = time.monotonic(), size_of(path)
     columns = (
         TextColumn("Uploading {task.description}"),
@@ -101,13 +101,13 @@ def shown(path: Path, console: Console) -> Iterator[Told]:
 def on_terminal(
     stack: Stack, path: Path, console: Console, machine: UploadMachine = RETRAIN
 ) -> Uploaded:
-    """Upload a file, and show how far that is."""
+    """Upload a file, and show the progress."""
     with shown(path, console) as told:
         return upload(stack, path, machine, told)
 
 
 def size_of(path: Path) -> int:
-    """Tell how many bytes a file has; raises CloudFailed where it cannot be read."""
+    """Return a file's size in bytes; raises CloudFailed if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.seek(0, 2)
@@ -116,9 +116,9 @@ def size_of(path: Path) -> int:
 
 
 def tag_of(path: Path) -> str:
-    """Give S3's ETag of a file that was uploaded from here.
+    """Return S3's ETag of a file that was uploaded from here.
 
-    Of a file in parts it is no digest of the file, but of its parts' digests.
+    For a file in parts, this is the digest of its parts' digests.
     """
     size = size_of(path)
     digests = []
@@ -131,7 +131,7 @@ def tag_of(path: Path) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Write a size: in bytes where it is less than a tenth of a megabyte."""
+    """Format a size; in bytes if it is less than a tenth of a megabyte."""
     return f"{size / MEGABYTE:,.1f} MB" if size >= MEGABYTE / 10 else f"{size:,} bytes"
 
 

@@ -1,1 +1,1 @@
-"""What the AWS console is on AWS, for the laptop: executions, dashboard, models."""
+"""The laptop's counterpart of the AWS console: executions, dashboard, models."""

@@ -25,7 +25,7 @@ def main() -> None:
         host="127.0.0.1",
         port=arguments.port,
         title=f"{params().study.title}: console",
-        dark=None,  # as the system has it
+        dark=None,  # as in the system's settings
         show=False,
         reload=False,
         show_welcome_message=False,

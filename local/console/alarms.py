@@ -1,4 +1,4 @@
-"""The alarms of a stack, each with its state, in its colour."""
+"""The alarms of a stack, coloured by their states."""
 
 from nicegui import ui
 
@@ -10,14 +10,14 @@ type Alarm = tuple[str, str, str]
 
 
 class Alarms:
-    """A row of alarms, drawn anew where one of them changed."""
+    """A row of alarms, redrawn when one of them changes."""
 
     def __init__(self) -> None:
         self._shown: list[Alarm] = []
         self._row = ui.row().classes("gap-2")
 
     def show(self, alarms: list[Alarm]) -> None:
-        """Show alarms by their names, states and reasons."""
+        """Show alarms with their names, states and reasons."""
         if alarms == self._shown:
             return
         self._shown = alarms
@@ -30,7 +30,7 @@ class Alarms:
 
 
 def alarms_of(stack: Stack) -> list[Alarm]:
-    """Name every alarm, with its state and why it is in that."""
+    """List every alarm with its state and the reason for it."""
     prefix = f"{stack.outputs.stack_name}-"
     found = stack.cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
     return [

@@ -1,4 +1,4 @@
-"""Who lets a candidate serve: what waits for somebody's approval, and what was decided lately."""
+"""The page Approvals: candidates that wait for approval, and recent decisions."""
 
 import asyncio
 import json
@@ -22,22 +22,22 @@ from local.console.tables import columns
 from local.stack import Stack
 
 LISTED = 20  # decisions, the newest
-COLUMNS = ("decided (UTC)", "version", "decision", "who", "why", "what came of it", "execution")
-REASONLESS = "Say why first; the ledger keeps it."
-TOO_LONG = f"The ledger keeps {MAX_WHY:,} characters; this is more."
-OVER = "waits no more, and nobody decided: its execution ended, or its time is over."
+COLUMNS = ("decided (UTC)", "version", "decision", "by", "reason", "result", "execution")
+REASONLESS = "Enter a reason first; it is kept in the ledger."
+TOO_LONG = f"Too long: the ledger keeps at most {MAX_WHY:,} characters."
+OVER = "is no longer waiting and was not decided: its execution ended, or its time ran out."
 RULES = {
     "with_warning": "it would serve with a warning",
-    "loses_combinations": "its data lack combinations that the champion's recorded",
+    "loses_combinations": "its data lack combinations that the champion's data have",
 }
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a decision rests on, as the page shows it.
+    """The evidence for a decision, as the page shows it.
 
-    verdict: the sentences of the execution that waits. card: what its checks are drawn from; None
-    where the registry has no card of it. unreadable: why, in a sentence.
+    verdict: the verdict's sentences, of the execution that waits. card: the data for its checks;
+    None if the registry has no card. unreadable: why there is none, in a sentence.
     """
 
     verdict: tuple[str, ...] = ()
@@ -47,9 +47,9 @@ class Evidence:
 
 @dataclass
 class Told:
-    """What waits, what was decided, and what is not as it was written.
+    """The candidates that wait, the decisions, and objects that are damaged.
 
-    overtaken: of executions that wait, those whose approval would be void, with the reason.
+    overtaken: waiting executions whose approval would be void, with the reason.
     """
 
     waiting: list[Waiting] = field(default_factory=list)
@@ -59,10 +59,10 @@ class Told:
 
 
 class Page:
-    """What waits, each with the two buttons beside what it rests on, and the last decisions.
+    """The candidates that wait, each with its evidence and two buttons, and the last decisions.
 
-    What somebody looks at, and may be writing a reason for, stays where it is when it waits no
-    more, and says so.
+    A candidate that is no longer waiting stays in place and says so, because somebody may be
+    looking at it or writing a reason.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -72,17 +72,17 @@ class Page:
         checks.add_style()
         ui.label("Waiting for approval").classes("text-lg font-semibold")
         self.unreadable = ui.label().classes("text-negative whitespace-pre-line")
-        self.none = ui.label(f"No candidate waits for approval. {in_words(params().gate)}")
+        self.none = ui.label(f"No candidate is waiting for approval. {in_words(params().gate)}")
         self.waiting = ui.column().classes("w-full gap-4")
-        ui.label("Decided lately").classes("text-lg font-semibold")
-        self.undecided = ui.label("Nothing was decided yet.")
+        ui.label("Recent decisions").classes("text-lg font-semibold")
+        self.undecided = ui.label("No decisions yet.")
         self.decided = ui.table(
             columns=columns({one: one for one in COLUMNS}), rows=[], row_key="execution"
         )
         self.decided.classes("w-full").props("flat bordered wrap-cells")
 
     async def refresh(self) -> None:
-        """Show what came to wait, and what was decided since."""
+        """Show new candidates and new decisions."""
         told = await asyncio.to_thread(self.reader.read)
         for one in told.waiting:
             if one.execution not in self.shown:
@@ -104,16 +104,16 @@ class Page:
 
 
 class Candidate:
-    """A candidate that waits: what it rests on, a reason, and the two buttons."""
+    """A candidate that waits: its evidence, a reason, and two buttons."""
 
     def __init__(self, stack: Stack, waiting: Waiting, evidence: Evidence) -> None:
         self.stack = stack
         self.waiting = waiting
-        self.tried = False  # to decide, of which it is not known whether that succeeded
+        self.tried = False  # whether a decision was sent without knowing if it arrived
         self.busy = False
-        name = f"{waiting.version}, which {waiting.execution} asked for"
+        name = f"{waiting.version}, requested by {waiting.execution}"
         with ui.card().classes("w-full").props(f'role=region aria-label="Approval of {name}"'):
-            self.title = ui.label(f"{waiting.version} waits for approval")
+            self.title = ui.label(f"{waiting.version} is waiting for approval")
             self.title.classes("text-lg font-semibold")
             self.said = ui.label().classes("font-medium").props("role=status")
             with ui.row().classes("w-full no-wrap items-start gap-6 max-lg:flex-wrap") as self.both:
@@ -134,12 +134,12 @@ class Candidate:
         self.say_overtaken("")
 
     def say_overtaken(self, why: str) -> None:
-        """Say that an approval would be void, where it would be."""
+        """Say why an approval would be void, if it would be."""
         self.overtaken.text = why
         self.overtaken.set_visibility(bool(why))
 
     async def close(self) -> None:
-        """Take the buttons away, and say what was decided instead."""
+        """Replace the buttons by the decision."""
         if self.busy or not self.both.visible:
             return
         approvals = executions.approvals_of(self.stack)
@@ -163,7 +163,7 @@ class Candidate:
             )
         except (ClientError, BotoCoreError) as error:
             self.tried = True
-            ui.notify(f"The local cloud answered: {error}. Decide again.", type="negative")
+            ui.notify(f"The local cloud reported an error: {error}. Try again.", type="negative")
         else:
             self._end(came)
         finally:
@@ -182,7 +182,7 @@ class Candidate:
 
 
 def fault(reason: str | None) -> str | None:
-    """Say what keeps a reason from the ledger; None where nothing does."""
+    """Say why a reason is not accepted; None if it is."""
     said = (reason or "").strip()
     if not said:
         return REASONLESS
@@ -190,14 +190,14 @@ def fault(reason: str | None) -> str | None:
 
 
 def decided(stack: Stack, waiting: Waiting, decision: Decision, why: str, *, again: bool) -> str:
-    """Decide, and say what stands, which may be somebody else's decision.
+    """Decide, and report the decision that is in force, which may be somebody else's.
 
-    again: whether this window tried before, so that what stands may be its own, and wakes nobody.
+    again: whether this window has tried before, in which case the recorded decision may be its own.
     """
     approvals = executions.approvals_of(stack)
     before = approvals.decision(waiting.execution)
     if before and not again:
-        return f"{waiting.version} {before.in_words} already, and that stands."
+        return f"{waiting.version} {before.in_words}; this decision is final."
     try:
         approving.decide(stack, waiting.execution, decision, why)
     except CloudFailed as refused:
@@ -207,14 +207,14 @@ def decided(stack: Stack, waiting: Waiting, decision: Decision, why: str, *, aga
 
 
 def show_evidence(waiting: Waiting, evidence: Evidence) -> None:
-    """Show what a decision rests on."""
+    """Show the evidence for a decision."""
     ui.label(
-        f"The execution {waiting.execution} has waited since {moment(waiting.asked_at)} UTC, and "
-        f"does until {moment(waiting.until)} UTC. Nominated by {waiting.who}: {waiting.why}"
+        f"The execution {waiting.execution} has waited since {moment(waiting.asked_at)} UTC and "
+        f"will wait until {moment(waiting.until)} UTC. Nominated by {waiting.who}: {waiting.why}"
     )
     for title, sentences in (
-        ("Why somebody has to approve", waiting.because),
-        ("The verdict", evidence.verdict),
+        ("Why approval is required", waiting.because),
+        ("Verdict", evidence.verdict),
     ):
         if sentences:
             ui.label(title).classes("font-semibold")
@@ -231,9 +231,10 @@ def moment(when: datetime) -> str:
 
 
 def evidence_of(stack: Stack, waiting: Waiting) -> Evidence:
-    """Read what a candidate's decision rests on: the card, and the verdict of this execution.
+    """Read the evidence for a candidate: its card, and the verdict of this execution.
 
-    The card is that of the execution which published the version first, so its verdict gives way.
+    The card comes from the execution that first published the version, so this verdict replaces
+    the card's.
     """
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
     said = waiting.verdict.reasons if waiting.verdict else ()
@@ -241,11 +242,9 @@ def evidence_of(stack: Stack, waiting: Waiting) -> Evidence:
         version = Registry(bucket).version(waiting.version)
         card = checks.card_of(version, bucket) if version else {}
     except (ArtefactCorrupted, ArtefactMissing) as error:
-        return Evidence(verdict=said, unreadable=f"Its card cannot be read: {error}.")
+        return Evidence(verdict=said, unreadable=f"The model card cannot be read: {error}.")
     if version is None:
-        missing = (
-            f"The registry holds no version {waiting.version}, so there is none to approve of."
-        )
+        missing = f"The registry has no version {waiting.version}, so there is nothing to approve."
         return Evidence(verdict=said, unreadable=missing)
     if waiting.verdict and version.execution != waiting.execution:
         card |= {"verdict": waiting.verdict.model_dump(mode="json"), "replayed": []}
@@ -253,7 +252,7 @@ def evidence_of(stack: Stack, waiting: Waiting) -> Evidence:
 
 
 class Reader:
-    """Reads what was asked and decided; a decision, and how its execution ended, are read once."""
+    """Reads requests and decisions; a decision, and how its execution ended, are read once."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -268,7 +267,9 @@ class Reader:
             try:
                 self._read(approvals, execution, told)
             except ArtefactCorrupted as error:
-                told.unreadable.append(f"{error}; restore an earlier version of it, or delete it.")
+                told.unreadable.append(
+                    f"{error}; restore an earlier version of the object, or delete it."
+                )
         told.waiting.sort(key=lambda one: one.asked_at)
         told.overtaken = self._overtaken(told)
         newest = sorted(self._decided.values(), key=lambda one: one[1].decided_at, reverse=True)
@@ -294,14 +295,14 @@ class Reader:
         try:
             pointer = Registry(bucket).champion()
         except ArtefactCorrupted as error:
-            told.unreadable.append(f"{error}; restore an earlier version of it.")
+            told.unreadable.append(f"{error}; restore an earlier version of the object.")
             return {}
         serves = pointer.champion.sequence if pointer else 0
         return {
             one.execution: (
-                f"It was judged against the champion of promotion {one.over}, and promotion "
-                f"{serves} moved the champion since: an approval would be void. Reject it, and "
-                "retrain."
+                f"An approval would be void: the candidate was compared with the champion of "
+                f"promotion {one.over}, but promotion {serves} has changed the champion since. "
+                "Reject it and retrain."
             )
             for one in told.waiting
             if one.over != serves
@@ -312,28 +313,28 @@ class Reader:
             "decided (UTC)": f"{approval.decided_at:%Y-%m-%d %H:%M:%S}",
             "version": asked.version,
             "decision": approval.decision,
-            "who": approval.who,
-            "why": approval.why,
-            "what came of it": self._came(asked),
+            "by": approval.who,
+            "reason": approval.why,
+            "result": self._came(asked),
             "execution": asked.execution,
         }
 
     def _came(self, asked: Waiting) -> str:
-        """Say what an execution came to: once it ended, it is not asked again."""
+        """Describe the result of an execution; once it has ended, it is not read again."""
         if asked.execution not in self._ended:
             client = self.stack.stepfunctions
             try:
                 found = client.describe_execution(executionArn=asked.arn)
             except client.exceptions.ExecutionDoesNotExist:
-                return "its execution is not kept any more"
+                return "the execution no longer exists"
             if found["status"] == RUNNING:
-                return "its execution goes on"
+                return "the execution is still running"
             self._ended[asked.execution] = came_to(dict(found))
         return self._ended[asked.execution]
 
 
 def came_to(described: dict[str, Any]) -> str:
-    """Say what an execution that ended came to, in a few words, and why where it says so."""
+    """Describe the result of an execution that has ended, with the reason if it has one."""
     output = json.loads(described.get("output") or "{}")
     came = str(output.get("decision") or described.get("error") or described["status"].lower())
     reason = output.get("reason")
@@ -341,28 +342,31 @@ def came_to(described: dict[str, Any]) -> str:
 
 
 def in_words(gate: Gate) -> str:
-    """Say of which candidates somebody has to approve, as params.yaml decides it."""
+    """Describe which candidates need approval, according to params.yaml."""
     match gate.approval:
         case "none":
-            return "gate.approval in params.yaml is none: what the gate lets pass serves at once."
+            return (
+                "gate.approval in params.yaml is none: candidates that pass the gate serve at once."
+            )
         case "always":
             return (
-                "gate.approval in params.yaml is always: what the gate lets pass waits here first, "
-                f"for {days(gate.approval_days)}."
+                "gate.approval in params.yaml is always: every candidate that passes the gate "
+                f"waits here for approval, for up to {days(gate.approval_days)}."
             )
         case when:
             rules = "; or ".join(rule_in_words(rule) for rule in when.when)
             return (
-                "gate.approval in params.yaml has a candidate that the gate lets pass wait here "
-                f"first, for {days(gate.approval_days)}, where {rules}."
+                "According to gate.approval in params.yaml, a candidate that passes the gate waits "
+                f"here for approval, for up to {days(gate.approval_days)}, if {rules}."
             )
 
 
 def rule_in_words(rule: ApprovalRule) -> str:
     if isinstance(rule, MovesMoreThan):
         return (
-            f"more than {rule.replay_moves_more_than:.1%} of the replayed requests move by more "
-            "than the half-width of their interval or would be refused, or none could be replayed"
+            f"more than {rule.replay_moves_more_than:.1%} of the replayed requests would be "
+            "refused or change by more than the half-width of their interval, or none could be "
+            "replayed"
         )
     return RULES[rule]
 

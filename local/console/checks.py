@@ -1,4 +1,4 @@
-"""What came true of a version's numbers, and what it would have said; as the site draws it."""
+"""A version's checks and its replay, drawn as on the site."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ STYLE = """
 
 
 class Checks(ui.element, component="checks.js"):
-    """The checks of a card; nothing of what an earlier release's card does not know."""
+    """The checks of a card; without those that an earlier release's card lacks."""
 
     def __init__(self, card: dict[str, Any]) -> None:
         super().__init__()
@@ -45,17 +45,17 @@ class Checks(ui.element, component="checks.js"):
 
 
 def install() -> None:
-    """Serve the site's modules, which draw the checks, as they are now."""
+    """Serve the current modules of the site, which draw the checks."""
     app.add_static_files("/site", SITE, max_cache_age=0)
 
 
 def add_style() -> None:
-    """Style the checks of this page."""
+    """Add the style sheet for checks to this page."""
     ui.add_head_html('<link rel="stylesheet" href="/site/plot.css">')
     ui.add_css(STYLE)
 
 
 def card_of(version: Version, bucket: Bucket) -> dict[str, Any]:
-    """Read of a version's card what its checks are drawn from, of whichever release it is."""
+    """Read the parts of a version's card that its checks need, whatever release wrote it."""
     card = json.loads(read_verified(bucket, version.card))
     return {name: card[name] for name in DRAWN if name in card}

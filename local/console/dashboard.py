@@ -1,4 +1,4 @@
-"""The deployed dashboard's own body, drawn from what CloudWatch answers to it."""
+"""The page Dashboard: the deployed CloudWatch dashboard, drawn from CloudWatch's data."""
 
 import asyncio
 import json
@@ -15,17 +15,17 @@ from local.console.tables import columns
 from local.console.widgets import Line, Widget
 from local.stack import Stack
 
-ROW_REM = 3.2  # a row of CloudWatch's grid, of which 24 columns make the width
+ROW_REM = 3.2  # the height of a row of CloudWatch's grid, which has 24 columns
 LOOK_AGAIN_SECONDS = 6.0
 QUERY_SECONDS = 10
 RANGES = {"-PT15M": "15 min", "-PT1H": "1 h", "-PT3H": "3 h", "-P1D": "1 day"}
 
-# What CloudWatch answers to a widget, and how far back that looks
+# Takes CloudWatch's answer to a widget, and how far back the widget looks
 type Update = Callable[[list[Any], timedelta], None]
 
 
 class Page:
-    """The dashboard's widgets and alarms, over as much time as somebody chose."""
+    """The dashboard's widgets and alarms, over the chosen time range."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -47,26 +47,26 @@ class Page:
         )
 
     async def refresh(self) -> None:
-        """Ask CloudWatch again if it is time to, or if another range was chosen."""
+        """Query CloudWatch again if it is time, or if another range was chosen."""
         chosen = self.range.value
         if chosen == self.start and time.monotonic() < self.due:
             return
         self.due = time.monotonic() + LOOK_AGAIN_SECONDS
         body = await asyncio.to_thread(body_of, self.stack)
-        start = chosen or body["start"]  # the dashboard's own, until somebody chooses
+        start = chosen or body["start"]  # the dashboard's own, until one is chosen
         body["start"] = start
         alarms = await asyncio.to_thread(alarms_of, self.stack)
         answers = [
             await asyncio.to_thread(answer, self.stack, widget, body) for widget in body["widgets"]
         ]
         if self.range.value != chosen:
-            return  # the range was changed meanwhile, which asks again
+            return  # the range has changed meanwhile, which refreshes again
         self.start = self.range.value = start
         self.alarms.show(alarms)
         self._show_widgets(body, answers)
 
     def _show_widgets(self, body: dict[str, Any], answers: list[list[Any]]) -> None:
-        """Draw the widgets once, and from then on only what they show, so that nothing flickers."""
+        """Draw the widgets once, and then only update them, so that nothing flickers."""
         if body["widgets"] != self.drawn:
             self.drawn = body["widgets"]
             self.grid.clear()
@@ -83,7 +83,7 @@ def body_of(stack: Stack) -> dict[str, Any]:
 
 
 def answer(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[Line] | list[list[str]]:
-    """Ask CloudWatch what a widget shows: lines of a metric widget, rows of a log widget."""
+    """Fetch a widget's data from CloudWatch: lines of a metric widget, rows of a log widget."""
     match widget["type"]:
         case "metric":
             back = widgets.span(widget, body)
@@ -101,7 +101,7 @@ def answer(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[Line] | l
 
 
 def logged(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[list[str]]:
-    """Run a log widget's query by Logs Insights; its fields first, then its rows."""
+    """Run a log widget's query in Logs Insights; returns its fields, then its rows."""
     group, query = widgets.log_group_and_query(widget)
     until = widgets.now()
     started = stack.logs.start_query(
@@ -125,7 +125,7 @@ def logged(stack: Stack, widget: Widget, body: dict[str, Any]) -> list[list[str]
 
 
 def draw(widget: Widget) -> Update:
-    """Draw a widget where its body puts it, and return what shows it an answer."""
+    """Draw a widget in its place on the grid, and return the function that updates it."""
     properties = widget["properties"]
     place = (
         f"grid-column: {widget['x'] + 1} / span {widget['width']}; "
@@ -148,7 +148,7 @@ def draw(widget: Widget) -> Update:
             case "log", _:
                 return rows()
             case kind, _:
-                ui.label(f"This console draws no widgets of type {kind}; CloudWatch does.")
+                ui.label(f"This console does not draw widgets of type {kind}; CloudWatch does.")
     return lambda *_: None
 
 
@@ -169,7 +169,7 @@ def numbers() -> Update:
 
 
 def number(value: float | None) -> str:
-    """Write a number as short as it can be told, and none as a dash."""
+    """Write a number in its shortest form, and None as a dash."""
     if value is None:
         return "\N{EN DASH}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
@@ -246,6 +246,7 @@ def bars() -> Update:
                 "type": "bar",
                 "data": [length for _, length in found],
                 "label": {"show": True, "position": "right"},
+                "barMaxWidth": 20,
             }
         ]
 
@@ -253,7 +254,7 @@ def bars() -> Update:
 
 
 def rows() -> Update:
-    """Draw what a query found as a table."""
+    """Draw the result of a query as a table."""
     drawn = ui.table(rows=[]).props("flat dense").classes("w-full")
 
     def update(answered: list[list[str]], _: timedelta) -> None:

@@ -1,4 +1,4 @@
-"""Executions of the state machines: drawn, followed, started and stopped."""
+"""The page Executions: draws, follows, starts and stops executions of the state machines."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from local.machines import MACHINES, MONITOR, RETRAIN, SCORE, Machine
 from local.models import operator
 from local.stack import Stack
 
-INPUTS = {  # by the machine that a card starts
+INPUTS = {  # examples, by state machine
     RETRAIN: (
         "{}",
         '{"tune": true}',
@@ -40,14 +40,14 @@ DRAWING = {
 }
 SHOWN_LETTERS = 8  # of a name that is a UUID
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SHOWN_TIMES = 8  # of a state that is entered once for each part
+SHOWN_TIMES = 8  # entries of one state; more are summed up
 LISTED = 50  # executions
 COLUMNS = ("name", "status", "verdict", "started (UTC)", "took")
-WAITS = "waits for approval"  # in the place of a status
+WAITS = "waiting for approval"  # shown as a status
 
 
 class Page:
-    """What somebody looks at: an execution, the states whose details are open, what is drawn."""
+    """The view's state: the execution, the states whose details are open, what is drawn."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -63,7 +63,7 @@ class Page:
                     on_change=self._switch,
                 ).props("no-caps")
                 self.starts = {machine: self._start_card(machine) for machine in INPUTS}
-                self.elsewhere = inline_link("A file is scored on the page Score.", "/score")
+                self.elsewhere = inline_link("Files are scored on the page Score.", "/score")
                 self.table = (
                     ui.table(
                         columns=columns({one: one for one in COLUMNS}),
@@ -79,7 +79,9 @@ class Page:
             with ui.column().classes("grow min-w-0 gap-3"):
                 with ui.row().classes("items-center gap-4"):
                     self.title = ui.label("No execution yet").classes("text-lg font-semibold")
-                    self.decide = inline_link("Decide on the page Approvals", "/approvals")
+                    self.decide = inline_link(
+                        "Approve or reject it on the page Approvals", "/approvals"
+                    )
                     self.decide.set_visibility(False)
                     self.stop = button("Stop", self._stop)
                     self.redrive = button("Redrive", self._redrive)
@@ -91,7 +93,7 @@ class Page:
                     self.details = ui.column().classes("grow basis-80 min-w-0 gap-0")
 
     async def refresh(self) -> None:
-        """Fetch what there is, and draw what changed."""
+        """Fetch the executions, and draw changes."""
         self._offer_machines()
         shown = self.machine
         for started, card in self.starts.items():
@@ -99,7 +101,7 @@ class Page:
         self.elsewhere.set_visibility(shown is SCORE)
         rows = await asyncio.to_thread(recent, self.stack, shown)
         if self.machine is not shown:
-            return  # another was chosen meanwhile, which refreshes too
+            return  # another one was chosen meanwhile, which refreshes again
         self.table.rows = rows
         if not rows:
             await self._show_none()
@@ -123,7 +125,7 @@ class Page:
         show_steps(self.details, progress.steps, self.opened)
 
     def _offer_machines(self) -> None:
-        """Offer the machines that this stack has: one of an earlier release has fewer."""
+        """Offer the machines of this stack; an earlier release's stack has fewer."""
         offered = {
             name: f"State machine: {name}"
             for name, machine in MACHINES.items()
@@ -134,7 +136,7 @@ class Page:
         self.choice.set_visibility(len(offered) > 1)
 
     async def _show_none(self) -> None:
-        """Draw the machine as it is before its first execution."""
+        """Draw the machine before its first execution."""
         if self.drawn == (self.machine,):
             return
         self.drawn = (self.machine,)
@@ -169,7 +171,7 @@ class Page:
         Upload(
             self.stack,
             RETRAIN,
-            f"Upload a data set of up to {most / 1e6:.1f} MB, and retrain on it",
+            f"Upload a data set (up to {most / 1e6:.1f} MB) and retrain on it",
             lambda arn: self._follow(RETRAIN, arn),
             limit=(most, "params.yaml, dataset.max_bytes"),
         )
@@ -184,7 +186,7 @@ class Page:
         await self.refresh()
 
     async def _show(self, event: events.MermaidNodeClickEventArguments) -> None:
-        self.opened = {event.node_id.rsplit("-", 1)[-1]}  # what stands before it is Mermaid's own
+        self.opened = {event.node_id.rsplit("-", 1)[-1]}  # Mermaid adds the part before
         self.drawn = ()
         await self.refresh()
 
@@ -193,42 +195,46 @@ class Page:
             who = {"who": operator()} if machine.takes_reasons else {}
             asked = {**who, **json.loads(said or "{}")}
         except (ValueError, TypeError) as error:
-            ui.notify(f"The input is no JSON object: {error}", type="negative")
+            ui.notify(f"The input is not a valid JSON object: {error}", type="negative")
             return
         arn = await asyncio.to_thread(executions.start, self.stack, asked, None, machine)
         await self._follow(machine, arn)
 
     async def _follow(self, machine: Machine, arn: str) -> None:
-        """Look at an execution, whichever machine's are shown."""
+        """Show an execution, and switch to its machine."""
         self.machine = machine
         self.choice.value = machine.name
         await self._look_at(arn)
 
     async def _stop(self) -> None:
         states = self.stack.stepfunctions
-        await asyncio.to_thread(states.stop_execution, executionArn=self.arn, cause="By hand.")
+        await asyncio.to_thread(
+            states.stop_execution, executionArn=self.arn, cause="Stopped manually."
+        )
 
     async def _redrive(self) -> None:
         states = self.stack.stepfunctions
         try:
             await asyncio.to_thread(states.redrive_execution, executionArn=self.arn)
         except ClientError as error:
-            ui.notify(f"The engine here does not redrive executions: {error}", type="warning")
+            ui.notify(
+                f"The local Step Functions engine does not support redrive: {error}", type="warning"
+            )
 
 
 def inline_link(text: str, to: str) -> ui.link:
-    """Link within a text, in its colour."""
+    """Create a link in a text, in the text's colour."""
     return ui.link(text, to).style("color: inherit; text-decoration: underline")
 
 
-def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - as NiceGUI has it
+def button(text: str, act: Any) -> ui.button:  # noqa: ANN401 - NiceGUI's type
     made = ui.button(text, on_click=act, color=None).props("outline dense no-caps")
     made.set_visibility(False)
     return made
 
 
 def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
-    """List the last executions, the newest first, as rows of the table."""
+    """List the last executions, newest first, as rows of the table."""
     rows = []
     for one in executions.newest(stack, machine, LISTED):
         took = (one["stopDate"] - one["startDate"]).total_seconds() if "stopDate" in one else None
@@ -246,12 +252,12 @@ def recent(stack: Stack, machine: Machine) -> list[dict[str, str]]:
 
 
 def shown_name(name: str) -> str:
-    """Shorten a name that nobody gave; one that says something, such as drift-2026-11-11, stays."""
+    """Shorten a generated name; a meaningful one, such as drift-2026-11-11, is kept."""
     return name[:SHOWN_LETTERS] if UUID.fullmatch(name) else name
 
 
 def status_of(stack: Stack, name: str, status: str, machine: Machine) -> str:
-    """Say how an execution stands, in a word or two."""
+    """Describe an execution's status in a word or two."""
     if status == "RUNNING" and machine is RETRAIN:
         with suppress(ClinicalError):  # the page Approvals says what cannot be read
             return WAITS if executions.awaited(stack, name) else status.lower()
@@ -259,7 +265,7 @@ def status_of(stack: Stack, name: str, status: str, machine: Machine) -> str:
 
 
 def verdict_of(stack: Stack, arn: str, status: str) -> str:
-    """Say what an execution came to: its decision, or the name of its failure."""
+    """Return an execution's decision, or the name of its error."""
     if status == "RUNNING":
         return ""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
@@ -270,7 +276,7 @@ def verdict_of(stack: Stack, arn: str, status: str) -> str:
 def told(
     stack: Stack, arn: str, machine: Machine
 ) -> tuple[dict[str, Any], graph.Machine, Progress]:
-    """Fetch an execution, the machine's definition, and how far its history says it is."""
+    """Fetch an execution, the machine's definition, and the progress in its history."""
     described = stack.stepfunctions.describe_execution(executionArn=arn)
     progress = Progress()
     progress.update(list(executions.history(stack, arn)))
@@ -284,16 +290,14 @@ def definition(stack: Stack, machine: Machine) -> graph.Machine:
 
 
 def show_report(place: ui.column, described: dict[str, Any]) -> None:
-    """Show how it ended: the sentences of a verdict, a table of broken rules, or the cause."""
+    """Show how an execution ended: its verdict's sentences, a table of violations, or the cause."""
     place.clear()
     output = json.loads(described.get("output") or "{}")
     cause = described.get("cause") or ""
     with place:
         if output.get("decision") == "scored":
-            inline_link(
-                "What it scored, and what it refused", f"/score?execution={described['name']}"
-            )
-        if ended := output.get("reason"):  # of a run that had nothing to do, or may not
+            inline_link("Scores and refused rows", f"/score?execution={described['name']}")
+        if ended := output.get("reason"):  # of a run that had nothing to do, or was not allowed to
             ui.label(str(ended))
         for reason in output.get("reasons", []):  # of a run of the monitor
             ui.label(f"• {reason}")
@@ -328,9 +332,9 @@ def show_report(place: ui.column, described: dict[str, Any]) -> None:
 
 
 def show_notes(notes: list[str] | None) -> None:
-    """Show with which leniency an upload was read."""
+    """Show how an upload was read leniently."""
     if notes:
-        ui.label("As it was read:").classes("font-semibold")
+        ui.label("How the file was read:").classes("font-semibold")
     for note in notes or []:
         ui.label(f"• {note}")
 
@@ -338,7 +342,7 @@ def show_notes(notes: list[str] | None) -> None:
 def show_steps(place: ui.column, steps: list[Step], opened: set[str]) -> None:
     """List the states that were entered, each with its time, input, output and error.
 
-    opened: the states whose details are shown, kept as somebody opens and closes them.
+    opened: the states whose details are open; updated when they are opened and closed.
     """
 
     def keep(name: str, *, is_open: bool) -> None:
@@ -372,7 +376,7 @@ def show_steps(place: ui.column, steps: list[Step], opened: set[str]) -> None:
 
 
 def readable(text: str) -> str:
-    """Indent what is JSON, and leave what is not."""
+    """Indent JSON, and return other text unchanged."""
     try:
         return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
     except ValueError:

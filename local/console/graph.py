@@ -1,4 +1,4 @@
-"""A state machine as a Mermaid flowchart, coloured by how far an execution is."""
+"""A state machine as a Mermaid flowchart, coloured by the progress of an execution."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,19 +15,19 @@ COLOURS = {
     "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
 }
 WEIGHTS = {"failed": 2, "running": 1}
-BESIDE = 3  # states of a branch that have room beside each other
-ANY = "States.ALL"  # goes without saying
-OUTLINES = {  # of what holds states: their names and arrows stay readable within
+BESIDE = 3  # states of a branch that fit side by side
+ANY = "States.ALL"  # not labelled
+OUTLINES = {  # of containers, so that the names and arrows inside stay readable
     f"{name}_outline": f"stroke:{colours.split(',')[0].removeprefix('fill:')},stroke-width:3px"
     for name, colours in COLOURS.items()
 }
 
 
 def marks(steps: list[Step]) -> dict[str, str]:
-    """Say of each state that was entered how it stands.
+    """Map each state that was entered to its status.
 
-    Of several times, as of a Map's, those count most that failed, then those that go on, and then
-    the last one.
+    If a state was entered several times, as in a Map, failures come first, then running ones,
+    then the last one.
     """
     marked: dict[str, str] = {}
     for step in steps:
@@ -37,7 +37,7 @@ def marks(steps: list[Step]) -> dict[str, str]:
 
 
 def mark(step: Step) -> str:
-    """Name how a state stands: an error that it did not end with was caught."""
+    """Return the status of a state; an error that did not end it was caught."""
     if step.failed:
         return "failed"
     if step.seconds is None:
@@ -46,12 +46,12 @@ def mark(step: Step) -> str:
 
 
 def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
-    """Draw a machine's states and where each may lead; what an error leads to is dashed.
+    """Draw a machine's states and transitions; transitions on errors are dashed.
 
-    What any error leads to has no name beside it.
+    Transitions on any error have no label.
 
-    States within a Parallel or a Map that the history does not name stand as that does, but for
-    those that only an error or a choice leads to.
+    States inside a Parallel or a Map that are not in the history have its status, except those
+    that only an error or a choice leads to.
     """
     lines = ["flowchart TD", *_scope(machine, marked, "")]
     lines += [f"classDef {name} {colours}" for name, colours in (COLOURS | OUTLINES).items()]
@@ -67,7 +67,7 @@ def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Itera
         if inner := _inner(state):
             yield f"subgraph {name}"
             if any(len(scope["States"]) > BESIDE for scope in inner):
-                yield "direction TB"  # else it is drawn from left to right, and wide
+                yield "direction TB"  # otherwise it is drawn from left to right, and too wide
             for scope in inner:
                 yield from _scope(scope, marked, stands[name])
             yield "end"
@@ -77,13 +77,13 @@ def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Itera
             yield f'{name}{opening}"{name}"{closing}{coloured}'
     for name, state in machine["States"].items():
         yield from _edges(name, state)
-    for name, state in machine["States"].items():  # after the edges, which would take it away
+    for name, state in machine["States"].items():  # after the edges, which would remove it
         if _inner(state) and stands[name]:
             yield f"class {name} {stands[name]}_outline"
 
 
 def _passed(machine: Machine) -> Iterator[str]:
-    """Name the states that every execution without an error passes, up to its first choice."""
+    """List the states that every execution without an error enters, up to the first choice."""
     name = machine["StartAt"]
     while name:
         yield name

@@ -1,4 +1,4 @@
-"""The registry: versions, their verdicts side by side, and the ledger; promote and roll back."""
+"""The page Models: versions, their verdicts and the ledger; promotes and rolls back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,30 +20,30 @@ VERSIONS = (
     "published (UTC)",
     "verdict",
     "RMSE",
-    "the average's",
+    "average baseline",
     "R²",
     "coverage",
 )
 SHOWN_VERDICTS = 4
-LEDGER = ("promotion", "when (UTC)", "version", "who", "why", "approval")
+LEDGER = ("promotion", "when (UTC)", "version", "by", "reason", "approval")
 
 
 def page(stack: Stack) -> Callable[[], Awaitable[None]]:
-    """Build the page, and return what refreshes it."""
+    """Build the page, and return the function that refreshes it."""
     shown: dict[str, Any] = {}
     checks.add_style()
 
     async def promote(version: str | None) -> None:
         if not version:
-            ui.notify("Choose a version first", type="warning")
+            ui.notify("Choose a version first.", type="warning")
             return
         asked = {
             "promote": version,
-            "reason": reason.value or "Promoted by hand.",
+            "reason": reason.value or "Promoted manually.",
             "who": operator(),
         }
         await asyncio.to_thread(executions.start, stack, asked)
-        ui.notify("An execution moves the champion; see Executions.")
+        ui.notify("Promotion started; see Executions.")
 
     ui.label("Models").classes("text-lg font-semibold")
     versions = table(VERSIONS, "version")
@@ -52,11 +52,11 @@ def page(stack: Stack) -> Callable[[], Awaitable[None]]:
         reason = (
             ui.input("Reason, for the ledger").classes("w-96 max-w-full").props("outlined dense")
         )
-        ui.button("Promote it", on_click=lambda: promote(chosen.value)).props("no-caps")
+        ui.button("Promote", on_click=lambda: promote(chosen.value)).props("no-caps")
         ui.button(
-            "Roll back to the one before", on_click=lambda: promote("previous"), color=None
+            "Roll back to the previous version", on_click=lambda: promote("previous"), color=None
         ).props("no-caps outline")
-    ui.label("What each is worth").classes("text-lg font-semibold")
+    ui.label("Verdicts").classes("text-lg font-semibold")
     verdicts = ui.row().classes("w-full items-stretch gap-4")
     ui.label("Ledger").classes("text-lg font-semibold")
     ledger = table(LEDGER, "promotion")
@@ -102,7 +102,7 @@ def registry_of(stack: Stack) -> dict[str, Any]:
                 "published (UTC)": f"{one.published_at:%Y-%m-%d %H:%M}",
                 "verdict": one.verdict.decision.replace("_", " "),
                 "RMSE": f"{one.verdict.candidate.rmse.value:.3f}",
-                "the average's": f"{one.verdict.average.rmse.value:.3f}",
+                "average baseline": f"{one.verdict.average.rmse.value:.3f}",
                 "R²": f"{one.verdict.candidate.r2.value:.3f}",
                 "coverage": f"{one.verdict.coverage.measured:.1%}",
             }
@@ -113,8 +113,8 @@ def registry_of(stack: Stack) -> dict[str, Any]:
                 "promotion": entry.sequence,
                 "when (UTC)": f"{entry.promoted_at:%Y-%m-%d %H:%M:%S}",
                 "version": entry.version,
-                "who": entry.promotion.who,
-                "why": entry.promotion.why,
+                "by": entry.promotion.who,
+                "reason": entry.promotion.why,
                 "approval": approval_of(entry.promotion),
             }
             for entry in registry.ledger(champion, SHOWN_PROMOTIONS)
@@ -124,7 +124,7 @@ def registry_of(stack: Stack) -> dict[str, Any]:
 
 
 def approval_of(promotion: Promotion) -> str:
-    """Say who approved of a promotion, when and why; nothing where nobody had to."""
+    """Say who approved a promotion, when and why; "" if no approval was required."""
     approval = promotion.approval
     if approval is None:
         return ""
@@ -132,7 +132,7 @@ def approval_of(promotion: Promotion) -> str:
 
 
 def cards_of(stack: Stack, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Read what some versions' checks are drawn from."""
+    """Read the parts of versions' cards that their checks need."""
     bucket = Boto3Bucket(stack.s3, stack.outputs.artifacts_bucket)
     versions = filter(None, map(Registry(bucket).version, names))
     return {one.version: checks.card_of(one, bucket) for one in versions}

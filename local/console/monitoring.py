@@ -1,4 +1,4 @@
-"""What became of the model that serves: its life so far, the alarms about it, and every run."""
+"""The page Monitoring: the champion's history, its alarms, and every run of the monitor."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from local.machines import MONITOR
 from local.site import described_study
 from local.stack import Stack
 
-FOLDER = "monitor/"  # of the artefacts' bucket, where each day's report lies
+FOLDER = "monitor/"  # of the artefacts' bucket, with one report a day
 ALARMS = ("DriftedAlarm", "DegradedAlarm", "NotMonitoredAlarm")
 LISTED = 60  # runs, the newest
 COLUMNS = (
@@ -38,15 +38,15 @@ COLUMNS = (
     "retraining",
     "run",
 )
-NOTHING_SERVES = "No model serves, so there is nothing to watch; the first retrain changes that."
+NOTHING_SERVES = "There is no champion to monitor yet. Run `make retrain` to train one."
 NOT_YET = (
-    "The monitor has not run yet since this model serves: it runs once a day, and whenever "
-    "somebody says so."
+    "The monitor has not run since this model was promoted. It runs once a day, and when you "
+    "press Run now."
 )
 
 
 class Since(ui.element, component="since.js"):
-    """What became of a version, drawn as the site's model page does."""
+    """The monitoring of a version, drawn as on the site's model page."""
 
     def __init__(self, monitoring: Monitoring) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ class Since(ui.element, component="since.js"):
 
 @dataclass
 class Told:
-    """What the registry says of the model that serves, and of the monitor's runs.
+    """The registry's records of the champion and of the monitor's runs.
 
-    unreadable: a report or a life that is not as it was written.
+    unreadable: reports or records that are damaged, in a sentence each.
     """
 
     version: str | None = None
@@ -70,7 +70,7 @@ class Told:
 
 
 class Page:
-    """The champion's life, drawn anew where a run changed it."""
+    """The champion's monitoring, redrawn when a run has changed it."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -87,14 +87,14 @@ class Page:
             inline_link("Executions", "/")
         self.unreadable = ui.column().classes("text-negative gap-1")
         self.life = ui.card().classes("w-full max-w-5xl")
-        ui.label("Runs, the newest first").classes("text-lg font-semibold")
+        ui.label("Runs, newest first").classes("text-lg font-semibold")
         self.runs = ui.table(
             columns=columns({one: one for one in COLUMNS}), rows=[], row_key="date", pagination=14
         )
         self.runs.classes("w-full").props("flat bordered wrap-cells")
 
     async def refresh(self) -> None:
-        """Read what the last run wrote, and how the alarms stand."""
+        """Read the last run's results and the alarms' states."""
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + LOOK_AGAIN_SECONDS
             self.alarms.show(await asyncio.to_thread(monitoring_alarms, self.stack))
@@ -104,7 +104,7 @@ class Page:
         if told == self.drawn:
             return
         self.drawn = told
-        self.title.text = f"Since {told.version} serves" if told.version else "Monitoring"
+        self.title.text = f"Monitoring of {told.version}" if told.version else "Monitoring"
         self.runs.rows = told.runs
         for place, draw in ((self.unreadable, self._draw_unreadable), (self.life, self._draw_life)):
             place.clear()
@@ -125,16 +125,16 @@ class Page:
 
     async def _run(self) -> None:
         await asyncio.to_thread(executions.start, self.stack, {}, None, MONITOR)
-        ui.notify("The monitor runs; what it finds is shown here, and its states on Executions.")
+        ui.notify("The monitor is running. Its results appear here, and its states on Executions.")
         await self.refresh()
 
 
 class Reader:
-    """Reads what the monitor wrote; what did not change since is not read again."""
+    """Reads what the monitor wrote; unchanged objects are not read again."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        # A row of each report as it was read, or why there is none
+        # The row of each report that was read, or why there is none
         self._rows: dict[tuple[str, str], dict[str, Any] | str] = {}
 
     def read(self) -> Told:
@@ -153,11 +153,13 @@ class Reader:
             try:
                 told.monitoring = registry.annex(told.version, MONITORING, Monitoring)
             except ArtefactCorrupted as error:
-                told.unreadable.append(f"{error}; restore an earlier version of it, or delete it.")
+                told.unreadable.append(
+                    f"{error}; restore an earlier version of the object, or delete it."
+                )
         return told
 
     def _newest(self) -> list[tuple[str, str]]:
-        """List the last days' reports, the newest first, with what tells one from the next."""
+        """List the last days' reports, newest first, each with the ETag of its version."""
         pages = self.stack.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.stack.outputs.artifacts_bucket, Prefix=FOLDER
         )
@@ -170,12 +172,12 @@ class Reader:
             run = Monitored.model_validate(unsealed_json(key, body))
         except (ArtefactCorrupted, ValidationError) as error:
             known = isinstance(error, ArtefactCorrupted)
-            return f"{error}." if known else f"{key} is no report of this code."
+            return f"{error}." if known else f"{key} is not a report that this release can read."
         return row_of(run)
 
 
 def row_of(run: Monitored) -> dict[str, Any]:
-    """Tell a run in a row of the table."""
+    """Describe a run as a row of the table."""
     drift, outcomes = run.drift, run.outcomes
     alarms = [("drifted", drift.drifted), ("degraded", outcomes.degraded)]
     return {
@@ -192,7 +194,7 @@ def row_of(run: Monitored) -> dict[str, Any]:
 
 
 def retraining_of(run: Monitored) -> str:
-    """Name the execution that a run started, or say why a run that alarms started none."""
+    """Name the execution that a run started, or say why a run with an alarm started none."""
     if run.retraining is None:
         return ""
     alarms = run.drift.drifted or run.outcomes.degraded
@@ -200,22 +202,22 @@ def retraining_of(run: Monitored) -> str:
 
 
 def chance(p_value: float | None) -> str:
-    """Write a probability; that there is too little to tell where there is none."""
+    """Write a p-value, or that there are too few rows for one."""
     if p_value is None:
-        return "too few to tell"
+        return "too few rows"
     return "< 0.0001" if p_value < 0.0001 else f"{p_value:.2g}"  # noqa: PLR2004
 
 
 def monitoring_alarms(stack: Stack) -> list[Alarm]:
-    """Give the alarms about the model that serves, each with its state and why."""
+    """List the alarms on the champion, each with its state and the reason for it."""
     return [one for one in alarms_of(stack) if one[0] in ALARMS]
 
 
 def last_execution(stack: Stack) -> str:
-    """Say how the monitor's last execution stands."""
+    """Describe the status of the monitor's last execution."""
     if not MONITOR.is_in(stack):
-        return "This stack has no monitor: an earlier release deployed it, and `make up` does."
+        return "This stack has no monitor, because an earlier release deployed it. Run `make up`."
     for one in executions.newest(stack, MONITOR)[:1]:
         status = one["status"].lower().replace("_", " ")
-        return f"The last run began at {one['startDate']:%Y-%m-%d %H:%M:%S}: {status}."
+        return f"The last run started at {one['startDate']:%Y-%m-%d %H:%M:%S}: {status}."
     return "The monitor has not run on this stack yet."

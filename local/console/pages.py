@@ -1,4 +1,4 @@
-"""The console's pages, and what frames them."""
+"""The console's pages, and their common frame."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from local.stack import Stack
 from local.studies import Study
 
 REFRESH_SECONDS = 2.0
-BUILD_SECONDS = 120  # of a page, on a machine that is busy with something else
+BUILD_SECONDS = 120  # for a page, on a busy machine
 PAGES = {
     "/": "Executions",
     "/score": "Score",
@@ -29,8 +29,8 @@ body { font-family: system-ui, sans-serif; }
 .mono { font: 0.75rem/1.4 ui-monospace, monospace; white-space: pre-wrap; word-break: break-word; }
 h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
 .body--dark :is(.text-negative, .q-field--error) { --q-negative: #ffab87; }
-#q-loading-bar { display: none; } /* it has no name, and an upload has a bar of its own */
-/* Charts and diagrams bring the colours of a light page */
+#q-loading-bar { display: none; } /* it has no accessible name, and uploads have their own bar */
+/* Charts and diagrams come with the colours of a light page */
 .nicegui-echart text { fill: currentColor !important; }
 .diagram .flowchart-link { stroke: #808080 !important; stroke-width: 1.5px !important; }
 .diagram .cluster rect { fill: transparent !important; }
@@ -38,9 +38,9 @@ h1 { font-size: 1rem; font-weight: 600; line-height: 1.5; letter-spacing: 0; }
   background: transparent !important; color: inherit !important;
 }
 """
-LANGUAGE = "<script>document.documentElement.lang = 'en'</script>"  # for who has it read out
+LANGUAGE = "<script>document.documentElement.lang = 'en'</script>"  # for screen readers
 
-# What is wider than its place is scrolled by the keyboard too
+# Makes wide tables scrollable by keyboard
 SCROLLED = """<script>
   const reach = () => {
     for (const table of document.querySelectorAll(".q-table__middle"))
@@ -55,7 +55,7 @@ type Room = Callable[[Stack], Callable[[], Awaitable[None]]]
 
 
 def install(home: Path, study: Study) -> None:
-    """Make the pages of a study's stack, on the cloud at home."""
+    """Create the pages of a study's stack, on the cloud whose state is in home."""
     rooms: dict[str, Room] = {
         "/": lambda stack: executions.Page(stack).refresh,
         "/score": lambda stack: score.Page(stack).refresh,
@@ -71,9 +71,9 @@ def install(home: Path, study: Study) -> None:
 
 
 def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awaitable[None]]:
-    """Put a page under the bar of all pages, and refresh it while somebody looks at it.
+    """Put a page under the common navigation bar, and refresh it while it is open.
 
-    The cloud may go down and come up again: what fails meanwhile is said, and tried again.
+    The cloud may stop and start again: failures in between are shown, and the refresh is retried.
     """
 
     async def page() -> None:
@@ -99,7 +99,7 @@ def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awai
             except CloudFailed as error:
                 trouble.text = str(error)
             except (ClientError, BotoCoreError) as error:
-                trouble.text = f"The local cloud answered: {error}"
+                trouble.text = f"The local cloud reported an error: {error}"
             else:
                 trouble.text = ""
             content.set_visibility(not trouble.text)

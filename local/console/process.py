@@ -1,4 +1,4 @@
-"""Start and stop the console, which is a process of its own."""
+"""Start and stop the console's process."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ RUN_FROM = ("local", "layers", "pipeline", "site")
 class ConsoleProcess:
     """The console of a stack.
 
-    folder: of the stack, in its cloud's home. study: whose stack it is, as STUDY= names it.
+    folder: the stack's, in its cloud's home. study: the stack's study, as in STUDY=.
     """
 
     folder: Path
@@ -29,7 +29,7 @@ class ConsoleProcess:
 
     @classmethod
     def of(cls, folder: Path) -> "ConsoleProcess":
-        """Find the console of a stack, wherever it listens, to stop it."""
+        """Return the console of a stack on any port, to stop it."""
         return cls(folder, 0, folder)
 
     @property
@@ -37,9 +37,9 @@ class ConsoleProcess:
         return f"http://localhost:{self.port}"
 
     def start(self) -> bool:
-        """Start it unless it runs on this port, as its code is now; say whether it was started.
+        """Start it unless it is running on this port with current code; return whether it started.
 
-        Raises CloudFailed where it does not come up, as on a port that is another's.
+        Raises CloudFailed if it does not come up, for example because the port is taken.
         """
         if self._process.pid() and self._is_up() and not self._is_outdated():
             return False
@@ -58,28 +58,28 @@ class ConsoleProcess:
         )
         if not self._process.start(command, ROOT, self._environment, self._is_up):
             raise CloudFailed(
-                f"the console did not come up on port {self.port}; see {self._process.log}, or "
+                f"the console did not start on port {self.port}; see {self._process.log}, or "
                 "choose another port with CONSOLE_PORT="
             )
         return True
 
     def check_port(self) -> None:
-        """Raise CloudFailed where another program listens on the port."""
+        """Raise CloudFailed if another program is listening on the port."""
         if self._process.pid() is None and is_taken(self.port):
             raise CloudFailed(
-                f"port {self.port}, where the console is to listen, is taken: stop what listens "
-                "there, or choose another with CONSOLE_PORT="
+                f"port {self.port} for the console is already in use: stop the program that is "
+                "listening there, or choose another port with CONSOLE_PORT="
             )
 
     def stop(self) -> bool:
-        """Stop it, and say whether it ran."""
+        """Stop it, and return whether it was running."""
         return self._process.stop()
 
     def _is_up(self) -> bool:
         return answers(f"{self.url}/models")
 
     def _is_outdated(self) -> bool:
-        """Whether the code that it runs, or the decisions that it tells of, are newer than it."""
+        """Whether its code or its study's params.yaml has changed since it started."""
         code = (
             file
             for folder in RUN_FROM
@@ -95,13 +95,13 @@ class ConsoleProcess:
 
     @property
     def _environment(self) -> dict[str, str]:
-        """Say what it is told; NiceGUI would serve otherwise if it saw that pytest started it."""
+        """The environment, without pytest's variables, which would change how NiceGUI serves."""
         inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         return {**inherited, "NICEGUI_STORAGE_PATH": str(self.folder / "console")}
 
 
 def address_of(folder: Path) -> str | None:
-    """Say where the console of a stack is; None where it does not run."""
+    """Return the URL of a stack's console; None if it is not running."""
     pid = ConsoleProcess.of(folder)._process.pid()  # noqa: SLF001
     if pid is None:
         return None

@@ -20,7 +20,7 @@ export default {
     );
     this.$el.append(
       plot({
-        sentence: `How predicted ${lower(label)} is distributed: most scores are from ${between(most)} ${unit}.`,
+        sentence: `Distribution of the predicted ${lower(label)}: the most frequent scores are ${between(most)} ${unit}.`,
         x: { name: `predicted, ${unit}`, holds: edges },
         y: { name: "% of the scored rows", holds: [0, ...shares] },
         line: steps,
@@ -28,7 +28,7 @@ export default {
       make(
         "details",
         {},
-        make("summary", {}, "The scores as a table"),
+        make("summary", {}, "Scores as a table"),
         table(
           [`Predicted, ${unit}`, "Rows"],
           counts.map((count, bin) => [between(bin), count.toLocaleString("en")]),

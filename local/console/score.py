@@ -1,4 +1,4 @@
-"""Score a file: uploaded, followed, summed up, and downloaded with its scores."""
+"""The page Score: uploads a file, follows its scoring, sums it up, and offers the result."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ CHOSEN = "execution"  # the query parameter that names what to show first
 
 
 class Page:
-    """What somebody looks at: how far the scoring of a file is, or what came of it."""
+    """The view's state: a file's progress, or its result."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -51,23 +51,24 @@ class Page:
                 with ui.card().classes("w-full"):
                     ui.label("Score a file").classes("text-lg font-semibold")
                     ui.label(
-                        "A CSV, gzipped or not, or Parquet, with the columns of the study but for "
-                        f"{params().label(params().target.column)}. The result has the same rows "
-                        "in the same order, each with its score or with the reason why it has none."
+                        "A CSV file, gzipped or not, or a Parquet file, with all columns of the "
+                        f"study except {params().label(params().target.column)}. The result has "
+                        "the same rows in the same order, each with a score or with the reason "
+                        "why there is none."
                     )
                     Upload(stack, SCORE, "Choose a file to score", self._look_at)
                 self.chosen = ui.select({}, label="Scored files", on_change=self._choose)
                 self.chosen.classes("w-full").props("outlined dense")
             with ui.column().classes("grow min-w-0 gap-3"):
-                self.title = ui.label("No file was scored yet").classes("text-lg font-semibold")
+                self.title = ui.label("No scored files yet").classes("text-lg font-semibold")
                 self.bar = ui.linear_progress(0, show_value=False).classes("max-w-[40rem]")
-                self.bar.props('aria-label="How far the scoring is"')
+                self.bar.props('aria-label="Scoring progress"')
                 self.said = ui.label().props("role=status")
                 self.report = ui.column().classes("w-full gap-3")
         self._show_far(Far(), ends=True)
 
     async def refresh(self) -> None:
-        """Fetch what there is, and show what changed."""
+        """Fetch the executions, and show changes."""
         listed = await asyncio.to_thread(recent, self.stack, self.files)
         if self.first and not self.arn:
             self.arn = scoring.arn_of(self.stack, self.first)
@@ -123,9 +124,9 @@ class Page:
 
 
 def recent(stack: Stack, files: dict[str, str]) -> dict[str, str]:
-    """List the last executions, the newest first, by their files, their starts and their ends.
+    """List the last executions, newest first, with their files, start times and statuses.
 
-    files: names of files that were looked up before, by execution; takes those looked up now.
+    files: known file names by execution; extended by those looked up now.
     """
     listed = executions.newest(stack, SCORE, LISTED)
     for one in listed:
@@ -151,7 +152,7 @@ def file_of(asked: str) -> str:
 
 
 def show_summary(place: ui.column, summary: Summary, seconds: float) -> None:
-    """Show what scoring a file came to, and where its result is."""
+    """Show the result of scoring a file, with its download."""
     target = described_study(params())["target"]
     with place:
         for sentence in scoring.sentences(summary):
@@ -169,7 +170,7 @@ def show_summary(place: ui.column, summary: Summary, seconds: float) -> None:
             headings = {"rule": "rule", "column": "column", "rows": "rows", "first": "first rows"}
             if any(one.allowed for one in summary.problems):
                 headings["values"] = "allowed values"
-            ui.label("Why rows were refused").classes("font-semibold")
+            ui.label("Reasons for refused rows").classes("font-semibold")
             ui.table(
                 columns=columns(headings),
                 rows=[
@@ -186,13 +187,13 @@ def show_summary(place: ui.column, summary: Summary, seconds: float) -> None:
                 row_key="key",
             ).props("flat bordered dense wrap-cells").classes("max-w-full")
         if summary.scores:
-            ui.label("The scores").classes("font-semibold")
+            ui.label("Scores").classes("font-semibold")
             Histogram(summary.scores.model_dump(mode="json"), target)
         ui.label(summary.disclaimer).classes("text-sm")
 
 
 class Histogram(ui.element, component="score.js"):
-    """How scores are distributed."""
+    """The distribution of scores."""
 
     def __init__(self, scores: dict[str, Any], target: dict[str, Any]) -> None:
         super().__init__()
@@ -201,7 +202,7 @@ class Histogram(ui.element, component="score.js"):
 
 
 def install(home: Path, study: Study) -> None:
-    """Serve results for download, as they lie in the cloud at home."""
+    """Serve results for download, from the cloud whose state is in home."""
 
     @app.get("/scored/{execution}")
     def download(execution: str) -> Response:
@@ -228,13 +229,13 @@ def name_of(summary: Summary) -> str:
 
 
 def begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Fetch the first piece, so that what keeps it from coming is told before the answer begins."""
+    """Fetch the first piece, so that an error is reported before the response begins."""
     first = next(pieces, b"")
     return chain([first], pieces)
 
 
 def headers(summary: Summary) -> dict[str, str]:
-    """Say under which name to keep a result, and how large it is, if that is known before."""
+    """Return the headers of a download: the file's name, and its size if known in advance."""
     name = quote(name_of(summary))
     size = sum(part.bytes for part in summary.parts)
     told = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}

@@ -1,4 +1,4 @@
-"""The stack that all pages look at: its clients, which are large, are there once."""
+"""The stack that all pages share, because its clients are large."""
 
 from pathlib import Path
 
@@ -11,6 +11,6 @@ _stacks: dict[tuple[Cloud, str], Stack] = {}
 
 
 def one_stack(home: Path, study: Study) -> Stack:
-    """Find the stack of a study where its cloud listens now, which another `up` may change."""
+    """Return the stack of a study at its cloud's current port, which another `up` may change."""
     found = stack_at(home, study=study)
     return _stacks.setdefault((found.cloud, found.name), found)

@@ -1,4 +1,4 @@
-"""Tables, as all pages have them."""
+"""Tables, for all pages."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ type Column = dict[str, str]
 
 
 def columns(headings: Mapping[str, str]) -> list[Column]:
-    """Say of each field of a table's rows what stands above it."""
+    """Return a table's columns, from the headings of its rows' fields."""
     return [
         {"name": field, "field": field, "label": heading, "align": "left"}
         for field, heading in headings.items()

@@ -1,4 +1,4 @@
-"""Take a file from the browser, and upload it in parts to where it starts a state machine."""
+"""Upload a file from the browser, in parts, to a folder where it starts a state machine."""
 
 import asyncio
 import threading
@@ -18,10 +18,10 @@ SHOW_SECONDS = 0.2
 
 
 class Upload:
-    """A button that takes a file, a place to drop one on, and how far its upload is.
+    """A button and a drop zone for a file, and the progress of its upload.
 
-    arrived: is called with the ARN of the execution that an upload started.
-    limit: bytes that a file may have, and where that is decided; any number unless given.
+    arrived: called with the ARN of the execution that an upload started.
+    limit: the largest size in bytes, and the setting that decides it; None for no limit.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Upload:
             )
             ui.label("or drop one here").classes("text-sm")
             self._bar = ui.linear_progress(0, show_value=False).props(
-                'aria-label="How far the upload is" instant-feedback'
+                'aria-label="Upload progress" instant-feedback'
             )
             self._bar.set_visibility(False)
             self._status = ui.label().classes("text-sm").props("role=status")
@@ -67,11 +67,14 @@ class Upload:
     def _refuse(self, limit: tuple[int, str] | None) -> None:
         if limit:
             most, decided = limit
-            ui.notify(f"It takes at most {megabytes(most)}: {decided}", type="negative")
+            ui.notify(
+                f"The file is larger than {megabytes(most)}, the limit in {decided}.",
+                type="negative",
+            )
 
     async def _received(self, event: events.UploadEventArguments) -> None:
-        """Upload what the browser sent; it lies in a file, for it may be larger than memory."""
-        self._picker.reset()  # now, for it ends what is under way; else the same file were refused
+        """Upload the browser's file, which is on disk because it may be larger than memory."""
+        self._picker.reset()  # now: it aborts what is under way, and without it a file is refused
         name = PurePath(event.file.name).name
         try:
             with TemporaryDirectory(prefix="upload-") as folder:
@@ -82,7 +85,7 @@ class Upload:
             ui.notify(f"{name}: {error}", type="negative", multi_line=True)
             self._show(f"{name} was not uploaded.", None, done=True)
             return
-        self._show(f"{name} is uploaded.", None, done=True)
+        self._show(f"{name} has been uploaded.", None, done=True)
         await self._arrived(arn)
 
     async def _sent(self, path: Path, name: str) -> str:
@@ -97,11 +100,11 @@ class Upload:
             )
             await asyncio.wait({task}, timeout=SHOW_SECONDS)
         uploaded = task.result()
-        self._show(f"{name} is uploaded, and its execution about to start", None)
+        self._show(f"{name} has been uploaded; starting its execution", None)
         return await asyncio.to_thread(executions.started_by, self._stack, uploaded, self._machine)
 
     def _show(self, status: str, share: float | None, *, done: bool = False) -> None:
-        """Show how far it is: as a share, or that it is not known."""
+        """Show the progress, or that it is not known."""
         self._status.text = status
         self._bar.set_visibility(not done)
         self._bar.props(add="indeterminate" if share is None else "", remove="indeterminate")
@@ -109,7 +112,7 @@ class Upload:
 
 
 class Sent:
-    """How many bytes were sent so far, as several threads tell."""
+    """The number of bytes that several threads have sent so far."""
 
     def __init__(self) -> None:
         self.bytes = 0

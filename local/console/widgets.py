@@ -1,4 +1,4 @@
-"""A CloudWatch dashboard's widgets: what each asks of CloudWatch, and what it shows of that."""
+"""A CloudWatch dashboard's widgets: their queries, and the lines that they show."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ DEFAULT_PERIOD = 300
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of a widget: its label, and its points in the order of time."""
+    """One metric of a widget: its label, and its points in chronological order."""
 
     label: str
     points: tuple[tuple[datetime, float], ...]
@@ -25,22 +25,22 @@ class Line:
 
 
 def span(widget: Widget, body: dict[str, Any]) -> timedelta:
-    """Tell how far back a widget looks: as it says, or else as the dashboard says."""
+    """Return how far back a widget looks: its own setting, or else the dashboard's."""
     said = widget["properties"].get("start", body.get("start", "-PT3H"))
     found = DURATION.fullmatch(said)
     if not found:
-        raise ValueError(f"a start of {said} is none of -PT3H's kind")
+        raise ValueError(f"the start {said} is not a duration such as -PT3H")
     return timedelta(**{unit: int(number or 0) for unit, number in found.groupdict().items()})
 
 
 def queries(widget: Widget, back: timedelta) -> list[Query]:
-    """Say in GetMetricData's words what a metric widget shows."""
+    """Return a metric widget's queries for GetMetricData."""
     properties = widget["properties"]
     return [_query(number, metric, properties, back) for number, metric in _metrics(properties)]
 
 
 def lines(widget: Widget, results: list[dict[str, Any]]) -> list[Line]:
-    """Give what GetMetricData answered to a widget's queries, under the widget's labels."""
+    """Return GetMetricData's results for a widget's queries, with the widget's labels."""
     answered = {one["Id"]: one for one in results}
     found = []
     for number, metric in _metrics(widget["properties"]):
@@ -52,10 +52,10 @@ def lines(widget: Widget, results: list[dict[str, Any]]) -> list[Line]:
 
 
 def log_group_and_query(widget: Widget) -> tuple[str, str]:
-    """Take a log widget's query apart: the group that it reads, and what it asks of it."""
+    """Split a log widget's query into its log group and the query itself."""
     found = re.match(r"SOURCE '([^']+)'\s*\|\s*(.*)", widget["properties"]["query"], re.DOTALL)
     if not found:
-        raise ValueError("a log widget's query begins with SOURCE '<log group>' |")
+        raise ValueError("a log widget's query must begin with SOURCE '<log group>' |")
     return found.group(1), found.group(2)
 
 

@@ -1,1 +1,1 @@
-"""ministack, with what AWS does and it does not; a script, run in an environment of its own."""
+"""Ministack, with corrections where it differs from AWS; a script with its own environment."""

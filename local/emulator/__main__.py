@@ -1,21 +1,21 @@
-"""Start ministack, reachable for containers too, with a few things put right.
+"""Start ministack with corrections, also reachable from containers.
 
-- On AWS the `errorType` of a failed Lambda is the class of the exception, and the state machine
-  catches by it. ministack answers `Runtime.HandlerError` for all of them.
-- On AWS a process that ends before it answers is `Runtime.ExitError`, and no other one's concern.
-  ministack names that as it does exceptions; where the process was just being started, it ends all
-  others of that function too, whatever they are at.
-- On AWS the gateway responses in an API's OpenAPI body take effect. ministack has gateway
-  responses, but reads them from its own API alone.
-- On AWS the SAM transform sees the values of the template's parameters, where what it makes depends
-  on them. ministack hands it none.
+- On AWS the `errorType` of a failed Lambda is the class of the exception, by which the state
+  machine catches it. Ministack always returns `Runtime.HandlerError`.
+- On AWS a process that ends before it answers is a `Runtime.ExitError`, and does not affect others.
+  Ministack reports it like an exception; if the process was just being started, ministack also ends
+  all other processes of that function.
+- On AWS the gateway responses in an API's OpenAPI body take effect. Ministack has gateway
+  responses, but accepts them only through its own API.
+- On AWS the SAM transform knows the values of the template's parameters. Ministack does not pass
+  them on.
 
-Besides loopback it listens on Docker's bridge where there is one: `sam local` runs functions in
-containers, which reach no loopback but their own. The socket is bound to the bridge's device, so
-that nothing which comes by another one, from the network say, is answered.
+In addition to loopback it listens on Docker's bridge, if there is one, because `sam local` runs
+functions in containers, whose loopback is their own. The socket is bound to the bridge's device, so
+that requests from elsewhere, such as the network, are not answered.
 
-It runs in an environment of its own, which holds nothing of this project; its settings are
-environment variables, set by `local.cloud`.
+It runs in an environment of its own without anything of this project; `local.ministack` sets its
+environment variables.
 """
 
 import os

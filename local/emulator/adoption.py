@@ -1,8 +1,8 @@
-"""Let a deployment take what is there already, where a crash or a failed one left it.
+"""Let a deployment adopt buckets that a crash or a failed deployment left behind.
 
-On AWS a bucket that exists makes a deployment fail, and somebody imports it. Here the buckets hold
-the uploads, the models and the ledger, the stack that made them may be gone, and nobody is asked:
-the new stack takes them with all that they hold.
+On AWS an existing bucket makes a deployment fail, and has to be imported. Here the buckets have the
+uploads, the models and the ledger, but their stack may be gone: the new stack adopts them with
+their contents.
 """
 
 from typing import Any

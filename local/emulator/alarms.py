@@ -1,6 +1,6 @@
-"""Judge metric alarms as CloudWatch does: so many of the last periods, missing ones as told.
+"""Evaluate metric alarms as CloudWatch does: M of the last N periods, with missing data treated.
 
-CloudWatch also looks further back for data that are late; that is left out here.
+CloudWatch also looks further back for late data; this does not.
 """
 
 import operator

@@ -1,10 +1,10 @@
-"""Run the branches of a Parallel as AWS does: put right before ministack starts.
+"""Run the branches of a Parallel as AWS does: a correction before ministack starts.
 
-- On AWS the history tells of the states in branches, and each event says which one it follows.
-  ministack tells of the outermost states alone, and in no order. Of the items of a Map it still
-  tells nothing.
-- On AWS an execution that is stopped stops in its branches too. ministack runs them to their end.
-- On AWS what a branch assigns stays in it. ministack's branches share the execution's variables.
+- On AWS the history has the states in branches, and each event names the one that it follows.
+  Ministack records only the outermost states, in no order. It still records no items of a Map.
+- On AWS a stopped execution also stops in its branches. Ministack runs them to their end.
+- On AWS variables that a branch assigns are local to it. Ministack's branches share the execution's
+  variables.
 - On AWS a Parallel's Output and Assign take effect, in JSONata too.
 """
 

@@ -1,11 +1,11 @@
-"""Wait for a task's token as AWS does: put right before ministack starts.
+"""Wait for a task's token as AWS does: a correction before ministack starts.
 
-- On AWS a task whose function fails, fails, whether it waits for a token or not. ministack takes no
-  notice, and waits for what nobody was told of.
-- On AWS each try has a token of its own. ministack's tries share one.
-- On AWS TimeoutSeconds may be JSONata, of any task. ministack takes it as it stands.
-- On AWS an execution that is stopped waits no more, and stays stopped. ministack's waits on, and
-  how it ended is what fails in it afterwards.
+- On AWS a task fails if its function fails, even if it waits for a token. Ministack ignores the
+  failure and keeps waiting.
+- On AWS each attempt has its own token. Ministack's attempts share one.
+- On AWS a task's TimeoutSeconds may be JSONata. Ministack does not evaluate it.
+- On AWS a stopped execution no longer waits, and stays stopped. Ministack's keeps waiting, and its
+  status is then that of the task that fails.
 """
 
 import contextvars

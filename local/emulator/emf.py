@@ -1,7 +1,7 @@
-"""Read metrics out of log lines in CloudWatch's embedded metric format, as CloudWatch Logs does.
+"""Extract metrics from log lines in CloudWatch's embedded metric format, as CloudWatch Logs does.
 
-Source: the specification of the format in the Amazon CloudWatch user guide. What it does not allow
-is no metric and stays a log line: nothing here raises.
+Source: the specification of the format in the Amazon CloudWatch user guide. Invalid metrics are
+ignored and remain log lines: nothing here raises.
 """
 
 import json

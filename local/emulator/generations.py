@@ -1,9 +1,9 @@
-"""Keep what the cloud holds in generations, each a whole: a crash leaves the one before.
+"""Store the cloud's state in complete generations, so that a crash leaves the previous one.
 
-A generation is a folder of one JSON file a service, and a manifest with the digest of each. It is
-written beside the others and then renamed, so that one which is there is complete; a file that did
-not change since is a hard link. Where a disk lost what was written, digests tell, and the
-generation before is used. What is long, such as a layer, lies once under its own digest.
+A generation is a folder with one JSON file per service, and a manifest with their digests. It is
+written beside the others and then renamed, so that it is always complete; unchanged files are hard
+links. If the disk lost data, the digests reveal it, and the previous generation is used. Long
+values, such as layers, are stored once under their digests.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Answer queries in the language of Logs Insights, as far as the dashboard asks in it.
+"""Answer queries in the language of Logs Insights, as far as the dashboard uses it.
 
 Commands: `fields`, `filter`, `stats … by …`, `sort` and `limit`. Source: the query syntax in the
 Amazon CloudWatch Logs user guide. A query that asks for more raises ValueError.

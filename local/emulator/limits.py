@@ -1,9 +1,9 @@
-"""Hold executions to what AWS lets a state hand on: put right before ministack starts.
+"""Enforce AWS's limit on the data between states: a correction before ministack starts.
 
-- On AWS what a state hands on, a task is given or a task answers has 256 KiB at most, and more ends
-  the execution. ministack knows no such limit, and what outgrows it is found out on AWS alone.
-- On AWS neither that error nor `States.Runtime` is among `States.ALL`. ministack tries again what
-  will come to the same, and catches it.
+- On AWS the output of a state, and the input and output of a task, have at most 256 KiB; more ends
+  the execution. Ministack has no such limit, so that too much data would fail only on AWS.
+- On AWS `States.ALL` includes neither that error nor `States.Runtime`. Ministack retries and
+  catches both.
 """
 
 import json

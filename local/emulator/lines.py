@@ -1,10 +1,10 @@
-"""Read the lines that a function's process writes, all of them and in time.
+"""Read all lines that a function's process writes, in time.
 
-The process writes its lines to one pipe and then its answer to another, so once the answer is
-there, so are they. ministack reads the lines in a thread, and gives that some milliseconds after
-the answer: on a busy machine the thread comes later, and a line is logged with the next invocation
-of that process, or with none if it was the last. Here the one who takes the answer reads what is
-left in the pipe, and waits for nothing.
+The process writes its lines to one pipe and then its answer to another, so they are complete when
+the answer arrives. Ministack reads the lines in a thread and gives it a few milliseconds after the
+answer: on a busy machine the thread is later, and a line is logged with the process's next
+invocation, or lost if there is none. Here the reader of the answer reads the rest of the pipe,
+without waiting.
 """
 
 import os

@@ -1,14 +1,14 @@
-"""Run the items of a Map as AWS does: put right before ministack starts.
+"""Run the items of a Map as AWS does: a correction before ministack starts.
 
-- On AWS what a distributed Map says may be JSONata, as an inline one's. ministack takes its Items,
-  its ItemSelector, its Output and its Assign for JSONPath.
-- On AWS an item of a distributed Map is an execution of its own, which sees none of the variables
-  of the one that started it, and has a name of its own. ministack's see them.
-- On AWS a Map that fails, or whose execution is stopped, begins no other item. ministack runs all
-  of them to their end.
-- On AWS each of a hundred items at once finds an environment for its function. Here a function has
-  a few processes, and its state's time would run while an item waits for one: a Map runs as many
-  items at once as a function has processes.
+- On AWS the fields of a distributed Map may be JSONata, like those of an inline one. Ministack
+  reads its Items, ItemSelector, Output and Assign as JSONPath.
+- On AWS an item of a distributed Map is an execution with a name of its own, which does not see the
+  variables of its parent. Ministack's items see them.
+- On AWS a Map that fails, or whose execution is stopped, starts no further items. Ministack runs
+  all of them to their end.
+- On AWS a hundred concurrent items each find an environment for their function. Here a function has
+  a few processes, and an item's timeout would run while it waits for one: a Map runs as many items
+  at once as a function has processes.
 """
 
 import contextvars

@@ -1,14 +1,15 @@
-"""What is watched on AWS without asking, and not by ministack: put right before it starts.
+"""Metrics and alarms that AWS provides and ministack does not: corrections before it starts.
 
-- CloudWatch Logs takes metrics out of lines in the embedded metric format.
-- Step Functions counts executions, and API Gateway answers and errors.
-- Alarms look at the metric of their own dimensions, treat missing data as they say, need so many
-  periods of so many, and are judged as time goes by. ministack judges them on PutMetricData alone,
-  on all dimensions at once, and never by silence.
-- Logs Insights finds the fields of lines in JSON, lists and sums them up, and refuses what it does
-  not know.
+- CloudWatch Logs extracts metrics from lines in the embedded metric format.
+- Step Functions counts executions, and API Gateway counts responses and errors.
+- Alarms use the metric of their own dimensions, treat missing data as configured, need M of N
+  periods, and are evaluated as time passes. Ministack evaluates them only on PutMetricData, on all
+  dimensions at once, and never on missing data.
+- Logs Insights finds the fields of JSON lines, lists and aggregates them, and rejects what it does
+  not support.
 
-Dashboards, percentiles and the sending of alarms to SNS are ministack's own. Metric math it lacks.
+Dashboards, percentiles and notifications of alarms through SNS are ministack's own. It has no
+metric math.
 """
 
 import json

@@ -1,11 +1,11 @@
 """Start functions as forks of a process that has loaded the libraries of their layers.
 
-To import pandas and scikit-learn takes seconds of a core, and Powertools and pydantic a few tenths
-of one; on AWS each function's machine has cores of its own to do it. On a laptop all share a few:
-here the libraries are imported once for all functions with the same layers, and a function then
-starts with them. Its environment, folder and path are its own, as are its streams.
+Importing pandas and scikit-learn takes seconds of a core, and Powertools and pydantic a few tenths;
+on AWS each function has cores of its own for that. On a laptop all functions share a few cores, so
+the libraries are imported once for all functions with the same layers. A function's environment,
+folder, path and streams are its own.
 
-This file is both ends: a library for the cloud, and the program that forks.
+This file is both a library for the cloud and the program that forks.
 """
 
 import importlib

@@ -1,7 +1,7 @@
-"""Tell of an object what S3's event to EventBridge tells: which version it is, and since when.
+"""Add an object's version and time to S3's events to EventBridge.
 
-Source: "EventBridge event message structure" in the Amazon S3 user guide. Of an object in a bucket
-that keeps no versions, it names none.
+Source: "EventBridge event message structure" in the Amazon S3 user guide. Objects in a bucket
+without versioning have no version.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Mend objects in S3 that a crash left half-written.
+"""Repair objects in S3 that a crash left half-written.
 
-ministack writes an object's bytes, then beside them the file that describes them, each at once. A
-crash between the two leaves the bytes of a write that nobody was told of. They are taken back: the
-version before them lies in a folder of its own.
+Ministack writes an object's bytes, and then the file that describes them, each atomically. A crash
+between the two leaves the bytes of a write that was never confirmed. They are rolled back to the
+previous version, which is in a folder of its own.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
-"""Name log groups as policies do, put right before ministack starts.
+"""Check permissions on log groups by the ARNs in policies: a correction before ministack starts.
 
-On AWS a policy lets somebody read a log group's lines by the ARN that CloudFormation gives it,
-which ends in `:*`; only tags are of the one without. ministack asks for the one without for
-everything, so that a policy which AWS takes would be refused here. Source: "CloudWatch Logs
-resources and operations" in the Amazon CloudWatch Logs user guide.
+On AWS, permission to read a log group's lines is granted on its ARN with `:*` at the end, which
+CloudFormation returns; only tags use the ARN without it. Ministack checks the one without for
+everything, and would refuse a policy that AWS accepts. Source: "CloudWatch Logs resources and
+operations" in the Amazon CloudWatch Logs user guide.
 """
 
 from typing import TYPE_CHECKING

@@ -1,10 +1,10 @@
-"""Save what the cloud holds while it runs, so that a crash loses nothing of it.
+"""Save the cloud's state while it runs, so that a crash loses nothing.
 
-ministack saves when it is stopped, and never otherwise. Here a generation is written soon after
-whatever changed anything, at once where `make up` asks for it, and when the cloud is stopped. While
-a stack is being deployed none is: after a crash in the midst of a deployment the cloud is as it was
-before it, and there is nothing half-made to clean. Objects in S3 are no part of this: ministack
-writes each, with its versions, before it answers.
+Ministack saves only when it is stopped. Here a generation is written soon after each change, at
+once when `make up` requests it, and when the cloud is stopped, but not while a stack is being
+deployed: after a crash during a deployment, the cloud is as it was before, without a partial stack
+to clean up. Objects in S3 are not part of this: ministack writes each, with its versions, before it
+answers.
 """
 
 import asyncio

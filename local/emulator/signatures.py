@@ -1,12 +1,12 @@
-"""Let in only who signs, where IAM authorises a method: put right before ministack starts.
+"""Verify signatures of methods with IAM authorization: a correction before ministack starts.
 
-On AWS a request to such a method has to be signed (Signature Version 4) by a key that IAM knows,
-within the last minutes. ministack looks no further than whether there is a header Authorization at
-all. Here the signature is made once more, with the secret of the key, and has to be the same: over
-the path and query as they were sent, the headers that it names, and the body.
+On AWS a request to such a method must be signed (Signature Version 4) with a key that IAM knows,
+within the last minutes. Ministack only checks that there is an Authorization header. Here the
+signature is computed again with the key's secret and must match: over the path and query as sent,
+the signed headers, and the body.
 
-Not checked are the region that it is scoped to and, unless ministack enforces IAM, whether a policy
-lets the caller invoke the method. A signature in the query, which AWS takes too, is taken for none.
+The region of its scope is not checked, nor, unless ministack enforces IAM, whether a policy lets
+the caller invoke the method. Signatures in the query, which AWS accepts, are not supported.
 """
 
 import contextvars

@@ -1,9 +1,9 @@
-"""What S3 tells of a version on AWS, and not in ministack: put right before it starts.
+"""Object versions and times in S3 as on AWS: corrections before ministack starts.
 
-- The event of an object that was created or deleted names its version, and says when that was
-  written. Without it, of two quick uploads of one key both runs would train on the second.
-- Times are in whole seconds everywhere. ministack lists milliseconds, by which code here could
-  order what on AWS has one time.
+- The event of a created or deleted object has its version and time. Without them, after two quick
+  uploads of one key, both runs would train on the second.
+- Times are in whole seconds. Ministack lists milliseconds, by which code could order objects that
+  have the same time on AWS.
 """
 
 from contextvars import ContextVar

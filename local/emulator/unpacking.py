@@ -1,4 +1,4 @@
-"""Unpack the layers of functions once, for all of a machine's clouds."""
+"""Unpack the layers of functions once for all clouds on a machine."""
 
 import hashlib
 import os

@@ -1,11 +1,11 @@
-"""Run functions in few processes, which share their layers: put right before ministack starts.
+"""Run functions in few processes that share their layers: a correction before ministack starts.
 
-On AWS a burst is met by as many environments as it takes, each with layers mounted. ministack gives
-each a process and a copy of its layers, of some 30 MB unpacked, and on a laptop a burst then
-collapses under its own starts. Here a function has a few processes, what comes meanwhile waits for
-one in turn, and a layer is unpacked once, for this cloud and the next: what Python compiles of it
-then stays too. What needs the training libraries is a fork of a process that has them. And every
-line that a function writes is logged with the invocation that wrote it.
+On AWS a burst gets as many environments as it needs, each with its layers mounted. Ministack gives
+each a process and a copy of its layers, about 30 MB unpacked, so that on a laptop a burst collapses
+under its own starts. Here a function has a few processes, further requests wait for one in turn,
+and a layer is unpacked once for all clouds, which also keeps Python's bytecode. A function that
+needs the training libraries is a fork of a process that has loaded them. Every line that a function
+writes is logged with the invocation that wrote it.
 """
 
 import os

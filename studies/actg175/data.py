@@ -1,7 +1,8 @@
 """Write the ACTG 175 study's data set, from the lifelines wheel that requirements.txt pins.
 
-`python studies/actg175/data.py data.csv`, by an environment that has it; `make up STUDY=actg175`
-makes one. Only a file of the wheel is read: lifelines itself is not imported, and needs much else.
+`python studies/actg175/data.py data.csv` needs an environment with the wheel, which
+`make up STUDY=actg175` creates. Only a file of the wheel is read: lifelines itself, which has many
+dependencies, is not imported.
 """
 
 import csv
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-# What the source's codes mean, where a word says more than 0 or 1 for no or yes.
+# The meanings of the source's codes, except 0 and 1 for no and yes.
 WORDS = {
     "race": {"0": "White", "1": "Non-white"},
     "gender": {"0": "Female", "1": "Male"},
@@ -37,7 +38,7 @@ def source() -> Path:
 
 
 def in_words(rows: Iterable[Row]) -> Iterator[Row]:
-    """Write words for codes, and leave the row number out."""
+    """Replace codes by words, and leave out the row number."""
     for row in rows:
         yield {
             name: WORDS[name][cell] if name in WORDS else cell

@@ -1,6 +1,6 @@
-"""Write the diabetes study's data set, from the scikit-learn that is installed anyway.
+"""Write the diabetes study's data set, which comes with scikit-learn.
 
-`python studies/diabetes/data.py data.csv`; `make up STUDY=diabetes` does it.
+`python studies/diabetes/data.py data.csv`; `make up STUDY=diabetes` runs this.
 """
 
 import csv
@@ -14,7 +14,7 @@ type Row = list[str]
 
 
 def rows() -> Iterator[Row]:
-    """Give the header and 442 patients in real units, as far as float64 did not blur them."""
+    """Yield the header and 442 patients, in real units with the rounding errors of float64."""
     from sklearn.datasets import load_diabetes  # noqa: PLC0415 - it takes a second
 
     data = load_diabetes(scaled=False)
@@ -24,7 +24,7 @@ def rows() -> Iterator[Row]:
 
 
 def written(number: float) -> str:
-    """Write a measurement with the decimals that it has, of which none has more than four."""
+    """Write a measurement with its decimals, of which there are at most four."""
     return f"{number:.4f}".rstrip("0").rstrip(".")
 
 

@@ -211,6 +211,29 @@ def test_what_simulations_found_is_said_in_the_words_of_their_programs() -> None
     assert watched.startswith(monitoring.INTRODUCTION)
 
 
+@pytest.mark.parametrize(
+    ("page", "quoted", "source"),
+    [
+        ("train-on-your-data", "columns ignored: ", "pipeline/header.py"),
+        ("train-on-your-data", "the header is in row ", "pipeline/header.py"),
+        ("train-on-your-data", "a quote is opened and never closed", "pipeline/records.py"),
+        ("train-on-your-data", "save it as CSV UTF-8", "pipeline/decoding.py"),
+        ("set-up-a-study", "; did you mean ", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", "; put it in quotes", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", "unknown key; ", "layers/clinical/clinical/mistakes.py"),
+        ("set-up-a-study", ": whole numbers ", "local/guesses.py"),
+        ("monitor-a-model", "Too few to tell: ", "pipeline/monitor/drift.py"),
+    ],
+)
+def test_messages_are_quoted_as_the_code_has_them(page: str, quoted: str, source: str) -> None:
+    shown = (HOW_TO / f"{page}.md").read_text(encoding="utf-8")
+    code = (ROOT / source).read_text(encoding="utf-8")
+    written = re.sub(r"\{counted\(len\(ignored\), 'column'\)\}", "2 columns", code)
+
+    assert quoted in re.sub(r"\s+", " ", shown)
+    assert quoted in written.lower() or quoted in written
+
+
 def test_no_page_names_a_place_on_somebodys_machine() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

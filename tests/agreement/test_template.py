@@ -184,6 +184,17 @@ def test_every_state_says_why_it_is_there(states: dict[str, Any]) -> None:
         assert state.get("Comment") or state["Type"] == "Pass", name
 
 
+def test_every_machine_and_every_state_that_waits_has_a_timeout(
+    machine: str, states: dict[str, Any]
+) -> None:
+    """A task has one of its own, and what else there is takes as long as the tasks in it."""
+    assert state_machine.definition(machine)["TimeoutSeconds"] > 0
+    at_once = {"Choice", "Pass", "Succeed", "Fail"}
+    for name, state in states.items():
+        kind = state["Type"]
+        assert kind in {"Map", "Parallel", *at_once} or state["TimeoutSeconds"], name
+
+
 def test_every_task_has_a_timeout_and_retries_with_backoff_and_jitter(
     states: dict[str, Any],
 ) -> None:
@@ -384,7 +395,7 @@ def _digest(event: dict[str, Any], artefact: str) -> object:
 
 
 def test_every_function_has_an_event(functions: dict[str, Any]) -> None:
-    names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env"}
+    names = {path.stem for path in (ROOT / "events").glob("*.json")} - {"env", "env-sample"}
 
     of_stages = {name for _, name in ALL_STAGES}
     assert names == {*of_stages, "predict", "dropdown", "outcomes", "approvals", "watch"}

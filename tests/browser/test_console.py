@@ -128,7 +128,7 @@ def test_a_csv_that_breaks_the_contract_shows_its_report(
     expect(page.get_by_role("button", name="Redrive")).to_be_visible()
     visit.keep("console-rejected")
     page.get_by_role("button", name="Redrive").click()
-    expect(page.get_by_text("does not redrive")).to_be_visible()
+    expect(page.get_by_text("does not support redrive")).to_be_visible()
     page.locator("input[type=file]").set_input_files(sample)  # for those who train after this
     expect(page.get_by_text(re.compile("[0-9a-f-]{36}: succeeded"))).to_be_visible()
 
@@ -140,7 +140,7 @@ def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
     page.get_by_role("textbox", name="Input").fill("{tune}")
     page.get_by_role("button", name="Start", exact=True).click()
 
-    expect(page.get_by_text("The input is no JSON object")).to_be_visible()
+    expect(page.get_by_text("The input is not a valid JSON object")).to_be_visible()
 
 
 def test_an_execution_is_stopped(visit: Visit, console: str, few_trees: None) -> None:
@@ -225,7 +225,7 @@ def test_a_model_is_rolled_back_with_a_reason(
     page.goto(f"{console}/models")
 
     page.get_by_label("Reason, for the ledger").fill("It was better on Tuesday.")
-    page.get_by_role("button", name="Roll back to the one before").click()
+    page.get_by_role("button", name="Roll back to the previous version").click()
 
     expect(page.get_by_text("It was better on Tuesday.").last).to_be_visible()
     champion = laptop.artefact("models/champion.json")
@@ -264,18 +264,18 @@ def test_a_candidate_is_rejected_with_a_reason_and_by_nothing_else(
     approvals = executions.approvals_of(laptop.stack)
     page = visit.page
     page.goto(console)
-    expect(page.get_by_text(f"{waiting.execution}: waits for approval")).to_be_visible()
-    expect(page.get_by_role("cell", name="waits for approval")).to_be_visible()
-    page.get_by_role("link", name="Decide on the page Approvals").click()
+    expect(page.get_by_text(f"{waiting.execution}: waiting for approval")).to_be_visible()
+    expect(page.get_by_role("cell", name="waiting for approval")).to_be_visible()
+    page.get_by_role("link", name="Approve or reject it on the page Approvals").click()
 
     candidate = page.get_by_role("region", name=f"Approval of {waiting.version}")
     for sentence in (*waiting.because, *verdict_of(waiting)):
         expect(candidate.get_by_text(sentence).first).to_be_visible()
-    expect(candidate.get_by_role("img", name="Recorded over predicted")).to_be_visible()
+    expect(candidate.get_by_role("img", name="Recorded against predicted")).to_be_visible()
     reason = candidate.get_by_label("Reason, for the ledger")
     for button in ("Approve", "Reject"):
         candidate.get_by_role("button", name=button).click()
-        expect(candidate.get_by_text("Say why first")).to_be_visible()
+        expect(candidate.get_by_text("Enter a reason first")).to_be_visible()
         expect(reason).to_be_focused()
     visit.assert_accessible()
     visit.keep("console-approvals")
@@ -289,7 +289,7 @@ def test_a_candidate_is_rejected_with_a_reason_and_by_nothing_else(
         other.page.goto(f"{console}/approvals")
         beside = other.page.get_by_role("region", name=f"Approval of {waiting.version}")
         expect(beside.get_by_role("button", name="Approve")).to_be_visible()
-        expect(beside.get_by_role("img", name="Recorded over predicted")).to_be_visible()
+        expect(beside.get_by_role("img", name="Recorded against predicted")).to_be_visible()
         other.assert_accessible()
         other.keep("console-approvals-phone")
         reason.fill("It was made of too few rows.")
@@ -306,7 +306,7 @@ def test_a_candidate_is_rejected_with_a_reason_and_by_nothing_else(
     assert laptop.artefact("models/champion.json") == before
     visit.assert_accessible()
     page.reload()
-    expect(page.get_by_text("No candidate waits for approval.")).to_be_visible()
+    expect(page.get_by_text("No candidate is waiting for approval.")).to_be_visible()
     expect(page.get_by_role("row", name=waiting.execution)).to_contain_text("too few rows")
     assert visit.complaints == []
 
@@ -328,8 +328,8 @@ def test_what_came_true_of_a_version_is_drawn_as_on_its_page_of_the_site(
     told = [one for one in card["verdict"]["wins"]["bins"] if one["won"]]
 
     for name, bins in (
-        ("Recorded over predicted", bins_of_calibration),
-        ("How often the first of two did better", told),
+        ("Recorded against predicted", bins_of_calibration),
+        ("How often the first of two rows did better", told),
     ):
         expect(checks.get_by_role("img", name=name).locator("circle")).to_have_count(len(bins))
     checks.locator("summary").first.click()
@@ -373,7 +373,7 @@ def test_what_became_of_the_model_is_drawn_as_on_its_page_of_the_site(
         expect(page.locator(".q-chip", has_text=f"{name}Alarm: ")).to_be_visible()
     rows = page.locator(".q-table tbody tr")
     expect(rows.first).to_contain_text("drifted, degraded")
-    expect(rows.nth(1)).to_contain_text("too few to tell")
+    expect(rows.nth(1)).to_contain_text("too few rows")
     visit.keep("console-monitoring")
     assert visit.complaints == []
 
@@ -386,8 +386,8 @@ def test_the_monitor_is_run_by_a_button(visit: Visit, console: str, laptop: Lapt
 
     page.get_by_role("button", name="Run now").click()
 
-    expect(page.get_by_text("The monitor runs; what it finds is shown here")).to_be_visible()
-    expect(page.get_by_text(re.compile("The last run began at .*: succeeded"))).to_be_visible()
+    expect(page.get_by_text("The monitor is running. Its results appear here")).to_be_visible()
+    expect(page.get_by_text(re.compile("The last run started at .*: succeeded"))).to_be_visible()
     ran = laptop.stack.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
     assert len(ran) == before + 1
     expect(page.locator(".q-table tbody tr").first).to_contain_text(f"{datetime.now(UTC):%Y-%m-%d}")

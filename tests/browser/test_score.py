@@ -48,15 +48,15 @@ def test_a_file_is_scored_summed_up_and_downloaded(
 
     choose(page, patients)
 
-    expect(page.get_by_text(f"{patients.name} is uploaded.", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{patients.name} has been uploaded.", exact=True)).to_be_visible()
     ended(page, patients.name)
     told = f"{rows:,} rows: {rows - WRONG_ROWS:,} scored, {WRONG_ROWS} refused."
     expect(page.get_by_text(told)).to_be_visible()
     problem = page.get_by_role("row", name=re.compile("Age"))
     expect(problem.get_by_role("cell", name="2, 3, 4")).to_be_visible()
-    plot = page.get_by_role("img", name=re.compile("is distributed: most scores are from"))
+    plot = page.get_by_role("img", name=re.compile("the most frequent scores are"))
     expect(plot.locator("path.line")).to_be_visible()
-    page.get_by_text("The scores as a table").click()
+    page.get_by_text("Scores as a table").click()
     expect(page.locator(".checks tbody tr").first).to_be_visible()
     with page.expect_download() as downloading:
         page.get_by_role("link", name=f"Download {patients.stem}.scored.csv").click()
@@ -77,7 +77,7 @@ def test_how_far_it_is_is_shown(visit: Visit, score_page: str, patients: Path) -
 
     choose(page, patients)
 
-    expect(page.get_by_role("progressbar", name="How far the scoring is")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Scoring progress")).to_be_visible()
     visit.assert_accessible()
     ended(page, patients.name)
     expect(page.get_by_role("progressbar")).to_have_count(0)
@@ -107,7 +107,7 @@ def test_the_same_file_again_is_scored_again(
     page.goto(score_page)
     for _ in range(2):
         choose(page, patients)
-        expect(page.get_by_text(f"{patients.name} is uploaded.", exact=True)).to_be_visible()
+        expect(page.get_by_text(f"{patients.name} has been uploaded.", exact=True)).to_be_visible()
         ended(page, patients.name)
         page.reload()
 
@@ -169,7 +169,7 @@ def test_a_large_file_is_uploaded_in_parts_and_how_far_that_is_is_shown(
     expect(
         page.get_by_text(re.compile(r"Uploading large\.csv: [\d.]+ MB of 36\.0"))
     ).to_be_visible()
-    expect(page.get_by_text("large.csv is uploaded.", exact=True)).to_be_visible()
+    expect(page.get_by_text("large.csv has been uploaded.", exact=True)).to_be_visible()
     listed = laptop.stack.s3.list_objects_v2(
         Bucket=laptop.stack.outputs.raw_bucket, Prefix=SCORE.folder
     )["Contents"]
@@ -191,7 +191,7 @@ def test_the_machine_is_drawn_beside_the_other_one(
     expect(page.locator("g.node[id*='-ScorePart-']")).to_be_visible()
     expect(page.get_by_role("cell", name="scored", exact=True).first).to_be_visible()
     visit.keep("console-score-machine")
-    page.get_by_role("link", name="What it scored, and what it refused").click()
+    page.get_by_role("link", name="Scores and refused rows").click()
     ended(page, patients.name)
     assert visit.complaints == []
 

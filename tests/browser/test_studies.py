@@ -905,7 +905,9 @@ def test_an_estimated_explanation_tells_its_error_and_folds_what_is_small(visit:
         re.compile(rf"^[{MINUS}+]\d+ ± \d+$")
     )
     expect(page.locator("#explanation > ul > li")).to_have_count(10)
-    expect(page.locator("#explanation summary")).to_have_text(re.compile("6 other features, together"))
+    expect(page.locator("#explanation summary")).to_have_text(
+        re.compile("6 other features, together")
+    )
 
 
 def test_an_exact_explanation_says_so(visit: Visit) -> None:

@@ -136,7 +136,7 @@ def test_up_of_a_fresh_cloud_ends_well_where_its_first_model_waits(
     laptop, printed = first_up
     (waiting,) = approving.waiting(laptop.stack)
 
-    assert f"{waiting.version} waits for an approval" in printed
+    assert f"{waiting.version} is waiting for approval" in printed
     assert f"make approve STUDY={laptop.study} EXECUTION={waiting.execution}" in printed
     assert f"http://localhost:{laptop.console_port}" in printed  # among all the other places
     assert "/predict" not in printed
@@ -195,7 +195,7 @@ def test_a_decision_takes_a_reason(first_up: tuple[Laptop, str]) -> None:
     for command in ("approve", "reject"):
         done = laptop.run(command, REASON=" ")
         assert done.returncode == 1
-        assert "gives a reason" in done.stdout
+        assert "a reason is required" in done.stdout
 
     assert approving.waiting(laptop.stack)
 
@@ -246,7 +246,7 @@ def test_of_two_that_wait_the_one_approved_last_is_void(serving: Laptop, decisio
     first, second = (awaited(serving, arn) for arn in arns)
     unnamed = serving.run("approve", REASON=WHY)
     assert unnamed.returncode == 1
-    assert "2 executions wait" in unnamed.stdout
+    assert "2 executions are waiting" in unnamed.stdout
 
     answer = decide(serving, first.execution)
     promoted = output(serving.ended(arns[0]))

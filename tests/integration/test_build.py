@@ -4,6 +4,8 @@ import tomllib
 
 import pytest
 import yaml
+from clinical import compiled
+from clinical.params import Params, read_params
 
 from bench.sizes import LAMBDA_LIMIT, built_resources, function_sizes
 from local.stack import BUILD, BUILT_OF
@@ -62,6 +64,12 @@ def test_layers_carry_no_tests_and_no_boto3() -> None:
 
         assert names
         assert names.isdisjoint({"tests", "boto3", "botocore"}), layer
+
+
+def test_a_start_reads_its_params_without_a_yaml_parser() -> None:
+    path = BUILD / "ClinicalLayer/python/clinical/params.yaml"
+
+    assert Params.model_validate(compiled.read(path)) == read_params(ROOT / "params.yaml")
 
 
 def test_what_serves_is_compiled_and_what_trains_is_too_large_for_that() -> None:

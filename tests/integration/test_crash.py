@@ -143,7 +143,7 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
     nothing_lost(before, laptop)
     newest, *others = about(laptop, raw)
     if others or state is None:  # a promotion may have ended before it could be killed
-        told = (f"training {raw['key']} again", f"{raw['key']} had started nothing yet")
+        told = (f"training on {raw['key']} again", f"{raw['key']} had not started an")
         assert any(words in up.stdout for words in told)
     assert newest["status"] == "SUCCEEDED"
     assert {one["status"] for one in others} <= {"FAILED"}  # and none that seems to run for ever
@@ -172,7 +172,7 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
 
     assert up.returncode == 0, up.stdout
     assert "killed" not in up.stdout
-    assert f"training {raw['key']} again" in up.stdout
+    assert f"training on {raw['key']} again" in up.stdout
     assert [one["status"] for one in about(laptop, raw)] == ["SUCCEEDED", "FAILED"]
     assert_consistent(laptop)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinical.telemetry import Metric
+from clinical.telemetry import NAMESPACE, Metric
 
 from local.console.widgets import log_group_and_query
 from tests.integration.conftest import ROOT, Laptop, fetch
@@ -179,7 +179,7 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
     laptop: Laptop, widgets: Widgets, since: datetime
 ) -> None:
     scored = 5 + 2 + 3
-    assert sums(laptop, widgets["Predictions in all"], since) == {"Patients scored": scored}
+    assert sums(laptop, widgets["Predictions in total"], since) == {"Patients scored": scored}
     errors = widgets["Prediction errors"]
     assert sums(laptop, errors, since) == {"Predictions that failed": 0}
     (asked,) = figures(laptop, errors, since, "SampleCount").values()
@@ -212,7 +212,7 @@ def test_the_list_beside_it_names_the_version(
     laptop: Laptop, widgets: Widgets, since: datetime
 ) -> None:
     champion = laptop.artefact("models/champion.json")
-    title = "Which promotion is which version, by when it was loaded"
+    title = "Versions by promotion, with the time when each was loaded"
 
     found = rows(laptop, widgets[title], since - timedelta(days=1))
 
@@ -222,7 +222,7 @@ def test_the_list_beside_it_names_the_version(
 
 
 def test_what_a_shadow_says_is_summed_up(laptop: Laptop, widgets: Widgets) -> None:
-    title = "What the shadow would have said, less what the champion said"
+    title = "Scores of the shadow minus scores of the champion"
     group, _ = log_group_and_query({"properties": widgets[title]})
     logs = laptop.stack.logs
     line = {"route": "POST /predict", "model_version": "v-1", "shadow": {"model_version": "v-2"}}
@@ -250,7 +250,7 @@ def test_what_the_model_is_worth_is_what_its_card_says(
 
     shown = {
         row["model_version"]: {name: float(row[name]) for name in row.keys() - {"model_version"}}
-        for row in rows(laptop, widgets["What the model in service is worth"], since)
+        for row in rows(laptop, widgets["Performance of the champion on held-out rows"], since)
     }
     verdict = card["verdict"]
     assert shown[card["model_version"]] == pytest.approx(
@@ -335,9 +335,12 @@ def test_a_failed_execution_alarms(
 
     assert laptop.retrain_on(bad)["status"] == "FAILED"
 
-    (alarm,) = until(heard, "the alarm")
+    def failed() -> list[dict[str, Any]]:
+        """What was heard of this alarm: on a busy machine, others come and go beside it."""
+        return [one for one in heard() if "PipelineFailedAlarm" in one["AlarmName"]]
+
+    (alarm,) = until(failed, "the alarm")
     assert alarm["NewStateValue"] == "ALARM"
-    assert "PipelineFailedAlarm" in alarm["AlarmName"]
     assert "the champion stays" in alarm["AlarmDescription"]
     assert laptop.retrain_on(sample)["status"] == "SUCCEEDED"  # the newest upload is good again
 
@@ -357,7 +360,9 @@ def test_an_alarm_is_told_when_it_begins_and_when_it_is_over(
     told: list[tuple[str, str]] = []
 
     def both() -> bool:
-        told.extend((one["AlarmName"], one["NewStateValue"]) for one in heard())
+        told.extend(
+            (one["AlarmName"], one["NewStateValue"]) for one in heard() if one["AlarmName"] == name
+        )
         return len(told) == 2
 
     until(both, "the alarm and its end")
@@ -373,8 +378,8 @@ def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
     patients.write_bytes((ROOT / "data/sample.csv").read_bytes())
     for command, given in (("score", {"DATA": str(patients)}), ("monitor", {})):
         assert laptop.run(command, **given).returncode == 0
-    files = widgets["The last 20 files that were scored"]
-    runs = widgets["What each run of the monitor found"]
+    files = widgets["Last 20 scored files"]
+    runs = widgets["Results of the monitor's runs"]
     a_while_ago = datetime.now(UTC) - timedelta(hours=1)
     until(lambda: rows(laptop, files, a_while_ago), "the line of the scored file")
     (run, *_) = until(lambda: rows(laptop, runs, a_while_ago), "the line of the monitor's run")
@@ -383,7 +388,7 @@ def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
     ours = [
         one
         for one in laptop.stack.cloudwatch.list_metrics()["Metrics"]
-        if not one["Namespace"].startswith("AWS/")
+        if one["Namespace"] == NAMESPACE
     ]
 
     assert {one["MetricName"] for one in ours} <= set(Metric)

@@ -129,7 +129,7 @@ def test_a_port_that_a_silent_program_holds_is_told_at_once(
             done = laptop.run("up")
             assert done.returncode == 1
             assert f"port {port}" in done.stdout
-            assert "is taken" in done.stdout
+            assert "is already in use" in done.stdout
             assert "PORT=" in done.stdout
             assert "Traceback" not in done.stdout
             assert not (home / "cloud.pid").exists()
@@ -151,7 +151,8 @@ def test_a_second_up_in_one_home_is_told_of_the_first(
         for command in ("up", "down", "retrain"):
             done = other.run(command)
             assert done.returncode == 1
-            assert f"`make up` (process {first.process.pid}) is at work on {home}" in done.stdout
+            holder = f"`make up` (process {first.process.pid})"
+            assert f"{holder} is already running on {home}" in done.stdout
         first.process.kill()
         first.ended()
 
@@ -243,12 +244,12 @@ def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
 
         assert retrain.ended() == 1
 
-    assert "the local cloud does not answer as it should" in retrain.printed
+    assert "the local cloud did not answer properly" in retrain.printed
     assert "`make up` starts it again" in retrain.printed
     assert "Traceback" not in retrain.printed
     again = laptop.run("up")
     assert again.returncode == 0, again.stdout
-    assert "was interrupted; training the newest upload again" in again.stdout
+    assert "was interrupted; training on the newest upload again" in again.stdout
 
 
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -269,4 +270,4 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
     done = Laptop(file, free_port()).run("up")
 
     assert done.returncode == 1
-    assert f"{file} cannot be written: there is a file where a folder is to be" in done.stdout
+    assert f"{file} cannot be written: there is a file in the place of a folder" in done.stdout

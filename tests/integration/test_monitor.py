@@ -307,8 +307,8 @@ def test_where_nothing_changes_neither_alarm_goes_off(
     assert last.outcomes.rmse
     assert last.outcomes.average_rmse
     assert last.outcomes.rmse.value < last.outcomes.average_rmse.value
-    assert "Drifted did not go off." in printed
-    assert "Degraded did not go off." in printed
+    assert "The alarm Drifted did not go off." in printed
+    assert "The alarm Degraded did not go off." in printed
     assert told(laptop, "Drifted", since) == told(laptop, "Degraded", since) == {0.0}
 
 

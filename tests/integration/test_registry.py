@@ -147,7 +147,7 @@ def test_rollback_lets_the_one_before_serve_again(laptop: Laptop, versions: list
     done = laptop.run("rollback", REASON="It was better on Tuesday.")
 
     assert done.returncode == 0, done.stdout
-    assert f"{versions[1]} was promoted; {versions[2]} served before" in done.stdout
+    assert f"{versions[1]} was promoted and replaces {versions[2]}" in done.stdout
     laptop.wait_until_served(versions[1])
     entry = ledger_of(laptop)[-1]
     assert entry.promotion.why == "It was better on Tuesday."

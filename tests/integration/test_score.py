@@ -237,8 +237,8 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_uploaded(
         ({}, "make score DATA="),
         ({"DATA": str(tmp_path / "gone.csv")}, "cannot be read"),
         ({"DATA": str(tmp_path)}, "cannot be read: Is a directory"),
-        ({"DATA": str(sample), "OUT": str(tmp_path / "none" / "x.csv")}, "there is no folder"),
-        ({"DATA": str(sample), "OUT": str(sample)}, "stays as it is"),
+        ({"DATA": str(sample), "OUT": str(tmp_path / "none" / "x.csv")}, "does not exist"),
+        ({"DATA": str(sample), "OUT": str(sample)}, "is the input file"),
     ):
         done = laptop.run("score", **environment)
         assert done.returncode == 1

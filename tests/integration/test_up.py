@@ -39,7 +39,7 @@ def test_up_again_reuses_what_is_there(laptop: Laptop) -> None:
     again = laptop.run("up")
 
     assert again.returncode == 0, again.stdout
-    for shown in ("was up", "was deployed", "is served", '"Improvement_Score"'):
+    for shown in ("already up", "up to date", "serving", '"Improvement_Score"'):
         assert shown in again.stdout
     assert (laptop.home / "outputs.json").read_text() == before
     assert (laptop.home / "console.pid").read_text() == console  # and not another one beside it
@@ -97,7 +97,7 @@ def test_a_port_that_is_taken_is_said_so(
     done = squatter.run("up")
 
     assert done.returncode == 1
-    assert f"port {laptop.port} is taken" in done.stdout
+    assert f"port {laptop.port} is already in use" in done.stdout
     assert "PORT=" in done.stdout
 
 
@@ -115,7 +115,7 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
     assert laptop.run("down").stdout.strip() == "Stopped."
     with pytest.raises(urllib.error.URLError):
         fetch(f"http://localhost:{laptop.console_port}")
-    assert laptop.run("down").stdout.strip() == "It was not running."
+    assert laptop.run("down").stdout.strip() == "The local cloud was not running."
     again = laptop.run("up")
 
     assert again.returncode == 0, again.stdout

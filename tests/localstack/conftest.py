@@ -100,6 +100,10 @@ def template() -> dict[str, Any]:
     resources = {name: whole["Resources"][name] for name in RESOURCES}
     return {
         **{name: whole[name] for name in whole if name not in {"Globals", "Metadata"}},
+        "Parameters": {
+            name: {key: value for key, value in one.items() if key != "Description"}
+            for name, one in whole["Parameters"].items()
+        },
         "Resources": _of_this_part(resources),
         "Outputs": _of_this_part({name: whole["Outputs"][name] for name in OUTPUTS}),
     }
@@ -129,7 +133,7 @@ def outputs(localstack: Stack, template: dict[str, Any]) -> dict[str, str]:
     cloudformation = localstack._client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateBody=json.dumps(template),
+        TemplateBody=json.dumps(template, separators=(",", ":")),  # which has 51,200 bytes at most
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(

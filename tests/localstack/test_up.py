@@ -41,7 +41,7 @@ def test_where_no_localstack_answers_the_user_is_told_what_to_do(tmp_path: Path)
     done = Laptop(tmp_path, free_port()).run("up", EMULATOR="localstack")
 
     assert done.returncode == 1
-    assert "no LocalStack answers" in done.stdout
+    assert "no LocalStack is running" in done.stdout
     assert "PORT=" in done.stdout
     assert "Traceback" not in done.stdout
 
@@ -50,7 +50,7 @@ def test_an_emulator_that_is_none_is_said_so(tmp_path: Path) -> None:
     done = Laptop(tmp_path, free_port()).run("up", EMULATOR="elsewhere")
 
     assert done.returncode == 1
-    assert "may be ministack or localstack" in done.stdout
+    assert "use ministack or localstack" in done.stdout
     assert "Traceback" not in done.stdout
 
 
@@ -58,7 +58,7 @@ def test_down_leaves_localstack_running_and_says_so(localstack: Stack, tmp_path:
     done = laptop_beside(localstack, tmp_path).run("down", EMULATOR="localstack")
 
     assert done.returncode == 0
-    assert "LocalStack runs on" in done.stdout
+    assert "LocalStack is still running" in done.stdout
     assert localstack.cloud.is_up()
 
 
@@ -78,7 +78,7 @@ def test_only_localstack_is_taken_for_localstack(localstack: Stack, tmp_path: Pa
 def test_the_emulator_has_to_be_said_once(localstack: Stack, deployed: Stack) -> None:
     done = laptop_beside(localstack, deployed.cloud.home).run("down")
 
-    assert "LocalStack runs on" in done.stdout
+    assert "LocalStack is still running" in done.stdout
 
 
 def test_an_upload_starts_an_execution_on_the_version_that_was_uploaded(

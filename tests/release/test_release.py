@@ -82,6 +82,9 @@ KEYS_OF_AWS = {
     "CKV_AWS_158": "Logs are encrypted by CloudWatch's own key.",
     "CKV_AWS_173": "Environments, which hold no secret, are encrypted by Lambda's own key.",
 }
+NO_WEB_ACL = {
+    "CKV_AWS_68": "A web ACL costs more than the rest of an idle stack; WebAclArn sets it."
+}
 NO_TOPIC_KEY = {"CKV_AWS_26": "Notifications hold no data of patients; TopicKey encrypts them."}
 NO_ACCESS_LOG = {"CKV_AWS_76": "It needs a role of the whole account, so it is to be asked for."}
 ALWAYS = {"CKV_AWS_120": "A cache would answer with the old model after a promotion."}
@@ -104,9 +107,11 @@ def test_an_expanded_stack_has_no_weakness_but_those_that_are_named(
     say("passed", checked["summary"]["passed"])
     assert checked["summary"]["parsing_errors"] == 0
     found = {one["check_id"] for one in checked["results"]["failed_checks"]}
+    unguarded = given.get("CloudFront") == "true" and not given.get("WebAclArn")
     assert found == {
         *ALWAYS,
         *(() if given.get("KmsKeyArn") else KEYS_OF_AWS),
+        *(NO_WEB_ACL if unguarded else ()),
         *(() if given.get("TopicKey", "None") != "None" else NO_TOPIC_KEY),
         *(() if given.get("ApiAccessLog", "none") != "none" else NO_ACCESS_LOG),
     }

@@ -13,7 +13,8 @@ from obstore.store import LocalStore
 
 from tests.integration.conftest import Laptop, free_port
 from tests.patience import until
-from tests.sam_local.conftest import SAM, Containers, LocalApi, SamLocal
+from tests.sam_local.commands import SAM, LocalApi, SamLocal
+from tests.sam_local.conftest import Containers
 from tests.unit.conftest import without_ids
 
 OUTCOME = {"prediction_id": "0" * 32, "Improvement_Score": 5, "observed_at": "2026-11-25"}
@@ -100,7 +101,7 @@ def test_without_the_local_cloud_it_answers_503_and_says_what_to_run(
 
 
 def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
-    sam_local: SamLocal, clone: Path, patient: dict[str, object]
+    sam_local: SamLocal, clone: Path, patient: dict[str, Any]
 ) -> None:
     """In a clone, with no local cloud and after no `make up`."""
     too_early = ran(sam_local, clone, SAM, "local", "start-api")

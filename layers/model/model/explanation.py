@@ -26,7 +26,7 @@ import numpy as np
 from model.scorer import Columns, Row, Scorer
 
 EXACT_FEATURES = 10  # 1,024 coalitions; 14 features took a second
-MOST_KEPT = 2**15  # coalitions whose worth is kept, in about 10 MB
+MOST_KEPT = 2**15  # coalitions whose worth is kept, in 5 to 10 MB
 ORDERS = 512  # in which features join, at least
 ORDERS_SEED = 0
 

@@ -74,17 +74,17 @@ def test_what_was_decided_is_told_with_what_came_of_it_the_newest_first(
     told = Reader(stack).read()
 
     assert told.waiting == []
-    assert [(one["execution"], one["what came of it"]) for one in told.decided] == [
+    assert [(one["execution"], one["result"]) for one in told.decided] == [
         ("ended", "failed"),
-        ("one", "its execution goes on"),
+        ("one", "the execution is still running"),
     ]
     assert told.decided[1] == {
         "decided (UTC)": f"{NOW:%Y-%m-%d %H:%M:%S}",
         "version": "v-0a1b2c3d",
         "decision": "approved",
-        "who": "bob@elsewhere",
-        "why": "It errs less.",
-        "what came of it": "its execution goes on",
+        "by": "bob@elsewhere",
+        "reason": "It errs less.",
+        "result": "the execution is still running",
         "execution": "one",
     }
 
@@ -117,7 +117,10 @@ def test_what_is_not_as_it_was_written_is_said_and_the_rest_waits(
 
     assert [one.execution for one in told.waiting] == ["one"]
     assert told.unreadable == [
-        f"{key} was altered since it was written; restore an earlier version of it, or delete it."
+        (
+            f"{key} was altered since it was written; restore an earlier version of the object, or "
+            "delete it."
+        )
     ]
 
 
@@ -134,7 +137,8 @@ def test_an_approval_that_would_be_void_is_told(
     (void,) = Reader(stack).read().overtaken.items()
 
     assert void[0] == "two"
-    assert "promotion 1 moved the champion since: an approval would be void" in void[1]
+    assert void[1].startswith("An approval would be void")
+    assert "but promotion 1 has changed the champion since" in void[1]
 
 
 def test_a_decision_rests_on_the_verdict_of_the_execution_that_waits(
@@ -169,9 +173,9 @@ def test_a_card_that_cannot_be_read_hides_no_verdict(
 
     assert evidence.verdict == published.verdict.reasons
     assert evidence.card is None
-    assert evidence.unreadable.startswith("Its card cannot be read: ")
+    assert evidence.unreadable.startswith("The model card cannot be read: ")
     unknown = evidence_of(stack, asked(cloud, "two"))
-    assert unknown.unreadable.startswith("The registry holds no version v-0a1b2c3d")
+    assert unknown.unreadable.startswith("The registry has no version v-0a1b2c3d")
 
 
 def test_a_decision_is_kept_wakes_the_execution_and_is_said(
@@ -197,7 +201,7 @@ def test_who_comes_second_is_told_who_decided_before(
 
     came = decided(stack, waits, decision, "So I say.", again=False)
 
-    assert came == f"v-0a1b2c3d {OTHER.in_words} already, and that stands."
+    assert came == f"v-0a1b2c3d {OTHER.in_words}; this decision is final."
     assert Approvals(cloud).decision("one") == OTHER
     assert states.woken == []
 
@@ -260,12 +264,13 @@ def test_params_yaml_says_who_is_asked() -> None:
     gate = params().gate
     rules = ("with_warning", "loses_combinations", MovesMoreThan(replay_moves_more_than=0.1))
 
-    assert in_words(gate).endswith("is none: what the gate lets pass serves at once.")
+    assert in_words(gate).endswith("is none: candidates that pass the gate serve at once.")
     always = gate.model_copy(update={"approval": "always", "approval_days": 1})
-    assert "is always: what the gate lets pass waits here first, for 1 day." in in_words(always)
+    assert "is always: every candidate that passes the gate waits here" in in_words(always)
+    assert in_words(always).endswith("for up to 1 day.")
     when = in_words(gate.model_copy(update={"approval": ApprovalWhen(when=rules)}))
-    assert "for 7 days, where it would serve with a warning; or its data lack" in when
-    assert "or more than 10.0% of the replayed requests move" in when
+    assert "for up to 7 days, if it would serve with a warning; or its data lack" in when
+    assert "or more than 10.0% of the replayed requests would be refused or change" in when
 
 
 def test_the_ledger_says_who_approved_and_why() -> None:

@@ -125,13 +125,13 @@ def test_what_nobody_asked_for_is_said() -> None:
 
 def test_the_execution_that_is_meant_is_the_only_one_that_waits(kept: Approvals) -> None:
     there = stack("one", "two")
-    with pytest.raises(CloudFailed, match="nothing waits"):
+    with pytest.raises(CloudFailed, match="no candidate is waiting"):
         approving.only(there)
     asked(kept.bucket, "one")
     assert approving.only(there) == "one"
     asked(kept.bucket, "two", asked_at=NOW)
 
-    with pytest.raises(CloudFailed, match="2 executions wait; name one by EXECUTION=: one, two"):
+    with pytest.raises(CloudFailed, match="2 executions are waiting; choose one with EXECUTION="):
         approving.only(there)
 
 
@@ -142,7 +142,7 @@ def test_what_waits_is_shown_with_why_and_how_to_decide_and_without_its_token(
 
     text = printed(lambda console: approving.show(there, console))
 
-    assert "v-0a1b2c3d waits for an approval" in text
+    assert "v-0a1b2c3d is waiting for approval" in text
     assert f"until {waiting.until:%Y-%m-%d %H:%M}" in text
     assert waiting.because[0] in text
     assert 'make approve EXECUTION=one REASON="…"' in text
@@ -163,7 +163,7 @@ def test_the_commands_for_another_study_name_it(kept: Approvals) -> None:
 def test_where_nothing_waits_that_is_said(kept: Approvals) -> None:
     asked(kept.bucket, "interrupted")
 
-    assert "Nothing waits" in printed(lambda console: approving.show(stack(), console))
+    assert "No candidate is waiting" in printed(lambda console: approving.show(stack(), console))
 
 
 def test_an_execution_that_waits_for_somebody_is_not_followed_for_days(kept: Approvals) -> None:

@@ -35,7 +35,10 @@ def test_the_page_is_written_and_its_last_change_is_told(
 
     path = tmp_path / "change-control.html"
     assert "As of change" in path.read_text(encoding="utf-8")
-    assert text.splitlines() == [str(path), "It has 3 changes; the last is 3, to v-0a1b2c3d."]
+    assert text.splitlines() == [
+        str(path),
+        "It lists 3 changes; the last is promotion 3, of v-0a1b2c3d.",
+    ]
 
 
 def test_it_goes_where_somebody_wants_it(tmp_path: Path, bucket: Boto3Bucket) -> None:
@@ -46,7 +49,9 @@ def test_it_goes_where_somebody_wants_it(tmp_path: Path, bucket: Boto3Bucket) ->
 
 
 def test_before_any_promotion_it_says_what_to_do(tmp_path: Path, bucket: Boto3Bucket) -> None:
-    assert printed(tmp_path).endswith("No model was promoted yet; `make retrain` trains one.\n")
+    assert printed(tmp_path).endswith(
+        "No model has been promoted yet. Run `make retrain` to train one.\n"
+    )
 
 
 def test_a_damaged_ledger_is_told(tmp_path: Path, bucket: Boto3Bucket) -> None:

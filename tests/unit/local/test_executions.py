@@ -179,7 +179,7 @@ def test_what_was_interrupted_is_started_again_by_the_machine_that_it_was_of() -
     assert again.machine is RETRAIN
     assert again.asked is not None
     assert again.asked["raw"] == raw
-    assert again.told == "The execution of-retrain was interrupted; training raw/a.csv again"
+    assert again.told == "The execution of-retrain was interrupted; training on raw/a.csv again"
     assert rescored.machine is SCORE
     assert rescored.asked == {"score": score}  # and nothing else, which it would refuse
     assert rescored.told == "The execution of-score was interrupted; scoring score/in/b.csv again"
@@ -198,4 +198,4 @@ def test_an_upload_whose_event_was_lost_is_scored_after_a_crash() -> None:
 
     assert lost.machine is SCORE
     assert lost.asked == {"score": {"key": "score/in/b.csv", "version_id": written["VersionId"]}}
-    assert lost.told == "The upload score/in/b.csv had started nothing yet; scoring it"
+    assert lost.told == "The upload score/in/b.csv had not started an execution; scoring it"

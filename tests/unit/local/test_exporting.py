@@ -190,7 +190,7 @@ def test_it_goes_where_somebody_wants_it_and_is_of_the_version_named(
     told = exported(tmp_path, other, out)
 
     assert told.startswith(f"{out} has ")
-    assert "Not in it: models/" in told
+    assert "Not included: models/" in told
     with zipfile.ZipFile(out) as archive:
         assert {name.split("/")[0] for name in archive.namelist()} == {other}
 
@@ -229,7 +229,7 @@ def test_a_token_in_any_file_stops_it(
 ) -> None:
     bucket.put("models/change-control/000001.html", TOKEN.encode())
 
-    with pytest.raises(CloudFailed, match=r"000001\.html has the token of an approval in it"):
+    with pytest.raises(CloudFailed, match=r"000001\.html contains the token of an approval"):
         exported(tmp_path)
 
 
@@ -239,7 +239,7 @@ def test_a_version_that_nobody_published_is_told(tmp_path: Path, champion: Champ
 
 
 def test_without_a_champion_there_is_nothing_to_export(tmp_path: Path, bucket: Boto3Bucket) -> None:
-    with pytest.raises(CloudFailed, match="no model was promoted yet"):
+    with pytest.raises(CloudFailed, match="no model has been promoted yet"):
         exported(tmp_path)
 
 
@@ -258,5 +258,5 @@ def test_where_it_cannot_be_written_nothing_is_left(
 
 
 def test_a_folder_that_is_not_there_is_told_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(CloudFailed, match="there is no folder"):
+    with pytest.raises(CloudFailed, match=r"the folder \S+ does not exist"):
         exported(tmp_path, "v-00000000", tmp_path / "no" / "audit.zip")

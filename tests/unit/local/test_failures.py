@@ -39,7 +39,7 @@ def test_a_cloud_that_died_is_told_in_a_sentence_with_what_to_do(error: Exceptio
 
     sentence = told(error, HOME)
 
-    assert sentence.startswith("the local cloud does not answer as it should (")
+    assert sentence.startswith("the local cloud did not answer properly (")
     assert "()" not in sentence
     assert str(HOME / "cloud.log") in sentence
     assert "`make up` starts it again" in sentence
@@ -48,7 +48,7 @@ def test_a_cloud_that_died_is_told_in_a_sentence_with_what_to_do(error: Exceptio
 
 @pytest.mark.parametrize(
     ("number", "why"),
-    [(28, "the disk is full"), (13, "it may not be written"), (30, "the disk is read-only")],
+    [(28, "the disk is full"), (13, "permission denied"), (30, "the disk is read-only")],
 )
 def test_a_disk_that_takes_no_more_is_told_as_that(number: int, why: str) -> None:
     error = OSError(number, "whatever the system calls it", str(HOME / "outputs.tmp"))
@@ -63,5 +63,5 @@ def test_a_disk_that_is_full_is_told_where_the_system_names_no_file() -> None:
 def test_a_request_that_was_refused_is_told_as_that() -> None:
     error = ClientError({"Error": {"Code": "NoSuchBucket", "Message": "It is not there"}}, "Get")
 
-    assert told(error, HOME).startswith("the local cloud refused a request: ")
+    assert told(error, HOME).startswith("the local cloud rejected a request: ")
     assert "NoSuchBucket" in told(error, HOME)

@@ -15,7 +15,8 @@ def test_a_second_command_is_told_who_is_at_work(tmp_path: Path, first: str, sec
     with held(tmp_path, first), pytest.raises(CloudFailed) as refused, held(tmp_path, second):
         pass
 
-    assert f"`make {first}` (process {os.getpid()}) is at work on {tmp_path}" in str(refused.value)
+    running = f"`make {first}` (process {os.getpid()}) is already running on {tmp_path}"
+    assert running in str(refused.value)
     assert "Ctrl-C" in str(refused.value)
 
 

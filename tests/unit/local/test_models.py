@@ -19,7 +19,7 @@ def test_errors_on_outcomes_of_replayed_requests_stand_beside_the_others(
 ) -> None:
     text = printed(candidate, replay=a_replay())
 
-    assert "the candidate, on 140 outcomes" in text
+    assert "candidate, on 140 outcomes" in text
     assert "v-4e5f6a7b, on the same" in text
     assert "1.300" in text
     assert "1.400 to 1.600" in text

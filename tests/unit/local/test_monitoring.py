@@ -94,7 +94,7 @@ def test_where_there_is_too_little_to_tell_it_says_so_and_alarms_nobody() -> Non
 def test_where_nothing_serves_the_reason_is_printed() -> None:
     text = printed(ended(decision="nothing_serves", reason="No model serves."))
 
-    assert text == "Nothing to watch: No model serves.\n"
+    assert text == "Nothing to monitor: No model serves.\n"
 
 
 @pytest.mark.usefixtures("cloud")

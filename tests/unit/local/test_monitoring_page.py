@@ -101,8 +101,11 @@ def test_what_is_not_as_it_was_written_is_said_and_the_rest_shown(
     assert [one["run"] for one in told.runs] == ["one"]
     assert told.unreadable == [
         f"{altered} was altered since it was written.",
-        "monitor/2026-01-01.json is no report of this code.",
-        f"{life} was altered since it was written; restore an earlier version of it, or delete it.",
+        "monitor/2026-01-01.json is not a report that this release can read.",
+        (
+            f"{life} was altered since it was written; restore an earlier version of the object, "
+            "or delete it."
+        ),
     ]
 
 
@@ -118,7 +121,7 @@ def test_a_run_is_a_row() -> None:
         "retraining": "",
         "run": "0a1b2c3d",
     }
-    assert row_of(nothing())["p, drift"] == "too few to tell"
+    assert row_of(nothing())["p, drift"] == "too few rows"
 
 
 def test_a_run_that_alarms_names_what_it_retrained_or_says_why_nothing() -> None:

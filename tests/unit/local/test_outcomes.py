@@ -29,7 +29,7 @@ def test_a_rejection_shows_the_values_that_the_contract_allows_and_how_it_was_re
 
     assert "Female, [red]Male" in text
     assert "3, 9" in text
-    assert "As it was read:\n• 1 column ignored: the 2nd (`[bold]dose`).\n" in text
+    assert "How the file was read:\n• 1 column ignored: the 2nd (`[bold]dose`).\n" in text
 
 
 def test_a_rule_without_such_values_has_none_to_show() -> None:

@@ -65,22 +65,26 @@ def column(cells: list[str], name: str = "feature", *, repeated: bool = True) ->
             "kind: number\n    min: 0\n    max: 8\n    dec",
             "60",
         ),
-        (["-1.5", "2.0", *map(str, range(9))], "kind: number\n    min: -1.5", "10 different"),
-        (["yes", "No", "Y"], "kind: yes_no\n", "yes or no; 67% say yes."),
-        (["0", "1"], "kind: yes_no\n", "50% say yes."),
+        (["-1.5", "2.0", *map(str, range(9))], "kind: number\n    min: -1.5", "10 distinct"),
+        (["yes", "No", "Y"], "kind: yes_no\n", "yes or no; 67% are yes."),
+        (["0", "1"], "kind: yes_no\n", "50% are yes."),
         (["No", "Mild", "null-like"], 'kind: category\n    values: [Mild, "No", null-like]', "3 d"),
         (["50", "100", "850"], "kind: level\n    values: [50, 100, 850]", "such as dosages"),
-        (["0.5", "1", "2.5"], "kind: level\n    values: [0.5, 1, 2.5]", "unevenly spread"),
-        (["1", "2", "3"], "kind: whole_number\n", "make it a category and put them in quotes"),
-        (["2026-01-31", "2026-03-01"], "kind: date\n    since: 2026-01-31", "2 different"),
-        (["007", "012", "013"], 'kind: category\n    values: ["007", "012", "013"]', "3 different"),
-        (["1e3", "2e3"], "kind: category\n    values: [", "2 different words"),
-        (["male", "Male", "Female"], "kind: category\n", "Some differ in case only"),
-        (["same"], "kind: ignored\n", "Every row says the same"),
-        (["5", "5.0"], "kind: ignored\n", "Every row says the same"),
-        ([""], "kind: ignored\n", "No row says anything."),
-        (["1e12", "x" * 61], "kind: ignored\n", "left out, for privacy"),
-        (["9" * 20, "1"], "kind: ignored\n", "no measurements"),
+        (["0.5", "1", "2.5"], "kind: level\n    values: [0.5, 1, 2.5]", "unevenly spaced"),
+        (
+            ["1", "2", "3"],
+            "kind: whole_number\n",
+            "use the kind category and put the values in quotes",
+        ),
+        (["2026-01-31", "2026-03-01"], "kind: date\n    since: 2026-01-31", "2 distinct"),
+        (["007", "012", "013"], 'kind: category\n    values: ["007", "012", "013"]', "3 distinct"),
+        (["1e3", "2e3"], "kind: category\n    values: [", "2 distinct words"),
+        (["male", "Male", "Female"], "kind: category\n", "Some differ only in case"),
+        (["same"], "kind: ignored\n", "All values are the same"),
+        (["5", "5.0"], "kind: ignored\n", "All values are the same"),
+        ([""], "kind: ignored\n", "All cells are empty."),
+        (["1e12", "x" * 61], "kind: ignored\n", "ignored for privacy"),
+        (["9" * 20, "1"], "kind: ignored\n", "cannot be measurements"),
     ],
 )
 def test_a_column_is_what_its_cells_say(cells: list[str], kind: str, why: str) -> None:
@@ -160,7 +164,7 @@ def test_codes_of_groups_and_arms_are_words(name: str, cells: list[str]) -> None
     found, said = column(cells, name)
 
     assert yaml.safe_load(found)["values"] == cells
-    assert "CHECK: codes" in said
+    assert "CHECK: these are codes" in said
 
 
 def test_doses_are_no_codes() -> None:
@@ -184,8 +188,8 @@ def test_a_copy_of_the_target_is_ignored_and_what_nearly_tells_it_is_told() -> N
     text = proposed(written(columns))
 
     assert "  # A copy of the target.\n  again:\n    kind: ignored\n" in text
-    assert "CHECK: it nearly tells the target (correlation 1.000)." in text
-    assert "CHECK: it is called like the target." in text
+    assert "CHECK: it almost determines the target (correlation 1.000)." in text
+    assert "CHECK: its name resembles the target's." in text
     assert "CHECK: by its name, it may have been recorded after the treatment." in text
     assert list(parse_params(text).features) == ["doubled", "score2", "died_after"]
 
@@ -233,11 +237,11 @@ def test_roles_are_guessed_by_name() -> None:
     ("body", "said"),
     [
         (b"", "is empty"),
-        (b"a,b\n1,2\n", "trial.csv has no column `score`: there are `a` and `b`"),
+        (b"a,b\n1,2\n", "trial.csv has no column `score`: its columns are `a` and `b`"),
         (b"1,2\n3,4\n", "trial.csv has no column `score`: row 1 must contain the column names"),
         (b"a,scores\n1,2\n", "did you mean `scores`?"),
-        (b"score\n1\n2\n", "one column only"),
-        (b"a,a,score\n1,2,3\n4,5,6\n", "names `a` more than once"),
+        (b"score\n1\n2\n", "only one column"),
+        (b"a,a,score\n1,2,3\n4,5,6\n", "several columns named `a`"),
         (b"a,score,score\n1,2,3\n4,5,6\n", "more than one column `score`"),
         (b"a,score\n1,2\n2,2\n", "`score` of trial.csv is always the same"),
         (b"a,score\n1,x\n2,y\n", "`score` of trial.csv is not a number in every row"),
@@ -256,11 +260,13 @@ def test_a_file_of_which_no_study_can_be_made_is_told_why(body: bytes, said: str
 def test_an_identifier_names_each_patient_once() -> None:
     body = b"id,a,score\n1,x,1\n1,y,2\n2,x,3\n,y,4\n"
 
-    with pytest.raises(CloudFailed, match=r"1 of its values stand in several rows, 1 are missing"):
+    with pytest.raises(CloudFailed, match=r"1 of its values are in several rows, 1 are missing"):
         proposed(body, identifier="id")
-    with pytest.raises(CloudFailed, match=r"no column `pid`, which ID= names: there are `id`"):
+    with pytest.raises(
+        CloudFailed, match=r"no column `pid`, which ID= names: its columns are `id`"
+    ):
         proposed(body, identifier="pid")
-    with pytest.raises(CloudFailed, match=r"TARGET and ID are both `score`"):
+    with pytest.raises(CloudFailed, match=r"TARGET= and ID= both name `score`"):
         proposed(body, identifier="score")
 
 
@@ -296,8 +302,8 @@ def test_leniencies_of_reading_are_told() -> None:
 def test_few_rows_and_other_widths_are_told() -> None:
     text = proposed(b",sex,score\n1,f,1\n2,m,2\n3,f,3\n4,m\n")
 
-    assert "CHECK: training asks for 50 rows at least." in text
-    assert "1 row of another width not looked at. 1 column without a name not looked at." in (
+    assert "CHECK: training needs at least 50 rows." in text
+    assert "Skipped 1 row with another number of cells. Skipped 1 column without a name." in (
         " ".join(line.removeprefix("# ") for line in text.splitlines())
     )
 

@@ -108,8 +108,8 @@ def test_whether_a_study_names_its_patients_is_told_of_the_rows(
 
     printed = brought_back(tmp_path / "joined.csv")
 
-    assert "has 2 rows, each a prediction with what came of it" in printed
-    assert ("Patient_ID is the id of that" in printed) == named
+    assert "has 2 rows, each a prediction with its outcome" in printed
+    assert ("Patient_ID has the prediction ID" in printed) == named
     assert "None" not in printed
 
 
@@ -141,12 +141,12 @@ def test_without_any_row_no_file_is_written_and_one_that_is_there_stays(tmp_path
 @pytest.mark.parametrize(
     ("data", "out", "says"),
     [
-        (None, None, r"which outcomes\?"),
-        (None, "none/joined.csv", "there is no folder"),
+        (None, None, "DATA= or OUT= is required"),
+        (None, "none/joined.csv", r"the folder \S+ does not exist"),
         (None, ".", "is a folder; name a file in it"),
         ("absent.csv", None, "absent.csv cannot be read"),
-        ("empty.csv", None, "is empty: there are no outcomes in it"),
-        ("outcomes.xlsx", None, "is to end in .csv"),
+        ("empty.csv", None, "is empty: it has no outcomes"),
+        ("outcomes.xlsx", None, r"must have a name that ends in \.csv"),
     ],
 )
 @pytest.mark.usefixtures("cloud")

@@ -57,8 +57,8 @@ def test_the_page_is_written_and_what_it_lacks_is_told(tmp_path: Path, asked: li
     assert text.splitlines() == [
         str(path),
         (
-            "2 items are yours to state: under study.report in studies/diabetes/params.yaml, then "
-            "`make up`."
+            "Missing: 2 statements that only people can make. Add them under study.report in "
+            "studies/diabetes/params.yaml, then run `make up`."
         ),
         "  4    objectives             Objectives: The aims of the study",
         "  17   ethics                 Ethical approval: Approval and consent",
@@ -77,7 +77,7 @@ def test_a_page_that_lacks_nothing_is_told_so(
 ) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"<p>Whole.</p>"))
 
-    assert printed(tmp_path).endswith("The study states all that only people can.\n")
+    assert printed(tmp_path).endswith("No statements are missing.\n")
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, asked: list[str]) -> None:
@@ -90,9 +90,9 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, asked: list[str]
     [
         (
             urllib.error.HTTPError("u", 503, "no", Message(), io.BytesIO(b"no model is loaded")),
-            "the API answered 503: no model is loaded",
+            "the API returned 503: no model is loaded",
         ),
-        (urllib.error.URLError("refused"), "the API cannot be reached: refused"),
+        (urllib.error.URLError("refused"), "cannot reach the API: refused"),
     ],
 )
 def test_an_api_that_does_not_answer_is_told(

@@ -43,12 +43,12 @@ def test_a_file_is_scored_into_one_beside_it(patients: Path) -> None:
     for said in (
         "Scored 3 of 3 parts",
         "1,005 rows: 1,000 scored, 5 refused.",
-        "The scores are 5.50 on average, 1.25 at least and 9.00 at most.",
-        "Scored by v-0a1b2c3d: R² 0.743 on held-out rows; its intervals are made to hold 90% of",
+        "The scores have a mean of 5.50 and range from 1.25 to 9.00.",
+        "Scored by v-0a1b2c3d: R² 0.743 on held-out rows; its prediction intervals should contain",
         "out_of_range",
         "3, 17",
         "• Read as semicolon-separated.",
-        "has every row of patients.csv, with predicted_Improvement_Score, problem.",
+        "has every row of patients.csv, with the columns predicted_Improvement_Score, problem.",
         "For research support only.",
     ):
         assert said in printed
@@ -62,10 +62,10 @@ def test_a_model_that_does_not_beat_the_average_is_said_to(patients: Path) -> No
 
     printed = run(clouds.stack(SUCCEEDED | {"output": output}), patients)
 
-    assert "does not beat always answering the average" in printed
+    assert "does not beat a baseline that always predicts the average" in printed
     assert "none refused" in printed
-    assert "12 scores are means over what their rows leave open" in printed
-    assert "The scores are" not in printed
+    assert "12 scores are means over columns that their rows leave empty" in printed
+    assert "The scores have" not in printed
 
 
 @pytest.mark.usefixtures("cloud")
@@ -88,7 +88,9 @@ def test_a_part_of_other_bytes_leaves_what_was_there(patients: Path, tmp_path: P
     before = tmp_path / "mine.csv"
     before.write_text("what was there")
 
-    with pytest.raises(CloudFailed, match=r"part-00002.csv is not what summary.json says"):
+    with pytest.raises(
+        CloudFailed, match=r"part-00002.csv does not match its digest in summary.json"
+    ):
         run(stack, patients, before)
 
     assert before.read_text() == "what was there"
@@ -100,7 +102,7 @@ def test_a_summary_of_other_bytes_is_not_believed(patients: Path) -> None:
     stack = clouds.stack(SUCCEEDED | {"output": clouds.scored()})
     stack.s3.put_object(Bucket="raw", Key="score/out/one/summary.json", Body=b"{}")
 
-    with pytest.raises(CloudFailed, match=r"summary.json is not what the execution wrote"):
+    with pytest.raises(CloudFailed, match=r"summary.json does not match its digest"):
         run(stack, patients)
 
 
@@ -132,7 +134,7 @@ def test_several_parquet_parts_without_duckdb_are_said_where_they_are(
     data = tmp_path / "patients.PARQUET"
     data.write_bytes(b"PAR1")
 
-    with pytest.raises(CloudFailed, match=r"takes duckdb.*s3://raw/score/out/one/"):
+    with pytest.raises(CloudFailed, match=r"requires duckdb.*s3://raw/score/out/one/"):
         run(clouds.stack(SUCCEEDED | {"output": clouds.scored(ending=".parquet")}), data)
 
     assert list(clouds.left_in(tmp_path)) == ["patients.PARQUET"]
@@ -195,11 +197,11 @@ def test_what_cannot_be_scored_is_told_before_anything_is_uploaded(
         (tmp_path / "gone.csv", None, "gone.csv cannot be read: No such file"),
         (tmp_path, None, "cannot be read: Is a directory"),
         (empty, None, "empty.csv is empty"),
-        (patients, tmp_path / "none" / "out.csv", "there is no folder"),
+        (patients, tmp_path / "none" / "out.csv", r"the folder \S+ does not exist"),
         (patients, tmp_path, r"is a folder.*OUT=.*/patients.scored.csv"),
-        (patients, patients, "is the file to be scored, which stays as it is"),
-        (patients, tmp_path / "x" / ".." / "patients.csv", "there is no folder"),
-        (patients, tmp_path / "out.csv.gz", "is to end in .csv: the result is of the same format"),
+        (patients, patients, "is the input file; choose another name"),
+        (patients, tmp_path / "x" / ".." / "patients.csv", r"the folder \S+ does not exist"),
+        (patients, tmp_path / "out.csv.gz", "must end in .csv: the result has the same format"),
     ):
         with pytest.raises(CloudFailed, match=said):
             run(None, data, out)
@@ -209,7 +211,7 @@ def test_a_link_to_the_input_is_not_written_over(patients: Path, tmp_path: Path)
     link = tmp_path / "link.csv"
     link.symlink_to(patients)
 
-    with pytest.raises(CloudFailed, match="stays as it is"):
+    with pytest.raises(CloudFailed, match="is the input file"):
         result_path(patients, link)
 
 
@@ -261,7 +263,7 @@ def test_parts_are_done_when_they_are_there_and_so_are_their_rows() -> None:
     far = scoring.Watch(stack, clouds.ARN).look(clouds.BEGAN.timestamp() + 4)
 
     assert far == Far(done=2, parts=4, rows=2000, seconds=4)
-    assert told(far) == "2 of 4 parts, 500 rows a second"
+    assert told(far) == "2 of 4 parts, 500 rows per second"
 
 
 @pytest.mark.usefixtures("cloud")

@@ -152,10 +152,10 @@ def test_the_monitor_looks_at_the_last_weeks_daily_and_before_weekly(days: int) 
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"shift": "worse"}, "SHIFT=worse: it is one of none, doubled_drug, older"),
+        ({"shift": "worse"}, "SHIFT=worse is unknown; use one of none, doubled_drug, older"),
         ({"days": 0}, "a number from 1 to"),
-        ({"at": 61}, "AT=61 is no day of 60"),
-        ({"study": "diabetes"}, "the truth of diabetes is not known"),
+        ({"at": 61}, "AT=61 is not one of the days from 1 to 60"),
+        ({"study": "diabetes"}, "diabetes cannot be simulated"),
     ],
 )
 def test_what_cannot_be_simulated_is_told_before_anything_is_done(
@@ -180,10 +180,11 @@ def test_the_end_says_which_alarm_went_off_first_when_and_why() -> None:
 
     troubled_says, calm_says = (concluded(some) for some in (seen, calm))
 
-    assert "Drifted went off on day 20 (2026-11-05), 9 days after the change" in troubled_says
-    assert "on 21 of 40 runs in all. Requests are not like" in troubled_says
-    assert "Degraded went off on day 20 (2026-11-05), 9 days" in troubled_says
-    assert calm_says == "Drifted did not go off.\nDegraded did not go off.\n"
+    first = "first went off on day 20 (2026-11-05), 9 days after the change"
+    assert f"The alarm Drifted {first}" in troubled_says
+    assert "in 21 of 40 runs in total. Requests are not like" in troubled_says
+    assert f"The alarm Degraded {first}" in troubled_says
+    assert calm_says == "The alarm Drifted did not go off.\nThe alarm Degraded did not go off.\n"
 
 
 def test_the_end_says_when_the_model_was_made_anew() -> None:

@@ -37,9 +37,9 @@ def test_a_study_with_a_name_is_a_folder(project: Path) -> None:
 
 
 def test_an_unknown_study_is_told_which_there_are(project: Path) -> None:
-    with pytest.raises(CloudFailed, match=r"no study trail in studies/: there are trial; `make st"):
+    with pytest.raises(CloudFailed, match=r"no study trail in studies/: it has trial\. `make st"):
         study_of("trail", project)
-    with pytest.raises(CloudFailed, match="there is none yet"):
+    with pytest.raises(CloudFailed, match="it is empty"):
         study_of("trial", project / "data")
     with pytest.raises(CloudFailed, match=r"no study \.\./\.\. in"):
         study_of("../..", project)
@@ -54,7 +54,7 @@ def test_a_name_must_fit_a_stacks(name: str) -> None:
 def test_a_folder_whose_name_fits_no_stack_is_refused(project: Path) -> None:
     (project / "studies" / "trial").rename(project / "studies" / "Trial")
 
-    with pytest.raises(CloudFailed, match="cannot be a study's name"):
+    with pytest.raises(CloudFailed, match="is not a valid study name"):
         study_of("Trial", project)
 
 
@@ -82,8 +82,8 @@ def test_a_program_that_fails_is_told_with_its_last_line(project: Path) -> None:
 
 def test_a_summary_counts_the_columns(project: Path) -> None:
     assert summary(study_of("trial", project)) == (
-        "studies/trial/params.yaml: 9 columns, 7 of them features, Improvement_Score is predicted, "
-        "Patient_ID names a patient."
+        "studies/trial/params.yaml: 9 columns: 7 features, the target Improvement_Score, the "
+        "patient identifier Patient_ID."
     )
 
 
@@ -115,7 +115,7 @@ def test_the_command_exits_with_one_where_something_is_wrong(study: str, code: i
 
     assert done.returncode == code
     assert ("11 columns" in done.stdout) == (code == 0)
-    assert ("there are actg175, diabetes" in done.stderr) == (code == 1)
+    assert ("it has actg175, diabetes" in done.stderr) == (code == 1)
 
 
 # ---- make study ----
@@ -145,14 +145,14 @@ def test_a_proposal_is_written_under_the_files_name_and_tells_what_comes_next(
     said = propose(asked(data), project)
 
     assert study_of("my-trial-2", project).params().identifier == "id"
-    assert said.startswith("studies/my-trial-2/params.yaml: 3 columns, 1 of them features")
+    assert said.startswith("studies/my-trial-2/params.yaml: 3 columns: 1 feature, ")
     assert said.endswith(f"  make up STUDY=my-trial-2 DATA='{data}'")
 
 
 def test_what_is_there_is_never_written_over(project: Path, data: Path) -> None:
     before = (project / "studies" / "trial" / "params.yaml").read_text()
 
-    with pytest.raises(CloudFailed, match=r"studies/trial/params\.yaml is there already"):
+    with pytest.raises(CloudFailed, match=r"studies/trial/params\.yaml already exists"):
         propose(asked(data, study="trial"), project)
 
     assert (project / "studies" / "trial" / "params.yaml").read_text() == before
@@ -164,9 +164,9 @@ def test_what_is_there_is_never_written_over(project: Path, data: Path) -> None:
         (None, {}, "`make study DATA=x.csv TARGET=y`"),
         ("one.csv", {"target": ""}, "`make study DATA=x.csv TARGET=y`"),
         ("one.csv", {}, "one.csv cannot be read: No such file"),
-        ("2026.csv", {}, "'2026' cannot be a study's name"),
-        ("試験.csv", {}, "'' cannot be a study's name"),
-        ("one.csv", {"study": "One"}, "'One' cannot be a study's name"),
+        ("2026.csv", {}, "'2026' is not a valid study name"),
+        ("試験.csv", {}, "'' is not a valid study name"),
+        ("one.csv", {"study": "One"}, "'One' is not a valid study name"),
     ],
 )
 def test_what_cannot_be_proposed_is_a_sentence(

@@ -87,7 +87,9 @@ def test_an_interrupted_upload_leaves_nothing_and_says_so(large: Path, cloud: Bo
 
     before = signal.signal(signal.SIGINT, hear)
     try:
-        with pytest.raises(KeyboardInterrupt, match=r"large.csv is not uploaded, and no part of "):
+        with pytest.raises(
+            KeyboardInterrupt, match=r"large.csv was not uploaded, not even in part"
+        ):
             uploading.upload(clouds.stack(), large, told=interrupt)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -66,6 +66,14 @@ def test_a_request_is_one_prediction() -> None:
     assert not one.explained
 
 
+def test_what_lambda_adds_to_a_line_in_its_json_format_changes_no_prediction() -> None:
+    added = {"timestamp": "2026-11-23T12:00:00.000Z", "level": "INFO", "requestId": "1"}
+
+    assert captured_in(json.dumps({**SINGLE, **added}), AT, params()) == captured_in(
+        json.dumps(SINGLE), AT, params()
+    )
+
+
 def test_what_was_asked_with_an_explanation_says_so() -> None:
     (one,) = captured_in(json.dumps(SINGLE | {"explained": True}), AT, params())
 
@@ -142,6 +150,7 @@ def test_words_are_read_however_they_are_written(*, escaped: bool) -> None:
         "START RequestId: 11111111-2222-3333-4444-555555555555 Version: $LATEST\n",
         "END RequestId: 11111111-2222-3333-4444-555555555555\n",
         "REPORT RequestId: 1 Duration: 1.23 ms Billed Duration: 2 ms Memory Size: 1769 MB",
+        '{"time":"2026-11-23T12:00:00Z","type":"platform.report","record":{"status":"success"}}',
         '{"level":"ERROR","message":"A request failed.","service":"api"}',
         '{"_aws":{},"route":"GET /health","Health":1,"model_version":"v-00000000"}',
         '{"_aws":{},"route":"POST /predict","status":422,"error":"RequestInvalid"}',
