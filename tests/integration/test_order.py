@@ -177,7 +177,7 @@ def test_what_cannot_be_asked_for_ends_by_name_before_anything_is_done(
     ended = laptop.ended(arn)
 
     assert {name: ended[name] for name in TOLD} == TOLD
-    assert "Valid inputs are {}" in ended["cause"] or "raw is an upload" in ended["cause"]
+    assert "Valid inputs are {}" in ended["cause"] or "raw refers to an upload" in ended["cause"]
     assert stages_of(laptop, ended) == {"admit"}
 
 

@@ -8,8 +8,8 @@ image. Here the build stays as it is for as long as this process runs, and so do
 import sys
 from typing import Any
 
-from samcli.cli.main import cli  # type: ignore[import-untyped]  # sam has no types
-from samcli.local.docker.lambda_image import LambdaImage  # type: ignore[import-untyped]
+from samcli.cli.main import cli
+from samcli.local.docker.lambda_image import LambdaImage
 
 _build_image = LambdaImage._build_image
 

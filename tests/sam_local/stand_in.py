@@ -1,7 +1,9 @@
 """A stand-in for AWS's Lambda image of Python 3.13, for machines that reach no image registry.
 
 This machine's C library and shell; this Python under /var/lang; AWS's own runtime client and boto3
-under /var/runtime. SAM adds its runtime emulator on top, as it does to AWS's image.
+under /var/runtime. SAM adds its runtime emulator on top, as it does to AWS's image. Python and the
+runtime client are compiled, as an installation leaves them, because a container keeps nothing that
+it compiles itself.
 """
 
 import os
@@ -36,7 +38,7 @@ export PYTHONPATH=/var/runtime:/opt/python
 export AWS_EXECUTION_ENV=AWS_Lambda_python3.13
 exec /var/lang/bin/python3.13 -m awslambdaric "$_HANDLER"
 """
-LEFT_OUT = shutil.ignore_patterns("site-packages", "test", "idlelib", "config-*", "__pycache__")
+LEFT_OUT = shutil.ignore_patterns("site-packages", "test", "idlelib", "config-*")
 
 
 def build(folder: Path, environment: dict[str, str]) -> str:
@@ -65,7 +67,7 @@ def build(folder: Path, environment: dict[str, str]) -> str:
     subprocess.run(
         [
             *(Path(sys.executable).with_name("uv"), "pip", "install", "--quiet"),
-            *("--require-hashes", "--no-deps", "--only-binary", ":all:"),
+            *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"),
             *("--python", sys.executable, "--target", runtime, "-r", HERE / "requirements.txt"),
         ],
         check=True,

@@ -78,7 +78,7 @@ def uploaded(read: Wanted, raw: RawBucket) -> Upload:
         source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
         written = raw.bucket.written(source)
     except ArtefactMissing as error:
-        raise InputInvalid(f"raw is an upload that does not exist: {error}.") from error
+        raise InputInvalid(f"raw refers to an upload that does not exist: {error}.") from error
     return Upload(
         key=key,
         version_id=source.version_id,

@@ -81,7 +81,7 @@ def uploaded(read: Wanted, raw: RawBucket) -> tuple[Upload, int]:
         source = RawObject(key=key, version_id=named) if named else raw.bucket.current(key)
         written = raw.bucket.written(source)
     except ArtefactMissing as error:
-        raise InputInvalid(f"score is a file that does not exist: {error}.") from error
+        raise InputInvalid(f"score refers to a file that does not exist: {error}.") from error
     upload = Upload(
         key=key,
         version_id=source.version_id,

@@ -193,7 +193,7 @@ def test_gzip_may_have_several_members_and_be_filled_up(
 
 @pytest.mark.parametrize("taken", [1, 8, 9, 100])
 def test_gzip_that_is_cut_off_is_named(desk: Desk, text: str, taken: int) -> None:
-    with pytest.raises(DatasetUnreadable, match=r"patients\.csv is cut off: gzip does not find"):
+    with pytest.raises(DatasetUnreadable, match=r"patients\.csv is truncated: gzip does not find"):
         desk.answered(gzip.compress(text.encode())[:-taken])
 
 

@@ -207,7 +207,7 @@ def test_the_contracts_own_name_is_taken_where_names_differ_in_case_only(
     answered = desk.answered(body)
 
     assert answers_in(written, answered) == as_csv
-    assert "1 column renamed, for another is called so but for case." in answered.found.notes
+    assert "1 column renamed, because another name differs only by case." in answered.found.notes
 
 
 def test_a_column_that_is_there_twice_is_told(desk: Desk, written: Written) -> None:
@@ -341,7 +341,7 @@ def test_a_database_fetches_nothing_and_lives_in_universal_time() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (duckdb.OutOfMemoryException("MARKED"), "x needs more memory than there is: write it with"),
+        (duckdb.OutOfMemoryException("MARKED"), "x needs more memory than is available; write it"),
         (duckdb.InvalidInputException("MARKED"), "x cannot be read as Parquet (InvalidInputExcep"),
     ],
 )

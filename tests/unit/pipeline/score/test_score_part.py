@@ -157,5 +157,5 @@ def test_what_was_not_planned_is_not_scored(desk: Desk, text: str) -> None:
     came_to = planned(desk, text.encode(), "unplanned")
     came_to["plan"]["details"] = None
 
-    with pytest.raises(DatasetUnreadable, match="nothing was planned to be scored"):
+    with pytest.raises(DatasetUnreadable, match="there is no file to score"):
         ran(score_part, "unplanned", part_of(came_to, 0))

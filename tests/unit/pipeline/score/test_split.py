@@ -50,10 +50,10 @@ def test_a_file_is_divided_and_what_parts_need_is_left_in_the_artefacts(
     [
         ({}, "score is missing."),
         ({"score": "raw/data.csv"}, "score is not a file under score/in/."),
-        ({"score": "score/in/nothing.csv"}, "score names a file that does not exist: "),
+        ({"score": "score/in/nothing.csv"}, "score refers to a file that does not exist: "),
         (
             {"score": {"key": "score/in/nothing.csv", "version_id": "v"}},
-            "score names a file that does not exist: ",
+            "score refers to a file that does not exist: ",
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_an_input_that_names_no_file_is_refused(desk: Desk, given: State, said: 
 def test_a_version_that_never_was_is_refused(desk: Desk, text: str) -> None:
     source = desk.put(text.encode())
 
-    with pytest.raises(InputInvalid, match="names a file that does not exist"):
+    with pytest.raises(InputInvalid, match="refers to a file that does not exist"):
         ran(split, "invalid", {"given": {"score": {"key": source.key, "version_id": "never"}}})
 
 
@@ -114,7 +114,7 @@ def test_by_hand_a_file_is_scored_as_often_as_is_asked(desk: Desk, text: str) ->
     late = ran(split, "late-event", {"given": given})
 
     assert by_hand["plan"]["decision"] == "score"
-    assert "The execution by-hand handles" in late["plan"]["reason"]
+    assert "The execution by-hand has been handling" in late["plan"]["reason"]
 
 
 def test_a_key_alone_is_the_newest_version(desk: Desk, text: str) -> None:

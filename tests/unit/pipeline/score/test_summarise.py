@@ -71,8 +71,8 @@ def test_a_summary_says_what_a_reader_finds_in_the_parts(desk: Desk, lines: list
         }
     ]
     assert summary["notes"] == [
-        "2 empty rows left as they are.",
-        "1 repeated header left as it is.",
+        "2 empty rows left unchanged.",
+        "1 repeated header left unchanged.",
     ]
     assert summary["columns"] == list(table.columns[-7:])
 
@@ -222,7 +222,7 @@ def test_a_summary_is_written_once_all_parts_are_there(desk: Desk, text: str) ->
 def test_what_was_not_planned_is_not_summed_up(desk: Desk, text: str) -> None:
     plan = desk.scored(text.encode(), "unplanned.csv").came_to["plan"] | {"details": None}
 
-    with pytest.raises(DatasetUnreadable, match="nothing was planned"):
+    with pytest.raises(DatasetUnreadable, match="there is no file to score"):
         ran(summarise, "unplanned", {"plan": plan, "parts": 1})
 
 

@@ -261,8 +261,8 @@ def test_rows_that_do_not_fit_are_refused_and_nothing_of_them_is_lost(
     assert own[2] == [*lines[3].split(",")[:-1], ""]
     assert own[4] == [*lines[5].split(",")[:-1], f"{lines[5].split(',')[-1]},more,and, more"]
     assert own[6] == lines[7].split(",")
-    assert said[2] == ["", "", "", "", "", "The row has 7 cells, the header has 8"]
-    assert said[4][-1] == "The row has 10 cells, the header has 8"
+    assert said[2] == ["", "", "", "", "", "The row has 7 cells, but the header has 8"]
+    assert said[4][-1] == "The row has 10 cells, but the header has 8"
     fine = [row for row in range(ROWS) if row not in {2, 4}]
     assert [said[row] for row in fine] == [plain[row] for row in fine]
     assert answered.problems == [("row_width", None, (4, 6))]
@@ -303,7 +303,7 @@ def test_a_quoted_line_break_is_refused_by_the_row_it_is_in(
     ("spoilt", "said"),
     [
         (b'"MARKED"x', "in row 9, text follows a closing quote"),
-        (b"MARKED\rMARKED", "in row 9, a carriage return stands where no row ends"),
+        (b"MARKED\rMARKED", "in row 9, a carriage return is inside a row"),
         (b"MARKED\x00", "row 9 contains a NUL byte"),
         (b"MARKED\xff", "row 9 is not valid UTF-8"),
         ("MARKED Ä".encode("cp1252"), "row 9 is not valid UTF-8; save it as CSV UTF-8"),
