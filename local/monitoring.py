@@ -111,7 +111,8 @@ def moved(column: ColumnDrift) -> str:
 def show_outcomes(observed: Observed, console: Console) -> None:
     """Print the errors on recorded outcomes beside the baseline's, and each test's sentence."""
     console.print(
-        f"\n[bold]Errors[/]: {observed.outcomes:,} recorded outcomes\n{escape(observed.says)}"
+        f"\n[bold]Errors[/]: {counted(observed.outcomes, 'recorded outcome')}\n"
+        f"{escape(observed.says)}"
     )
     figures = {
         "RMSE of the model": observed.rmse,

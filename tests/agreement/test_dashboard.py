@@ -511,7 +511,7 @@ def test_figures_to_compare_with_are_those_of_the_params(dashboard: dict[str, An
     alarms, promised = params().monitoring.false_alarms.drift, params().intervals.coverage
     assert f"`drift_p_value` below {alarms} is an alarm" in monitor
     assert f"in {1 / alarms:,.0f} runs" in monitor
-    assert f"`live_coverage` of {promised}" in monitor
+    assert f"The target of `live_coverage` is {promised}" in monitor
 
 
 def test_silence_alarms_only_where_the_schedule_is_on(
