@@ -158,7 +158,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 def _long_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:  # noqa: ANN401 - either
     # A condition within a condition has no Fn:: on AWS; nothing here evaluates conditions.
-    name = suffix if suffix == "Ref" else f"Fn::{suffix}"
+    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
     match node:
         case yaml.ScalarNode():
             value = loader.construct_scalar(node)
