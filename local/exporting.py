@@ -51,7 +51,7 @@ WITHHELD = {
         "evaluated and serves is model.onnx"
     ),
     "reference.json": "it has rows of the training data, which explanations need",
-    "population.json": "it has the recorded outcomes of rows from cross-validation",
+    "population.json": "it has the recorded outcomes of training rows, used in cross-validation",
 }
 SAYS = {
     PAGE: "the change-control page as of the last promotion, written for this archive",

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from wording import counted
 
 from local import executions
 from local.cloud import CloudFailed
@@ -72,7 +73,7 @@ def found_by(stack: Stack, outcome: Outcome) -> Monitored | None:
 
 def show_drift(drift: Drift, console: Console) -> None:
     """Print whether requests resemble the version's training data, column by column."""
-    console.print(f"\n[bold]Drift[/]: {drift.requests:,} requests\n{escape(drift.says)}")
+    console.print(f"\n[bold]Drift[/]: {counted(drift.requests, 'request')}\n{escape(drift.says)}")
     told = [one for one in drift.columns if one.p_value is not None]
     if not told:
         return
@@ -110,7 +111,8 @@ def moved(column: ColumnDrift) -> str:
 def show_outcomes(observed: Observed, console: Console) -> None:
     """Print the errors on recorded outcomes beside the baseline's, and each test's sentence."""
     console.print(
-        f"\n[bold]Errors[/]: {observed.outcomes:,} recorded outcomes\n{escape(observed.says)}"
+        f"\n[bold]Errors[/]: {counted(observed.outcomes, 'recorded outcome')}\n"
+        f"{escape(observed.says)}"
     )
     figures = {
         "RMSE of the model": observed.rmse,

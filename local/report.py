@@ -37,7 +37,7 @@ def write(stack: Stack, file: Path | None, console: Console) -> None:
         console.print("No statements are missing.")
         return
     console.print(
-        f"{counted(len(lacking), 'statement')} missing, which only people can make. Add them under "
+        f"Missing: {counted(len(lacking), 'statement')} that only people can make. Add them under "
         f"study.report in {escape(stack.study.told_path)}, then run `make up`."
     )
     for one in lacking:

@@ -152,13 +152,15 @@ class Template:
                 return [Source(TEMPLATE, otherwise)]
 
 
+WITHOUT_FN = {"Ref", "Condition"}  # the intrinsic functions whose long form is their name
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The safe loader, in C if available, that knows CloudFormation's short forms."""
 
 
 def _long_form(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:  # noqa: ANN401 - either
-    # A condition within a condition has no Fn:: on AWS; nothing here evaluates conditions.
-    name = suffix if suffix == "Ref" else f"Fn::{suffix}"
+    name = suffix if suffix in WITHOUT_FN else f"Fn::{suffix}"
     match node:
         case yaml.ScalarNode():
             value = loader.construct_scalar(node)

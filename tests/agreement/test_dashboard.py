@@ -43,7 +43,7 @@ type Series = tuple[str, str, frozenset[tuple[str, str]]]
 
 NAMED = re.compile(r"\$\{([^}]+)\}")
 SAMPLE = (ROOT / "data/sample.csv").read_bytes()
-SHADOW = "What the shadow would have said, less what the champion said"
+SHADOW = "Scores of the shadow minus scores of the champion"
 PATIENT = json.loads(json.loads((ROOT / "events/predict.json").read_text())["body"])
 
 
@@ -509,9 +509,9 @@ def test_figures_to_compare_with_are_those_of_the_params(dashboard: dict[str, An
     (monitor,) = [text for text in texts if "drift_p_value" in text]
 
     alarms, promised = params().monitoring.false_alarms.drift, params().intervals.coverage
-    assert f"`drift_p_value` below {alarms} alarms" in monitor
+    assert f"`drift_p_value` below {alarms} is an alarm" in monitor
     assert f"in {1 / alarms:,.0f} runs" in monitor
-    assert f"`live_coverage` of {promised}" in monitor
+    assert f"The target of `live_coverage` is {promised}" in monitor
 
 
 def test_silence_alarms_only_where_the_schedule_is_on(

@@ -222,7 +222,7 @@ def test_what_simulations_found_is_said_in_the_words_of_their_programs() -> None
         ("set-up-a-study", "; put it in quotes", "layers/clinical/clinical/mistakes.py"),
         ("set-up-a-study", "unknown key; ", "layers/clinical/clinical/mistakes.py"),
         ("set-up-a-study", ": whole numbers ", "local/guesses.py"),
-        ("monitor-a-model", "too few to tell", "pipeline/monitor/drift.py"),
+        ("monitor-a-model", "Too few to tell: ", "pipeline/monitor/drift.py"),
     ],
 )
 def test_messages_are_quoted_as_the_code_has_them(page: str, quoted: str, source: str) -> None:

@@ -179,7 +179,7 @@ def test_predictions_are_counted_by_patient_and_their_errors_too(
     laptop: Laptop, widgets: Widgets, since: datetime
 ) -> None:
     scored = 5 + 2 + 3
-    assert sums(laptop, widgets["Predictions in all"], since) == {"Patients scored": scored}
+    assert sums(laptop, widgets["Predictions in total"], since) == {"Patients scored": scored}
     errors = widgets["Prediction errors"]
     assert sums(laptop, errors, since) == {"Predictions that failed": 0}
     (asked,) = figures(laptop, errors, since, "SampleCount").values()
@@ -212,7 +212,7 @@ def test_the_list_beside_it_names_the_version(
     laptop: Laptop, widgets: Widgets, since: datetime
 ) -> None:
     champion = laptop.artefact("models/champion.json")
-    title = "Which promotion is which version, by when it was loaded"
+    title = "Versions by promotion, with the time when each was loaded"
 
     found = rows(laptop, widgets[title], since - timedelta(days=1))
 
@@ -222,7 +222,7 @@ def test_the_list_beside_it_names_the_version(
 
 
 def test_what_a_shadow_says_is_summed_up(laptop: Laptop, widgets: Widgets) -> None:
-    title = "What the shadow would have said, less what the champion said"
+    title = "Scores of the shadow minus scores of the champion"
     group, _ = log_group_and_query({"properties": widgets[title]})
     logs = laptop.stack.logs
     line = {"route": "POST /predict", "model_version": "v-1", "shadow": {"model_version": "v-2"}}
@@ -250,7 +250,7 @@ def test_what_the_model_is_worth_is_what_its_card_says(
 
     shown = {
         row["model_version"]: {name: float(row[name]) for name in row.keys() - {"model_version"}}
-        for row in rows(laptop, widgets["What the model in service is worth"], since)
+        for row in rows(laptop, widgets["Performance of the champion on held-out rows"], since)
     }
     verdict = card["verdict"]
     assert shown[card["model_version"]] == pytest.approx(
@@ -378,8 +378,8 @@ def test_all_that_was_used_has_no_more_than_the_metrics_of_the_code(
     patients.write_bytes((ROOT / "data/sample.csv").read_bytes())
     for command, given in (("score", {"DATA": str(patients)}), ("monitor", {})):
         assert laptop.run(command, **given).returncode == 0
-    files = widgets["The last 20 files that were scored"]
-    runs = widgets["What each run of the monitor found"]
+    files = widgets["Last 20 scored files"]
+    runs = widgets["Results of the monitor's runs"]
     a_while_ago = datetime.now(UTC) - timedelta(hours=1)
     until(lambda: rows(laptop, files, a_while_ago), "the line of the scored file")
     (run, *_) = until(lambda: rows(laptop, runs, a_while_ago), "the line of the monitor's run")

@@ -231,7 +231,7 @@ def reader(clone: Path, start_laptop: Laptops) -> Iterator[Reader]:
     home = clone.parent / "home"
     home.mkdir()
     (home / ".curlrc").write_text("fail-with-body\nshow-error\n")  # an error status is a failure
-    port = free_ports(4)  # the consoles of studies listen on the next ones
+    port = free_ports(6)  # the consoles of studies listen on the next ones, by their number
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG") if name in os.environ}
     environment = {
         **kept,

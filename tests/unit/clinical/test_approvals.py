@@ -136,7 +136,7 @@ def test_nobody_decides_after_the_time_is_over_nor_after_it_expired(kept: Approv
 
     kept.decide("one", approval("expired", "nobody", why="nobody had decided"))
     with pytest.raises(
-        ApprovalSettled, match=r"was not approved by .*: nobody decided in time; this is"
+        ApprovalSettled, match=r"was not approved by .*: nobody had decided; this is"
     ):
         decide(kept, "one", approval(), States("one"))  # type: ignore[arg-type]
 

@@ -281,7 +281,7 @@ def test_the_other_decisions_are_the_roots_with_their_comments() -> None:
         assert getattr(kept, section) == getattr(root, section)
     assert kept.serving == root.serving.model_copy(update={"dropdown_keys": {}})
     assert "seed: 42\n" in text
-    assert "# What is fitted: random_forest, gradient_boosting or ridge" in text
+    assert "# The model: random_forest, gradient_boosting or ridge" in text
     assert "\nmodel:\n  family: random_forest\n" in text
     assert "dropdown" not in text
     assert all(len(line) <= 120 for line in text.splitlines())

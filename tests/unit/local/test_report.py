@@ -57,7 +57,7 @@ def test_the_page_is_written_and_what_it_lacks_is_told(tmp_path: Path, asked: li
     assert text.splitlines() == [
         str(path),
         (
-            "2 statements missing, which only people can make. Add them under study.report in "
+            "Missing: 2 statements that only people can make. Add them under study.report in "
             "studies/diabetes/params.yaml, then run `make up`."
         ),
         "  4    objectives             Objectives: The aims of the study",

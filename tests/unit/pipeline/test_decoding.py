@@ -102,7 +102,7 @@ def test_letters_beyond_ascii_stay_what_they_are() -> None:
         ),
         (TEXT.replace("\n", "\r").replace("56", "é").encode("latin-1"), "byte 21, in line 2, is"),
         (TEXT.encode() + "naïve,“quoted”\n".encode("cp1252"), "in line 4, is not valid UTF-8"),
-        (b"\x00\x01\x02\xff\xfe", "not text"),
+        (b"\x00\x01\x02\xff\xfe", "not a text file"),
         (codecs.BOM_UTF16_LE + TEXT.encode("utf-16-le")[:-1], "truncated or damaged"),
     ],
 )

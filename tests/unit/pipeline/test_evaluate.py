@@ -462,7 +462,7 @@ def test_a_champion_of_fewer_columns_is_compared_on_those_that_it_had(
     assert champion["rmse_difference"] is not None
     assert champion["serves"] is False  # requests say more now than it was trained under
     assert verdict["decision"] == "promoted"
-    assert any("it stops no successor" in reason for reason in verdict["reasons"])
+    assert any("it does not block a successor" in reason for reason in verdict["reasons"])
 
 
 @pytest.mark.parametrize("change", ["a column is gone", "a column has another form"])
@@ -492,8 +492,8 @@ def test_a_champion_whose_rows_cannot_be_recognised_is_not_compared_and_why_is_t
     assert (champion["version"], champion["rows"], champion["serves"]) == (served, 0, False)
     assert champion["scores"] is champion["rmse_difference"] is None
     assert verdict["reasons"][1] == (
-        f"It was not compared with the champion {served}: it was trained on columns that there "
-        f"are no longer, or not in the same form: {name}."
+        f"It was not compared with the champion {served}: it was trained on columns that no "
+        f"longer exist, or that have another form now: {name}."
     )
     assert verdict["decision"] == "promoted"
 

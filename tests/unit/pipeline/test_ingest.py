@@ -41,7 +41,7 @@ def test_an_upload_too_large_for_a_stage_is_refused_before_it_is_read(
     )
     monkeypatch.setattr(stage, "params", lambda: small)
 
-    with pytest.raises(DatasetUnreadable, match="24 bytes, more than the 10"):
+    with pytest.raises(DatasetUnreadable, match="24 bytes, more than the limit of 10"):
         ingested({})
 
 

@@ -139,9 +139,9 @@ def test_a_study_without_subgroups_has_no_groups_to_choose() -> None:
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        (["weight"], "weight is not under roles.subgroups, which has age, arm"),
-        (["arm", "score"], "score is not under roles.subgroups"),
-        ("aut", "must be auto, or a list of columns under roles.subgroups"),
+        (["weight"], "weight is not in roles.subgroups; the subgroups are age, arm"),
+        (["arm", "score"], "score is not in roles.subgroups"),
+        ("aut", "must be auto, or a list of columns from roles.subgroups"),
     ],
 )
 def test_what_intervals_cannot_go_by_is_named(by: object, said: str) -> None:
