@@ -130,7 +130,7 @@ def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
     assert dropdown.status == 200
     assert outcomes.status == 503
     assert outcomes.body["detail"].endswith("run `make up`, then sam with `--config-env cloud`.")
-    assert not list((clone / ".aws-sam/build").rglob("*.onnx"))  # which is what is deployed
+    assert not list((clone / ".aws-sam/build").rglob("model.onnx"))  # what is deployed
     assert not (clone / ".local").exists()
 
 
