@@ -62,7 +62,7 @@ def test_whoever_may_decide_is_told_what_waits_why_and_where_but_never_the_token
 
     assert bool(execution.told) == bool(tokens) == (name in {"Approved", "NobodyCouldBeTold"})
     for message in execution.told:
-        assert message["Subject"] == f"{VERSION} waits for an approval"
+        assert message["Subject"] == f"{VERSION} is waiting for approval"
         assert f"make approve EXECUTION={name} " in message["Message"]
         assert f"POST /approvals/{name}." in message["Message"]
         assert re.search(r" until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", message["Message"])
