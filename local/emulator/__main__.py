@@ -82,17 +82,17 @@ def execute_and_name(*args: object, **kwargs: object) -> dict[str, Any]:
 
 
 def name_errors() -> None:
-    """Let the worker tell an exception's class, and the invocation answer with it."""
+    """Make the worker report an exception's class, and the invocation return it."""
     script = lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
     if WORKER_ERROR not in script:
-        raise SystemExit("ministack changed: see whether it names errors itself by now")
+        raise SystemExit("ministack has changed: check whether it now names errors itself")
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(WORKER_ERROR, NAMED_ERROR)  # noqa: SLF001
     lambda_runtime.Worker.invoke = invoke_and_note
     lambda_svc._execute_function_warm = execute_and_name  # noqa: SLF001
 
 
 def import_with_gateway_responses(spec: dict[str, Any], *args: object) -> str:
-    """Import an API's body, and put the gateway responses that it asks for."""
+    """Import an API's body, and create its gateway responses."""
     api_id: str = _import_rest_api(spec, *args)
     for kind, response in spec.get(GATEWAY_RESPONSES, {}).items():
         status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)  # noqa: SLF001
@@ -106,7 +106,7 @@ def apply_transforms_and_note(
     provided: list[dict[str, str]] | None = None,
     previous: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Apply a template's transforms, and keep its parameters' values for SAM's."""
+    """Apply a template's transforms, and keep its parameters' values for SAM."""
     _parameters.values = engine._transform_parameters(template, provided, previous)  # noqa: SLF001
     applied: dict[str, Any] = _apply_transforms(template, provided, previous)
     return applied
@@ -120,14 +120,14 @@ def transform_with_parameters(
 
 
 def hand_parameters_to_sam() -> None:
-    """Let SAM's transform see the values that a deployment gives."""
+    """Pass a deployment's parameter values to SAM's transform."""
     for module in (changesets, handlers):
         module._apply_transforms = apply_transforms_and_note  # noqa: SLF001
     sam.transform = transform_with_parameters
 
 
 def create_sockets_with_bridge(config: Config) -> Sockets:
-    """Listen where ministack says, and on the bridge."""
+    """Listen on ministack's address, and on the bridge."""
     sockets: Sockets = _create_sockets(config)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

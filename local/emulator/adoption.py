@@ -17,7 +17,7 @@ _conflict = provisioners.s3_bucket_name_conflict
 def create_or_adopt(
     logical_id: str, properties: dict[str, Any], stack: str
 ) -> tuple[str, dict[str, str]]:
-    """Make a bucket, or give one that is there the properties that a new one would have."""
+    """Create a bucket, or give an existing one the properties of a new one."""
     name = properties.get("BucketName")
     if name in s3._buckets:  # noqa: SLF001
         adopted: tuple[str, dict[str, str]] = provisioners._s3_update(name, {}, properties, stack)  # noqa: SLF001
@@ -27,7 +27,7 @@ def create_or_adopt(
 
 
 def conflict(name: str) -> str | None:
-    """Tell why a bucket cannot be made: only where it is another account's."""
+    """Return why a bucket cannot be created: only if it is another account's."""
     if name in s3._buckets:  # noqa: SLF001
         return None
     told: str | None = _conflict(name)
@@ -35,9 +35,9 @@ def conflict(name: str) -> str | None:
 
 
 def install() -> None:
-    """Put it right; fails where ministack makes buckets otherwise by now."""
+    """Install the correction; fails if ministack now creates buckets differently."""
     handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]  # noqa: SLF001
     if handlers["create"] is not _create:
-        raise SystemExit("ministack changed: see how it makes buckets by now")
+        raise SystemExit("ministack has changed: check how it now creates buckets")
     handlers["create"] = create_or_adopt
     provisioners.s3_bucket_name_conflict = conflict

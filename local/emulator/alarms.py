@@ -16,7 +16,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def judged(values: Sequence[float | None], alarm: Mapping[str, Any]) -> str:
-    """Give the state of an alarm by the values of its last periods, None where there are no data.
+    """Return the state of an alarm from the values of its last periods, None without data.
 
     alarm: as PutMetricAlarm has it, with its `StateValue` so far.
     """

@@ -30,7 +30,7 @@ _follows: contextvars.ContextVar[int] = contextvars.ContextVar("follows", defaul
 
 
 def add_event(execution: State, kind: str, details: State | None = None) -> State:
-    """Enter an event into the history, after the one before it in the same branch."""
+    """Add an event to the history, after the previous one in the same branch."""
     with _numbering:
         details = {"previousEventId": _follows.get(), **(details or {})}
         event: State = _add_event(execution, kind, details)
@@ -39,7 +39,7 @@ def add_event(execution: State, kind: str, details: State | None = None) -> Stat
 
 
 def run_sub_machine(states: State, start: str, given: Json, execution: State, ctx: State) -> Json:
-    """Run a branch with variables of its own, state by state, while the execution runs."""
+    """Run a branch with its own variables, state by state, while the execution runs."""
     if "Map" in ctx:
         return maps.run_item(states, start, given, execution, ctx)
     ctx = {**ctx, "variables": dict(ctx["variables"])}
@@ -62,7 +62,7 @@ def run_sub_machine(states: State, start: str, given: Json, execution: State, ct
 def _step(
     states: State, name: str, given: Json, execution: State, ctx: State
 ) -> tuple[Json, str | None]:
-    """Run one state of a branch, and give its output and which one is next."""
+    """Run one state of a branch, and return its output and the next state."""
     state = states[name]
     ctx["State"] = {"Name": name, "EnteredTime": stepfunctions.now_iso(), "RetryCount": 0}
     match state["Type"]:
@@ -79,7 +79,7 @@ def _step(
 def run_parallel_branches(
     state: State, given: Json, execution: State, ctx: State
 ) -> tuple[Json, str | None]:
-    """Run all branches, and make of what they came to the output and the variables."""
+    """Run all branches, and combine their results into the output and the variables."""
     try:
         output, following = _run_parallel_branches(state, given, execution, ctx)
     except _failed:

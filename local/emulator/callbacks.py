@@ -25,7 +25,7 @@ STOPPED = "States.Runtime"  # which no Catch of States.ALL is meant by
 
 
 class Tokens:
-    """The tokens that are waited for, and which execution waits."""
+    """The tokens that executions wait for."""
 
     def __init__(
         self, held: MutableMapping[str, State], failed: Callable[[str, str], Exception]
@@ -40,7 +40,7 @@ class Tokens:
     def wait(
         self, token: str, execution: State, seconds: float, invoke: Callable[[], object]
     ) -> Json:
-        """Hand a token to a function, and give what comes by it; raises what either fails with."""
+        """Pass a token to a function, and return the token's result; raises either's error."""
         waiting: State = {
             "event": threading.Event(),
             "result": None,
@@ -64,14 +64,14 @@ class Tokens:
         return json.loads(waiting["result"])
 
     def stop(self, execution: str) -> None:
-        """Let what an execution waits for end, by its ARN."""
+        """End an execution's waiting, by its ARN."""
         for waiting in list(self._held.values()):
             if waiting.get("execution") == execution:
                 waiting["event"].set()
 
 
 def unless_ended(fail: Callable[[State, str, str], None]) -> Callable[[State, str, str], None]:
-    """Let an execution fail, unless it ended before."""
+    """Make an execution fail, unless it has already ended."""
 
     def fail_if_running(execution: State, error: str, cause: str) -> None:
         if execution["status"] == "RUNNING":

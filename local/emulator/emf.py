@@ -30,7 +30,7 @@ class Datum:
 
 
 def data_in(line: str, now: float) -> Iterator[Datum]:
-    """Read what a log line says of metrics, which is nothing unless it is in the format.
+    """Read the metrics in a log line; none unless it is in the format.
 
     now: the time in seconds, around which timestamps are taken.
     """
@@ -65,7 +65,7 @@ def _directed(directive: Json, document: Json, timestamp: float) -> Iterator[Dat
 
 
 def _dimensions(keys: object, document: Json) -> dict[str, str] | None:
-    """Give the members that a dimension set names, or None where one is no text; {} is a set."""
+    """Return the members that a dimension set names, or None if one is not text; {} is a set."""
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         return None
     dimensions = {key: document.get(key) for key in keys}
@@ -74,7 +74,7 @@ def _dimensions(keys: object, document: Json) -> dict[str, str] | None:
 
 
 def _values(member: object) -> tuple[float, ...]:
-    """Give the numbers of a metric's member, one or a list; none where any is no number."""
+    """Return the numbers of a metric's member, one or a list; none if any is not a number."""
     values = member if isinstance(member, list) else [member]
     numbers = tuple(float(value) for value in values if _is_number(value))
     return numbers if len(numbers) == len(values) <= MAX_VALUES else ()

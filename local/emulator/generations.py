@@ -32,12 +32,12 @@ class Generation:
 
 @dataclass(frozen=True)
 class Generations:
-    """Those in a folder, and the long values that they share."""
+    """The generations in a folder, and the long values that they share."""
 
     folder: Path
 
     def newest(self) -> tuple[Generation | None, list[str]]:
-        """Find the newest that is whole, and name those that are newer and are not."""
+        """Return the newest complete generation, and the names of damaged newer ones."""
         refused: list[str] = []
         for path in self._paths():
             generation = _read(path)
@@ -47,7 +47,7 @@ class Generations:
         return None, refused
 
     def write(self, files: Mapping[str, bytes], last: Generation | None) -> Generation:
-        """Write the next generation, unless it would be as the last; raises OSError."""
+        """Write the next generation, unless nothing has changed; raises OSError."""
         digests = {name: digest(body) for name, body in files.items()}
         if last and digests == last.files:
             return last
@@ -67,7 +67,7 @@ class Generations:
         return Generation(folder, digests)
 
     def write_long(self, value: bytes) -> str:
-        """Keep a long value, and give the digest under which it lies."""
+        """Store a long value, and return its digest."""
         name = digest(value)
         path = self.long(name)
         if not path.exists():
@@ -78,11 +78,11 @@ class Generations:
         return name
 
     def long(self, name: str) -> Path:
-        """Say where a long value lies."""
+        """Return the path of a long value."""
         return self.folder / "long" / name
 
     def _is_whole(self, generation: Generation) -> bool:
-        """Whether every file holds what was written, and what it refers to is there."""
+        """Whether all files match their digests, and all that they refer to exists."""
         try:
             bodies = [(generation.folder / name).read_bytes() for name in generation.files]
         except OSError:
@@ -92,12 +92,12 @@ class Generations:
         )
 
     def _paths(self) -> list[Path]:
-        """List the generations, the newest first."""
+        """List the generations, newest first."""
         found = [path for path in self.folder.glob("*") if re.fullmatch(r"\d{9}", path.name)]
         return sorted(found, reverse=True)
 
     def _forget(self) -> None:
-        """Remove generations that are older than those kept, and what they alone refer to."""
+        """Remove old generations, and what only they refer to."""
         kept, old = self._paths()[:KEPT], self._paths()[KEPT:]
         if not old:
             return
@@ -140,7 +140,7 @@ def _read(folder: Path) -> Generation | None:
 
 
 def _write(path: Path, body: bytes) -> None:
-    """Write a file and have it on the disk, so that a power failure after a rename is harmless."""
+    """Write a file and flush it to disk, so that a power failure after a rename is harmless."""
     with path.open("wb") as file:
         file.write(body)
         file.flush()

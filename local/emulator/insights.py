@@ -49,14 +49,14 @@ MEASURES: dict[str, Callable[[list[Any], str], object]] = {
 
 @dataclass(frozen=True)
 class Found:
-    """What a query has found so far, and which of its fields it shows."""
+    """The rows that a query has found so far, and the fields that it shows."""
 
     rows: list[Fields]
     shown: tuple[str, ...] = SHOWN
 
 
 def answered(query: str, records: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Answer a query: what each row shows, as texts; nothing for a field that it does not have.
+    """Answer a query: the values of each row, as texts, without fields that it does not have.
 
     records: log events in the order of time, with `@message` and, as far as they are asked for,
     `@timestamp` and `@ptr`.
@@ -74,7 +74,7 @@ def answered(query: str, records: Iterable[Mapping[str, Any]]) -> list[dict[str,
 
 
 def fields_of(message: str) -> Fields:
-    """Find the fields of a line: those of nested objects and lists by a dot between the names."""
+    """Find the fields of a line; those of nested objects and lists have dotted names."""
     found: Fields = {"@message": message}
     try:
         document = json.loads(message)
@@ -115,7 +115,7 @@ def _passes(condition: str, fields: Fields) -> bool:
 
 
 def _stats(asked: str, found: Found) -> Found:
-    """Sum up groups, in the order in which the first row of each was found."""
+    """Aggregate groups, in the order of their first rows."""
     said, _, by = asked.partition(" by ")
     measures = list(MEASURE.finditer(said))
     if ", ".join(one[0] for one in measures) != said:
@@ -136,7 +136,7 @@ def _stats(asked: str, found: Found) -> Found:
 
 
 def _group(asked: str) -> tuple[str, Callable[[Fields], str]]:
-    """Give the name of what is grouped by, and how to tell it of a row."""
+    """Return the name of a group, and the function that computes it for a row."""
     said = GROUP.fullmatch(asked)
     if not said:
         raise ValueError(f"{asked} is no group that is known here")
@@ -148,7 +148,7 @@ def _group(asked: str) -> tuple[str, Callable[[Fields], str]]:
 
 
 def _bin_of(timestamp: str, width: timedelta) -> str:
-    """Give the time at which the bin begins that a time falls into."""
+    """Return the start of the bin that contains a time."""
     at = datetime.strptime(timestamp, TIME).replace(tzinfo=UTC)
     epoch = datetime.fromtimestamp(0, UTC)
     return f"{epoch + (at - epoch) // width * width:%Y-%m-%d %H:%M:%S}.000"
@@ -165,7 +165,7 @@ def _measured(measure: re.Match[str], rows: list[Fields]) -> str:
 
 
 def _value(of: str, row: Fields) -> Any:  # noqa: ANN401 - JSON
-    """Give the value of a field or of `strcontains` in a row, or None."""
+    """Return the value of a field or of `strcontains` in a row, or None."""
     if said := CONTAINS.fullmatch(of):
         field, first, added, searched = said.groups()
         text = str(row.get(field or first, "")) + (added or "")

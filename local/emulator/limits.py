@@ -23,7 +23,7 @@ _failed = stepfunctions._ExecutionError  # noqa: SLF001
 
 
 def check(what: str, text: str) -> None:
-    """Raise what ends an execution if a JSON text is too long, its characters not escaped."""
+    """Raise the error that ends an execution if a JSON text is too long, without escapes."""
     if len(text) <= MOST_BYTES:
         return
     size = len(json.dumps(json.loads(text), ensure_ascii=False).encode())
@@ -42,7 +42,7 @@ def invoke_resource(resource: str, given: Json) -> Json:
 
 
 def error_matches(names: list[str], error: str) -> bool:
-    """Tell whether a Retry or a Catch is meant; a terminal error's own name has to be there."""
+    """Whether a Retry or a Catch applies to an error; a terminal error must be named explicitly."""
     if error in TERMINAL:
         return error in names
     matches: bool = _error_matches(names, error)
@@ -51,7 +51,7 @@ def error_matches(names: list[str], error: str) -> bool:
 
 def install() -> None:
     def add_event(execution: State, kind: str, details: State | None = None) -> State:
-        """Enter an event into the history, unless it tells of a state that hands on too much."""
+        """Add an event to the history, unless its state's output is too large."""
         left = (details or {}).get("stateExitedEventDetails")
         if left:
             check(f"the output of the state '{left['name']}'", left["output"])

@@ -26,18 +26,18 @@ class Lines:
         self._not_taken = b""
 
     def follow(self) -> None:
-        """Read until no process is left that could write."""
+        """Read until no process can write any more."""
         while self._read() != b"":
             select.select([self._pipe], [], [])
         self.close()
 
     def close(self) -> None:
-        """Read no more; what was read can still be taken."""
+        """Stop reading; lines that were read can still be taken."""
         with self._lock:
             self._pipe.close()
 
     def taken(self) -> str:
-        """Give all that was written and not yet taken, without the end of the last line."""
+        """Return everything written since the last call, without the last newline."""
         while self._read():
             pass
         with self._lock:
@@ -45,7 +45,7 @@ class Lines:
         return text.decode(errors="replace").removesuffix("\n")
 
     def _read(self) -> bytes | None:
-        """Read a chunk: empty where the pipe has ended, None where nothing is in it now."""
+        """Read a chunk: empty at the end of the pipe, None if there is nothing in it now."""
         with self._lock:
             chunk: bytes | None = b"" if self._pipe.closed else self._pipe.read(CHUNK)
             self._not_taken += chunk or b""

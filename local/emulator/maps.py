@@ -31,7 +31,7 @@ _evaluated = stepfunctions._apply_jsonata_template  # noqa: SLF001
 
 
 class UnderWay:
-    """A Map under way: whether another of its items may begin."""
+    """A running Map: whether another of its items may start."""
 
     def __init__(self, state: State, execution: State) -> None:
         self._execution = execution
@@ -39,7 +39,7 @@ class UnderWay:
         self._broken = threading.Event()
 
     def admit(self) -> None:
-        """Let an item begin; raises what ends it where its Map goes on to nothing."""
+        """Let an item start; raises the error that ends it if its Map has already ended."""
         if self._broken.is_set() or self._execution["status"] != "RUNNING":
             raise _failed("States.Runtime", "the Map had ended before this item began")
 
@@ -55,7 +55,7 @@ _under_way: contextvars.ContextVar[UnderWay] = contextvars.ContextVar("under way
 def run_map_items(
     state: State, given: Json, execution: State, ctx: State
 ) -> tuple[Json, str | None]:
-    """Run all items, unless one fails or the execution is stopped meanwhile."""
+    """Run all items, until one fails or the execution is stopped."""
     before = _under_way.set(UnderWay(state, execution))
     try:
         done: tuple[Json, str | None] = _run_map_items(state, given, execution, ctx)
@@ -69,7 +69,7 @@ def run_map_items(
 
 
 def run_item(states: State, start: str, given: Json, execution: State, ctx: State) -> Json:
-    """Run an item, in an execution of its own or in that of its Map."""
+    """Run an item, in its own execution or in its Map's."""
     under_way = _under_way.get()
     under_way.admit()
     if execution["executionArn"] != ctx["Execution"]["Id"]:
@@ -85,7 +85,7 @@ def run_item(states: State, start: str, given: Json, execution: State, ctx: Stat
 def run_distributed_map(  # noqa: PLR0913, PLR0917 - the signature is ministack's
     state: State, given: Json, effective: Json, iterator: State, execution: State, ctx: State
 ) -> tuple[Json, str | None]:
-    """Select the items and make something of their results here; ministack runs them."""
+    """Select the items and process their results; ministack runs them."""
     language = stepfunctions._state_query_language(state, ctx)  # noqa: SLF001
     if language != "JSONata" or "ItemReader" in state:
         return _run_distributed_map(  # type: ignore[no-any-return]
@@ -114,13 +114,15 @@ def run_distributed_map(  # noqa: PLR0913, PLR0917 - the signature is ministack'
 
 
 def install(at_once: int) -> None:
-    """Put it right; fails where ministack runs distributed Maps otherwise by now.
+    """Install the corrections; fails if ministack now runs distributed Maps differently.
 
-    at_once: how many processes a function has.
+    at_once: the number of a function's processes.
     """
     names = stepfunctions._run_distributed_map.__code__.co_names  # noqa: SLF001
     if "_apply_jsonata_output" in names or "_resolve_path_or_ctx" not in names:
-        raise SystemExit("ministack changed: see whether distributed Maps take JSONata by now")
+        raise SystemExit(
+            "ministack has changed: check whether its distributed Maps now support JSONata"
+        )
 
     def few_threads(max_workers: int) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(min(max_workers, at_once))

@@ -82,14 +82,14 @@ async def answer_and_count(
 
 
 def emit_and_count(execution: Record) -> None:
-    """Tell that an execution's status changed, and count it."""
+    """Send the event of an execution's new status, and count it."""
     _emit_execution_status_event(execution)
     dimensions = {"StateMachineArn": execution["stateMachineArn"]}
     cloudwatch.record_metric("AWS/States", COUNTED[execution["status"]], 1, "Count", dimensions)
 
 
 def judge(alarm: Record) -> None:
-    """Judge an alarm by the last periods of its metric, and act where its state changes."""
+    """Evaluate an alarm on the last periods of its metric, and act if its state changes."""
     before, state = alarm["StateValue"], alarms.judged(values_of(alarm, time.time()), alarm)
     if state == before:
         return
@@ -101,7 +101,7 @@ def judge(alarm: Record) -> None:
 
 
 def values_of(alarm: Record, now: float) -> list[float | None]:
-    """Give the statistic of each of an alarm's periods up to now, None where there are no data."""
+    """Return the statistic of each of an alarm's periods up to now, None without data."""
     dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])  # noqa: SLF001
     key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))  # noqa: SLF001
     statistic = alarm.get("ExtendedStatistic") or alarm["Statistic"]
@@ -121,7 +121,7 @@ def judge_again_and_again() -> None:
 
 
 def start_query(asked: Record) -> tuple[int, dict[str, str], bytes]:
-    """Run a query over the log groups that it names, and keep what it found."""
+    """Run a query over its log groups, and keep the results."""
     answer: tuple[int, dict[str, str], bytes] = _start_query(asked)
     if answer[0] != HTTPStatus.OK:
         return answer

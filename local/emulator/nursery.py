@@ -40,9 +40,9 @@ MESSAGE_BYTES = 128 * 1024
 
 
 class Forked:
-    """What a process is to who started it, as far as `subprocess.Popen` tells it.
+    """A process as its starter sees it, with the interface of `subprocess.Popen`.
 
-    Its exit code is its parent's to know, and nobody asks for it here: 0 is that it ended.
+    Only its parent knows its exit code, which is not needed here: 0 means that it has ended.
     """
 
     def __init__(self, pid: int, handle: int, streams: Sequence[IO[str]]) -> None:
@@ -79,7 +79,7 @@ class Forked:
 
 
 class Nursery:
-    """The process that forks, with the libraries of some layers: of two, the later one's count."""
+    """The process that forks, with the libraries of some layers; later layers take precedence."""
 
     def __init__(self, layers: Sequence[str], libraries: Sequence[str]) -> None:
         self._lock = threading.Lock()
@@ -93,7 +93,7 @@ class Nursery:
             )
 
     def start(self, script: str, folder: str, environment: Mapping[str, str]) -> Forked:
-        """Run a script in a fork; raises OSError where there is no fork to be had."""
+        """Run a script in a fork; raises OSError if it cannot fork."""
         asked = json.dumps({"script": script, "folder": folder, "environment": dict(environment)})
         (stdin, to), (from_out, stdout), (from_err, stderr) = (os.pipe() for _ in range(3))
         given = [stdin, stdout, stderr]
@@ -118,13 +118,13 @@ class Nursery:
         return Forked(int(told), handles[0], streams)
 
     def stop(self) -> None:
-        """End it; what it started goes on."""
+        """End it; the processes that it started continue."""
         self._asking.close()
         self.process.wait()
 
 
 class Nurseries:
-    """One for each set of layers that has the libraries."""
+    """One nursery for each set of layers with the libraries."""
 
     def __init__(self, libraries: Sequence[str] = LIBRARIES) -> None:
         self._libraries = libraries
@@ -132,7 +132,7 @@ class Nurseries:
         self._lock = threading.Lock()
 
     def popen(self, command: Sequence[str], **given: Any) -> "Forked | subprocess.Popen[str]":  # noqa: ANN401
-        """Start a function's process as `subprocess.Popen` does, by a fork if that is quicker."""
+        """Start a function's process as `subprocess.Popen` does, with a fork if that is faster."""
         environment: dict[str, str] = given["env"]
         found = environment.get("_LAMBDA_LAYERS_DIRS", "").split(os.pathsep)
         layers = tuple(str(Path(layer).resolve() / "python") for layer in found if layer)
@@ -152,7 +152,7 @@ class Nurseries:
 
 
 def serve(asked: socket.socket) -> None:
-    """Fork for each that asks, until nobody can any more."""
+    """Fork for each request, until no more can come."""
     path = [entry for entry in sys.path if entry not in os.environ["PYTHONPATH"].split(os.pathsep)]
     while True:
         message, streams, *_ = socket.recv_fds(asked, MESSAGE_BYTES, 3)
@@ -175,7 +175,7 @@ def serve(asked: socket.socket) -> None:
 
 
 def become(path: list[str], script: str, folder: str, environment: dict[str, str]) -> None:
-    """Run a script as Python would that had just been started."""
+    """Run a script as in a newly started Python."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -11,7 +11,7 @@ type Event = dict[str, Any]
 
 
 def told(event: Event, version_id: str | None, written_at: str) -> Event:
-    """Give an event of S3 as AWS has it.
+    """Return an event of S3 in AWS's form.
 
     event: as ministack hands it to EventBridge, its `Detail` in JSON.
     written_at: when that version was, in ISO format and UTC; the event's time is in whole seconds.

@@ -16,7 +16,7 @@ VERSIONS = ".versions"
 
 
 def mend(root: Path) -> list[Path]:
-    """Mend the objects under S3's folder, and list those that were half-written."""
+    """Repair the objects in S3's folder, and list those that were half-written."""
     mended = []
     for path in list(_objects(root)):
         if path.suffix == ".tmp" or not _describes(path):
@@ -43,7 +43,7 @@ def _description(path: Path) -> Path:
 
 
 def _describes(path: Path) -> bool:
-    """Whether the description beside an object is of its bytes, as far as an ETag can tell."""
+    """Whether the description beside an object matches its bytes, as far as the ETag shows."""
     try:
         said = json.loads(_description(path).read_bytes())
     except OSError:
@@ -55,7 +55,7 @@ def _describes(path: Path) -> bool:
 
 
 def _version_before(root: Path, path: Path) -> Path | None:
-    """Say where the version lies that is described."""
+    """Return the path of the version that is described."""
     try:
         version = json.loads(_description(path).read_bytes()).get("version_id") or "null"
     except OSError:

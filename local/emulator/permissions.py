@@ -15,7 +15,7 @@ OF_TAGS = {"TagResource", "UntagResource", "ListTagsForResource"}
 
 
 def as_policies_name(service: str, action: str, arn: str) -> str:
-    """Give the ARN that a policy must name for a request.
+    """Return the ARN that a policy must name for a request.
 
     action: without the service before it. arn: as ministack has it; * of a request for none.
     """

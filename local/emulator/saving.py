@@ -124,7 +124,7 @@ class Saver:
 
 
 def snapshot(state_of: Callable[[], Any]) -> Any:  # noqa: ANN401 - each service has its own
-    """Copy a service's state, again where it changed while it was copied."""
+    """Copy a service's state; again if it changes while it is copied."""
     for _ in range(TRIES):
         try:
             return state_of()
@@ -135,7 +135,7 @@ def snapshot(state_of: Callable[[], Any]) -> Any:  # noqa: ANN401 - each service
 
 
 def deploys() -> bool:
-    """Whether a stack is being made, changed or deleted."""
+    """Whether a stack is being created, changed or deleted."""
     return any(
         stack["StackStatus"].endswith(UNDER_WAY) and stack["StackStatus"] != REVIEWED
         for stack in list(cloudformation._stacks._data.values())  # noqa: SLF001
@@ -143,7 +143,7 @@ def deploys() -> bool:
 
 
 def load_executions(data: dict[str, Any]) -> None:
-    """Restore executions; what ran without an engine behind it ends, in its history too."""
+    """Restore executions; those that were running end, also in their histories."""
     running = {
         arn
         for arn, execution in data.get("executions", {}).items()
@@ -159,7 +159,7 @@ def load_executions(data: dict[str, Any]) -> None:
 
 
 def load_stacks(data: dict[str, Any]) -> None:
-    """Restore stacks; a deployment that nothing carries on failed."""
+    """Restore stacks; deployments that were in progress have failed."""
     _load_stacks(data)
     for stack in cloudformation._stacks._data.values():  # noqa: SLF001
         status = stack["StackStatus"]
@@ -168,7 +168,7 @@ def load_stacks(data: dict[str, Any]) -> None:
 
 
 def saving(saver: Saver) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Answer as ministack does, save on request, and note what may change anything."""
+    """Answer as ministack does, save on request, and note requests that may change the state."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in {SAVE, STOP}:
@@ -184,7 +184,7 @@ def saving(saver: Saver) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
 
 
 def emitting(saver: Saver) -> Callable[[dict[str, Any]], None]:
-    """Tell that an execution's status changed, and save that soon."""
+    """Send the event of an execution's new status, and save soon."""
     emit_before = stepfunctions._emit_execution_status_event  # noqa: SLF001
 
     def emit(execution: dict[str, Any]) -> None:
@@ -196,7 +196,7 @@ def emitting(saver: Saver) -> Callable[[dict[str, Any]], None]:
 
 
 def saved(saver: Saver, *, for_good: bool) -> tuple[int, str]:
-    """Save, and give the status and text of an answer."""
+    """Save, and return the status and text of a response."""
     try:
         done = saver.save(for_good=for_good)
     except OSError as error:
@@ -214,7 +214,7 @@ def save_all(saver: Saver) -> None:
 
 
 def install() -> None:
-    """Put it right before ministack starts."""
+    """Install the corrections before ministack starts."""
     saver = Saver(Path(os.environ["STATE_DIR"]))
     persistence._json_object_hook = saver.decoded  # noqa: SLF001
     lambda_svc._prune_orphan_code_blobs = lambda _: None  # noqa: SLF001 - generations share them

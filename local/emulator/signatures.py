@@ -31,7 +31,7 @@ type SecretOf = Callable[[str, str | None], str | None]
 
 @dataclass(frozen=True)
 class Refused:
-    """Why somebody is not let in: by which of the gateway's responses, and what it says.
+    """Why a request is refused: the gateway's response, and its message.
 
     error: as the header x-amzn-ErrorType names it.
     """
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a header Authorization says. headers: that are signed."""
+    """A parsed Authorization header. headers: those that are signed."""
 
     key: str
     day: str
@@ -82,7 +82,7 @@ UNKNOWN = Refused(
 
 
 def read(authorization: str) -> Signature | None:
-    """Read what a header Authorization says; None where it is no such signature."""
+    """Parse an Authorization header; None if it is not a signature of this kind."""
     algorithm, _, rest = authorization.partition(" ")
     said = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     scope = said.get("Credential", "").split("/")
@@ -96,9 +96,9 @@ def read(authorization: str) -> Signature | None:
 
 
 def refusal(request: Request, secret_of: SecretOf, now: datetime) -> Refused | None:
-    """Say why a request is not let in; None where it is.
+    """Return why a request is refused; None if it is accepted.
 
-    secret_of: gives the secret of a key that comes with a session token or none; None of no key.
+    secret_of: returns the secret of a key, with or without a session token; None if unknown.
     """
     if not (authorization := request.headers.get("authorization")):
         return UNSIGNED
@@ -134,7 +134,7 @@ def _wrong(
 
 
 def signature_of(request: Request, claimed: Signature, stamp: str, secret: str) -> str:
-    """Sign a request as who sent it says to have done, with a secret."""
+    """Sign a request with a secret, in the way that its header states."""
     signed = {name: request.headers.get(name, "") for name in claimed.headers}
     again = AWSRequest(
         request.method, f"http://{request.headers['host']}{request.path}", signed, request.body

@@ -22,15 +22,15 @@ _told: ContextVar[tuple[str | None, str] | None] = ContextVar("told", default=No
 def fire_and_note(
     bucket: str, key: str, name: str, *args: object, version_id: str | None = None, **kwargs: object
 ) -> None:
-    """Send the event of a version, and note which it is; each is sent in a context of its own."""
+    """Send the event of a version, and note the version; each event has a context of its own."""
     _told.set((version_id, written_at(bucket, key, version_id)))
     _fire_s3_event(bucket, key, name, *args, version_id=version_id, **kwargs)
 
 
 def dispatch_with_version(event: dict[str, Any], *args: object) -> None:
-    """Hand an event to its rules, one of S3's with the version that it is about.
+    """Pass an event to its rules; an event of S3 gets the version that it is about.
 
-    What the rules start tells events of its own in the same context, which are about no version.
+    What the rules start sends events in the same context, which are not about a version.
     """
     noted = _told.get()
     _told.set(None)
@@ -38,7 +38,7 @@ def dispatch_with_version(event: dict[str, Any], *args: object) -> None:
 
 
 def written_at(bucket: str, key: str, version_id: str | None) -> str:
-    """Say when a version was written; a version that is gone by now, and one of none, just now."""
+    """Return when a version was written; the current time if it does not exist."""
     for version in list(s3._object_versions.get((bucket, key), [])):  # noqa: SLF001
         if version["version_id"] == version_id:
             return str(version["last_modified"])
@@ -46,14 +46,16 @@ def written_at(bucket: str, key: str, version_id: str | None) -> str:
 
 
 def whole_seconds() -> str:
-    """Tell the time as S3 does in XML, where the fraction always is zero."""
+    """Format a time as S3 does in XML, where the fraction is always zero."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 def install() -> None:
-    """Put it right, unless ministack does by now."""
+    """Install the corrections, unless ministack no longer needs them."""
     if "version-id" in s3._fire_s3_event.__code__.co_consts:  # noqa: SLF001
-        raise SystemExit("ministack changed: S3's events name versions themselves by now")
+        raise SystemExit(
+            "ministack has changed: its S3 events now have versions; remove this correction"
+        )
     s3._fire_s3_event = fire_and_note  # noqa: SLF001
     eventbridge._dispatch_event = dispatch_with_version  # noqa: SLF001
     s3.now_iso = whole_seconds

@@ -25,7 +25,7 @@ class Layers:
         self._lock = threading.Lock()
 
     def unpacked(self, archive: bytes) -> Path:
-        """Give the folder that holds what is in an archive."""
+        """Return the folder with the contents of an archive."""
         with self._lock:
             known = self._unpacked.get(id(archive))
             if not (known and known[0] is archive):
@@ -50,7 +50,7 @@ class Layers:
             shutil.rmtree(beside)
 
     def forget_unused(self, now: float) -> None:
-        """Delete the layers that no cloud has used for long, but for the last few."""
+        """Delete layers that no cloud has used for long, except the last few."""
         found = sorted(self._folder.glob("*"), key=lambda folder: folder.stat().st_mtime)
         for folder in found[:-KEPT_LAYERS]:
             if now - folder.stat().st_mtime > UNUSED_SECONDS:

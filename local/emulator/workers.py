@@ -36,7 +36,7 @@ _spawning = threading.local()
 
 
 class Turns:
-    """So many at once, and the others one after another, as they came."""
+    """A limited number at once, and the others in order of arrival."""
 
     def __init__(self, most: int) -> None:
         self._free = most
@@ -64,7 +64,7 @@ class Turns:
 
 
 class LinkingZip(zipfile.ZipFile):
-    """An archive that, where it stands for a shared layer, is unpacked as a link to it."""
+    """An archive that is unpacked as a link if it stands for a shared layer."""
 
     def extractall(self, path: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if self.comment.startswith(SHARED):
@@ -75,7 +75,7 @@ class LinkingZip(zipfile.ZipFile):
 
 
 def standing_for(folder: Path) -> bytes:
-    """Make the archive that stands for a shared layer."""
+    """Create the archive that stands for a shared layer."""
     held = BytesIO()
     with zipfile.ZipFile(held, "w") as file:
         file.comment = SHARED + os.fsencode(folder)
@@ -83,11 +83,13 @@ def standing_for(folder: Path) -> bytes:
 
 
 def install() -> None:
-    """Put it right; fails where ministack starts processes otherwise by now."""
+    """Install the corrections; fails if ministack now starts processes differently."""
     names = lambda_runtime.Worker._spawn.__code__.co_names  # noqa: SLF001
     needed = {"_resolve_layer_zip", "zipfile", "extractall", "subprocess", "Popen", "_read_stderr"}
     if not needed <= set(names):
-        raise SystemExit("ministack changed: see how it unpacks layers and starts functions by now")
+        raise SystemExit(
+            "ministack has changed: check how it now unpacks layers and starts functions"
+        )
     layers = Layers(Path(os.environ["LAYERS_DIR"]))
     layers.forget_unused(time.time())
     nurseries = Nurseries()
