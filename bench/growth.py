@@ -8,7 +8,6 @@ sizes take a core about a quarter of an hour, and 2 GB of memory besides the lar
 import argparse
 import inspect
 import math
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from bench.prices import lambda_usd, memory_of, prices
 from bench.small_multiples import Group, Plot, drawn
 from data.generate import CEILING_R2, NOISE, as_csv, patients
 from tests import pipeline
-from tests.pipeline import ENVIRONMENT, State, rows_of
+from tests.pipeline import State, own_environment, rows_of
 
 DOCS = Path(__file__).parent.parent / "docs/explanation"
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
@@ -154,10 +153,7 @@ def memory(stage: str) -> int:
 
 def growth(rows: int, run: Runner) -> Growth:
     """Retrain on so many made-up patients, and score as many others."""
-    with (
-        tempfile.TemporaryDirectory(prefix="growth-") as made,
-        mock.patch.dict(os.environ, ENVIRONMENT),
-    ):
+    with tempfile.TemporaryDirectory(prefix="growth-") as made, own_environment():
         folder = Path(made)
         stopwatch = Stopwatch(folder, run)
         upload(folder, "raw/rows.csv", as_csv(patients(rows, SEED)))

@@ -85,14 +85,12 @@ def own_cloud() -> Iterator[Boto3Bucket]:
 
     The raw bucket is beside it, both are versioned and empty.
     """
-    with mock.patch.dict(os.environ, ENVIRONMENT), mock_aws():
-        _forget_clients()
+    with own_environment(), mock_aws():
         client = boto3.client("s3")
         for name in ("artifacts", "raw"):
             client.create_bucket(Bucket=name)
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         yield Boto3Bucket(client, "artifacts")
-    _forget_clients()
 
 
 def held_by_the_cloud() -> bytes:
@@ -114,13 +112,8 @@ def _s3() -> S3Backend:
 def own_store() -> Iterator[ObstoreBucket]:
     """Give the artefacts bucket that the functions serve from, in this process's memory."""
     store = MemoryStore()
-    with (
-        mock.patch.dict(os.environ, ENVIRONMENT),
-        mock.patch.object(obstore_bucket, "s3_store", return_value=store),
-    ):
-        _forget_clients()
+    with own_environment(), mock.patch.object(obstore_bucket, "s3_store", return_value=store):
         yield ObstoreBucket(lambda: store, "artifacts")
-    _forget_clients()
 
 
 @contextmanager
@@ -188,6 +181,15 @@ def mirror(bucket: Bucket, to: Bucket) -> None:
     """Copy the models, and who serves, from where they were published to where they serve."""
     for key in bucket.keys("models/", ""):
         to.put(key, bucket.get(key).body)
+
+
+@contextmanager
+def own_environment() -> Iterator[None]:
+    """Set what functions are told by their environment, and let nothing outlive it."""
+    with mock.patch.dict(os.environ, ENVIRONMENT):
+        _forget_clients()
+        yield
+    _forget_clients()
 
 
 def _forget_clients() -> None:
