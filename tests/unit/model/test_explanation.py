@@ -117,14 +117,7 @@ def test_a_single_feature_that_differs_contributes_all(
 def test_an_explanation_is_one_call_of_onnx_runtime(
     scorer: Scorer, background: list[Row], rows: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[int] = []
-    run = scorer._run
-
-    def counted(columns: Columns) -> Scores:
-        calls.append(len(columns["Age"]))
-        return run(columns)
-
-    monkeypatch.setattr(scorer, "_run", counted)
+    calls = counting(scorer, monkeypatch, "_run")
 
     Explainer(scorer, background, FEATURES).explain(rows[0])
 
@@ -132,16 +125,19 @@ def test_an_explanation_is_one_call_of_onnx_runtime(
     assert scored < 2 ** len(FEATURES) * len(background)  # what is equal is scored once
 
 
-def counting(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many rows are scored at each call."""
+def counting(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, method: str = "score_in_order"
+) -> list[int]:
+    """Note how many rows are scored at each call of a method."""
     calls: list[int] = []
-    score = scorer.score_in_order
+    score = getattr(scorer, method)
 
     def counted(columns: Columns) -> Scores:
         calls.append(len(columns["Age"]))
-        return score(columns)
+        scores: Scores = score(columns)
+        return scores
 
-    monkeypatch.setattr(scorer, "score_in_order", counted)
+    monkeypatch.setattr(scorer, method, counted)
     return calls
 
 
