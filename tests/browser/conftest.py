@@ -24,13 +24,20 @@ from tests.integration.conftest import (
     ROOT,
     Laptop,
     _own_clouds_end_with_their_room,
+    few_trees,
     first_up,
     laptop,
     start_laptop,
 )
 from tests.patience import PATIENCE_SECONDS
 
-__all__ = ["_own_clouds_end_with_their_room", "first_up", "laptop", "start_laptop"]
+__all__ = [
+    "_own_clouds_end_with_their_room",
+    "few_trees",
+    "first_up",
+    "laptop",
+    "start_laptop",
+]
 
 SCREENSHOTS = ROOT / ".local/screenshots"
 PATIENCE_MS = PATIENCE_SECONDS * 1000

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from clinical.approvals import Waiting
 from clinical.artefacts import sealed_json
 from clinical.boto3_bucket import Boto3Bucket
@@ -21,23 +20,17 @@ from local.console.pages import PAGES
 from local.models import operator
 from tests import monitored
 from tests.browser.conftest import Visit, Windows
-from tests.integration.conftest import ROOT, Laptop, of_few_trees
+from tests.integration.conftest import Laptop, few_trees_in
 from tests.patience import PATIENCE_SECONDS, until
 
-PUBLISHES = "PublishFunction"  # which says whether somebody has to approve
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 GREEN = "rgb(27, 127, 75)"
 
 
 @pytest.fixture
 def console(laptop: Laptop) -> str:
     return f"http://localhost:{laptop.console_port}"
-
-
-@pytest.fixture
-def few_trees(laptop: Laptop, tmp_path: Path) -> Iterator[None]:
-    """Small models, for a test that waits for one or throws it away."""
-    with of_few_trees(laptop, tmp_path):
-        yield
 
 
 def node(page: Page, state: str) -> Locator:
@@ -91,7 +84,7 @@ def test_a_state_shows_what_went_in_and_what_came_out(visit: Visit, console: str
 
 
 def test_what_somebody_opened_stays_open_while_the_execution_goes_on(
-    visit: Visit, console: str, few_trees: None
+    visit: Visit, console: str
 ) -> None:
     page = visit.page
     page.goto(console)
@@ -143,7 +136,7 @@ def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
     expect(page.get_by_text("The input is not a valid JSON object")).to_be_visible()
 
 
-def test_an_execution_is_stopped(visit: Visit, console: str, few_trees: None) -> None:
+def test_an_execution_is_stopped(visit: Visit, console: str) -> None:
     page = visit.page
     page.goto(console)
 
@@ -235,16 +228,11 @@ def test_a_model_is_rolled_back_with_a_reason(
 
 
 @pytest.fixture
-def waiting(laptop: Laptop, sample: Path, tmp_path: Path) -> Iterator[Waiting]:
+def waiting(laptop: Laptop, few_trees: Path, sample: Path, tmp_path: Path) -> Iterator[Waiting]:
     """A candidate on fewer rows, which somebody has to approve of."""
-    decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    decided["gate"]["approval"] = "always"
-    (params := tmp_path / "params.yaml").write_text(
-        yaml.safe_dump(decided, sort_keys=False), "utf-8"
-    )
     fewer = tmp_path / "fewer.csv"
     fewer.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:-19]))
-    laptop.decide_by(params, (PUBLISHES,))
+    laptop.decide_by(few_trees_in(tmp_path, approval="always"))
     arn = executions.upload(laptop.stack, fewer)
 
     def asked() -> Waiting | None:
@@ -254,7 +242,7 @@ def waiting(laptop: Laptop, sample: Path, tmp_path: Path) -> Iterator[Waiting]:
     yield until(asked, "a candidate to wait")
     if executions.outcome_of(laptop.stack, arn) is None:  # the test failed before it was decided
         laptop.stack.stepfunctions.stop_execution(executionArn=arn)
-    laptop.decide_by(None, (PUBLISHES,))
+    laptop.decide_by(few_trees)
 
 
 def test_a_candidate_is_rejected_with_a_reason_and_by_nothing_else(

@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from clinical.monitored import Monitoring
@@ -31,9 +30,10 @@ def study(request: pytest.FixtureRequest) -> Study:
     return STUDIES[request.param]()
 
 
-@pytest.fixture(params=[(1200, 900), (360, 740)], ids=["desk", "phone"])
-def window(request: pytest.FixtureRequest, windows: Windows, scheme: Any) -> Iterator[Visit]:
-    width, height = request.param
+# Where things are depends on the width, and how they stand out on the colours: one of each will do.
+@pytest.fixture(params=[(1200, 900, "light"), (360, 740, "dark")], ids=["desk", "dark-phone"])
+def window(request: pytest.FixtureRequest, windows: Windows) -> Iterator[Visit]:
+    width, height, scheme = request.param
     with windows.visit(
         viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
     ) as visit:

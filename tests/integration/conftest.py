@@ -296,11 +296,12 @@ def few_trees_in(folder: Path, **gate: object) -> Path:
 
 
 @contextmanager
-def of_few_trees(laptop: Laptop, folder: Path) -> Iterator[None]:
-    """Have a laptop's functions, which are the deployed ones, fit small models."""
-    laptop.decide_by(few_trees_in(folder))
+def of_few_trees(laptop: Laptop, folder: Path) -> Iterator[Path]:
+    """Have a laptop's functions, which are the deployed ones, fit small models; by this file."""
+    decisions = few_trees_in(folder)
+    laptop.decide_by(decisions)
     try:
-        yield
+        yield decisions
     finally:
         laptop.decide_by(None)
 
@@ -449,7 +450,7 @@ def laptop(start_laptop: Laptops) -> Laptop:
 
 
 @pytest.fixture(scope="module")
-def few_trees(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The laptop, with small models for as long as a module's tests."""
-    with of_few_trees(laptop, tmp_path_factory.mktemp("decisions")):
-        yield
+def few_trees(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The laptop, with small models for as long as a module's tests; the file that says so."""
+    with of_few_trees(laptop, tmp_path_factory.mktemp("decisions")) as decisions:
+        yield decisions

@@ -129,7 +129,7 @@ def carry_on(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="module")
 def versions(
-    laptop: Laptop, few_trees: None, sample: Path, tmp_path_factory: pytest.TempPathFactory
+    laptop: Laptop, few_trees: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[str]:
     """Three published versions, the last of which serves."""
     lines = sample.read_bytes().splitlines(keepends=True)
