@@ -18,6 +18,7 @@ import psutil
 START_SECONDS = 180
 STOP_SECONDS = 20
 ANSWER_SECONDS = 5
+FREED_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ class Background:
             time.sleep(0.05)
         return True
 
+    def was_killed(self) -> bool:
+        """Whether it ended, and nobody stopped it."""
+        return self.pid_file.exists() and self.pid() is None
+
     def pid(self) -> int | None:
         """Return its pid if it is running."""
         try:
@@ -119,6 +124,20 @@ def answers(url: str) -> bool:
     asking.start()
     asking.join(ANSWER_SECONDS)
     return answered.is_set()
+
+
+def is_freed(port: int) -> bool:
+    """Whether a port of loopback is free, within FREED_SECONDS.
+
+    What was killed keeps its ports until all of its threads have ended, such as one that writes to
+    a slow disk.
+    """
+    deadline = time.monotonic() + FREED_SECONDS
+    while is_taken(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def is_taken(port: int) -> bool:

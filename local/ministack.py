@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import psutil
 
-from local.background import Background, is_taken
+from local.background import Background, is_freed, is_taken
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, Start, install, python_platform
 from local.emulator.generations import RUNNING, Generations
 from local.emulator.objects import mend
@@ -60,8 +60,9 @@ class Ministack(Cloud):
         """
         if self.is_up():
             return Start(fresh=False)
+        was_killed = self._process.was_killed()
         self.stop()
-        if is_taken(self.port):
+        if is_taken(self.port) and not (was_killed and is_freed(self.port)):
             raise CloudFailed(
                 f"port {self.port} is already in use, and not by the local cloud of {self.home}: "
                 "stop the program that is listening there, choose another port with PORT=, or, if "

@@ -44,12 +44,14 @@ PATIENCE_MS = PATIENCE_SECONDS * 1000
 expect.set_options(timeout=PATIENCE_MS)
 MISSING = "no Chromium is found: install it, on Debian with `apt-get install chromium`"
 DESK: Any = {"viewport": {"width": 1200, "height": 900}}
-# Nothing but the page may ask anything of the network.
+# Nothing but the page may ask anything of the network; and what runs once is not worth compiling on
+# another core, which some other test has a use for.
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-gpu",
     "--disable-sync",
+    "--js-flags=--single-threaded",
     "--no-first-run",
 )
 

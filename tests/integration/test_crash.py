@@ -19,6 +19,7 @@ from tests.integration.conftest import ROOT, Laptop, copied_tree, few_trees_in
 from tests.integration.test_registry import assert_consistent, champion_of
 
 WAIT_SECONDS = 300
+FEW = 300  # rows of a test that is about no model
 SOME_CALLS_SECONDS = 0.1  # else who asks takes the core from who is asked
 
 
@@ -126,9 +127,8 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
     laptop = copied("crashed", "s3", "state")
     laptop.start_cloud()
     assert laptop.stack.is_deployed()
-    if state != "Train":  # which of few trees could be over before the cloud is killed
-        laptop.decide_by(few_trees_in(tmp_path))
-        laptop.stack.cloud.save()
+    laptop.decide_by(few_trees_in(tmp_path))
+    laptop.stack.cloud.save()
     raw = put(laptop, data(sample, rows))
     before = {} if state is None else objects(laptop)
     if state:
@@ -194,16 +194,18 @@ def test_a_deployment_that_a_crash_interrupted_is_made_anew(copied: Callable[...
 
 
 def test_a_first_deployment_that_a_crash_interrupted_is_made_anew(
-    laptop: Laptop, start_laptop: Callable[[str], Laptop]
+    laptop: Laptop, start_laptop: Callable[[str], Laptop], sample: Path, tmp_path: Path
 ) -> None:
     assert laptop  # whose build is deployed
     other = start_laptop("first")
     other.start_cloud()
 
+    few = tmp_path / "few.csv"
+    few.write_bytes(data(sample, FEW))
     with deploying(other):
         wait_until(lambda: status(other))
         kill(other)
-    up = other.run("up")
+    up = other.run("up", DATA=str(few))
 
     assert up.returncode == 0, up.stdout
     assert "Ready in" in up.stdout

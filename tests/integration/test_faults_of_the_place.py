@@ -15,11 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local import executions
+from local import background, executions
+from local.background import is_freed, is_taken
 from local.stack import BUILT_OF
-from tests.integration.conftest import ROOT, Laptop, free_port, of_few_trees
+from tests.integration.conftest import ROOT, Laptop, few_trees_in, free_port, of_few_trees
 
 WAIT_SECONDS = 300
+SOON_SECONDS = 0.5
 
 
 @contextmanager
@@ -140,6 +142,20 @@ def test_a_port_that_a_silent_program_holds_is_told_at_once(
             assert "run `make up` first" in done.stdout
 
 
+def test_a_port_is_waited_for_until_what_was_killed_leaves_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As long as a thread of it writes to a slow disk, a killed program keeps its port."""
+    with silent() as port, socket.create_server(("127.0.0.1", 0)) as kept:
+        left = kept.getsockname()[1]
+        assert is_taken(left)
+        threading.Timer(SOON_SECONDS, kept.close).start()
+
+        assert is_freed(left)
+        monkeypatch.setattr(background, "FREED_SECONDS", SOON_SECONDS)
+        assert not is_freed(port)
+
+
 def test_a_second_up_in_one_home_is_told_of_the_first(
     laptop: Laptop, start_laptop: Callable[[str], Laptop]
 ) -> None:
@@ -165,10 +181,7 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     laptop: Laptop, start_laptop: Callable[[str], Laptop], moment: str, tmp_path: Path
 ) -> None:
     other = laptop if moment == "train" else start_laptop(f"interrupted-{moment}")
-    fresh = tmp_path / "fresh.csv"
-    lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
-    fresh.write_bytes(b"".join(lines[:-21]))
-    given = {"DATA": str(fresh)} if moment == "train" else {}
+    given = {"DATA": str(few_rows(tmp_path, 301 if moment == "train" else 302))}
     if moment == "build":
         BUILT_OF.unlink(missing_ok=True)  # else there would be nothing to build
 
@@ -200,9 +213,17 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     if moment == "build":
         other.stack.build()
     if moment in {"deploy", "train"}:
-        again = other.run("up")
+        again = other.run("up", **given)
         assert again.returncode == 0, again.stdout
         assert "Ready in" in again.stdout
+
+
+def few_rows(folder: Path, number: int) -> Path:
+    """Write rows of the sample that are soon trained on; the number tells them from others."""
+    lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
+    file = folder / "few.csv"
+    file.write_bytes(b"".join(lines[: number + 1]))
+    return file
 
 
 def executions_run(laptop: Laptop) -> bool:
@@ -216,7 +237,8 @@ def executions_run(laptop: Laptop) -> bool:
 def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(
     laptop: Laptop, tmp_path: Path
 ) -> None:
-    with of_few_trees(laptop, tmp_path), begun(laptop, "retrain", TUNE="true") as retrain:
+    fresh = few_rows(tmp_path, 303)
+    with of_few_trees(laptop, tmp_path), begun(laptop, "retrain", DATA=str(fresh)) as retrain:
         wait_until(lambda: executions_run(laptop))
         retrain.interrupt()
 
@@ -232,10 +254,8 @@ def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
     laptop: Laptop, tmp_path: Path
 ) -> None:
     # What the cache answers could be over before it is seen to run.
-    fresh = tmp_path / "fresh.csv"
-    lines = (ROOT / "data" / "sample.csv").read_bytes().splitlines(keepends=True)
-    fresh.write_bytes(b"".join(lines[:402]))
-    assert laptop.retrain_on(fresh)["status"] == "SUCCEEDED"
+    laptop.decide_by(few_trees_in(tmp_path))
+    assert laptop.retrain_on(few_rows(tmp_path, 402))["status"] == "SUCCEEDED"
 
     with begun(laptop, "retrain", TUNE="true") as retrain:
         wait_until(lambda: executions_run(laptop))
@@ -250,6 +270,7 @@ def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
     again = laptop.run("up")
     assert again.returncode == 0, again.stdout
     assert "was interrupted; training on the newest upload again" in again.stdout
+    laptop.decide_by(None)
 
 
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:

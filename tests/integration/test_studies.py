@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.conftest import ROOT, Laptop, Laptops
+from tests.integration.conftest import ROOT, Laptop, Laptops, few_trees_in
 from tests.patience import until
 
 ROWS = 300
@@ -22,9 +22,7 @@ def own(start_laptop: Laptops, tmp_path_factory: pytest.TempPathFactory) -> Lapt
     """A laptop with a study of its own: the drug study's decisions, with a forest soon fitted."""
     folder = tmp_path_factory.mktemp("studies") / "own"
     folder.mkdir()
-    decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    decided["model"]["n_estimators"] = 20
-    (folder / "params.yaml").write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
+    few_trees_in(folder)
     laptop = start_laptop("own").with_study(str(folder))
     served(laptop, written(folder, rows()))
     return laptop
@@ -71,32 +69,26 @@ def asked(row: dict[str, Any], **said: object) -> dict[str, Any]:
     } | said
 
 
-def test_a_new_value_is_one_edit_and_one_command(own: Laptop) -> None:
+def test_a_new_value_and_a_wider_range_are_one_edit_each_and_one_command(own: Laptop) -> None:
     data = rows()
     of_the_new = [row for row in data if row["Drug_Name"] == "Sertraline"][::2]
-    patient = asked(of_the_new[0], Drug_Name=NEW_DRUG)
-    assert own.post("/predict", patient).status == 422
+    patients = [asked(of_the_new[0], Drug_Name=NEW_DRUG), asked(data[1], Age=OLDEST)]
+    assert [own.post("/predict", patient).status for patient in patients] == [422, 422]
 
-    folder = edited(own, lambda schema: schema["Drug_Name"]["values"].append(NEW_DRUG))
+    edited(own, lambda schema: schema["Drug_Name"]["values"].append(NEW_DRUG))
+    folder = edited(own, lambda schema: schema["Age"].update(max=OLDEST))
     for row in of_the_new:
         row["Drug_Name"] = NEW_DRUG
-    served(own, written(folder, data))
-
-    until(lambda: own.post("/predict", patient).status == 200, "an answer for the new drug")
-    assert NEW_DRUG in own.get("/dropdown-values").body["drugs"]
-
-
-def test_a_wider_range_is_one_edit_and_one_command(own: Laptop) -> None:
-    data = rows()
-    patient = asked(data[0], Age=OLDEST)
-    assert own.post("/predict", patient).status == 422
-
-    folder = edited(own, lambda schema: schema["Age"].update(max=OLDEST))
     data[1]["Age"] = OLDEST
     served(own, written(folder, data))
 
-    until(lambda: own.post("/predict", patient).status == 200, "an answer for the age")
-    assert own.get("/dropdown-values").body["age_range"] == [18, OLDEST]
+    until(
+        lambda: all(own.post("/predict", patient).status == 200 for patient in patients),
+        "an answer for the new drug and for the age",
+    )
+    offered = own.get("/dropdown-values").body
+    assert NEW_DRUG in offered["drugs"]
+    assert offered["age_range"] == [18, OLDEST]
 
 
 def test_a_new_column_is_one_edit_and_one_command(own: Laptop) -> None:
