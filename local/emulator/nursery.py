@@ -8,6 +8,7 @@ folder, path and streams are its own.
 This file is both a library for the cloud and the program that forks.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -25,11 +26,13 @@ from typing import IO, Any
 
 # Where a process has no handle, as on macOS, libraries do not bear a fork either.
 CAN_FORK = hasattr(os, "pidfd_open")
-# Those that take long to import, and start no threads by that: obstore and ONNX Runtime may.
+# Those that take long to import, and start no threads by that: obstore and ONNX Runtime may. Of
+# this project, what is the same whatever a function's environment says.
 LIBRARIES = (
     "aws_lambda_powertools.event_handler",
     "aws_lambda_powertools.metrics",
     "boto3",
+    "clinical.params",
     "numpy",
     "pandas",
     "pydantic",
@@ -189,4 +192,6 @@ if __name__ == "__main__":
     for library in sys.argv[2:]:
         with suppress(ImportError):  # who needs it then says so itself
             importlib.import_module(library)
+    gc.collect()
+    gc.freeze()  # else each fork's first collection would copy every page
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-# Beside this file, which is where Python looks first; mypy knows it as local.emulator.*.
+# Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
+import actions  # type: ignore[import-not-found]
 import generations  # type: ignore[import-not-found]
 from ministack import app
 from ministack.core import persistence
@@ -177,7 +178,7 @@ def saving(saver: Saver) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
             await send({"type": "http.response.body", "body": text.encode()})
             return
         await _answer(scope, receive, send)
-        if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+        if scope["type"] == "http" and not actions.only_reads(scope):
             saver.changed.set()
 
     return answer
