@@ -21,6 +21,7 @@ environment variables.
 import os
 import socket
 import threading
+from functools import cache
 from typing import Any
 
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
@@ -40,7 +41,6 @@ from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1, lambda_svc
 from ministack.services.cloudformation import changesets, engine, handlers
-from samtranslator.translator import transform as sam
 
 WORKER_ERROR = '{"status": "error", "error": str(e), "trace"'
 NAMED_ERROR = '{"status": "error", "error": str(e), "error_type": type(e).__name__, "trace"'
@@ -56,7 +56,6 @@ _invoke = lambda_runtime.Worker.invoke
 _execute = lambda_svc._execute_function_warm  # noqa: SLF001
 _import_rest_api = apigateway_v1._import_rest_api  # noqa: SLF001
 _apply_transforms = engine._apply_transforms  # noqa: SLF001
-_sam_transform = sam.transform
 _parameters = threading.local()
 
 
@@ -107,23 +106,35 @@ def apply_transforms_and_note(
     previous: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Apply a template's transforms, and keep its parameters' values for SAM."""
+    teach_sam()
     _parameters.values = engine._transform_parameters(template, provided, previous)  # noqa: SLF001
     applied: dict[str, Any] = _apply_transforms(template, provided, previous)
     return applied
 
 
-def transform_with_parameters(
-    template: dict[str, Any], _: dict[str, str], *arguments: object
-) -> dict[str, Any]:
-    transformed: dict[str, Any] = _sam_transform(template, _parameters.values, *arguments)
-    return transformed
+@cache
+def teach_sam() -> None:
+    """Have SAM's transform use the parameter values that are kept.
+
+    To import it takes as long as half of the rest, and only deployments need it.
+    """
+    from samtranslator.translator import transform as sam  # noqa: PLC0415
+
+    transform = sam.transform
+
+    def transform_with_parameters(
+        template: dict[str, Any], _: dict[str, str], *arguments: object
+    ) -> dict[str, Any]:
+        transformed: dict[str, Any] = transform(template, _parameters.values, *arguments)
+        return transformed
+
+    sam.transform = transform_with_parameters
 
 
 def hand_parameters_to_sam() -> None:
     """Pass a deployment's parameter values to SAM's transform."""
     for module in (changesets, handlers):
         module._apply_transforms = apply_transforms_and_note  # noqa: SLF001
-    sam.transform = transform_with_parameters
 
 
 def create_sockets_with_bridge(config: Config) -> Sockets:
