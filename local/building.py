@@ -57,7 +57,7 @@ def fitted(base: Path, build: Path, study: Study) -> None:
     packed = (build / PACKED).read_text()
     for zipped in base.glob("*.zip"):
         packed = packed.replace(
-            f"../{base.name}/{zipped.stem}\n", f"../{base.name}/{zipped.name}\n"
+            f'"../{base.name}/{zipped.stem}"', f'"../{base.name}/{zipped.name}"'
         )
     (build / PACKED).write_text(packed)
 

@@ -1,10 +1,14 @@
-"""Zip a build once, for all its deployments; `sam deploy` would zip it each time."""
+"""Zip a build once, for all its deployments; `sam deploy` would zip it each time.
 
+The template beside it is JSON, which sam and the local cloud read in a fiftieth of the time.
+"""
+
+import json
 import re
 import zipfile
 from pathlib import Path
 
-PACKED = "packed.yaml"
+PACKED = "packed.json"
 LAYER = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
 QUICKLY = 1  # zlib's fastest level, because the zip only goes over loopback
 
@@ -14,7 +18,10 @@ def pack(build: Path) -> None:
     template = (build / "template.yaml").read_text()
     for _, name in LAYER.findall(template):
         write_zip(build / name)
-    (build / PACKED).write_text(LAYER.sub(r"\1\2.zip", template))
+    from samcli.yamlhelper import yaml_parse  # noqa: PLC0415 - only builds need it
+
+    packed = yaml_parse(LAYER.sub(r"\1\2.zip", template))
+    (build / PACKED).write_text(json.dumps(packed))
 
 
 def write_zip(folder: Path) -> None:

@@ -94,16 +94,15 @@ class Stack:
         A build replaces the previous one when it is complete.
         """
         sources = f"{self.cloud.platform} {source_digest()}"
-        if not (BUILT_OF.exists() and BUILT_OF.read_text() == sources):
+        if not is_made_of(BUILD, sources):
             self._build_for_all(sources)
         if not self.study.name:
             return
         sources += source_digest(self.study)
-        built_of = self.build_folder / BUILT_OF.name
-        if not (built_of.exists() and built_of.read_text() == sources):
+        if not is_made_of(self.build_folder, sources):
             shutil.rmtree(self.build_folder, ignore_errors=True)
             fitted(BUILD, self.build_folder, self.study)
-            built_of.write_text(sources)
+            (self.build_folder / BUILT_OF.name).write_text(sources)
 
     @property
     def build_folder(self) -> Path:
@@ -168,6 +167,7 @@ class Stack:
             self.name,
             "--template-file",
             self.build_folder / PACKED,
+            "--use-json",
             "--parameter-overrides",
             " ".join(f"{name}={value}" for name, value in given.items()),
             "--tags",
@@ -399,6 +399,12 @@ def folders_in(home: Path) -> list[Path]:
         for folder in (home, *sorted((home / "studies").glob("*")))
         if (folder / "outputs.json").exists()
     ]
+
+
+def is_made_of(build: Path, sources: str) -> bool:
+    """Whether a build is of these sources, and packed as this release packs it."""
+    made_of = build / BUILT_OF.name
+    return made_of.exists() and made_of.read_text() == sources and (build / PACKED).exists()
 
 
 def source_digest(study: Study = THE_DRUG_STUDY) -> str:

@@ -1,8 +1,10 @@
+import json
 import os
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from local.packing import pack
 
@@ -36,11 +38,11 @@ def build(tmp_path: Path) -> Path:
 def test_the_template_has_each_layer_as_its_zip_and_nothing_else_is_another(build: Path) -> None:
     pack(build)
 
-    packed = (build / "packed.yaml").read_text()
+    packed = json.loads((build / "packed.json").read_text())
     expected = TEMPLATE.replace("Uri: Light", "Uri: Light.zip").replace(
         "Uri: Heavy", "Uri: Heavy.zip"
     )
-    assert packed == expected
+    assert packed == yaml.safe_load(expected)
     assert (build / "template.yaml").read_text() == TEMPLATE
     assert not (build / "Serve.zip").exists()
 
