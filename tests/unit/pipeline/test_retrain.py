@@ -69,7 +69,7 @@ def test_training_twice_makes_the_same_bytes(
     assert second["promoted"]["decision"] == "already_champion"
 
 
-@pytest.mark.parametrize("seed", ["1", "2", "3"])
+@pytest.mark.parametrize("seed", ["1", "2"])
 def test_training_in_another_process_makes_the_same_bytes(candidate: Candidate, seed: str) -> None:
     """Hashes of strings differ between processes, and with them the order of sets."""
     script = (

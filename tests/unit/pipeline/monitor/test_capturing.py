@@ -213,7 +213,7 @@ def test_predictions_that_were_deleted_before_are_told(memory: Bucket) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("writes", range(30))
+@pytest.mark.parametrize("writes", range(20))
 def test_a_run_that_was_killed_loses_and_doubles_nothing(
     memory: Bucket, writes: int, *, after: bool
 ) -> None:
