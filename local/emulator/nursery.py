@@ -8,7 +8,6 @@ folder, path and streams are its own.
 This file is both a library for the cloud and the program that forks.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -192,6 +191,4 @@ if __name__ == "__main__":
     for library in sys.argv[2:]:
         with suppress(ImportError):  # who needs it then says so itself
             importlib.import_module(library)
-    gc.collect()
-    gc.freeze()  # else each fork's first collection would copy every page
     serve(socket.socket(fileno=int(sys.argv[1])))
