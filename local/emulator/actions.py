@@ -17,9 +17,10 @@ def only_reads(scope: dict[str, Any]) -> bool:
     """Whether a request, as ASGI describes it, surely changes nothing."""
     if scope["method"] in READ_ONLY_METHODS:
         return True
+    path: str = scope["path"]
     if target := dict(scope["headers"]).get(TARGET):
         _, _, action = target.decode("latin-1").rpartition(".")
     else:
-        _, is_cbor, operation = scope["path"].rpartition(OPERATION)
+        _, is_cbor, operation = path.rpartition(OPERATION)
         action = operation if is_cbor else ""
-    return action.startswith(READ_ONLY_ACTIONS)
+    return bool(action.startswith(READ_ONLY_ACTIONS))
