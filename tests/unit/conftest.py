@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -94,6 +95,24 @@ def cloud() -> Iterator[Boto3Bucket]:
 def bucket(cloud: Boto3Bucket) -> Boto3Bucket:
     """Where models are published, unless the tests of a room say otherwise."""
     return cloud
+
+
+@pytest.fixture
+def at_once(bucket: Boto3Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads that interrupt each other wherever they can, and a bucket for them.
+
+    S3 judges a condition and writes at once; moto does one after the other.
+    """
+    put_object, alone, interval = bucket.client.put_object, Lock(), sys.getswitchinterval()
+
+    def put_at_once(**request: Any) -> Any:
+        with alone:
+            return put_object(**request)
+
+    monkeypatch.setattr(bucket.client, "put_object", put_at_once)
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,8 @@
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
-from threading import Barrier, Lock
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -307,32 +306,11 @@ def test_an_entry_that_is_missing_is_said_so(
         list(registry.ledger(champion, entries=2))
 
 
-@pytest.fixture
-def switching_often() -> Iterator[None]:
-    """Let threads interrupt each other wherever they can."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
-
-
-@pytest.mark.usefixtures("switching_often")
+@pytest.mark.usefixtures("at_once")
 def test_of_promotions_in_parallel_one_wins_each_round(
-    registry: Registry,
-    bucket: Boto3Bucket,
-    candidate: Candidate,
-    challenger: Candidate,
-    monkeypatch: pytest.MonkeyPatch,
+    registry: Registry, bucket: Boto3Bucket, candidate: Candidate, challenger: Candidate
 ) -> None:
     versions = [publish(registry, candidate), publish(registry, challenger)]
-    # S3 judges a condition and writes at once; moto does one after the other.
-    put_object, alone = bucket.client.put_object, Lock()
-
-    def put_at_once(**request: Any) -> Any:
-        with alone:
-            return put_object(**request)
-
-    monkeypatch.setattr(bucket.client, "put_object", put_at_once)
     winners: list[Champion] = []
 
     with ThreadPoolExecutor(max_workers=2) as threads:

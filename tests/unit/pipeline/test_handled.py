@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from clinical.artefacts import Bucket
 from clinical.upload import Upload
 from handled import Claim, Handled
@@ -20,6 +21,7 @@ def test_the_first_claim_stands(bucket: Bucket) -> None:
     assert handled.of(claim("two").upload) == claim("one")
 
 
+@pytest.mark.usefixtures("at_once")
 def test_of_claims_at_once_all_see_the_same_one(bucket: Bucket) -> None:
     with ThreadPoolExecutor(8) as threads:
         seen = list(threads.map(lambda name: Handled(bucket).claim(claim(name)), "abcdefgh"))
