@@ -8,6 +8,8 @@ import re
 import zipfile
 from pathlib import Path
 
+import yaml
+
 PACKED = "packed.json"
 LAYER = re.compile(r"^( +ContentUri: )(\w+)$", re.MULTILINE)
 QUICKLY = 1  # zlib's fastest level, because the zip only goes over loopback
@@ -18,9 +20,7 @@ def pack(build: Path) -> None:
     template = (build / "template.yaml").read_text()
     for _, name in LAYER.findall(template):
         write_zip(build / name)
-    from samcli.yamlhelper import yaml_parse  # noqa: PLC0415 - only builds need it
-
-    packed = yaml_parse(LAYER.sub(r"\1\2.zip", template))
+    packed = yaml.safe_load(LAYER.sub(r"\1\2.zip", template))
     (build / PACKED).write_text(json.dumps(packed))
 
 
