@@ -1,6 +1,7 @@
 import json
 import os
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_the_template_has_each_layer_as_its_zip_and_nothing_else_is_another(buil
     assert packed == yaml.safe_load(expected)
     assert (build / "template.yaml").read_text() == TEMPLATE
     assert not (build / "Serve.zip").exists()
+
+
+def test_others_read_yaml_as_before(build: Path) -> None:
+    """Sam's own parser would change the one of the whole process."""
+    pack(build)
+
+    read = yaml.safe_load("day: 2026-11-26")
+    assert (type(read), read) == (dict, {"day": date(2026, 11, 26)})
 
 
 def test_a_zip_holds_what_its_layer_holds(build: Path) -> None:
