@@ -15,7 +15,7 @@ from pathlib import Path
 from clinical import compiled
 
 from local.cloud import ROOT, CloudFailed
-from local.packing import PACKED, pack
+from local.packing import pack_beside
 from local.studies import Study, study_of
 
 LAYER, FUNCTION = "ClinicalLayer", "PredictFunction"  # the parts that depend on the study
@@ -52,14 +52,7 @@ def fitted(base: Path, build: Path, study: Study) -> None:
     for part in (LAYER, FUNCTION):
         shutil.copytree(base / part, build / part)
     fit(build, study)
-    (build / "template.yaml").write_text(template_beside(base, {LAYER, FUNCTION}))
-    pack(build)
-    packed = (build / PACKED).read_text()
-    for zipped in base.glob("*.zip"):
-        packed = packed.replace(
-            f'"../{base.name}/{zipped.stem}"', f'"../{base.name}/{zipped.name}"'
-        )
-    (build / PACKED).write_text(packed)
+    pack_beside(base, build)
 
 
 def template_beside(base: Path, own: Collection[str]) -> str:

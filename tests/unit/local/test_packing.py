@@ -1,13 +1,18 @@
 import json
 import os
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from local.packing import pack
+from local.packing import pack, pack_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TEMPLATE = """\
 Resources:
@@ -23,29 +28,97 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       CodeUri: Serve
+  First:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: First
+  Second:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: Second
+  Machine:
+    Type: AWS::Serverless::StateMachine
+    Properties:
+      DefinitionUri: ../../machine.asl.json
 """
+STAGES = ("First", "Second")
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
+    build = tmp_path / "build"
     for file in ("Light/python/a.py", "Light/python/b/c.so", "Heavy/python/d.py", "Serve/app.py"):
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(file)
-    (tmp_path / "Light/python/b/c.so").chmod(0o755)
-    (tmp_path / "template.yaml").write_text(TEMPLATE)
-    return tmp_path
+        write(build / file, file)
+    for stage in STAGES:
+        write(build / stage / "stages.py", "of all stages")
+    (build / "Light/python/b/c.so").chmod(0o755)
+    (build / "template.yaml").write_text(TEMPLATE)
+    return build
 
 
-def test_the_template_has_each_layer_as_its_zip_and_nothing_else_is_another(build: Path) -> None:
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def artefacts(build: Path) -> dict[str, str]:
+    """What the packed template says that each part is made of."""
+    packed = json.loads((build / "packed.json").read_text())
+    return {
+        name: value
+        for name, resource in packed["Resources"].items()
+        for value in resource["Properties"].values()
+    }
+
+
+def test_the_template_has_each_part_as_its_zip_and_nothing_else_is_another(build: Path) -> None:
     pack(build)
 
     packed = json.loads((build / "packed.json").read_text())
-    expected = TEMPLATE.replace("Uri: Light", "Uri: Light.zip").replace(
-        "Uri: Heavy", "Uri: Heavy.zip"
-    )
-    assert packed == yaml.safe_load(expected)
+    expected = re.sub(r"((?:Content|Code)Uri: \w+)", r"\1.zip", TEMPLATE)
+    assert packed == yaml.safe_load(expected.replace("Second.zip", "First.zip"))
     assert (build / "template.yaml").read_text() == TEMPLATE
-    assert not (build / "Serve.zip").exists()
+
+
+def test_parts_share_a_zip_only_where_every_file_of_theirs_is_the_same(build: Path) -> None:
+    pack(build)
+    assert artefacts(build)["Second"] == "First.zip"
+
+    changes: tuple[Callable[[Path], object], ...] = (
+        lambda file: file.write_text("of one stage"),
+        lambda file: file.chmod(0o755),
+        lambda file: file.rename(file.with_name("other.py")),
+        lambda file: file.unlink(),
+    )
+    for change in changes:
+        write(build / "Second/stages.py", "of all stages")
+        change(build / "Second/stages.py")
+        pack(build)
+
+        assert artefacts(build)["Second"] == "Second.zip"
+        (build / "Second/stages.py").unlink(missing_ok=True)
+        (build / "Second/other.py").unlink(missing_ok=True)
+
+
+def test_a_build_beside_another_has_zips_of_its_own_parts_alone(build: Path) -> None:
+    pack(build)
+    beside = build.with_name("beside")
+    for part in ("Light", "Second"):
+        write(beside / part / "own.py", part)
+
+    pack_beside(build, beside)
+
+    assert artefacts(beside) == {
+        "Light": "Light.zip",
+        "Heavy": "../build/Heavy.zip",
+        "Serve": "../build/Serve.zip",
+        "First": "../build/First.zip",
+        "Second": "Second.zip",
+        "Machine": "../../machine.asl.json",
+    }
+    assert {path.name for path in beside.glob("*.zip")} == {"Light.zip", "Second.zip"}
+    for name, made_of in artefacts(beside).items():
+        assert name == "Machine" or (beside / made_of).is_file()
 
 
 def test_others_read_yaml_as_before(build: Path) -> None:
@@ -56,7 +129,7 @@ def test_others_read_yaml_as_before(build: Path) -> None:
     assert (type(read), read) == (dict, {"day": date(2026, 11, 26)})
 
 
-def test_a_zip_holds_what_its_layer_holds(build: Path) -> None:
+def test_a_zip_holds_what_its_part_holds(build: Path) -> None:
     pack(build)
 
     with zipfile.ZipFile(build / "Light.zip") as archive:
