@@ -113,11 +113,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_boto3_session() -> None:
-    """Have moto's clouds share boto3's session, whose first client takes 0.1 s to make."""
+def _moto_in_no_time() -> None:
+    """Have moto's clouds share boto3's session, whose first client takes 0.1 s to make.
+
+    Nor has its S3 to import its URLs anew for each request: they depend on variables that no test
+    sets, and that takes a quarter of the request.
+    """
     from moto.core.config import default_user_config  # noqa: PLC0415 - whoever shares tests has no use for it
+    from moto.s3 import urls  # noqa: PLC0415
+    from moto.s3.models import S3Backend  # noqa: PLC0415
 
     default_user_config["core"]["reset_boto3_session"] = False
+    S3Backend._url_module = urls  # type: ignore[assignment]  # a property of the class
 
 
 @pytest.fixture(scope="session", autouse=True)
