@@ -1,5 +1,6 @@
 """What every kind of test uses."""
 
+import importlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -73,6 +74,17 @@ FIRST = (
     "unit/clinical/test_kinds.py",
     "unit/clinical/test_registry.py",
 )
+# Of what the tests import, what takes longest to compile.
+LARGE = (
+    "scipy.stats",
+    "pandas",
+    "nicegui",
+    "playwright.sync_api",
+    "hypothesis",
+    "moto.s3.models",
+    "sklearn.ensemble",
+    "skl2onnx",
+)
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"
 
@@ -94,6 +106,18 @@ class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
 def place(scope: str) -> int:
     """Tell where in the queue a room or a file is; those that are not named keep their order."""
     return FIRST.index(scope) if scope in FIRST else len(FIRST)
+
+
+def pytest_configure() -> None:
+    """Have each worker begin with other libraries than those beside it.
+
+    In a new environment all would compile the same ones at the same time. So most of them find
+    compiled what another began with.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % len(LARGE)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for library in (*LARGE[worker:], *LARGE[:worker]):
+            importlib.import_module(library)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:

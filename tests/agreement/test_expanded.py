@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cfnlint
 import pytest
-from cfnlint.config import ManualArgs
 from clinical.telemetry import Metric
 
 from tests.template import COMBINATIONS, deployed, of_type, template, values, written
@@ -659,6 +657,9 @@ def test_every_condition_is_decided_both_ways_by_some_combination(read: dict[str
 
 def test_cfn_lint_finds_nothing_in_a_stack_with_everything_in_it(tmp_path: Path) -> None:
     """Of the other combinations, the release check says so."""
+    import cfnlint  # noqa: PLC0415 - half a second, which no other test needs
+    from cfnlint.config import ManualArgs  # noqa: PLC0415 - likewise
+
     file = written(deployed(**COMBINATIONS["everything"]), tmp_path)
 
     found = cfnlint.lint_file(file, ManualArgs(regions=["us-east-1"]))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as SCHEMAS
 
 from tests.template import COMBINATIONS, KEY, deployed, of_type
 from tests.template import template as read
@@ -72,6 +71,8 @@ def test_the_deployer_may_do_all_that_cloudformation_does_for_a_stack_with_every
     policy: dict[str, Any],
 ) -> None:
     """By the permissions that AWS publishes with the schema of each type of resource."""
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as SCHEMAS  # noqa: PLC0415 - half a second, which few tests need
+
     allowed = [action for one in policy["Statement"] for action in _listed(one["Action"])]
     kinds = {one["Type"] for one in deployed(**COMBINATIONS["everything"]).values()}
 

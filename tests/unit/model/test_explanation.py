@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import shap
 from clinical.params import params
 from clinical.registry import MODEL, REFERENCE
 from hypothesis import given
@@ -77,6 +76,8 @@ def test_contributions_are_those_of_shap(
                 for row in coded
             ]
         )
+
+    import shap  # noqa: PLC0415 - a second, which no other test needs
 
     masker = shap.maskers.Independent(encoded(background), max_samples=len(background))
     exact = shap.explainers.ExactExplainer(score, masker)
