@@ -11,11 +11,12 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psutil
 import pytest
 import yaml
 from botocore.auth import SigV4Auth
@@ -187,11 +188,7 @@ class Laptop:
 
     def newest_upload_waits(self) -> bool:
         """Let the watch look now, and tell whether it says that the newest upload waits."""
-        lambdas = self.stack._client("lambda")
-        pages = lambdas.get_paginator("list_functions").paginate()
-        names = [one["FunctionName"] for page in pages for one in page["Functions"]]
-        (watch,) = [name for name in names if "WatchFunction" in name]
-        answer = lambdas.invoke(FunctionName=watch, Payload=b"{}")
+        answer = self.invoke("WatchFunction")
         assert "FunctionError" not in answer, answer
         waiting: bool = json.load(answer["Payload"])["waiting"]
         return waiting
@@ -205,17 +202,43 @@ class Laptop:
         """
         lambdas = self.stack._client("lambda")
         self.wait_until_idle()
-        pages = lambdas.get_paginator("list_functions").paginate()
-        for function in [one for page in pages for one in page["Functions"]]:
+        for function in self._functions(names):
             name = function["FunctionName"]
-            if name.startswith(f"{self.stack.name}-") and any(one in name for one in names):
-                variables = {**function["Environment"]["Variables"], "PARAMS_PATH": str(params)}
-                if params is None:
-                    del variables["PARAMS_PATH"]
-                lambdas.update_function_configuration(
-                    FunctionName=name, Environment={"Variables": variables}
-                )
-                lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
+            variables = {**function["Environment"]["Variables"], "PARAMS_PATH": str(params)}
+            if params is None:
+                del variables["PARAMS_PATH"]
+            lambdas.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables}
+            )
+            lambdas.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    def invoke(self, function: str) -> dict[str, Any]:
+        """Invoke a function with an empty event; function: its name in the template."""
+        (found,) = self._functions((function,))
+        answer = self.stack._client("lambda").invoke(
+            FunctionName=found["FunctionName"], Payload=b"{}"
+        )
+        return dict(answer)
+
+    def _functions(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """List this stack's functions that have these names in the template."""
+        pages = self.stack._client("lambda").get_paginator("list_functions").paginate()
+        return [
+            dict(one)
+            for page in pages
+            for one in page["Functions"]
+            if any(one["FunctionName"].startswith(f"{self.stack.name}-{name}-") for name in names)
+        ]
+
+    def workers(self, function: str) -> list[psutil.Process]:
+        """List the processes that run a function of this laptop's cloud."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                told = " ".join((*process.cmdline(), process.cwd()))
+                if function in told and str(self.home) in told:
+                    found.append(process)
+        return found
 
     def wait_until_idle(self) -> None:
         """Wait until no execution retrains any more: `make up` ends before its second one does."""
@@ -282,7 +305,7 @@ def few_trees_in(folder: Path, **gate: object) -> Path:
 
     gate: what of the gate is decided otherwise.
     """
-    decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    decided = deployed_decisions()
     forests = [grid["random_forest"] for grid in decided["tuning"]["grids"].values()]
     for one in forests:
         one["n_estimators"] = [trees // FEWER for trees in one["n_estimators"]]
@@ -290,6 +313,28 @@ def few_trees_in(folder: Path, **gate: object) -> Path:
     decided["learning_curve"]["max_trees"] //= FEWER
     decided["learning_curve"]["draws"] = 2
     decided["gate"] |= gate
+    return written(decided, folder)
+
+
+def ridge_in(folder: Path, **gate: object) -> Path:
+    """Write the decisions that are deployed, with a ridge: for tests that train again and again.
+
+    It is fitted soonest, and on a few rows more it is hardly another one, so that none is rejected.
+    """
+    decided = deployed_decisions()
+    decided["model"] = {"family": "ridge", "alpha": 30.0}
+    decided["tuning"]["families"] = ["ridge"]
+    decided["learning_curve"] |= {"fractions": [0.5, 1.0], "draws": 2}
+    decided["gate"] |= gate
+    return written(decided, folder)
+
+
+def deployed_decisions() -> dict[str, Any]:
+    decided: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+    return decided
+
+
+def written(decided: dict[str, Any], folder: Path) -> Path:
     params = folder / "params.yaml"
     params.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
     return params

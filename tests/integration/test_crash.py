@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,7 @@ import pytest
 
 from local import executions
 from local.stack import STACK
-from tests.integration.conftest import ROOT, Laptop, copied_tree, few_trees_in
+from tests.integration.conftest import ROOT, Laptop, copied_tree, ridge_in
 from tests.integration.test_registry import assert_consistent, champion_of
 
 WAIT_SECONDS = 300
@@ -23,24 +23,32 @@ FEW = 300  # rows of a test that is about no model
 SOME_CALLS_SECONDS = 0.1  # else who asks takes the core from who is asked
 
 
-@pytest.fixture
-def copied(
-    laptop: Laptop, start_laptop: Callable[[str], Laptop]
-) -> Iterator[Callable[..., Laptop]]:
-    """Laptops with what the first one holds, and with none of its processes."""
+def copy(laptop: Laptop, other: Laptop, *folders: str) -> None:
+    """Give a laptop what another one holds, and none of its processes."""
     laptop.stack.cloud.save()
-    made: list[Laptop] = []
+    for folder in folders:
+        copied_tree(laptop.home / folder, other.home / folder)
 
-    def copy(name: str, *folders: str) -> Laptop:
-        other = start_laptop(name)
-        made.append(other)
-        for folder in folders:
-            copied_tree(laptop.home / folder, other.home / folder)
-        return other
 
-    yield copy
-    for other in made:
-        other.run("down")
+@pytest.fixture(scope="module")
+def copied(
+    laptop: Laptop, start_laptop: Callable[[str], Laptop], tmp_path_factory: pytest.TempPathFactory
+) -> Laptop:
+    """A laptop that one crash after the other comes over, with small models."""
+    other = start_laptop("crashed")
+    copy(laptop, other, "s3", "state")
+    other.start_cloud()
+    assert other.stack.is_deployed()
+    other.decide_by(ridge_in(tmp_path_factory.mktemp("decisions")))
+    return other
+
+
+@pytest.fixture
+def crashing(copied: Laptop) -> Laptop:
+    """That laptop with its cloud running, whatever came of the crash before."""
+    copied.start_cloud()
+    copied.stack.cloud.save()
+    return copied
 
 
 def kill(laptop: Laptop) -> None:
@@ -108,6 +116,21 @@ def about(laptop: Laptop, raw: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
+class Held:
+    """A function that waits for ever for its decisions, until they are there."""
+
+    def __init__(self, laptop: Laptop, function: str, folder: Path) -> None:
+        self._decisions = folder / "params.yaml"
+        os.mkfifo(self._decisions)
+        laptop.decide_by(self._decisions, (function,))
+        laptop.stack.cloud.save()
+
+    def let_go(self) -> None:
+        """Let whoever starts it from now on find its decisions."""
+        self._decisions.unlink()
+        ridge_in(self._decisions.parent)
+
+
 def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
     return any(
         event["stateEnteredEventDetails"]["name"] == state
@@ -122,13 +145,10 @@ def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
     ids=["upload", "train", "promote"],
 )
 def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
-    copied: Callable[..., Laptop], sample: Path, rows: int, state: str | None, tmp_path: Path
+    crashing: Laptop, sample: Path, rows: int, state: str | None, tmp_path: Path
 ) -> None:
-    laptop = copied("crashed", "s3", "state")
-    laptop.start_cloud()
-    assert laptop.stack.is_deployed()
-    laptop.decide_by(few_trees_in(tmp_path))
-    laptop.stack.cloud.save()
+    laptop = crashing
+    held = Held(laptop, f"{state}Function", tmp_path) if state == "Train" else None
     raw = put(laptop, data(sample, rows))
     before = {} if state is None else objects(laptop)
     if state:
@@ -136,13 +156,15 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
         wait_until(lambda: has_entered(laptop, running["executionArn"], state), SOME_CALLS_SECONDS)
 
     kill(laptop)
+    if held:
+        held.let_go()
     up = laptop.run("up")
 
     assert up.returncode == 0, up.stdout
     assert "The local cloud had been killed" in up.stdout
     nothing_lost(before, laptop)
     newest, *others = about(laptop, raw)
-    if others or state is None:  # a promotion may have ended before it could be killed
+    if others or state != "Promote":  # which may have ended before it could be killed
         told = (f"training on {raw['key']} again", f"{raw['key']} had not started an")
         assert any(words in up.stdout for words in told)
     assert newest["status"] == "SUCCEEDED"
@@ -158,16 +180,16 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
 
 
 def test_what_down_interrupted_is_told_and_its_upload_trained(
-    copied: Callable[..., Laptop], sample: Path
+    crashing: Laptop, sample: Path, tmp_path: Path
 ) -> None:
-    laptop = copied("stopped", "s3", "state")
-    laptop.start_cloud()
-    assert laptop.stack.is_deployed()
+    laptop = crashing
+    held = Held(laptop, "TrainFunction", tmp_path)
     raw = put(laptop, data(sample, 914))
     (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
     wait_until(lambda: has_entered(laptop, running["executionArn"], "Train"), SOME_CALLS_SECONDS)
 
     assert laptop.run("down").stdout.strip() == "Stopped."
+    held.let_go()
     up = laptop.run("up")
 
     assert up.returncode == 0, up.stdout
@@ -177,10 +199,8 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
     assert_consistent(laptop)
 
 
-def test_a_deployment_that_a_crash_interrupted_is_made_anew(copied: Callable[..., Laptop]) -> None:
-    laptop = copied("redeployed", "s3", "state")
-    laptop.start_cloud()
-    assert laptop.stack.is_deployed()
+def test_a_deployment_that_a_crash_interrupted_is_made_anew(crashing: Laptop) -> None:
+    laptop = crashing
     before, known = objects(laptop), change_sets(laptop)
 
     with deploying(laptop, "LogRetentionDays=30"):
@@ -214,9 +234,10 @@ def test_a_first_deployment_that_a_crash_interrupted_is_made_anew(
 
 
 def test_after_a_deployment_that_failed_the_next_takes_the_buckets_with_all_that_they_hold(
-    laptop: Laptop, copied: Callable[..., Laptop]
+    laptop: Laptop, start_laptop: Callable[[str], Laptop]
 ) -> None:
-    other = copied("adopted", "s3")
+    other = start_laptop("adopted")
+    copy(laptop, other, "s3")
     before, champion = objects(laptop), champion_of(laptop)
     stack = other.start_cloud()
     broken = {
@@ -250,11 +271,9 @@ def test_after_a_deployment_that_failed_the_next_takes_the_buckets_with_all_that
 
 
 def test_a_state_that_is_half_written_is_told_and_the_one_before_it_used(
-    copied: Callable[..., Laptop],
+    crashing: Laptop,
 ) -> None:
-    laptop = copied("damaged", "s3", "state")
-    laptop.start_cloud()
-    assert laptop.stack.is_deployed()
+    laptop = crashing
     laptop.stack.cloudwatch.put_metric_data(
         Namespace="Tests", MetricData=[{"MetricName": "One", "Value": 1}]
     )

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from local import approving, executions
 from local.cloud import REGION
@@ -30,7 +29,7 @@ from local.stack import Stack
 from local.studies import THE_DRUG_STUDY
 from tests import documents
 from tests.documents import ROOT, told
-from tests.integration.conftest import Laptop, Laptops, StackAskedOften, free_port
+from tests.integration.conftest import Laptop, Laptops, StackAskedOften, free_port, ridge_in
 from tests.integration.test_approvals import awaited
 
 LIMIT_SECONDS = 300  # of a command
@@ -189,14 +188,9 @@ class Reader:
         """Have the models that are trained from now on be fitted soon, and approved or not."""
         if approval == self.approval:
             return
-        decided = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-        decided["model"] = {"family": "ridge", "alpha": 30.0}
-        decided["tuning"]["families"] = ["ridge"]
-        decided["learning_curve"] |= {"fractions": [0.5, 1.0], "draws": 2}
-        decided["gate"]["approval"] = approval
-        file = self.laptop.home / f"approval-{approval}.yaml"
-        file.write_text(yaml.safe_dump(decided, sort_keys=False), "utf-8")
-        self.laptop.decide_by(file)
+        folder = self.laptop.home / f"approval-{approval}"
+        folder.mkdir(exist_ok=True)
+        self.laptop.decide_by(ridge_in(folder, approval=approval))
         self.approval = approval
 
 

@@ -1,6 +1,5 @@
 """The monitor on the deployed stack: nothing is lost or doubled, and alarms are of what changed."""
 
-import contextlib
 import csv
 import io
 import json
@@ -14,7 +13,6 @@ from itertools import batched
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.captured import Captured
@@ -128,21 +126,12 @@ def kill_the_capture(laptop: Laptop) -> str:
         written = set(simulating.keys(stack, stack.outputs.artifacts_bucket, "captures/"))
         if written == before:
             return False
-        for process in workers(laptop, "CaptureFunction"):
+        for process in laptop.workers("CaptureFunction"):
             process.kill()
         return True
 
     until(killed, "something captured")
     return str(laptop.ended(arn)["status"])
-
-
-def workers(laptop: Laptop, function: str) -> Iterator[psutil.Process]:
-    """The processes that run a function of this laptop's cloud."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            told = " ".join((*process.cmdline(), process.cwd()))
-            if function in told and str(laptop.home) in told:
-                yield process
 
 
 @pytest.fixture(scope="module")
