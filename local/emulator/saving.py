@@ -77,13 +77,7 @@ class Saver:
             if deploys():
                 return False
             files = {
-                f"{name}.json": json.dumps(
-                    {
-                        "__ministack_format__": persistence._state_format_version(name),  # noqa: SLF001
-                        "payload": snapshot(state_of),
-                    },
-                    default=self.encoded,
-                ).encode()
+                f"{name}.json": self._written(name, state_of)
                 for name, state_of in app._build_persistence_save_dict().items()  # noqa: SLF001
             }
             if deploys():
@@ -109,6 +103,18 @@ class Saver:
             self.urgent.wait(max(WAIT_SECONDS, SHARE * (time.monotonic() - began)))
             self.urgent.clear()
 
+    def _written(self, name: str, state_of: Callable[[], Any]) -> bytes:
+        """Write a service's state; again if it changes while it is copied or written."""
+        form = persistence._state_format_version(name)  # noqa: SLF001
+        for _ in range(TRIES):
+            try:
+                state = {"__ministack_format__": form, "payload": state_of()}
+                return json.dumps(state, default=self.encoded).encode()
+            except RuntimeError as error:
+                changed = error
+                time.sleep(0.01)
+        raise OSError("it changes all the time") from changed
+
     def encoded(self, value: object) -> object:
         """Encode what JSON cannot, as ministack does, but for what is long."""
         if not isinstance(value, bytes) or len(value) < LONG_BYTES:
@@ -124,15 +130,13 @@ class Saver:
         return _json_object_hook(read)
 
 
-def snapshot(state_of: Callable[[], Any]) -> Any:  # noqa: ANN401 - each service has its own
-    """Copy a service's state; again if it changes while it is copied."""
-    for _ in range(TRIES):
-        try:
-            return state_of()
-        except RuntimeError as error:
-            changed = error
-            time.sleep(0.01)
-    raise OSError("it changes all the time") from changed
+def stacks() -> Scope:
+    """Give the state of CloudFormation as it is, for it is saved only while nothing is deployed.
+
+    Ministack copies it, with all templates, which takes longer than to write it.
+    """
+    stores = cloudformation._PERSISTED_STORES  # noqa: SLF001
+    return {key: store() for store, key in stores}
 
 
 def deploys() -> bool:
@@ -221,6 +225,7 @@ def install() -> None:
     lambda_svc._prune_orphan_code_blobs = lambda _: None  # noqa: SLF001 - generations share them
     stepfunctions.load_persisted_state = load_executions
     stepfunctions._emit_execution_status_event = emitting(saver)  # noqa: SLF001
+    cloudformation.get_state = stacks
     cloudformation.load_persisted_state = load_stacks
     app.app = saving(saver)
     app.save_all = lambda _: save_all(saver)
