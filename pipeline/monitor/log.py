@@ -1,7 +1,7 @@
-"""Read the API's log in slices of time, without losing a line.
+"""Read the API's log without losing a line.
 
 A cloud, such as the local one, may end a page at the requested number of lines without indicating
-that there are more. Therefore a slice whose last page is full is halved.
+that there are more. Therefore a period whose last page is full is halved.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # lines that are asked for at once: of a large batch, each may have 128 KB
 MOST = 10_000  # lines that a cloud returns at once
-SLICE = timedelta(hours=1)
 MILLISECOND = timedelta(milliseconds=1)
 NOT_ALLOWED = {"AccessDeniedException", "UnrecognizedClientException"}
 
@@ -69,13 +68,10 @@ class Log:
         return self._first(_within(_milliseconds(start), _milliseconds(end))) is None
 
     def lines(self, start: datetime, end: datetime) -> Iterator[Line]:
-        """Yield every line from `start` up to `end`, slice by slice; some may be repeated."""
-        while start < end:
-            until = min(_hour(start) + SLICE, end)
-            yield from self._slice(_milliseconds(start), _milliseconds(until))
-            start = until
+        """Yield every line from `start` up to `end`; some may be repeated."""
+        yield from self._lines(_milliseconds(start), _milliseconds(end))
 
-    def _slice(self, start: int, end: int) -> Iterator[Line]:
+    def _lines(self, start: int, end: int) -> Iterator[Line]:
         """Yield every line from `start` up to `end`, in milliseconds."""
         if end <= start:
             return
@@ -93,8 +89,8 @@ class Log:
                 "them cannot be read"
             )
         middle = (start + end) // 2
-        yield from self._slice(start, middle)
-        yield from self._slice(middle, end)
+        yield from self._lines(start, middle)
+        yield from self._lines(middle, end)
 
     def _first(self, within: "Within") -> datetime | None:
         found = (lines[0].at for lines, _ in self._pages(within, 1) if lines)
@@ -145,10 +141,6 @@ def moment(milliseconds: int) -> datetime:
 def _milliseconds(at: datetime) -> int:
     """Convert a time for CloudWatch, rounded up, because the end of a range is exclusive."""
     return -((datetime.fromtimestamp(0, UTC) - at) // MILLISECOND)
-
-
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
 
 
 @contextmanager
