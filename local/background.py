@@ -126,6 +126,14 @@ def answers(url: str) -> bool:
     return answered.is_set()
 
 
+def is_free(port: int, *, was_killed: bool) -> bool:
+    """Whether nobody else listens on a port of loopback.
+
+    was_killed: whether the program that is to listen there was killed, and may yet leave it.
+    """
+    return not is_taken(port) or (was_killed and is_freed(port))
+
+
 def is_freed(port: int) -> bool:
     """Whether a port of loopback is free, within FREED_SECONDS.
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import psutil
 
-from local.background import Background, is_freed, is_taken
+from local.background import Background, is_free
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, Start, install, python_platform
 from local.emulator.generations import RUNNING, Generations
 from local.emulator.objects import mend
@@ -62,7 +62,7 @@ class Ministack(Cloud):
             return Start(fresh=False)
         was_killed = self._process.was_killed()
         self.stop()
-        if is_taken(self.port) and not (was_killed and is_freed(self.port)):
+        if not is_free(self.port, was_killed=was_killed):
             raise CloudFailed(
                 f"port {self.port} is already in use, and not by the local cloud of {self.home}: "
                 "stop the program that is listening there, choose another port with PORT=, or, if "

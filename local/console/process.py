@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from local.background import Background, answers, is_freed, is_taken
+from local.background import Background, answers, is_free
 from local.cloud import ROOT, CloudFailed
 from local.studies import study_of
 
@@ -65,9 +65,9 @@ class ConsoleProcess:
 
     def check_port(self) -> None:
         """Raise CloudFailed if another program is listening on the port."""
-        if self._process.pid() is not None or not is_taken(self.port):
-            return
-        if not (self._process.was_killed() and is_freed(self.port)):
+        if self._process.pid() is None and not is_free(
+            self.port, was_killed=self._process.was_killed()
+        ):
             raise CloudFailed(
                 f"port {self.port} for the console is already in use: stop the program that is "
                 "listening there, or choose another port with CONSOLE_PORT="
