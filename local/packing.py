@@ -6,7 +6,6 @@ The template beside it is JSON, which sam and the local cloud read in a fiftieth
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +50,11 @@ def pack_beside(base: Path, build: Path) -> None:
 
 def folders(template: Template) -> dict[str, str]:
     """Return the folder or zip of each layer and function, by its name in the template."""
-    return dict(_folders(template))
-
-
-def _folders(template: Template) -> Iterator[tuple[str, str]]:
-    for name, resource in template["Resources"].items():
-        if member := FOLDER_OF.get(resource["Type"]):
-            yield name, resource["Properties"][member]
+    return {
+        name: resource["Properties"][FOLDER_OF[resource["Type"]]]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] in FOLDER_OF
+    }
 
 
 def refer(template: Template, name: str, zipped: str) -> None:

@@ -167,6 +167,3 @@ if __name__ == "__main__":
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
     app.main()
-    # All is saved. Python would wait until functions have returned that are still running, such as
-    # a training: their executions are told and started again by the next `make up`.
-    os._exit(0)

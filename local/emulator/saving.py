@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,7 @@ STOP = "/_local/stop"  # and there, when that was for the last time: what runs i
 LEAST_SECONDS = 0.5
 WAIT_SECONDS = 2.0
 SHARE = 20  # it rests for so many times as long as it saved
+GRACE_SECONDS = 1.0
 TRIES = 20
 LONG_BYTES = 64 * 1024
 UNDER_WAY = "_IN_PROGRESS"
@@ -210,12 +212,25 @@ def saved(saver: Saver, *, for_good: bool) -> tuple[int, str]:
 
 
 def save_all(saver: Saver) -> None:
-    """Save for the last time, in ministack's own place for it."""
+    """Save for the last time, in ministack's own place for it, and end soon."""
     try:
         if not saver.save(for_good=True):
             _log.warning("stopped while a stack was deployed: it stays as it was before")
     except OSError:
         _log.exception("what the cloud holds cannot be saved")
+    ending = threading.Timer(GRACE_SECONDS, end)
+    ending.daemon = True
+    ending.start()
+
+
+def end() -> None:
+    """End, with every function that is still running, such as a long training.
+
+    Python would wait for them. Their executions are told and started again by the next `make up`.
+    """
+    if os.getpgrp() == os.getpid():  # else this was started by hand, with others
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 def install() -> None:

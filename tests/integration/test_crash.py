@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from local import executions
@@ -197,6 +198,25 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
     assert f"training on {raw['key']} again" in up.stdout
     assert [one["status"] for one in about(laptop, raw)] == ["SUCCEEDED", "FAILED"]
     assert_consistent(laptop)
+
+
+def test_the_cloud_ends_when_it_is_asked_to_though_functions_never_answer(
+    crashing: Laptop, sample: Path, tmp_path: Path
+) -> None:
+    laptop = crashing
+    held = Held(laptop, "TrainFunction", tmp_path)
+    raw = put(laptop, data(sample, 915))
+    (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
+    wait_until(lambda: has_entered(laptop, running["executionArn"], "Train"), SOME_CALLS_SECONDS)
+    wait_until(lambda: laptop.workers("TrainFunction"))
+    cloud = psutil.Process(int((laptop.home / "cloud.pid").read_text()))
+
+    cloud.terminate()
+
+    wait_until(lambda: not cloud.is_running() or cloud.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: not laptop.workers("Function"))
+    held.let_go()
+    assert laptop.run("down").returncode == 0
 
 
 def test_a_deployment_that_a_crash_interrupted_is_made_anew(crashing: Laptop) -> None:
