@@ -132,6 +132,12 @@ class Held:
         ridge_in(self._decisions.parent)
 
 
+def wait_for_state(laptop: Laptop, raw: dict[str, str], state: str) -> None:
+    """Wait until the execution that an upload started enters a state."""
+    (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
+    wait_until(lambda: has_entered(laptop, running["executionArn"], state), SOME_CALLS_SECONDS)
+
+
 def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
     return any(
         event["stateEnteredEventDetails"]["name"] == state
@@ -153,8 +159,7 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
     raw = put(laptop, data(sample, rows))
     before = {} if state is None else objects(laptop)
     if state:
-        (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
-        wait_until(lambda: has_entered(laptop, running["executionArn"], state), SOME_CALLS_SECONDS)
+        wait_for_state(laptop, raw, state)
 
     kill(laptop)
     if held:
@@ -186,8 +191,7 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
     laptop = crashing
     held = Held(laptop, "TrainFunction", tmp_path)
     raw = put(laptop, data(sample, 914))
-    (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
-    wait_until(lambda: has_entered(laptop, running["executionArn"], "Train"), SOME_CALLS_SECONDS)
+    wait_for_state(laptop, raw, "Train")
 
     assert laptop.run("down").stdout.strip() == "Stopped."
     held.let_go()
@@ -206,8 +210,7 @@ def test_the_cloud_ends_when_it_is_asked_to_though_functions_never_answer(
     laptop = crashing
     held = Held(laptop, "TrainFunction", tmp_path)
     raw = put(laptop, data(sample, 915))
-    (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
-    wait_until(lambda: has_entered(laptop, running["executionArn"], "Train"), SOME_CALLS_SECONDS)
+    wait_for_state(laptop, raw, "Train")
     wait_until(lambda: laptop.workers("TrainFunction"))
     cloud = psutil.Process(int((laptop.home / "cloud.pid").read_text()))
 
