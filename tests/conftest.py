@@ -114,9 +114,9 @@ def pytest_configure() -> None:
     In a new environment all would compile the same ones at the same time. So most of them find
     compiled what another began with.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % len(LARGE)
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        for library in (*LARGE[worker:], *LARGE[:worker]):
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        first = int(worker.removeprefix("gw")) % len(LARGE)
+        for library in (*LARGE[first:], *LARGE[:first]):
             importlib.import_module(library)
 
 

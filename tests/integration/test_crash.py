@@ -138,6 +138,14 @@ def wait_for_state(laptop: Laptop, raw: dict[str, str], state: str) -> None:
     wait_until(lambda: has_entered(laptop, running["executionArn"], state), SOME_CALLS_SECONDS)
 
 
+def upload_held_in_train(laptop: Laptop, body: bytes, folder: Path) -> tuple[dict[str, str], Held]:
+    """Upload a data set whose training goes on for ever, until what holds it lets it go."""
+    held = Held(laptop, "TrainFunction", folder)
+    raw = put(laptop, body)
+    wait_for_state(laptop, raw, "Train")
+    return raw, held
+
+
 def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
     return any(
         event["stateEnteredEventDetails"]["name"] == state
@@ -189,9 +197,7 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
     crashing: Laptop, sample: Path, tmp_path: Path
 ) -> None:
     laptop = crashing
-    held = Held(laptop, "TrainFunction", tmp_path)
-    raw = put(laptop, data(sample, 914))
-    wait_for_state(laptop, raw, "Train")
+    raw, held = upload_held_in_train(laptop, data(sample, 914), tmp_path)
 
     assert laptop.run("down").stdout.strip() == "Stopped."
     held.let_go()
@@ -208,9 +214,7 @@ def test_the_cloud_ends_when_it_is_asked_to_though_functions_never_answer(
     crashing: Laptop, sample: Path, tmp_path: Path
 ) -> None:
     laptop = crashing
-    held = Held(laptop, "TrainFunction", tmp_path)
-    raw = put(laptop, data(sample, 915))
-    wait_for_state(laptop, raw, "Train")
+    _, held = upload_held_in_train(laptop, data(sample, 915), tmp_path)
     wait_until(lambda: laptop.workers("TrainFunction"))
     cloud = psutil.Process(int((laptop.home / "cloud.pid").read_text()))
 
