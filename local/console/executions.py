@@ -90,6 +90,7 @@ class Page:
                     self.diagram = ui.mermaid(
                         "flowchart TD", DRAWING, on_node_click=self._show
                     ).classes("diagram w-[50rem] max-w-full shrink-0")
+                    self.colours = ui.html(tag="style", sanitize=False)
                     self.details = ui.column().classes("grow basis-80 min-w-0 gap-0")
 
     async def refresh(self) -> None:
@@ -120,7 +121,8 @@ class Page:
         self.decide.set_visibility(waits)
         self.stop.set_visibility(status == "RUNNING")
         self.redrive.set_visibility(status in {"FAILED", "ABORTED", "TIMED_OUT"})
-        self.diagram.set_content(graph.flowchart(machine, graph.marks(progress.steps)))
+        self.diagram.set_content(graph.flowchart(machine))
+        self.colours.set_content(graph.colours(machine, graph.marks(progress.steps)))
         show_report(self.report, described)
         show_steps(self.details, progress.steps, self.opened)
 
@@ -146,7 +148,8 @@ class Page:
             one.set_visibility(False)
         for place in (self.report, self.details):
             place.clear()
-        self.diagram.set_content(graph.flowchart(machine, {}))
+        self.diagram.set_content(graph.flowchart(machine))
+        self.colours.set_content("")
 
     async def _switch(self) -> None:
         self.machine = MACHINES[self.choice.value]

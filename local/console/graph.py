@@ -1,4 +1,4 @@
-"""A state machine as a Mermaid flowchart, coloured by the progress of an execution."""
+"""A state machine as a Mermaid flowchart, and the colours of an execution's progress."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,19 +8,15 @@ from local.executions import Step
 type Machine = Mapping[str, Any]
 
 SHAPES = {"Choice": ("{", "}"), "Succeed": ("([", "])"), "Fail": ("([", "])"), "Task": ("[", "]")}
-COLOURS = {
-    "succeeded": "fill:#1b7f4b,stroke:#0d5c34,color:#fff",
-    "running": "fill:#1f6fd1,stroke:#124a90,color:#fff",
-    "caught": "fill:#b06a00,stroke:#7a4a00,color:#fff",
-    "failed": "fill:#b3261e,stroke:#7d1812,color:#fff",
+COLOURS = {  # of a state's shape, its outline and its name
+    "succeeded": ("#1b7f4b", "#0d5c34", "#fff"),
+    "running": ("#1f6fd1", "#124a90", "#fff"),
+    "caught": ("#b06a00", "#7a4a00", "#fff"),
+    "failed": ("#b3261e", "#7d1812", "#fff"),
 }
 WEIGHTS = {"failed": 2, "running": 1}
 BESIDE = 3  # states of a branch that fit side by side
 ANY = "States.ALL"  # not labelled
-OUTLINES = {  # of containers, so that the names and arrows inside stay readable
-    f"{name}_outline": f"stroke:{colours.split(',')[0].removeprefix('fill:')},stroke-width:3px"
-    for name, colours in COLOURS.items()
-}
 
 
 def marks(steps: list[Step]) -> dict[str, str]:
@@ -45,41 +41,62 @@ def mark(step: Step) -> str:
     return "caught" if step.error else "succeeded"
 
 
-def flowchart(machine: Machine, marked: Mapping[str, str]) -> str:
+def flowchart(machine: Machine) -> str:
     """Draw a machine's states and transitions; transitions on errors are dashed.
 
     Transitions on any error have no label.
+    """
+    return "\n".join(["flowchart TD", *_scope(machine)])
+
+
+def colours(machine: Machine, marked: Mapping[str, str]) -> str:
+    """Write the style sheet that colours the drawn machine by its states' statuses.
+
+    So it is drawn once: to lay it out takes a browser longer than a stage of a small data set. A
+    container has a coloured outline, so that the names and arrows inside stay readable.
 
     States inside a Parallel or a Map that are not in the history have its status, except those
     that only an error or a choice leads to.
     """
-    lines = ["flowchart TD", *_scope(machine, marked, "")]
-    lines += [f"classDef {name} {colours}" for name, colours in (COLOURS | OUTLINES).items()]
-    return "\n".join(lines)
+    return "\n".join(_rules(machine, marked, ""))
 
 
-def _scope(machine: Machine, marked: Mapping[str, str], inherited: str) -> Iterator[str]:
+def _rules(machine: Machine, marked: Mapping[str, str], inherited: str) -> Iterator[str]:
     passed = set(_passed(machine)) if inherited else ()
-    stands = {
-        name: marked.get(name, inherited if name in passed else "") for name in machine["States"]
-    }
+    for name, state in machine["States"].items():
+        status = marked.get(name, inherited if name in passed else "")
+        if status and _inner(state):
+            outline = {"stroke": COLOURS[status][0], "stroke-width": "3px"}
+            yield _rule(f'.cluster[id$="-{name}"] rect', outline)
+        elif status:
+            fill, stroke, letters = COLOURS[status]
+            node = f'.node[id*="flowchart-{name}-"]'
+            yield _rule(f"{node} :is(rect, polygon, path)", {"fill": fill, "stroke": stroke})
+            yield _rule(f"{node} span", {"color": letters})
+        for scope in _inner(state):
+            yield from _rules(scope, marked, status)
+
+
+def _rule(selector: str, properties: Mapping[str, str]) -> str:
+    # Mermaid's own rules name the drawing by its id; these go before them.
+    said = " ".join(f"{name}: {value} !important;" for name, value in properties.items())
+    return f".diagram {selector} {{ {said} }}"
+
+
+def _scope(machine: Machine) -> Iterator[str]:
     for name, state in machine["States"].items():
         if inner := _inner(state):
             yield f"subgraph {name}"
             if any(len(scope["States"]) > BESIDE for scope in inner):
                 yield "direction TB"  # otherwise it is drawn from left to right, and too wide
             for scope in inner:
-                yield from _scope(scope, marked, stands[name])
+                yield from _scope(scope)
             yield "end"
         else:
             opening, closing = SHAPES.get(state["Type"], ("[", "]"))
-            coloured = f":::{stands[name]}" if stands[name] else ""
-            yield f'{name}{opening}"{name}"{closing}{coloured}'
+            yield f'{name}{opening}"{name}"{closing}'
     for name, state in machine["States"].items():
         yield from _edges(name, state)
-    for name, state in machine["States"].items():  # after the edges, which would remove it
-        if _inner(state) and stands[name]:
-            yield f"class {name} {stands[name]}_outline"
 
 
 def _passed(machine: Machine) -> Iterator[str]:
