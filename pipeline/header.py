@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from clinical.errors import DatasetUnreadable
 from clinical.params import Params
@@ -84,9 +85,9 @@ def header_of(row: int, cells: Row, separator: str, params: Params, *, declared:
     """Find the contract's columns in a row, by exact name or else by folded name."""
     exact = _places(cell.strip() for cell in cells)
     alike = _places(map(folded, cells))
-    shared = Counter(map(folded, params.read))
+    told_apart = _told_apart(tuple(params.read))
     found = {
-        name: exact.get(name) or (alike.get(folded(name), []) if shared[folded(name)] == 1 else [])
+        name: exact.get(name) or (alike.get(told_apart[name], []) if name in told_apart else [])
         for name in params.read
     }
     return Header(
@@ -102,6 +103,13 @@ def header_of(row: int, cells: Row, separator: str, params: Params, *, declared:
 def folded(name: str) -> str:
     """Fold a column's name: without case, blanks and punctuation."""
     return SAYS_NOTHING.sub("", unicodedata.normalize("NFKC", name)).casefold()
+
+
+@cache
+def _told_apart(names: tuple[str, ...]) -> dict[str, str]:
+    """Fold names of columns, and leave out those of which several are the same then."""
+    shared = Counter(map(folded, names))
+    return {name: folded(name) for name in names if shared[folded(name)] == 1}
 
 
 def told(header: Header, params: Params) -> Iterator[str]:
