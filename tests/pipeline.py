@@ -14,6 +14,7 @@ from unittest import mock
 import boto3
 import machines
 import stage
+from botocore.config import Config
 from clinical import boto3_bucket, environment, obstore_bucket
 from clinical.artefacts import Bucket
 from clinical.boto3_bucket import Boto3Bucket
@@ -64,6 +65,8 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 
+_CLIENT: Callable[..., Any] = boto3.client
+_CLIENTS: dict[tuple[str, str], Any] = {}
 _ARTEFACTS_BUCKET = stage.artefacts_bucket  # before any test puts another in its place
 
 type State = dict[str, Any]
@@ -85,12 +88,20 @@ def own_cloud() -> Iterator[Boto3Bucket]:
 
     The raw bucket is beside it, both are versioned and empty.
     """
-    with own_environment(), mock_aws():
+    with own_environment(), mock_aws(), mock.patch.object(boto3, "client", _made_once):
         client = boto3.client("s3")
         for name in ("artifacts", "raw"):
             client.create_bucket(Bucket=name)
             client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         yield Boto3Bucket(client, "artifacts")
+
+
+def _made_once(service: str, config: Config | None = None) -> Any:
+    """Give a client of this process's cloud: to make one takes longer than most of what it asks."""
+    which = service, repr(config and sorted(vars(config).items()))
+    if which not in _CLIENTS:
+        _CLIENTS[which] = _CLIENT(service, config=config)
+    return _CLIENTS[which]
 
 
 def held_by_the_cloud() -> bytes:
