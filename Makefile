@@ -146,9 +146,9 @@ test-busy: $(READY) ## Run every test beside two busy loops, which must not make
 	  trap "kill $$loops" EXIT; $(TEST)
 
 .PHONY: check
-check: $(READY) ## Check style, format, the template, types and unit tests: everything without a cloud
+check: $(READY) ## Check style, format, the template, types and all units but the slow ones, in three minutes
 	@$(MAKE) --no-print-directory --jobs=2 lint typecheck
-	@$(PYTEST) -n 2 --without-clouds tests
+	@$(PYTEST) -n 2 --without-clouds -m "not slow" tests
 
 .PHONY: lint
 lint: $(READY) ## Check style, format, the workflows and the template

@@ -655,6 +655,7 @@ def test_every_condition_is_decided_both_ways_by_some_combination(read: dict[str
         assert len(given) > 1, name
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_a_stack_with_everything_in_it(tmp_path: Path) -> None:
     """Of the other combinations, the release check says so."""
     import cfnlint  # noqa: PLC0415 - half a second, which no other test needs

@@ -68,6 +68,7 @@ def by_layers(template: dict[str, Any]) -> dict[tuple[str, ...], list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_stage_imports_nothing_that_its_layers_do_not_bring(
     by_layers: dict[tuple[str, ...], list[str]],
 ) -> None:

@@ -364,6 +364,7 @@ def test_the_event_of_every_stage_validates(name: str) -> None:
         kind.model_validate(event[parameter])
 
 
+@pytest.mark.slow
 def test_the_events_name_what_this_code_makes_of_the_sample(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

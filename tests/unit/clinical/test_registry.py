@@ -314,7 +314,7 @@ def test_of_promotions_in_parallel_one_wins_each_round(
     winners: list[Champion] = []
 
     with ThreadPoolExecutor(max_workers=2) as threads:
-        for _ in range(50):
+        for _ in range(20):
             seen_by_both, together = registry.champion(), Barrier(2)
 
             def promote(

@@ -69,6 +69,7 @@ def found() -> list[Held]:
     return [coverage(seed, smaller(params(), trees=TREES)) for seed in SEEDS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over", [(), *params().left_out])
 def test_intervals_of_20_data_sets_hold_90_of_100_scores(found: list[Held], over: Names) -> None:
     held = [one[over] for one in found]

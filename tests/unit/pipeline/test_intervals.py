@@ -79,6 +79,7 @@ def served(seed: int, params: Params, grows: float) -> Served:
     )
 
 
+@pytest.mark.slow
 def test_auto_widens_the_intervals_of_those_who_vary_most() -> None:
     """The worst group's coverage over 10 data sets: nominal is 0.9."""
     worst: dict[str, float] = {}
@@ -94,6 +95,7 @@ def test_auto_widens_the_intervals_of_those_who_vary_most() -> None:
     assert worst["auto"] > 0.86
 
 
+@pytest.mark.slow
 def test_auto_seldom_makes_groups_where_all_vary_alike() -> None:
     chosen = [served(seed, decisions("auto"), grows=0).by for seed in SEEDS]
 

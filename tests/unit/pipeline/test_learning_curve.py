@@ -111,6 +111,7 @@ def test_where_the_curve_is_flat_it_sees_no_sign(few: Params) -> None:
     assert curve.says.endswith(": no evidence that more rows would help.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training", "features", "at_least", "at_most"),
     [(800, 1, 0, 4), (400, 100, 60, 100)],  # as steep as 800 rows of 200: there by 0.07 of 1

@@ -22,6 +22,8 @@ from tests.pipeline import lines_of
 from tests.unit.conftest import ROOT, Candidate
 from tests.unit.pipeline.conftest import Retrained
 
+pytestmark = pytest.mark.slow
+
 type Retrain = Callable[[str], dict[str, Any]]
 
 

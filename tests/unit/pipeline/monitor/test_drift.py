@@ -221,6 +221,7 @@ def test_the_stability_index_has_its_bands() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_clean_windows_alarm_as_seldom_as_is_said(drawn: Callable[[int, int], Drift]) -> None:
     """At 5 %, so that a hundred windows tell: more than 11 would be less than one in a hundred."""
     found = [drawn(number, 200) for number in range(100)]
