@@ -1,4 +1,6 @@
+import importlib.metadata
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +107,19 @@ def test_other_code_is_computed_anew(
 
     stages = lineage(bucket, "two")["stages"]
     assert all(record["from_cache_of"] is None for record in stages.values())
+
+
+def test_every_library_is_part_of_the_code_with_its_version() -> None:
+    named = {folder.removesuffix(".dist-info").rpartition("-") for folder in cache.libraries()}
+    found = {(normal(name), version) for name, _, version in named}
+
+    for one in importlib.metadata.distributions():
+        assert (normal(one.name), one.version) in found
+
+
+def normal(name: str) -> str:
+    """Write a distribution's name as they are compared: in its folder's name, - and . are _."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_other_parameters_are_computed_anew(

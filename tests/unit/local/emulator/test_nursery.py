@@ -25,6 +25,17 @@ for line in sys.stdin:
     print(line.upper(), end="", flush=True)
 """
 
+CLIENT = """
+import json
+import boto3
+read = boto3.DEFAULT_SESSION._session.get_component("data_loader")._cache
+told = {"read": [key[1] for key in read if "s3" in key]}
+client = boto3.client("s3")
+told["region"], told["endpoint"] = client.meta.region_name, client.meta.endpoint_url
+told["who"] = client._request_signer._credentials.access_key
+print(json.dumps(told), flush=True)
+"""
+
 
 @pytest.fixture
 def layer(tmp_path: Path) -> str:
@@ -106,6 +117,33 @@ def test_all_else_is_as_in_a_process_of_its_own(
     assert found["path"][0] == str(Path(script).parent)
     assert layer not in found["path"]  # a function is told by its environment which layers it has
     assert str(Path(nursery.__file__).parent) not in found["path"]
+
+
+def test_what_a_client_is_made_of_is_read_once_and_its_settings_by_the_function(
+    layer: str, script: str, tmp_path: Path
+) -> None:
+    if not nursery.CAN_FORK:
+        pytest.skip("no process has a handle here")
+    Path(script).write_text(CLIENT)
+    first = Nursery([layer], ["boto3"])
+    environment = {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "http://cloud.example",
+        "AWS_ACCESS_KEY_ID": "the function",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+
+    function = first.start(script, str(tmp_path), environment)
+    found = told(function)
+    ended(function)
+    first.stop()
+
+    assert found.pop("read")
+    assert found == {
+        "region": "eu-central-1",
+        "endpoint": "http://cloud.example",
+        "who": "the function",
+    }
 
 
 def test_it_is_spoken_to_by_its_streams_and_ends_with_them(start: Start) -> None:
