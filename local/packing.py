@@ -5,6 +5,7 @@ The template beside it is JSON, which sam and the local cloud read in a fiftieth
 
 import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,19 @@ QUICKLY = 1  # zlib's fastest level, because the zip only goes over loopback
 type Template = dict[str, Any]
 
 
-def pack(build: Path) -> None:
+def pack(build: Path, before: Path | None = None) -> None:
     """Zip each built layer and function, and write a template that refers to the zips.
 
-    Those with the same files share a zip, as the stages of a pipeline do.
+    Those with the same files share a zip, as the stages of a pipeline do. before: an earlier build
+    that was packed, whose zip is taken where the files are still the same.
     """
     template: Template = yaml.safe_load((build / "template.yaml").read_text())
     zips: dict[str, str] = {}
     for name, folder in folders(template).items():
-        same = digest(build / folder)
-        if same not in zips:
-            zips[same] = write_zip(build / folder).name
-        refer(template, name, zips[same])
+        files = digest(build / folder)
+        if files not in zips:
+            zips[files] = zipped(build / folder, files, before).name
+        refer(template, name, zips[files])
     write(template, build)
 
 
@@ -42,9 +44,10 @@ def pack_beside(base: Path, build: Path) -> None:
     base: the packed build beside it, with every part.
     """
     template: Template = json.loads((base / PACKED).read_text())
-    for name, zipped in folders(template).items():
+    for name, made in folders(template).items():
         own = build / name
-        refer(template, name, write_zip(own).name if own.exists() else f"../{base.name}/{zipped}")
+        uri = zipped(own, digest(own)).name if own.exists() else f"../{base.name}/{made}"
+        refer(template, name, uri)
     write(template, build)
 
 
@@ -57,10 +60,10 @@ def folders(template: Template) -> dict[str, str]:
     }
 
 
-def refer(template: Template, name: str, zipped: str) -> None:
+def refer(template: Template, name: str, uri: str) -> None:
     """Let a layer or function be of a zip."""
     resource = template["Resources"][name]
-    resource["Properties"][FOLDER_OF[resource["Type"]]] = zipped
+    resource["Properties"][FOLDER_OF[resource["Type"]]] = uri
 
 
 def write(template: Template, build: Path) -> None:
@@ -81,12 +84,33 @@ def digest(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def write_zip(folder: Path) -> Path:
+def zipped(folder: Path, files: str, before: Path | None = None) -> Path:
+    """Zip a folder beside it, or copy the zip of a build before if that is of the same files.
+
+    files: their digest, which the zip has as its comment.
+    """
+    made = folder.with_suffix(".zip")
+    if before and comment_of(before / made.name) == files:
+        shutil.copyfile(before / made.name, made)
+    else:
+        write_zip(folder, made, files)
+    return made
+
+
+def comment_of(archive: Path) -> str | None:
+    """Read a zip's comment; None if there is no such zip."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.comment.decode()
+    except (FileNotFoundError, zipfile.BadZipFile):
+        return None
+
+
+def write_zip(folder: Path, to: Path, comment: str) -> None:
     """Write a folder as a zip: the same bytes for the same files, whatever their times."""
-    zipped = folder.with_suffix(".zip")
-    with zipfile.ZipFile(zipped, "w") as archive:
+    with zipfile.ZipFile(to, "w") as archive:
+        archive.comment = comment.encode()
         for file in files_in(folder):
             entry = zipfile.ZipInfo(str(file.relative_to(folder)))
             entry.external_attr = file.stat().st_mode << 16
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, QUICKLY)
-    return zipped

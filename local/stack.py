@@ -129,7 +129,7 @@ class Stack:
         )
         template = beside / "template.yaml"
         template.write_text(template.read_text().replace("../../../", "../../"))  # where it will be
-        pack(beside)
+        pack(beside, BUILD)
         (beside / BUILT_OF.name).write_text(sources)
         # Containers of `sam local` may have mounted the previous build: it is kept until the next.
         before = BUILD.with_name("local.old")

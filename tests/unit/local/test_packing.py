@@ -1,14 +1,16 @@
 import json
 import os
 import re
+import shutil
 import zipfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from local import packing
 from local.packing import pack, pack_beside
 
 if TYPE_CHECKING:
@@ -98,6 +100,33 @@ def test_parts_share_a_zip_only_where_every_file_of_theirs_is_the_same(build: Pa
         assert artefacts(build)["Second"] == "Second.zip"
         (build / "Second/stages.py").unlink(missing_ok=True)
         (build / "Second/other.py").unlink(missing_ok=True)
+
+
+def test_what_is_still_the_same_is_not_zipped_again(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(build)
+    later = build.with_name("later")
+    shutil.copytree(build, later, ignore=shutil.ignore_patterns("*.zip", "*.json"))
+    write(later / "Serve/app.py", "changed")
+    (build / "Light.zip").write_bytes(b"half a zip")
+    written: list[str] = []
+    write_zip = packing.write_zip
+
+    def noting(folder: Path, *arguments: Any) -> None:
+        written.append(folder.name)
+        write_zip(folder, *arguments)
+
+    monkeypatch.setattr(packing, "write_zip", noting)
+
+    pack(later, build)
+
+    assert written == ["Light", "Serve"]
+    monkeypatch.undo()
+    taken = {file.name: file.read_bytes() for file in later.glob("*.zip")}
+    pack(later)
+    assert taken == {file.name: file.read_bytes() for file in later.glob("*.zip")}
+    pack(later, build.with_name("never built"))
 
 
 def test_a_build_beside_another_has_zips_of_its_own_parts_alone(build: Path) -> None:
