@@ -68,7 +68,6 @@ def test_a_second_deploy_after_retrains_changes_no_model(
         if "clinical-outcomes" in group["logGroupName"]
     }
     assert retained == {14}  # it was a deployment that changed something
-    laptop.stack.deploy()
 
 
 def test_the_api_answers_only_who_sends_a_key_of_its_plan(
