@@ -108,7 +108,7 @@ def libraries() -> tuple[str, ...]:
     """List the installed libraries with their versions, as the folders of their metadata have them.
 
     Each is named `<name>-<version>.dist-info`. To read their files takes 40 times as long, at every
-    cold start. Source: Binary distribution format, packaging.python.org.
+    cold start. Source: the binary distribution format of the Python Packaging Authority.
     """
     found = {folder.name for entry in sys.path for folder in Path(entry).glob("*.dist-info")}
     return tuple(sorted(found))

@@ -55,6 +55,9 @@ def test_a_retrain_is_started_and_watched_to_its_end(
 ) -> None:
     page = visit.page
     page.goto(console)
+    expect(page.locator("g.node").first).to_be_visible()
+    diagram = page.locator(".diagram svg")
+    diagram.evaluate("diagram => diagram.classList.add('the-same')")
 
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text(re.compile(": (running|succeeded)")).first).to_be_visible()
@@ -70,6 +73,7 @@ def test_a_retrain_is_started_and_watched_to_its_end(
     arn = laptop.stack.outputs.state_machine_arn.replace("stateMachine", "execution") + f":{name}"
     described = laptop.stack.stepfunctions.describe_execution(executionArn=arn)
     assert described["status"] == "SUCCEEDED"
+    expect(diagram).to_have_class(re.compile("the-same"))  # coloured, and not drawn anew
     visit.keep("console-executions")
     assert visit.complaints == []
 
