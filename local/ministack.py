@@ -121,7 +121,7 @@ class Ministack(Cloud):
             "S3_PERSIST": "1",
             "STATE_DIR": str(self.home / "state"),
             "S3_DATA_DIR": str(self.home / "s3"),
-            "LAYERS_DIR": str(ROOT / ".local" / "layers"),
+            "UNPACKED_DIR": str(ROOT / ".local" / "unpacked"),
             "AUTH": str(self.enforce_iam).lower(),
             "LOG_LEVEL": "WARNING",
             **bridge(),

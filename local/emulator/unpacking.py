@@ -1,4 +1,4 @@
-"""Unpack the layers of functions once for all clouds on a machine."""
+"""Unpack the layers and the code of functions once for all clouds on a machine."""
 
 import hashlib
 import os
@@ -9,12 +9,13 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-KEPT_LAYERS = 6  # two builds
+KEPT = 20  # two builds, of three layers and the code of five kinds of functions, and more
+BYTECODE = "__pycache__"
 UNUSED_SECONDS = 24 * 3600
 
 
-class Layers:
-    """Layers unpacked once each, in a folder named by the digest of its archive.
+class Unpacked:
+    """Archives unpacked once each, in a folder named by the digest of its archive.
 
     folder: of them all, which other clouds may share at the same time.
     """
@@ -24,8 +25,8 @@ class Layers:
         self._unpacked: dict[int, tuple[bytes, Path]] = {}
         self._lock = threading.Lock()
 
-    def unpacked(self, archive: bytes) -> Path:
-        """Return the folder with the contents of an archive."""
+    def folder_of(self, archive: bytes) -> Path:
+        """Return the folder with the contents of an archive, and a place for their bytecode."""
         with self._lock:
             known = self._unpacked.get(id(archive))
             if not (known and known[0] is archive):
@@ -42,6 +43,7 @@ class Layers:
         beside = Path(tempfile.mkdtemp(dir=self._folder))
         with zipfile.ZipFile(BytesIO(archive)) as file:
             file.extractall(beside)
+        (beside / BYTECODE).mkdir(exist_ok=True)
         try:
             beside.rename(folder)
         except OSError:  # another cloud was first
@@ -50,8 +52,8 @@ class Layers:
             shutil.rmtree(beside)
 
     def forget_unused(self, now: float) -> None:
-        """Delete layers that no cloud has used for long, except the last few."""
+        """Delete what no cloud has used for long, except the last few."""
         found = sorted(self._folder.glob("*"), key=lambda folder: folder.stat().st_mtime)
-        for folder in found[:-KEPT_LAYERS]:
+        for folder in found[:-KEPT]:
             if now - folder.stat().st_mtime > UNUSED_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -3,9 +3,9 @@
 On AWS a burst gets as many environments as it needs, each with its layers mounted. Ministack gives
 each a process and a copy of its layers, about 30 MB unpacked, so that on a laptop a burst collapses
 under its own starts. Here a function has a few processes, further requests wait for one in turn,
-and a layer is unpacked once for all clouds, which also keeps Python's bytecode. A function that
-needs the training libraries is a fork of a process that has loaded them. Every line that a function
-writes is logged with the invocation that wrote it.
+and layers and code are unpacked once for all clouds, which also keeps Python's bytecode. A function
+that needs the training libraries is a fork of a process that has loaded them. Every line that a
+function writes is logged with the invocation that wrote it.
 """
 
 import os
@@ -25,10 +25,10 @@ from lines import Lines  # type: ignore[import-not-found]
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 from nursery import Nurseries  # type: ignore[import-not-found]
-from unpacking import Layers  # type: ignore[import-not-found]
+from unpacking import Unpacked  # type: ignore[import-not-found]
 
 AT_ONCE = 2 * (os.cpu_count() or 1)  # processes of one function
-SHARED = b"shared layer: "
+LAYER, CODE = b"shared layer: ", b"shared code: "
 
 _spawn = lambda_runtime.Worker._spawn  # noqa: SLF001
 _resolve_layer_zip = lambda_svc._resolve_layer_zip  # noqa: SLF001
@@ -64,21 +64,27 @@ class Turns:
 
 
 class LinkingZip(zipfile.ZipFile):
-    """An archive that is unpacked as a link if it stands for a shared layer."""
+    """An archive that is unpacked as links if it stands for a shared folder.
+
+    A layer is one link. A function's folder is its own, with a link to each part of its code.
+    """
 
     def extractall(self, path: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        if self.comment.startswith(SHARED):
+        if self.comment.startswith(LAYER):
             Path(path).rmdir()
-            Path(path).symlink_to(os.fsdecode(self.comment.removeprefix(SHARED)))
+            Path(path).symlink_to(os.fsdecode(self.comment.removeprefix(LAYER)))
+        elif self.comment.startswith(CODE):
+            for part in Path(os.fsdecode(self.comment.removeprefix(CODE))).iterdir():
+                Path(path, part.name).symlink_to(part)
         else:
             super().extractall(path, *args, **kwargs)
 
 
-def standing_for(folder: Path) -> bytes:
-    """Create the archive that stands for a shared layer."""
+def standing_for(folder: Path, what: bytes) -> bytes:
+    """Create the archive that stands for a shared layer or shared code."""
     held = BytesIO()
     with zipfile.ZipFile(held, "w") as file:
-        file.comment = SHARED + os.fsencode(folder)
+        file.comment = what + os.fsencode(folder)
     return held.getvalue()
 
 
@@ -90,23 +96,24 @@ def install() -> None:
         raise SystemExit(
             "ministack has changed: check how it now unpacks layers and starts functions"
         )
-    layers = Layers(Path(os.environ["LAYERS_DIR"]))
-    layers.forget_unused(time.time())
+    unpacked = Unpacked(Path(os.environ["UNPACKED_DIR"]))
+    unpacked.forget_unused(time.time())
     nurseries = Nurseries()
     turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(AT_ONCE))
 
     def resolve(attachment: str | dict[str, Any]) -> bytes | None:
         archive: bytes | None = _resolve_layer_zip(attachment)
         if archive and getattr(_spawning, "worker", None):
-            return standing_for(layers.unpacked(archive))
+            return standing_for(unpacked.folder_of(archive), LAYER)
         return archive
 
     def spawn(worker: lambda_runtime.Worker) -> None:
-        _spawning.worker = worker
+        _spawning.worker, code = worker, worker.code_zip
+        worker.code_zip = standing_for(unpacked.folder_of(code), CODE)
         try:
             _spawn(worker)
         finally:
-            _spawning.worker = None
+            _spawning.worker, worker.code_zip = None, code
 
     def popen(*args: Any, **given: Any) -> Any:  # noqa: ANN401
         process = nurseries.popen(*args, **given)

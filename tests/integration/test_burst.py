@@ -12,7 +12,7 @@ REQUESTS = 400
 THROTTLED = 429  # by the stack's own throttle, where the machine is faster than that admits
 
 
-def test_a_burst_is_answered_by_few_workers_which_share_their_layers(
+def test_a_burst_is_answered_by_few_workers_which_share_their_layers_and_their_code(
     laptop: Laptop, patient: dict[str, object]
 ) -> None:
     with ThreadPoolExecutor(AT_ONCE) as clients:
@@ -30,5 +30,8 @@ def test_a_burst_is_answered_by_few_workers_which_share_their_layers(
     assert len(layers) >= 2 * len(workers)
     assert all(path.is_symlink() for path in layers)
     unpacked = {path.resolve() for path in layers}
-    assert {path.parent for path in unpacked} == {ROOT / ".local" / "layers"}
+    assert {path.parent for path in unpacked} == {ROOT / ".local" / "unpacked"}
     assert len(unpacked) * len(workers) == len(layers)
+    code = {part.resolve().parent for worker in workers for part in worker.glob("code/*")}
+    assert {folder.parent for folder in code} == {ROOT / ".local" / "unpacked"}
+    assert len(code) == 1

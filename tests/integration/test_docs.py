@@ -210,7 +210,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left_out = shutil.ignore_patterns(".git", ".venv", ".local", ".aws-sam", "*_cache")
     shutil.copytree(ROOT, clone, symlinks=True, ignore=left_out)
     (clone / ".local").mkdir()
-    for name in ("ministack", "layers"):
+    for name in ("ministack", "unpacked"):
         (clone / ".local" / name).symlink_to(ROOT / ".local" / name)
     (clone / ".aws-sam").symlink_to(ROOT / ".aws-sam")
     (clone / ".venv").symlink_to(sys.prefix)
