@@ -101,7 +101,7 @@ def comment_of(archive: Path) -> str | None:
     """Read a zip's comment; None if there is no such zip."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            return opened.comment.decode()
+            return opened.comment.decode(errors="replace")  # another tool's may be anything
     except (FileNotFoundError, zipfile.BadZipFile):
         return None
 

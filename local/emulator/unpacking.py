@@ -9,7 +9,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-KEPT = 20  # two builds, of three layers and the code of five kinds of functions, and more
+KEPT = 2 * (4 + 5)  # of two builds, the layers and the code of five kinds of functions
 BYTECODE = "__pycache__"
 UNUSED_SECONDS = 24 * 3600
 

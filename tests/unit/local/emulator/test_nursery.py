@@ -57,9 +57,18 @@ def script(tmp_path: Path) -> str:
 
 @pytest.fixture
 def one(layer: str) -> Iterator[Nursery]:
+    yield from nursery_of(layer, "no_such_library", "slow")
+
+
+@pytest.fixture
+def with_boto3(layer: str) -> Iterator[Nursery]:
+    yield from nursery_of(layer, "boto3")
+
+
+def nursery_of(layer: str, *libraries: str) -> Iterator[Nursery]:
     if not nursery.CAN_FORK:
         pytest.skip("no process has a handle here")
-    started = Nursery([layer], ["no_such_library", "slow"])
+    started = Nursery([layer], libraries)
     yield started
     started.stop()
 
@@ -120,12 +129,9 @@ def test_all_else_is_as_in_a_process_of_its_own(
 
 
 def test_what_a_client_is_made_of_is_read_once_and_its_settings_by_the_function(
-    layer: str, script: str, tmp_path: Path
+    with_boto3: Nursery, script: str, tmp_path: Path
 ) -> None:
-    if not nursery.CAN_FORK:
-        pytest.skip("no process has a handle here")
     Path(script).write_text(CLIENT)
-    first = Nursery([layer], ["boto3"])
     environment = {
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": "http://cloud.example",
@@ -133,10 +139,9 @@ def test_what_a_client_is_made_of_is_read_once_and_its_settings_by_the_function(
         "AWS_SECRET_ACCESS_KEY": "secret",
     }
 
-    function = first.start(script, str(tmp_path), environment)
+    function = with_boto3.start(script, str(tmp_path), environment)
     found = told(function)
     ended(function)
-    first.stop()
 
     assert found.pop("read")
     assert found == {
