@@ -10,6 +10,10 @@ from local import studies
 from local.console import pages
 from local.studies import study_of
 
+# A page that does not answer keeps this long what was typed and clicked, whether its tab sleeps or
+# its machine is busy; after that it is reloaded. NiceGUI's default is three seconds.
+RECONNECT_SECONDS = 600.0
+
 
 def main() -> None:
     """Serve until the process ends."""
@@ -28,6 +32,7 @@ def main() -> None:
         dark=None,  # as in the system's settings
         show=False,
         reload=False,
+        reconnect_timeout=RECONNECT_SECONDS,
         show_welcome_message=False,
     )
 

@@ -71,7 +71,7 @@ def install(home: Path, study: Study) -> None:
 
 
 def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awaitable[None]]:
-    """Put a page under the common navigation bar, and refresh it while it is open.
+    """Put a page under the common navigation bar, and refresh it while a browser is connected.
 
     The cloud may stop and start again: failures in between are shown, and the refresh is retried.
     """
@@ -104,7 +104,13 @@ def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awai
                 trouble.text = ""
             content.set_visibility(not trouble.text)
 
+        client = ui.context.client
+
+        async def look_again() -> None:
+            if client.has_socket_connection:
+                await look()
+
         await look()
-        ui.timer(REFRESH_SECONDS, look)
+        ui.timer(REFRESH_SECONDS, look_again)
 
     return page

@@ -140,6 +140,33 @@ def test_an_input_that_is_no_json_is_said(visit: Visit, console: str) -> None:
     expect(page.get_by_text("The input is not a valid JSON object")).to_be_visible()
 
 
+# Twice as long as NiceGUI waits unless it is told otherwise, as on a machine that was busy.
+LOSE_CONNECTION = """() => {
+  const manager = window.socket.io;
+  manager.randomizationFactor(0);
+  manager.reconnectionDelayMax(6000);
+  manager.reconnectionDelay(6000);
+  manager.engine.close();
+}"""
+
+
+def test_a_page_that_lost_its_connection_keeps_what_was_typed_and_clicked(
+    visit: Visit, console: str
+) -> None:
+    page = visit.page
+    page.goto(console)
+    expect(page.locator("g.node").first).to_be_visible()
+    asked = page.get_by_role("textbox", name="Input")
+    asked.fill("{tune}")
+    page.wait_for_function("window.did_handshake")
+
+    page.evaluate(LOSE_CONNECTION)
+    page.get_by_role("button", name="Start", exact=True).click()
+
+    expect(page.get_by_text("The input is not a valid JSON object")).to_be_visible()
+    expect(asked).to_have_value("{tune}")
+
+
 def test_an_execution_is_stopped(visit: Visit, console: str) -> None:
     page = visit.page
     page.goto(console)
