@@ -50,7 +50,9 @@ export function drawField(field) {
   const id = field.id ?? `field-${fields.indexOf(field)}`; // a column's name may not be a valid id
   const input = make(values ? "select" : "input", { id, required: !isOptional });
   const fault = make("p", { className: "fault" });
+  const before = chain[chain.indexOf(field) - 1];
   const hints = [hint];
+  if (before) hints.push(`Depends on the ${lower(before.label)}.`);
   if (!values) input.type = widget;
   if (range && !values) {
     const [min, max] = range;
@@ -71,22 +73,20 @@ export function drawField(field) {
 /** Offer, in each field of the chain, the values recorded with the choices before it. */
 function narrow() {
   let recorded = combinations;
-  let awaited;
   for (const field of chain) {
     const among = new Set(recorded.map((one) => one[field.name]));
     const values = field.values.filter((value) => among.has(value));
-    offer(field, values, among.has(null) || (isKnownLater(field) && values.length), awaited);
-    awaited = lower(field.label);
+    offer(field, values, among.has(null) || (isKnownLater(field) && values.length));
     const chosen = valueOf(field);
     if (chosen === null && isKnownLater(field)) continue;
     recorded = recorded.filter((one) => one[field.name] === chosen);
   }
 }
 
-function offer(field, values, canBeEmpty, awaited) {
+function offer(field, values, canBeEmpty) {
   const { input } = field;
   const empty = isKnownLater(field) ? "Not known yet" : "Not given";
-  const prompt = canBeEmpty ? empty : values.length ? "Choose…" : `Choose the ${awaited} first`;
+  const prompt = canBeEmpty ? empty : "Choose…";
   const offered = String([prompt, ...values]);
   if (field.offered === offered) return; // keep the choice, and its error
   field.offered = offered;
