@@ -395,7 +395,7 @@ def naively(live: Errors, serving: Serving) -> list[bool]:
     return [float(rmse(live.errors)) > of_verdict.high, bool(missed)]
 
 
-NAIVE = ("RMSE above the verdict's interval", "coverage under 90 %")
+NAIVE = ("RMSE above the verdict's interval", "coverage under 90%")
 
 
 def _noisy(generator: np.random.Generator, signal: Array, noise: float) -> Array:
@@ -503,7 +503,7 @@ def share(told: Sequence[bool] | np.ndarray[Any, np.dtype[np.bool_]]) -> str:
 
 
 def between(told: Sequence[bool]) -> str:
-    """Give a rate with its interval of 95 %: Wilson's."""
+    """Give a rate with its interval of 95%: Wilson's."""
     found = wilson(float(np.mean(told)), len(told), 1.96)
     return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
 
@@ -513,7 +513,7 @@ def windows_in(pool: Pool, some: Some) -> Iterator[str]:
     told = np.array(found).reshape(len(found), len(SIZES), WINDOWS, 2)
     yield (
         f"How often a window in which nothing changed triggers the alarm, at a nominal "
-        f"{NOMINAL:.0%}. With {told[:, 0, :, 0].size:,} windows of each size, 1 % is uncertain by "
+        f"{NOMINAL:.0%}. With {told[:, 0, :, 0].size:,} windows of each size, 1% is uncertain by "
         "0.4 points. Beside it: how often the population stability index of any feature is "
         f"{LARGE} or more, which the usual rule calls a large shift and which triggers no alarm "
         "here.\n"
@@ -535,7 +535,7 @@ def years_in(pool: Pool, some: Some) -> Iterator[str]:
         f"Each day covers the last {decisions.window_days} days, from the first day with "
         f"{decisions.min_requests} requests on, and the alarm level is "
         f"{decisions.false_alarms.drift:.2%} a day. The table has the fraction of years with any "
-        "alarm although nothing changed, with its 95 % interval.\n"
+        "alarm although nothing changed, with its 95% interval.\n"
     )
     found = {
         a_day: pool.map(clean_year, [(one, a_day) for one in some(years)], 4)
@@ -598,7 +598,7 @@ def years_of_outcomes_in(pool: Pool, some: Some) -> Iterator[str]:
     yield (
         f"{OUTCOMES_A_DAY} outcomes a day. Each day covers the last {decisions.window_days} days, "
         f"from the first day with {decisions.min_outcomes} outcomes on, and the alarm level is "
-        f"{decisions.false_alarms.outcomes:.1%} a day. Fractions have their 95 % intervals.\n"
+        f"{decisions.false_alarms.outcomes:.1%} a day. Fractions have their 95% intervals.\n"
     )
     told = pool.map(clean_year_of_outcomes, some(YEARS), 4)
     yield from table(

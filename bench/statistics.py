@@ -96,7 +96,7 @@ def marks(setting: Setting, generator: np.random.Generator, bootstrap: Bootstrap
 
 
 def marked(setting: Setting, generator: np.random.Generator, bootstrap: Bootstrap) -> list[bool]:
-    """Tell if a group that is off is marked: one of 8 % of the rows, and one of 25 %."""
+    """Tell if a group that is off is marked: one of 8% of the rows, and one of 25%."""
     marked = []
     for share in (0.08, 0.25):
         members = groups(generator, setting.rows)
@@ -236,8 +236,8 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
         "For statisticians and reviewers: how often the checks in a verdict raise a false alarm, "
         "and how often they find a real fault. `make bench-statistics` writes this page. Each "
         "figure is a fraction of simulated held-out sets, evaluated by the pipeline's own code "
-        f"with {RESAMPLES} resamples each, seed {SEED}. With 1,000 repetitions, a rate of 5 % is "
-        "uncertain by 1.4 points and a rate of 1 % by 0.6 (95 % intervals). Skewed noise is "
+        f"with {RESAMPLES} resamples each, seed {SEED}. With 1,000 repetitions, a rate of 5% is "
+        "uncertain by 1.4 points and a rate of 1% by 0.6 (95% intervals). Skewed noise is "
         "exponential minus its mean; all noise has a standard deviation of 1.\n"
     )
     yield "## Calibration\n"
@@ -252,9 +252,9 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
     yield "## Errors by subgroup\n"
     yield (
         "A dozen overlapping groups from three columns, none of them off: how often any group is "
-        "marked, which should happen in at most 5 %; how often any would be marked if each had a "
+        "marked, which should happen in at most 5%; how often any would be marked if each had a "
         "percentile interval of its own, as in an earlier release; and how often the intervals of "
-        "a measure contain the truth for all groups at once, which should happen in 95 %.\n"
+        "a measure contain the truth for all groups at once, which should happen in 95%.\n"
     )
     yield from table(
         (
@@ -273,13 +273,13 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
         "deviations of the noise.\n"
     )
     yield from table(
-        ("held-out rows", "mean error", "8 % of the rows", "25 % of the rows", "repetitions"),
+        ("held-out rows", "mean error", "8% of the rows", "25% of the rows", "repetitions"),
         *((one.rows, one.off, *told, f"{one.repetitions:,}") for one, told in of("marked")),
     )
     yield "## Coverage by subgroup\n"
     yield (
         "How often the intervals for the coverage of a dozen groups contain the truth at once, "
-        f"which should happen in 95 %: where coverage is {COVERAGE:.0%} in all groups, and where "
+        f"which should happen in 95%: where coverage is {COVERAGE:.0%} in all groups, and where "
         "it is 15 points lower in half of the rows; and how often that half is then detected.\n"
     )
     yield from table(
@@ -288,9 +288,9 @@ def document(found: dict[Setting, list[float]]) -> Iterator[str]:
     )
     yield "## Win probabilities\n"
     yield (
-        "How often win probabilities are reported as off, at the 1 % level. They are computed from "
-        "the residuals of four times as many rows; scores explain 59 % of the variance. Where "
-        "nothing is off, the report is a false alarm; the goal is at most 1.5 %.\n"
+        "How often win probabilities are reported as off, at the 1% level. They are computed from "
+        "the residuals of four times as many rows; scores explain 59% of the variance. Where "
+        "nothing is off, the report is a false alarm; the goal is at most 1.5%.\n"
     )
     yield from table(
         ("held-out rows", "noise", "what is off", "reported as off", "repetitions"),
@@ -311,14 +311,14 @@ def replay_section(told: Iterable[tuple[Setting, list[str]]]) -> Iterator[str]:
         f"comparison at {CONFIDENCE:.0%}, and by either at the {one_of_two(CONFIDENCE):.1%} that "
         f"the gate uses if it has both. The champion's RMSE is {RMSE:g}, the noise {NOISE:g}, and "
         "the two models' own errors are independent. In the first table the candidate is exactly "
-        "as good, so every rejection is false: one comparison is meant to have 2.5 % of them and "
-        "has about 3 %, because percentile intervals of so few rows are a little too narrow; two "
-        "should not have more. With 2,000 repetitions, a rate of 3 % is uncertain by 0.7 points. "
+        "as good, so every rejection is false: one comparison is meant to have 2.5% of them and "
+        "has about 3%, because percentile intervals of so few rows are a little too narrow; two "
+        "should not have more. With 2,000 repetitions, a rate of 3% is uncertain by 0.7 points. "
         "Outcomes are recorded at random here. If they are not, the comparison speaks for the "
         "patients whose outcome is recorded, and for all patients only if recording does not "
         "depend on which model errs less there.\n"
     )
-    columns = ("held out alone", "outcomes alone", "either, 95 %", "either, as in the gate")
+    columns = ("held out alone", "outcomes alone", "either, 95%", "either, as in the gate")
     yield from table(
         ("outcomes", "noise", *columns, "repetitions"),
         *(

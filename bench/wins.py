@@ -160,7 +160,7 @@ def main() -> None:
         table.add_column(f"{name} ({held} of {len(found)} hold)", justify="right")
         columns.append([*map(told, zip(*(one.bins for one in found), strict=True))])
     for number, row in enumerate(zip(*columns, strict=True)):
-        table.add_row(f"{number * 10} to {number * 10 + 10} %", *row)
+        table.add_row(f"{number * 10} to {number * 10 + 10}%", *row)
     console.print(errors, table)
 
 

@@ -273,7 +273,7 @@ def summary_of(stack: Stack, written: dict[str, str]) -> Summary:
 
 def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
     """Write the result to a file, completely or not at all."""
-    columns = (TextColumn("Fetching"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+    columns = (TextColumn("Fetching"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         with (

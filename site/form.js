@@ -52,7 +52,6 @@ export function drawField(field) {
   const fault = make("p", { className: "fault" });
   const before = chain[chain.indexOf(field) - 1];
   const hints = [hint];
-  if (before) hints.push(`Depends on the ${lower(before.label)}.`);
   if (!values) input.type = widget;
   if (range && !values) {
     const [min, max] = range;
@@ -62,6 +61,7 @@ export function drawField(field) {
   }
   if (max_length) Object.assign(input, { maxLength: max_length, value: example });
   if (isOptional) hints.push(isKnownLater(field) ? "Leave it empty to predict before treatment." : "Optional.");
+  if (before) hints.push(`Choose the ${lower(before.label)} first.`);
   input.dataset.name = name;
   input.setAttribute("aria-describedby", `${id}-notes`);
   Object.assign(field, { input, fault });

@@ -21,7 +21,7 @@ from clinical.verdict import Calibration, CalibrationBin, Estimate, Subgroup
 LAST = date(2026, 11, 25)
 MIDNIGHT = datetime(2026, 11, 26, tzinfo=UTC)
 TOO_FEW = "There are too few requests to tell whether they changed: 34, of the 200 that it takes."
-MOVED = "Requests are not like the version's data: Sertraline 7 → 13 % of requests."
+MOVED = "Requests are not like the version's data: Sertraline 7 → 13% of requests."
 WORSE = "On 140 outcomes, the model errs more than its verdict promises."
 
 

@@ -177,8 +177,8 @@ def outcome_tests(  # noqa: PLR0913, PLR0917 - what errors are compared by
         _test(
             "interval_misses",
             misses_p_value(live.missed, len(left_out), coverage),
-            f"Of {outcomes}, {100 * live.missed.mean():.0f} % are outside their interval, instead "
-            f"of {100 * (1 - coverage):.0f} %",
+            f"Of {outcomes}, {100 * live.missed.mean():.0f}% are outside their interval, instead "
+            f"of {100 * (1 - coverage):.0f}%",
         ),
     ]
     if average is not None:

@@ -203,7 +203,7 @@ def _says(
 
 
 def _moved(column: ColumnDrift, tested: int, params: Params) -> str:
-    """Say which level of a column moved, such as "Drug moved: Sertraline 7 → 13 % of …"."""
+    """Say which level of a column moved, such as "Drug moved: Sertraline 7 → 13% of …"."""
     kind, moved = params.columns[column.column], column.moved
     if moved is None or column.p_value is None:
         raise ValueError("a column that moved has a level that did")

@@ -13,7 +13,7 @@ def p_in_words(p_value: float) -> str:
 
 
 def shares_in_words(before: float, now: float) -> str:
-    """Format a change of a share, such as "7 → 13 %", with enough decimals to differ."""
+    """Format a change of a share, such as "7 → 13%", with enough decimals to differ."""
     for decimals in range(4):
         told = [f"{100 * share:.{decimals}f}" for share in (before, now)]
         zero = any(
@@ -21,4 +21,4 @@ def shares_in_words(before: float, now: float) -> str:
         )
         if told[0] != told[1] and not zero:
             break
-    return f"{told[0]} → {told[1]} %"
+    return f"{told[0]} → {told[1]}%"

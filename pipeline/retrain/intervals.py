@@ -20,7 +20,7 @@ from retrain.folds import folds
 from retrain.many_rows import Columns, Which, some_of
 
 MOST_RESIDUALS = 2_000  # whose differences are all taken: 2 million pairs
-QUANTILES = 201  # of the differences, 0.5 % of them apart
+QUANTILES = 201  # of the differences, 0.5% of them apart
 
 type Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 

@@ -9,7 +9,7 @@ import numpy as np
 from clinical.params import Params
 
 AT_ONCE = 2**24  # encoded numbers in memory: 64 MB of float32, whatever the data set's size
-# The size of a sample: the 90 % quantile of this many residuals has a standard error of 0.13 % of
+# The size of a sample: the 90% quantile of this many residuals has a standard error of 0.13% of
 # coverage, and the penalty of a regression a smaller one.
 MOST_JUDGED = 50_000
 LEAST_JUDGED = 10_000  # however wide they are

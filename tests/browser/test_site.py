@@ -77,7 +77,7 @@ def test_the_form_offers_only_what_was_recorded_together(
     page = opened(visit, site)
 
     expect(field(page, "Drug_Name")).to_be_disabled()
-    expect(field(page, "Drug_Name")).to_have_accessible_description("Depends on the condition.")
+    expect(field(page, "Drug_Name")).to_have_accessible_description("Choose the condition first.")
     field(page, "Condition").select_option("Infection")
 
     options = field(page, "Drug_Name").locator("option")

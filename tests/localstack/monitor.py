@@ -37,7 +37,7 @@ BEGUN = Begun(decision="monitor", window=WINDOW, champion=CHAMPION, captured=140
 NOTHING_SERVES = Begun(
     decision="nothing_serves", reason="No model was promoted yet.", window=WINDOW, captured=3
 )
-OF_REQUESTS = "Sertraline 7 → 13 % of requests"
+OF_REQUESTS = "Sertraline 7 → 13% of requests"
 OF_OUTCOMES = "Too few outcomes to tell: 12 of 50"
 
 

@@ -66,7 +66,7 @@ def test_a_restored_snapshot_makes_its_client_anew(monkeypatch: pytest.MonkeyPat
 
 
 def test_serving_imports_no_boto3() -> None:
-    """Importing and making it was 40 % of a cold start."""
+    """Importing and making it was 40% of a cold start."""
     script = "import sys, clinical.api, clinical.champion, model.loader; print(*sys.modules)"
 
     done = subprocess.run(

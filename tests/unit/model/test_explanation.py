@@ -366,7 +366,7 @@ def test_estimated_contributions_add_up_to_the_score_too() -> None:
 def test_estimates_are_within_what_their_standard_errors_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of the exact values of 100 rows, about 95 % lie within 1.96 standard errors."""
+    """Of the exact values of 100 rows, about 95% lie within 1.96 standard errors."""
     rows = drawn(120, 5, seed=3)
     background, names = rows[100:], list(rows[0])
     estimated = [Explainer(ManyFeatures(), background, names).explain(row) for row in rows[:100]]

@@ -109,7 +109,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_theory() -> None:
 
 
 def test_intervals_of_as_many_data_sets_hold_the_truth_as_they_promise() -> None:
-    """Of 300 intervals of 95 %, a correct method misses between 4 and 30: 99.9 % of binomials.
+    """Of 300 intervals of 95%, a correct method misses between 4 and 30: 99.9% of binomials.
 
     The percentile interval of 100 rows is known to be a little too narrow.
     """
@@ -145,7 +145,7 @@ def test_drawing_in_parts_changes_nothing_but_the_memory(monkeypatch: pytest.Mon
 def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
     figure: module.Figure, columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
+    """Either width is uncertain: to 2.5% by so many resamples, to 3.5% by so many blocks."""
     generator = np.random.default_rng(1)
     rows = [generator.normal(one, one + 1, 1_250) for one in range(columns)]
     by_rows = BOOTSTRAP.estimate(figure, *rows)

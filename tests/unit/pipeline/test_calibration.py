@@ -27,7 +27,7 @@ def test_the_line_is_that_of_scikit_learn() -> None:
 
 @pytest.mark.parametrize("rows", [40, 200])
 def test_its_intervals_hold_the_truth_about_as_often_as_they_promise(rows: int) -> None:
-    """Of 100 intervals of 95 %, a correct method misses more than 15 in one of 10,000."""
+    """Of 100 intervals of 95%, a correct method misses more than 15 in one of 10,000."""
     missed = np.zeros(3)
     for seed in range(100):
         found = calibration(*scores(rows, seed), Bootstrap(300, 0.95, seed))

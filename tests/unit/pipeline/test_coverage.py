@@ -25,7 +25,7 @@ from tests.unit.conftest import smaller
 
 SEEDS = range(20)
 TREES = 10  # the method is the same with 200, and takes twenty times as long
-LEAST, MOST = 165, 192  # of 200: what 99.9 % of binomials of 0.9 lie between
+LEAST, MOST = 165, 192  # of 200: what 99.9% of binomials of 0.9 lie between
 
 
 type Held = dict[Names, int]

@@ -545,7 +545,7 @@ def test_two_comparisons_reject_one_that_is_as_good_no_more_often_than_one(
         )
         rejected += verdict.decision == "rejected"
 
-    # 2.5 % are meant; of 400, chance allows 2 points more.
+    # 2.5% are meant; of 400, chance allows 2 points more.
     assert least <= rejected / tries <= most
 
 

@@ -122,9 +122,9 @@ def test_it_rarely_rings_for_nothing(
 ) -> None:
     """Of 100 made-up data sets, how many are told that more rows would help.
 
-    `make bench-curve` has the rates. Of 400 data sets of 800 training and 200 held-out rows: 2.0 %
-    where the curve is flat (0.7 to 2.0 % with 120 to 4,000 rows); 47 % where the last quarter of
-    the rows brings the RMSE down by 0.02 of 1, 97 % where it does by 0.07.
+    `make bench-curve` has the rates. Of 400 data sets of 800 training and 200 held-out rows: 2.0%
+    where the curve is flat (0.7 to 2.0% with 120 to 4,000 rows); 47% where the last quarter of
+    the rows brings the RMSE down by 0.02 of 1, 97% where it does by 0.07.
     """
     two = params().learning_curve.model_copy(update={"fractions": (0.75, 1.0)})
     decisions = params().model_copy(update={"learning_curve": two})
@@ -249,7 +249,7 @@ def test_an_interval_is_the_bootstraps_of_rows_and_draws(few: Params) -> None:
 def test_resamples_of_many_rows_by_blocks_vary_as_those_of_the_rows_do(
     few: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Either width is uncertain: to 2.5 % by so many resamples, to 3.5 % by so many blocks."""
+    """Either width is uncertain: to 2.5% by so many resamples, to 3.5% by so many blocks."""
     squared = np.random.default_rng(6).normal(size=(2, 5, 1_250)) ** 2
     of_rows = Resampled(squared, few)
     monkeypatch.setattr(f"{measured.__module__}.MANY", 400)

@@ -321,7 +321,7 @@ def test_trees_take_numbers_for_categories_where_one_hot_would_be_too_much(
 def test_intervals_of_some_left_out_rows_are_about_those_of_all(
     sample: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 150 of 300 residuals, a 90 % quantile is off by 2.4 % of coverage (standard error)."""
+    """Of 150 of 300 residuals, a 90% quantile is off by 2.4% of coverage (standard error)."""
     features, target = features_of(sample)
     encoder = fitted_encoder(table_of(sample), params())
     model = Pipeline([("encoder", encoder), ("line", LinearRegression())])

@@ -36,7 +36,7 @@ def test_figures_are_those_of_each_group() -> None:
 
 @pytest.mark.parametrize("skewed", [False, True])
 def test_among_a_dozen_groups_none_of_which_is_off_hardly_any_is_marked(*, skewed: bool) -> None:
-    """Of 100 sets at 5 %, more than 14 have a mark in one of 5,000; one at a time, 45 would."""
+    """Of 100 sets at 5%, more than 14 have a mark in one of 5,000; one at a time, 45 would."""
     marked = 0
     for seed in range(100):
         draws = np.random.default_rng([seed, 1])
@@ -97,7 +97,7 @@ def test_groups_of_two_rows_have_intervals_that_are_numbers() -> None:
 
 
 def test_coverage_of_all_groups_is_within_its_intervals_at_once() -> None:
-    """Of 100 sets at 5 %, more than 14 miss in one of 5,000."""
+    """Of 100 sets at 5%, more than 14 miss in one of 5,000."""
     missed = 0
     for seed in range(100):
         members = groups(200, seed)
@@ -122,7 +122,7 @@ def test_coverage_that_is_far_too_low_in_a_group_is_told() -> None:
 
 
 def test_wilsons_interval_is_that_of_the_textbook() -> None:
-    """Newcombe, Statistics in Medicine 17, 1998, table I: 81 of 263 at 95 %."""
+    """Newcombe, Statistics in Medicine 17, 1998, table I: 81 of 263 at 95%."""
     found = wilson(81 / 263, 263, 1.959964)
 
     assert found.low == pytest.approx(0.2553, abs=1e-4)

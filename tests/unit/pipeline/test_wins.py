@@ -27,7 +27,7 @@ def patients(rows: int, seed: int, noise: float = 1.0) -> tuple[Array, Array]:
 
 @pytest.mark.parametrize("rows", [40, 200])
 def test_what_is_right_is_hardly_ever_said_to_be_off(rows: int) -> None:
-    """Of 60 sets at 1 %, more than 5 alarms come in one of 20,000."""
+    """Of 60 sets at 1%, more than 5 alarms come in one of 20,000."""
     alarms = sum(
         not check(*patients(rows, seed), PROBABILITY, Bootstrap(300, 0.99, seed)).holds
         for seed in range(60)

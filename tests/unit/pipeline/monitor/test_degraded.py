@@ -217,7 +217,7 @@ def test_figures_of_a_window_are_those_of_its_rows() -> None:
 
 @pytest.mark.slow
 def test_outcomes_alarm_as_seldom_as_is_said() -> None:
-    """At 5 %, of a hundred sets; noise half as large again is found in nearly all of them."""
+    """At 5%, of a hundred sets; noise half as large again is found in nearly all of them."""
     left_out = left_out_errors(POPULATION.left_out[0], params())
 
     def alarms(noise: float, seed: int) -> bool:

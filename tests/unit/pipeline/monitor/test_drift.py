@@ -52,7 +52,7 @@ def test_a_drug_asked_for_twice_as_often_is_named() -> None:
     assert drug.moved is not None
     assert drug.moved.level == "Sertraline"
     before, now = round(100 * drug.moved.before), round(100 * drug.moved.now)
-    assert f"Drug_Name moved: Sertraline {before} → {now} % of requests (p " in found.says
+    assert f"Drug_Name moved: Sertraline {before} → {now}% of requests (p " in found.says
     assert drug.psi is not None
     assert drug.psi < 0.2
 
@@ -61,7 +61,7 @@ def test_older_patients_are_named_by_the_ages_that_are_more() -> None:
     found = found_in([told_otherwise(one, Age=79) for one in predictions(300)])
 
     assert of(found, "Age").band == "large"
-    assert "Age moved: 74 and over years, 10 → 100 % of requests" in found.says
+    assert "Age moved: 74 and over years, 10 → 100% of requests" in found.says
     assert not of(found, "Drug_Name").drifted
 
 
@@ -131,7 +131,7 @@ def test_a_level_that_the_data_never_had_is_told() -> None:
 
     found = found_in(asked, decisions)
 
-    assert "Gender moved: Other 0 → 5 % of requests" in found.says
+    assert "Gender moved: Other 0 → 5% of requests" in found.says
 
 
 def test_a_value_that_the_contract_has_not_is_a_level_of_its_own() -> None:
@@ -142,7 +142,7 @@ def test_a_value_that_the_contract_has_not_is_a_level_of_its_own() -> None:
 
     found = found_in(asked)
 
-    assert "Drug_Name moved: another value 0 → 5 % of requests" in found.says
+    assert "Drug_Name moved: another value 0 → 5% of requests" in found.says
 
 
 def test_a_column_of_one_level_cannot_move() -> None:
@@ -168,7 +168,7 @@ def test_what_is_all_missing_has_moved_to_missing() -> None:
 
     found = found_in([told_otherwise(one, Age=None) for one in predictions(300)], decisions)
 
-    assert "Age moved: missing 0 → 100 % of requests (p < 0.0001)." in found.says
+    assert "Age moved: missing 0 → 100% of requests (p < 0.0001)." in found.says
     assert found.drifted
 
 
@@ -223,7 +223,7 @@ def test_the_stability_index_has_its_bands() -> None:
 
 @pytest.mark.slow
 def test_clean_windows_alarm_as_seldom_as_is_said(drawn: Callable[[int, int], Drift]) -> None:
-    """At 5 %, so that a hundred windows tell: more than 11 would be less than one in a hundred."""
+    """At 5%, so that a hundred windows tell: more than 11 would be less than one in a hundred."""
     found = [drawn(number, 200) for number in range(100)]
 
     assert sum(one.drifted for one in found) <= 11
@@ -246,10 +246,10 @@ def drawn() -> Callable[[int, int], Drift]:
 @pytest.mark.parametrize(
     ("before", "now", "told"),
     [
-        (0.07, 0.13, "7 → 13 %"),
-        (0.071, 0.074, "7.1 → 7.4 %"),
-        (0.0, 0.001, "0.0 → 0.1 %"),
-        (0.0, 1.0, "0 → 100 %"),
+        (0.07, 0.13, "7 → 13%"),
+        (0.071, 0.074, "7.1 → 7.4%"),
+        (0.0, 0.001, "0.0 → 0.1%"),
+        (0.0, 1.0, "0 → 100%"),
     ],
 )
 def test_shares_are_told_in_as_many_decimals_as_they_differ_by(
