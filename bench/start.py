@@ -3,7 +3,8 @@
 The predict function as it was built, on the champion of the running local cloud: each time a fresh
 interpreter, which sees the built layers and the botocore of a Lambda runtime, no more. In the
 same run, the same without the bytecode that the layers are built with, on a disk that keeps none,
-as Lambda's; and what the predecessor imports before it can serve: scikit-learn and pandas.
+as Lambda's; and what the predecessor imports before it can serve: scikit-learn and pandas. These
+are imported from the built layer for training, too, and from sources on such a disk.
 """
 
 import json
@@ -27,6 +28,8 @@ from local.stack import BUILD, Stack
 TIMES = 15
 EVENT = ROOT / "events/predict.json"
 SERVING = ("PredictFunction", "ClinicalLayer/python", "ModelLayer/python")
+TRAINING = ("TrainingLayer/python", "ClinicalLayer/python")
+IMPORT = "import scikit-learn and pandas"
 INSTALLED = Path(sysconfig.get_path("purelib"))
 
 type Parts = dict[str, float]  # milliseconds
@@ -69,19 +72,23 @@ def main() -> int:
         console.print(str(error))
         return 1
     compiled = [BUILD / part for part in SERVING]
-    served, uncompiled, trained = [], [], []
+    served, uncompiled, trained, layered, from_sources = [], [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         sources = [Path(folder) / part for part in SERVING]
         for built, source in zip(compiled, sources, strict=True):
             shutil.copytree(built, source, ignore=shutil.ignore_patterns("__pycache__"))
         read_only = {"PYTHONDONTWRITEBYTECODE": "1"}
         kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
+        nowhere = {"PYTHONPYCACHEPREFIX": f"{folder}/nowhere"}
+        training = [BUILD / part for part in TRAINING]
         process(stack, "train", INSTALLED, **kept)  # compiles, as the predecessor's image is
         for _ in range(TIMES):
             served.append(process(stack, "serve", *compiled, **read_only))
             uncompiled.append(process(stack, "serve", *sources, **read_only))
             trained.append(process(stack, "train", INSTALLED, **kept))
-    predecessor = medians(trained)["import scikit-learn and pandas"]
+            layered.append(process(stack, "train", *training, **read_only))
+            from_sources.append(process(stack, "train", INSTALLED, **read_only, **nowhere))
+    predecessor = medians(trained)[IMPORT]
 
     table = Table(title=f"To the first prediction, medians of {TIMES}", title_justify="left")
     for heading in ("", "ms", "without bytecode"):
@@ -92,8 +99,11 @@ def main() -> int:
     total, slow = sum(with_bytecode.values()), sum(without.values())
     table.add_section()
     table.add_row("all of it", f"{total:.0f}", f"{slow:.0f}")
-    table.add_row("importing scikit-learn and pandas", f"{predecessor:.0f}", "")
+    table.add_row(IMPORT, f"{predecessor:.0f}", "")
     table.add_row("ratio to that import", f"{total / predecessor:.2f}", f"{slow / predecessor:.2f}")
+    table.add_section()
+    of_layer, of_sources = medians(layered)[IMPORT], medians(from_sources)[IMPORT]
+    table.add_row(f"{IMPORT} from the training layer", f"{of_layer:.0f}", f"{of_sources:.0f}")
     console.print(table)
     return 0
 

@@ -1,6 +1,7 @@
 """Measure the learning curve, and say whether more rows would help."""
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -109,9 +110,10 @@ def squared_errors(
             squared[number, draw] = (model.predict(asked) - recorded) ** 2
 
     # Trees are grown outside the interpreter's lock: each core takes a draw, if memory can hold the
-    # rows of all draws at once.
+    # rows of all draws at once. Each forest sets the process's warning filters aside for a moment:
+    # between two threads they can get lost, so that they are kept here.
     at_once = max(1, min(os.process_cpu_count() or 1, IN_MEMORY // features.nbytes))
-    with on_one_thread(), ThreadPoolExecutor(at_once) as cores:
+    with warnings.catch_warnings(), on_one_thread(), ThreadPoolExecutor(at_once) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
     return squared
 

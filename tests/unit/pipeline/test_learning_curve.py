@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -109,6 +110,20 @@ def test_where_the_curve_is_flat_it_sees_no_sign(few: Params) -> None:
     assert curve.change is not None
     assert curve.says.startswith("From 75% to 100% of the training rows, the RMSE changed by ")
     assert curve.says.endswith(": no evidence that more rows would help.")
+
+
+def test_warning_filters_outlive_the_threads_that_fit(few: Params) -> None:
+    before = list(warnings.filters)
+
+    def losing(*_: object) -> mock.Mock:
+        """A model in two threads, of which one resets what the other has not yet set aside."""
+        warnings.resetwarnings()
+        return mock.Mock(**{"fit.return_value.predict.return_value": np.zeros(50)})
+
+    with mock.patch("retrain.stages.learning_curve.regressor_of", losing):
+        squared_errors(*rows(40, 50, slope=1.0), [40], Chosen(), few)
+
+    assert list(warnings.filters) == before != []
 
 
 @pytest.mark.slow
