@@ -52,6 +52,7 @@ export function drawField(field) {
   const fault = make("p", { className: "fault" });
   const before = chain[chain.indexOf(field) - 1];
   const hints = [hint];
+  if (before) hints.push(`Choose the ${lower(before.label)} first.`);
   if (!values) input.type = widget;
   if (range && !values) {
     const [min, max] = range;
@@ -60,8 +61,7 @@ export function drawField(field) {
     hints.push(`From ${written(min)} to ${written(max)}.`);
   }
   if (max_length) Object.assign(input, { maxLength: max_length, value: example });
-  if (isOptional) hints.push(isKnownLater(field) ? "Leave it empty to predict before treatment." : "Optional.");
-  if (before) hints.push(`Choose the ${lower(before.label)} first.`);
+  if (isOptional) hints.push(isKnownLater(field) ? "Leave this empty to predict before treatment." : "Optional.");
   input.dataset.name = name;
   input.setAttribute("aria-describedby", `${id}-notes`);
   Object.assign(field, { input, fault });

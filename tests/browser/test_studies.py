@@ -129,7 +129,7 @@ def test_what_is_known_only_after_treatment_can_be_left_out(window: Visit) -> No
     expect(later.locator("option").first).to_have_text("Not known yet")
     expect(later).to_have_value("")  # though one effect alone was recorded
     expect(page.locator("form div:has(> [data-name='Side_Effects']) .hint")).to_have_text(
-        "Leave it empty to predict before treatment. Choose the dosage first."
+        "Choose the dosage first. Leave this empty to predict before treatment."
     )
     page.get_by_role("button", name="Predict").click()
 
