@@ -110,8 +110,8 @@ def squared_errors(
             squared[number, draw] = (model.predict(asked) - recorded) ** 2
 
     # Trees are grown outside the interpreter's lock: each core takes a draw, if memory can hold the
-    # rows of all draws at once. Each forest sets the process's warning filters aside for a moment:
-    # between two threads they can get lost, so that they are kept here.
+    # rows of all draws at once. While it is fitted, each forest replaces the process's
+    # warning filters; where two threads do that at once they can get lost, so they are kept here.
     at_once = max(1, min(os.process_cpu_count() or 1, IN_MEMORY // features.nbytes))
     with warnings.catch_warnings(), on_one_thread(), ThreadPoolExecutor(at_once) as cores:
         list(cores.map(fit, range(params.learning_curve.draws)))
