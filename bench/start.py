@@ -103,7 +103,7 @@ def main() -> int:
     table.add_row("ratio to that import", f"{total / predecessor:.2f}", f"{slow / predecessor:.2f}")
     table.add_section()
     of_layer, of_sources = medians(layered)[IMPORT], medians(from_sources)[IMPORT]
-    table.add_row("the same, from the training layer", f"{of_layer:.0f}", f"{of_sources:.0f}")
+    table.add_row("that import, from the training layer", f"{of_layer:.0f}", f"{of_sources:.0f}")
     console.print(table)
     return 0
 

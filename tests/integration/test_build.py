@@ -89,12 +89,20 @@ def test_a_start_reads_its_params_without_a_yaml_parser() -> None:
     assert Params.model_validate(compiled.read(path)) == read_params(ROOT / "params.yaml")
 
 
-@pytest.mark.parametrize("layer", ["ClinicalLayer", "ModelLayer", "ParquetLayer", "TrainingLayer"])
-def test_every_module_of_a_layer_is_compiled(layer: str) -> None:
+@pytest.mark.parametrize(
+    ("layer", "libraries"),
+    [
+        ("ClinicalLayer", {"clinical", "pydantic", "aws_lambda_powertools"}),
+        ("ModelLayer", {"model", "onnxruntime", "numpy"}),
+        ("ParquetLayer", {"duckdb"}),
+        ("TrainingLayer", {"skl2onnx"}),
+    ],
+)
+def test_every_module_of_a_layer_is_compiled(layer: str, libraries: set[str]) -> None:
     python = BUILD / layer / "python"
     sources = list(python.rglob("*.py"))
 
-    assert sources
+    assert libraries <= {path.relative_to(python).parts[0] for path in sources}
     assert [one for one in sources if not Path(cache_from_source(str(one))).exists()] == []
 
 
