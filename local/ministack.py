@@ -116,6 +116,7 @@ class Ministack(Cloud):
             "GATEWAY_PORT": str(self.port),
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",
+            "OPENBLAS_NUM_THREADS": "1",  # functions share the cores; idle threads of BLAS spin
             "LAMBDA_ACCOUNT_CONCURRENCY": "1000",  # as on AWS; requests that are waiting count
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",

@@ -1,5 +1,6 @@
 """What every kind of test uses."""
 
+import gc
 import importlib
 import os
 import tempfile
@@ -85,6 +86,7 @@ LARGE = (
     "sklearn.ensemble",
     "skl2onnx",
 )
+YOUNG = 50_000  # objects, before they are looked through for garbage; Python's own are 2,000
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"
 
@@ -112,12 +114,14 @@ def pytest_configure() -> None:
     """Have each worker begin with other libraries than those beside it.
 
     In a new environment all would compile the same ones at the same time. So most of them find
-    compiled what another began with.
+    compiled what another began with. What is imported stays, and is not looked through for garbage.
     """
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         first = int(worker.removeprefix("gw")) % len(LARGE)
         for library in (*LARGE[first:], *LARGE[:first]):
             importlib.import_module(library)
+        gc.freeze()
+        gc.set_threshold(YOUNG)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:

@@ -18,6 +18,7 @@ It runs in an environment of its own without anything of this project; `local.mi
 environment variables.
 """
 
+import gc
 import os
 import socket
 import threading
@@ -166,4 +167,5 @@ if __name__ == "__main__":
     signatures.install()
     workers.install()
     apigateway_v1._import_rest_api = import_with_gateway_responses  # noqa: SLF001
+    gc.freeze()  # what is imported stays, and is not looked through for garbage
     app.main()

@@ -8,6 +8,7 @@ folder, path and streams are its own.
 This file is both a library for the cloud and the program that forks.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -164,6 +165,7 @@ def serve(asked: socket.socket) -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if (pid := os.fork()) == 0:
+            gc.enable()
             asked.close()
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
@@ -207,9 +209,13 @@ def read_models() -> None:
 
 
 if __name__ == "__main__":
+    # What is imported stays. To look through it for garbage would take time here, and in each fork
+    # would copy the memory that they share.
+    gc.disable()
     for library in sys.argv[2:]:
         with suppress(ImportError):  # who needs it then says so itself
             importlib.import_module(library)
     if "boto3" in sys.modules:
         read_models()
+    gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))

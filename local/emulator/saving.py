@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 # Beside this file, which is where Python looks first; mypy knows them as local.emulator.*.
@@ -23,13 +24,20 @@ import actions  # type: ignore[import-not-found]
 import generations  # type: ignore[import-not-found]
 from ministack import app
 from ministack.core import persistence
-from ministack.services import cloudformation, lambda_svc, stepfunctions
+from ministack.services import (
+    cloudformation,
+    cloudwatch,
+    cloudwatch_logs,
+    lambda_svc,
+    stepfunctions,
+)
 
 SAVE = "/_local/save"  # a POST there is answered when all is saved
 STOP = "/_local/stop"  # and there, when that was for the last time: what runs is interrupted
 LEAST_SECONDS = 0.5
 WAIT_SECONDS = 2.0
-SHARE = 20  # it rests for so many times as long as it saved
+SHARE = 20  # it rests for so many times as long as it saved,
+URGENT_SHARE = 4  # and for so many at least
 GRACE_SECONDS = 1.0
 TRIES = 20
 LONG_BYTES = 64 * 1024
@@ -101,8 +109,9 @@ class Saver:
             except OSError:
                 _log.exception("what the cloud holds cannot be saved")
                 self.changed.set()
-            time.sleep(LEAST_SECONDS)
-            self.urgent.wait(max(WAIT_SECONDS, SHARE * (time.monotonic() - began)))
+            took = time.monotonic() - began
+            time.sleep(max(LEAST_SECONDS, URGENT_SHARE * took))
+            self.urgent.wait(max(WAIT_SECONDS, SHARE * took))
             self.urgent.clear()
 
     def _written(self, name: str, state_of: Callable[[], Any]) -> bytes:
@@ -139,6 +148,22 @@ def stacks() -> Scope:
     """
     stores = cloudformation._PERSISTED_STORES  # noqa: SLF001
     return {key: store() for store, key in stores}
+
+
+def uncopied(service: ModuleType) -> Callable[[], Scope]:
+    """Give a service's state as it is: to copy what was logged and run takes longer than to write.
+
+    What changes while it is written is written again, as it is with a copy.
+    """
+    as_it_is = SimpleNamespace(deepcopy=lambda value: value)
+    names = vars(service)
+    copying = service.get_state
+
+    def state() -> Scope:
+        given: Scope = FunctionType(copying.__code__, {**names, "copy": as_it_is})()
+        return given
+
+    return state
 
 
 def deploys() -> bool:
@@ -241,6 +266,8 @@ def install() -> None:
     stepfunctions.load_persisted_state = load_executions
     stepfunctions._emit_execution_status_event = emitting(saver)  # noqa: SLF001
     cloudformation.get_state = stacks
+    for service in (cloudwatch, cloudwatch_logs, stepfunctions):
+        service.get_state = uncopied(service)
     cloudformation.load_persisted_state = load_stacks
     app.app = saving(saver)
     app.save_all = lambda _: save_all(saver)

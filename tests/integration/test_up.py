@@ -6,10 +6,13 @@ import subprocess
 import sys
 import urllib.error
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from clinical.params import params
 
+from local import executions
 from local.localstack import LocalStack
 from local.stack import Outputs
 from tests.integration.conftest import ROOT, Laptop, fetch, free_port
@@ -109,8 +112,35 @@ def test_the_local_cloud_is_not_taken_for_localstack(laptop: Laptop) -> None:
     assert not cloud.is_up()
 
 
-def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
+def kept(laptop: Laptop, version: str) -> tuple[dict[str, Any], set[str], list[float]]:
+    """What ran, with its history, what was logged of a version, and a metric of the tests' own."""
+    stack = laptop.stack
+    now = datetime.now(UTC)
+    measured = stack.cloudwatch.get_metric_statistics(
+        Namespace="Tests",
+        MetricName="Kept",
+        StartTime=now - timedelta(hours=1),
+        EndTime=now + timedelta(hours=1),
+        Period=7200,
+        Statistics=["Maximum"],
+    )
+    return (
+        {arn: list(executions.history(stack, arn)) for arn in executions._executions(stack)},
+        set(laptop.logged_with(version)),
+        [point["Maximum"] for point in measured["Datapoints"]],
+    )
+
+
+def test_after_down_and_up_all_is_as_it_was(laptop: Laptop) -> None:
     served = laptop.artefact("models/champion.json")["version"]
+    laptop.stack.cloudwatch.put_metric_data(
+        Namespace="Tests", MetricData=[{"MetricName": "Kept", "Value": 7}]
+    )
+    laptop.wait_until_idle()
+    histories, logged, measured = kept(laptop, served)
+    assert histories
+    assert logged
+    assert measured == [7]
 
     assert laptop.run("down").stdout.strip() == "Stopped."
     with pytest.raises(urllib.error.URLError):
@@ -120,6 +150,10 @@ def test_after_down_and_up_the_same_model_serves(laptop: Laptop) -> None:
 
     assert again.returncode == 0, again.stdout
     assert laptop.get("/health").body["model_version"] == served
+    histories_again, logged_again, measured_again = kept(laptop, served)
+    assert {arn: histories_again.get(arn) for arn in histories} == histories
+    assert logged <= logged_again
+    assert measured_again == measured
 
 
 def test_another_port_moves_the_cloud_and_has_to_be_said_once(laptop: Laptop) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 SAM = Path(sys.executable).with_name("sam")
+BUILDING_ONCE = (sys.executable, "-m", "tests.sam_local.building_once")
 ENDED = "REPORT RequestId"  # what the runtime logs last of an invocation
 
 
@@ -51,17 +52,21 @@ class SamLocal:
         return json.loads(invoked.stdout.strip().splitlines()[0]), invoked.stderr
 
     @contextmanager
-    def start_api(self, *arguments: str | Path, clone: Path = ROOT) -> Iterator["LocalApi"]:
-        """Serve the API of a clone from containers until the block ends."""
-        with self._started(clone, SAM, "local", "start-api", *arguments) as (url, log):
+    def start_api(self, *arguments: str | Path) -> Iterator["LocalApi"]:
+        """Serve the API from containers until the block ends."""
+        with self._started(ROOT, *BUILDING_ONCE, "local", "start-api", *arguments) as (url, log):
+            yield LocalApi(url, log)
+
+    @contextmanager
+    def start_api_of(self, clone: Path) -> Iterator["LocalApi"]:
+        """Serve the API of a clone in the same way, by what its user types."""
+        with self._started(clone, SAM, "local", "start-api") as (url, log):
             yield LocalApi(url, log)
 
     @contextmanager
     def start_lambda(self, *arguments: str | Path) -> Iterator["LocalLambda"]:
         """Invoke functions in containers, as AWS does, until the block ends."""
-        building_once = (sys.executable, "-m", "tests.sam_local.building_once")
-        command = (*building_once, "local", "start-lambda", *arguments)
-        with self._started(ROOT, *command) as (url, log):
+        with self._started(ROOT, *BUILDING_ONCE, "local", "start-lambda", *arguments) as (url, log):
             yield LocalLambda(url, log)
 
     @contextmanager
@@ -74,7 +79,7 @@ class SamLocal:
             process = subprocess.Popen(
                 [*listening, *command, *self._with_image, "--port", str(port)],
                 cwd=folder,
-                env=self.docker,
+                env=self.docker | {"BUILT": str(self.folder)},
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )

@@ -113,7 +113,7 @@ def test_as_the_first_thing_one_tries_it_serves_a_model_of_the_sample(
     built = ran(sam_local, clone, "make", "build")
     assert built.returncode == 0, built.stdout + built.stderr
 
-    with sam_local.start_api(clone=clone) as api:
+    with sam_local.start_api_of(clone) as api:
         answer = api.post("/predict", patient)
         card = api.get("/model").body
         dropdown = api.get("/dropdown-values")
