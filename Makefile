@@ -27,6 +27,7 @@ STACK ?= clinical-outcomes$(addprefix -,$(STUDY))
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+COMPILED := $(VENV)/.compiled
 LOCAL := STUDY="$(STUDY)" PORT="$(PORT)" CONSOLE_PORT="$(CONSOLE_PORT)" EMULATOR="$(EMULATOR)" DATA="$(DATA)" \
   TUNE="$(TUNE)" VERSION="$(VERSION)" EXECUTION="$(EXECUTION)" OUT="$(OUT)" UNTIL="$(UNTIL)" DAYS="$(DAYS)" \
   SHIFT="$(SHIFT)" AT="$(AT)" OUTCOMES="$(OUTCOMES)" RETRAIN_AFTER="$(RETRAIN_AFTER)" $(PYTHON) -m local
@@ -137,11 +138,11 @@ PYTEST := $(PYTHON) -m pytest -p no:schemathesis
 TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests
 
 .PHONY: test
-test: $(READY) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
+test: $(COMPILED) ## Run every test: units, the stack on local clouds of their own, LocalStack, containers
 	@$(TEST)
 
 .PHONY: test-busy
-test-busy: $(READY) ## Run every test beside two busy loops, which must not make one fail
+test-busy: $(COMPILED) ## Run every test beside two busy loops, which must not make one fail
 	@for loop in 1 2; do (while :; do :; done) & loops="$${loops:-} $$!"; done; \
 	  trap "kill $$loops" EXIT; $(TEST)
 
@@ -288,4 +289,9 @@ $(READY): requirements-dev.txt local/bootstrap.txt .python-version
 	  --require-hashes --no-deps -r local/bootstrap.txt
 	@.local/bootstrap/bin/uv venv --quiet --clear $(VENV)
 	@.local/bootstrap/bin/uv pip sync --quiet --require-hashes --python $(PYTHON) requirements-dev.txt
+	@touch $@
+
+# In a new environment, the workers of all tests would each compile the same libraries at first.
+$(COMPILED): $(READY)
+	@$(PYTHON) -m compileall -q -j 0 -x '/tests/' $(VENV)/lib
 	@touch $@

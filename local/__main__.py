@@ -22,6 +22,7 @@ from local import (
     executions,
     exporting,
     failures,
+    imported,
     lock,
     models,
     monitoring,
@@ -71,6 +72,7 @@ class RetrainFailed(CloudFailed):
 
 def main() -> int:
     """Run one command, and return its exit code; expected failures print a sentence, no trace."""
+    imported()
     arguments = _parser().parse_args()
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()

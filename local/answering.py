@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+from local import imported
 from local.cloud import ROOT
 
 APP = ROOT / "functions" / "predict" / "app.py"
@@ -66,6 +67,7 @@ def answered(handle: Handler, body: object) -> dict[str, Any]:
 def main() -> None:
     with contextlib.redirect_stdout(io.StringIO()):  # a cold start may log, too
         handle = handler()
+    imported()
     for line in sys.stdin:
         print(json.dumps(answered(handle, json.loads(line))), flush=True)  # noqa: T201
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from clinical.params import params
 from nicegui import ui
 
-from local import studies
+from local import imported, studies
 from local.console import pages
 from local.studies import study_of
 
@@ -17,6 +17,7 @@ RECONNECT_SECONDS = 600.0
 
 def main() -> None:
     """Serve until the process ends."""
+    imported()
     parser = argparse.ArgumentParser(prog="python -m local.console", description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
