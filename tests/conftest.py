@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,6 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
-
-from tests import scratch
 
 # How long an example takes tells of the machine: nothing here is judged by that.
 settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,7 +75,6 @@ FIRST = (
     "unit/clinical/test_registry.py",
 )
 YOUNG = 50_000  # objects, before they are looked through for garbage; Python's own are 2,000
-SCRATCH = pytest.StashKey[Path | None]()
 REAL_DATA = ROOT.parent / "shared" / "data" / "real_drug_dataset.csv"
 CASES = ROOT.parent / "shared" / "cases"
 
@@ -102,25 +98,10 @@ def place(scope: str) -> int:
     return FIRST.index(scope) if scope in FIRST else len(FIRST)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest makes a folder
-def pytest_configure(config: pytest.Config) -> None:
-    """Have the workers of a run write in memory, and look for garbage seldom.
-
-    Once in a while they would look through all that they imported, which stays.
-    """
+def pytest_configure() -> None:
+    """Have workers look for garbage seldom: mostly they look at what they imported, which stays."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         gc.set_threshold(YOUNG)
-    elif config.option.dist != "no" and not config.option.basetemp:
-        config.stash[SCRATCH] = folder = scratch.make_folder()
-        config.option.basetemp = folder and folder / "run"
-
-
-@pytest.hookimpl(trylast=True)  # when the workers have ended
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Leave nothing in memory, but what failed for whoever looks; the next run removes that."""
-    folder = session.config.stash.get(SCRATCH, None)
-    if folder and exitstatus == 0:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:
@@ -155,17 +136,17 @@ def _moto_in_no_time() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _scraps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _scraps() -> Iterator[None]:
     """Take away what the commands that tests start leave in TMPDIR: sam, a folder per upload.
 
     This process keeps its own folder, which `tempfile` looks up once.
     """
-    tempfile.gettempdir()
-    scraps = tmp_path_factory.mktemp("scraps")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(scraps))
+    with (
+        tempfile.TemporaryDirectory(prefix="scraps-", ignore_cleanup_errors=True) as scraps,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", scraps)
         yield
-    shutil.rmtree(scraps, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
