@@ -141,17 +141,8 @@ class Saver:
         return _json_object_hook(read)
 
 
-def stacks() -> Scope:
-    """Give the state of CloudFormation as it is, for it is saved only while nothing is deployed.
-
-    Ministack copies it, with all templates, which takes longer than to write it.
-    """
-    stores = cloudformation._PERSISTED_STORES  # noqa: SLF001
-    return {key: store() for store, key in stores}
-
-
 def uncopied(service: ModuleType) -> Callable[[], Scope]:
-    """Give a service's state as it is: to copy what was logged and run takes longer than to write.
+    """Give a service's state as it is: to copy what it holds takes longer than to write it.
 
     What changes while it is written is written again, as it is with a copy.
     """
@@ -265,8 +256,7 @@ def install() -> None:
     lambda_svc._prune_orphan_code_blobs = lambda _: None  # noqa: SLF001 - generations share them
     stepfunctions.load_persisted_state = load_executions
     stepfunctions._emit_execution_status_event = emitting(saver)  # noqa: SLF001
-    cloudformation.get_state = stacks
-    for service in (cloudwatch, cloudwatch_logs, stepfunctions):
+    for service in (cloudformation, cloudwatch, cloudwatch_logs, stepfunctions):
         service.get_state = uncopied(service)
     cloudformation.load_persisted_state = load_stacks
     app.app = saving(saver)
