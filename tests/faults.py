@@ -55,6 +55,7 @@ class FaultyProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Relay)
         self.upstream = urlsplit(upstream).netloc
         self.fault: Fault | None = None
+        self.only = ""
         self.over = threading.Event()  # which ends all waiting
         self.asked: list[Request] = []
 
@@ -63,8 +64,10 @@ class FaultyProxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     @contextmanager
-    def failing(self, fault: Fault) -> Iterator[Self]:
+    def failing(self, fault: Fault, only: str = "") -> Iterator[Self]:
+        """Fail for as long as it is needed; only: what a path and query contain that fail."""
         self.over.clear()
+        self.only = only
         self.fault = fault
         try:
             yield self
@@ -95,7 +98,7 @@ class _Relay(BaseHTTPRequestHandler):
     server: FaultyProxy
 
     def relay(self) -> None:
-        fault = self.server.fault
+        fault = self.server.fault if self.server.only in self.path else None
         signed = (self.headers.get(name, "") for name in ("Authorization", "X-Amz-Security-Token"))
         self.server.asked.append(Request(self.command, self.path, *signed))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ from clinical.params import params
 
 from local import executions, scoring
 from local.machines import SCORE
+from tests.faults import Fault, faulty_proxy
 from tests.integration.conftest import ROOT, Laptop
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, until
 
 COPIES = 4
 WHOLE_NUMBERS = ("Age", "Dosage_mg", "Treatment_Duration_days")
@@ -250,13 +250,16 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_uploaded(
 
 @contextmanager
 def started(
-    laptop: Laptop, data: Path
+    laptop: Laptop, data: Path, port: int | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], str]]]:
-    """Start the command on a terminal; gives it, and what tells what it has shown so far."""
+    """Start the command on a terminal; gives it, and what tells what it has shown so far.
+
+    port: where it finds the cloud, if something stands between.
+    """
     command = (sys.executable, "-m", "local", "score", "--home", str(laptop.home))
     near, far = pty.openpty()
     with subprocess.Popen(
-        [*command, "--port", str(laptop.port), "--data", str(data)],
+        [*command, "--port", str(port or laptop.port), "--data", str(data)],
         cwd=ROOT,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
         stdin=far,
@@ -292,15 +295,18 @@ def test_an_upload_that_is_interrupted_leaves_nothing(laptop: Laptop, tmp_path: 
         found = stack.s3.list_multipart_uploads(Bucket=stack.outputs.raw_bucket)
         return list(found.get("Uploads", []))
 
-    with started(laptop, data) as (process, _):
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not uploads():
-            assert time.monotonic() < deadline
+    with (
+        faulty_proxy(stack.cloud.endpoint_url) as proxy,
+        started(laptop, data, proxy.server_port) as (process, shown),
+    ):
+        with proxy.failing(Fault.HANGING, only="partNumber="):  # so that it is not over too soon
+            until(uploads, "an upload in parts")
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGINT)
         code = process.wait(PATIENCE_SECONDS)
 
     assert code == 130
+    assert f"{data.name} was not uploaded, not even in part" in shown()
     assert uploads() == []
     keys = stack.s3.list_objects_v2(Bucket=stack.outputs.raw_bucket, Prefix=SCORE.folder)
     assert not [one for one in keys.get("Contents", []) if one["Key"].endswith(data.name)]
