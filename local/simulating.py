@@ -236,7 +236,7 @@ def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
 
 def environment_of(stack: Stack) -> dict[str, str]:
     """Read the predict function's environment from the deployed stack."""
-    lambdas = stack._client("lambda")  # noqa: SLF001 - the one command that needs it
+    lambdas = stack.client("lambda")
     pages = lambdas.get_paginator("list_functions").paginate()
     (function,) = [
         one
@@ -280,7 +280,7 @@ def dated(lines: Sequence[str], when: int) -> Iterator[tuple[int, str]]:
 
 def log_group(stack: Stack) -> str:
     """Find the API's log group."""
-    described = stack._client("cloudformation").describe_stack_resource(  # noqa: SLF001
+    described = stack.client("cloudformation").describe_stack_resource(
         StackName=stack.name, LogicalResourceId="ApiLogGroup"
     )
     name: str = described["StackResourceDetail"]["PhysicalResourceId"]

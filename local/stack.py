@@ -10,16 +10,13 @@ import sys
 import time
 import tomllib
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
-from local import site
+from local import clients, site
 from local.building import fitted
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
 from local.ministack import Ministack
@@ -233,7 +230,7 @@ class Stack:
         for name in (SAM_STACK, self.name):
             stack = self._settled(name)
             if stack and stack["StackStatus"] in BROKEN:
-                self._client("cloudformation").delete_stack(StackName=stack["StackId"])
+                self.client("cloudformation").delete_stack(StackName=stack["StackId"])
                 self._settled(name)
 
     def _settled(self, name: str) -> dict[str, Any] | None:
@@ -252,7 +249,7 @@ class Stack:
 
     def _described(self, name: str) -> dict[str, Any] | None:
         try:
-            (stack,) = self._client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+            (stack,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
@@ -270,28 +267,29 @@ class Stack:
             raise CloudFailed("the local cloud is not running: run `make up` first")
         return Outputs.model_validate_json(self.outputs_file.read_text())
 
-    @cached_property
+    @property
     def s3(self) -> "S3Client":
-        return self.new_s3()
+        client: S3Client = self.client("s3")
+        return client
 
     def new_s3(self) -> "S3Client":
         """Create a separate client, to listen to its responses."""
-        client: S3Client = self._client("s3")
+        client: S3Client = clients.new_client("s3", self.cloud.endpoint_url)
         return client
 
-    @cached_property
+    @property
     def stepfunctions(self) -> "SFNClient":
-        client: SFNClient = self._client("stepfunctions")
+        client: SFNClient = self.client("stepfunctions")
         return client
 
-    @cached_property
+    @property
     def cloudwatch(self) -> "CloudWatchClient":
-        client: CloudWatchClient = self._client("cloudwatch")
+        client: CloudWatchClient = self.client("cloudwatch")
         return client
 
-    @cached_property
+    @property
     def logs(self) -> "CloudWatchLogsClient":
-        client: CloudWatchLogsClient = self._client("logs")
+        client: CloudWatchLogsClient = self.client("logs")
         return client
 
     def publish_site(self) -> None:
@@ -321,22 +319,9 @@ class Stack:
             alarm_topic_arn=said["AlarmTopicArn"],
         )
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3's type
-        session = boto3.Session(
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the local cloud accepts any
-            region_name=REGION,
-        )
-        return session.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.cloud.endpoint_url,
-            # Report a cloud that has crashed, rather than wait for it.
-            config=Config(
-                s3={"addressing_style": "path"},
-                connect_timeout=10,
-                retries={"total_max_attempts": 2},
-            ),
-        )
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3's type
+        """Return this process's boto3 client of the cloud's service."""
+        return clients.client(service, self.cloud.endpoint_url)
 
     def _sam(self, command: str, *arguments: str | Path, **environment: str) -> None:
         """Run sam; raises CloudFailed with what it printed."""

@@ -10,7 +10,7 @@ from nicegui import ui
 
 from local.cloud import CloudFailed
 from local.console import approvals, checks, dashboard, executions, models, monitoring, score
-from local.console.stacks import one_stack
+from local.emulators import stack_at
 from local.stack import Stack
 from local.studies import Study
 
@@ -87,7 +87,7 @@ def framed(home: Path, study: Study, path: str, room: Room) -> Callable[[], Awai
                 link = ui.link(name, to).classes("text-white")
                 link.classes("font-semibold underline" if to == path else "no-underline")
         trouble = ui.label().classes("text-negative font-medium").props("role=status")
-        stack = one_stack(home, study)
+        stack = stack_at(home, study=study)
         content = ui.column().classes("w-full gap-4")
         with content:
             refresh = room(stack)

@@ -20,9 +20,9 @@ from local import executions, scoring
 from local.cloud import CloudFailed
 from local.console import checks
 from local.console.executions import show_notes, show_report
-from local.console.stacks import one_stack
 from local.console.tables import columns
 from local.console.uploads import Upload
+from local.emulators import stack_at
 from local.machines import SCORE
 from local.models import NO_SKILL
 from local.scoring import Far, Watch
@@ -206,7 +206,7 @@ def install(home: Path, study: Study) -> None:
 
     @app.get("/scored/{execution}")
     def download(execution: str) -> Response:
-        stack = one_stack(home, study)
+        stack = stack_at(home, study=study)
         try:
             described = stack.stepfunctions.describe_execution(
                 executionArn=scoring.arn_of(stack, execution)

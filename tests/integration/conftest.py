@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psutil
 import pytest
@@ -92,18 +92,6 @@ def fetch(url: str, body: bytes | None = None, method: str | None = None, **head
         return Answer(error.code, dict(error.headers), error.read().decode())
 
 
-class StackAskedOften(Stack):
-    """A stack whose clients outlive it: to make one takes longer than most of what it is asked."""
-
-    _made: ClassVar[dict[tuple[str, str], Any]] = {}  # by service and cloud
-
-    def _client(self, service: str) -> Any:
-        which = service, self.cloud.endpoint_url
-        if which not in self._made:
-            self._made[which] = super()._client(service)
-        return self._made[which]
-
-
 @dataclass(frozen=True)
 class Laptop:
     """A local cloud, and the commands that `make` runs against it."""
@@ -115,7 +103,7 @@ class Laptop:
 
     @property
     def stack(self) -> Stack:
-        return StackAskedOften(Ministack(self.home, self.port), study_of(self.study))
+        return Stack(Ministack(self.home, self.port), study_of(self.study))
 
     def with_study(self, study: str) -> "Laptop":
         """Give the same laptop as the commands for another study see it."""
@@ -200,7 +188,7 @@ class Laptop:
 
         What runs ends before, for it would be ended with the functions' processes.
         """
-        lambdas = self.stack._client("lambda")
+        lambdas = self.stack.client("lambda")
         self.wait_until_idle()
         for function in self._functions(names):
             name = function["FunctionName"]
@@ -215,14 +203,14 @@ class Laptop:
     def invoke(self, function: str) -> dict[str, Any]:
         """Invoke a function with an empty event; function: its name in the template."""
         (found,) = self._functions((function,))
-        answer = self.stack._client("lambda").invoke(
+        answer = self.stack.client("lambda").invoke(
             FunctionName=found["FunctionName"], Payload=b"{}"
         )
         return dict(answer)
 
     def _functions(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """List this stack's functions that have these names in the template."""
-        pages = self.stack._client("lambda").get_paginator("list_functions").paginate()
+        pages = self.stack.client("lambda").get_paginator("list_functions").paginate()
         return [
             dict(one)
             for page in pages

@@ -52,7 +52,7 @@ def serving(first_up: tuple[Laptop, str]) -> Laptop:
 @pytest.fixture
 def told(serving: Laptop) -> Iterator[list[dict[str, Any]]]:
     """Every message to who is to approve of models, while a test runs."""
-    sns, sqs = (serving.stack._client(service) for service in ("sns", "sqs"))
+    sns, sqs = (serving.stack.client(service) for service in ("sns", "sqs"))
     (topic,) = [
         one["TopicArn"] for one in sns.list_topics()["Topics"] if "ApprovalTopic" in one["TopicArn"]
     ]

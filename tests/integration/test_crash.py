@@ -284,7 +284,7 @@ def test_after_a_deployment_that_failed_the_next_takes_the_buckets_with_all_that
             },
         }
     }
-    stack._client("cloudformation").create_stack(
+    stack.client("cloudformation").create_stack(
         StackName=STACK, TemplateBody=json.dumps(broken), OnFailure="ROLLBACK"
     )
     wait_until(lambda: status(other) == "ROLLBACK_COMPLETE")
@@ -325,7 +325,7 @@ def status(laptop: Laptop) -> str | None:
 
 
 def change_sets(laptop: Laptop) -> set[str]:
-    found = laptop.stack._client("cloudformation").list_change_sets(StackName=STACK)
+    found = laptop.stack.client("cloudformation").list_change_sets(StackName=STACK)
     return {one["ChangeSetId"] for one in found["Summaries"]}
 
 

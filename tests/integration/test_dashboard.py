@@ -308,7 +308,7 @@ def test_nobody_needs_to_ask_for_health(laptop: Laptop) -> None:
 @pytest.fixture
 def heard(laptop: Laptop) -> Callable[[], list[dict[str, Any]]]:
     """Listen to the alarms' topic: what came since this was asked last."""
-    sqs, sns = laptop.stack._client("sqs"), laptop.stack._client("sns")
+    sqs, sns = laptop.stack.client("sqs"), laptop.stack.client("sns")
     url = sqs.create_queue(QueueName=f"heard-{time.time_ns()}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     sns.subscribe(

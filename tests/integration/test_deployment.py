@@ -37,7 +37,7 @@ def outputs(hosted: Stack) -> dict[str, str]:
 
 
 def said(stack: Stack) -> dict[str, str]:
-    (described,) = stack._client("cloudformation").describe_stacks(
+    (described,) = stack.client("cloudformation").describe_stacks(
         StackName=stack.outputs.stack_name
     )["Stacks"]
     return {one["OutputKey"]: one["OutputValue"] for one in described["Outputs"]}
@@ -73,7 +73,7 @@ def test_a_second_deploy_after_retrains_changes_no_model(
 def test_the_api_answers_only_who_sends_a_key_of_its_plan(
     hosted: Stack, outputs: dict[str, str], patient: dict[str, object]
 ) -> None:
-    key = hosted._client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    key = hosted.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
 
     def predict(**headers: str) -> Answer:
         url, body = f"{hosted.outputs.api_url}/predict", json.dumps(patient).encode()
@@ -97,7 +97,7 @@ def test_behind_cloudfront_the_site_is_private_and_asks_its_own_origin(
         env=hosted.cloud.environment,
         check=True,
     )
-    (distribution,) = hosted._client("cloudfront").list_distributions()["DistributionList"]["Items"]
+    (distribution,) = hosted.client("cloudfront").list_distributions()["DistributionList"]["Items"]
     block = hosted.s3.get_public_access_block(Bucket=hosted.outputs.site_bucket)
     config = hosted.s3.get_object(Bucket=hosted.outputs.site_bucket, Key="config.json")
 
@@ -112,7 +112,7 @@ def test_behind_cloudfront_the_site_is_private_and_asks_its_own_origin(
 
 
 def test_logs_are_encrypted_by_the_key_that_is_given(hosted: Stack) -> None:
-    groups = hosted._client("logs").describe_log_groups()["logGroups"]
+    groups = hosted.client("logs").describe_log_groups()["logGroups"]
     ours = [group for group in groups if "clinical-outcomes" in group["logGroupName"]]
 
     assert len(ours) >= 4
@@ -120,7 +120,7 @@ def test_logs_are_encrypted_by_the_key_that_is_given(hosted: Stack) -> None:
 
 
 def test_what_serves_is_an_alias_of_a_published_version(hosted: Stack) -> None:
-    lambdas = hosted._client("lambda")
+    lambdas = hosted.client("lambda")
     (name,) = [
         function["FunctionName"]
         for function in lambdas.list_functions()["Functions"]
@@ -139,9 +139,9 @@ def test_deleting_the_stack_deletes_no_data_and_no_log(hosted: Stack) -> None:
     kept = (hosted.outputs.raw_bucket, hosted.outputs.artifacts_bucket)
     for bucket in kept:
         hosted.s3.put_object(Bucket=bucket, Key="kept", Body=b"data")
-    cloudformation = hosted._client("cloudformation")
+    cloudformation = hosted.client("cloudformation")
     logs = {
-        group["logGroupName"] for group in hosted._client("logs").describe_log_groups()["logGroups"]
+        group["logGroupName"] for group in hosted.client("logs").describe_log_groups()["logGroups"]
     }
 
     for page in hosted.s3.get_paginator("list_objects_v2").paginate(
@@ -158,6 +158,6 @@ def test_deleting_the_stack_deletes_no_data_and_no_log(hosted: Stack) -> None:
     for bucket in kept:
         assert hosted.s3.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"data"
     left = {
-        group["logGroupName"] for group in hosted._client("logs").describe_log_groups()["logGroups"]
+        group["logGroupName"] for group in hosted.client("logs").describe_log_groups()["logGroups"]
     }
     assert {name for name in logs if "clinical-outcomes" in name} <= left

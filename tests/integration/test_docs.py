@@ -29,7 +29,7 @@ from local.stack import Stack
 from local.studies import THE_DRUG_STUDY
 from tests import documents
 from tests.documents import ROOT, told
-from tests.integration.conftest import Laptop, Laptops, StackAskedOften, free_port, ridge_in
+from tests.integration.conftest import Laptop, Laptops, free_port, ridge_in
 from tests.integration.test_approvals import awaited
 
 LIMIT_SECONDS = 300  # of a command
@@ -67,7 +67,7 @@ class CloudOfAClone(Ministack):
 class LaptopOfAClone(Laptop):
     @property
     def stack(self) -> Stack:
-        return StackAskedOften(CloudOfAClone(self.home, self.port), THE_DRUG_STUDY)
+        return Stack(CloudOfAClone(self.home, self.port), THE_DRUG_STUDY)
 
 
 class Shell:

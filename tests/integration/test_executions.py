@@ -101,7 +101,7 @@ def deployed(laptop: Laptop, home: Path) -> Scoring:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("functions.py", FUNCTIONS)
-    lambdas = laptop.stack._client("lambda")
+    lambdas = laptop.stack.client("lambda")
     arns = {
         f"{camel}FunctionArn": lambdas.create_function(
             FunctionName=f"{home.name}-{name}",

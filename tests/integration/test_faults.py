@@ -295,7 +295,7 @@ def deployed(
     A version of its own, for a parameter that changes makes no other one. Without the scheduled
     check: it would start environments that S3 gives no model to.
     """
-    lambdas, events = laptop.stack._client("lambda"), laptop.stack._client("events")
+    lambdas, events = laptop.stack.client("lambda"), laptop.stack.client("events")
     pages = lambdas.get_paginator("list_functions").paginate()
     functions = [one for page in pages for one in page["Functions"]]
     (function,) = [one for one in functions if "PredictFunction" in one["FunctionName"]]

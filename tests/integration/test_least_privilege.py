@@ -67,7 +67,7 @@ def enforcing(start_laptop: Callable[[str], Laptop]) -> Stack:
 @pytest.fixture(scope="module")
 def deployer(enforcing: Stack) -> AsDeployer:
     """The cloud as it lets a user who may do what the deployer policy allows."""
-    iam, name = enforcing._client("iam"), "deployer"
+    iam, name = enforcing.client("iam"), "deployer"
     policy = (ROOT / "docs/how-to/deployer-policy.json").read_text()
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="Deploy", PolicyDocument=policy)
@@ -101,7 +101,7 @@ def strict(enforcing: Stack, deployer: AsDeployer) -> Stack:
 
 
 def test_every_role_is_under_the_path_that_was_given(strict: Stack) -> None:
-    lambdas, iam = strict._client("lambda"), strict._client("iam")
+    lambdas, iam = strict.client("lambda"), strict.client("iam")
 
     roles = {one["Role"] for one in lambdas.list_functions()["Functions"]}
     paths = {one["RoleName"]: one["Path"] for one in iam.list_roles()["Roles"]}
@@ -129,7 +129,7 @@ def test_the_deployer_may_touch_nothing_else(deployer: AsDeployer) -> None:
 
 
 def test_stack_level_tags_reach_what_sam_made(strict: Stack) -> None:
-    lambdas = strict._client("lambda")
+    lambdas = strict.client("lambda")
     (predict,) = [
         one["FunctionArn"]
         for one in lambdas.list_functions()["Functions"]
@@ -227,7 +227,7 @@ def few_of(sample: Path, folder: Path) -> Path:
 
 def test_browsers_of_the_own_site_alone_may_call(strict: Stack) -> None:
     laptop = Laptop(strict.cloud.home, strict.cloud.port)
-    cloudformation = strict._client("cloudformation")
+    cloudformation = strict.client("cloudformation")
     (stack,) = cloudformation.describe_stacks(StackName=strict.outputs.stack_name)["Stacks"]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
@@ -251,7 +251,7 @@ def test_the_site_is_published_as_to_aws(strict: Stack) -> None:
 
 def test_a_role_without_its_permissions_is_refused(strict: Stack) -> None:
     """The test above can fail: with a permission taken away it would."""
-    lambdas, iam = strict._client("lambda"), strict._client("iam")
+    lambdas, iam = strict.client("lambda"), strict.client("iam")
     (ingest,) = [
         function
         for function in lambdas.list_functions()["Functions"]

@@ -230,7 +230,7 @@ def test_outcomes_of_a_file_are_joined_and_brought_back_as_rows_to_train_on(
 
 def test_the_schedule_starts_the_machine_as_somebody_does_by_hand(laptop: Laptop) -> None:
     """EventBridge is told to do now what it would do at night."""
-    rules = laptop.stack._client("events")
+    rules = laptop.stack.client("events")
     machine = MONITOR.arn(laptop.stack)
     (name,) = rules.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
     (target,) = rules.list_targets_by_rule(Rule=name)["Targets"]

@@ -27,7 +27,7 @@ LIMIT = 5 * 1024 * 1024  # the least that a part may hold, but for the last
 @contextmanager
 def heard(stack: Stack) -> Iterator[str]:
     """A queue that hears all that the bucket of uploads tells EventBridge."""
-    sqs, events = stack._client("sqs"), stack._client("events")
+    sqs, events = stack.client("sqs"), stack.client("events")
     name = f"heard-{uuid4()}"
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [stack.outputs.raw_bucket]}}}
@@ -44,7 +44,7 @@ def received(stack: Stack, queue: str, count: int) -> list[dict[str, Any]]:
     """Wait for so many events, and give them in the order of their sequencers."""
     found: list[dict[str, Any]] = []
     for _ in range(WAIT_SECONDS):
-        answer = stack._client("sqs").receive_message(
+        answer = stack.client("sqs").receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1
         )
         found += [json.loads(message["Body"]) for message in answer.get("Messages", [])]

@@ -130,7 +130,7 @@ def _of_this_part(part: Any) -> Any:
 @pytest.fixture(scope="session")
 def outputs(localstack: Stack, template: dict[str, Any]) -> dict[str, str]:
     """Deploy the part by CloudFormation with the SAM transform, and say what it is called."""
-    cloudformation = localstack._client("cloudformation")
+    cloudformation = localstack.client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=json.dumps(template, separators=(",", ":")),  # which has 51,200 bytes at most
