@@ -9,6 +9,10 @@ if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
     # Until `imported`: what a command imports stays, and to look through it for garbage takes a
     # tenth of the time of a short one.
     gc.disable()
+    # boto3 imports these wherever they are installed, and uses neither here: they take a seventh of
+    # the time of a short command. To Python, None means that a module cannot be imported.
+    for unused in ("awscrt", "OpenSSL"):
+        sys.modules[unused] = None  # type: ignore[assignment]
     # Until `main` handles it: its imports take a second, and Ctrl-C must end in a sentence then,
     # too, not in a traceback.
     signal.signal(

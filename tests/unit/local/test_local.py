@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.patience import PATIENCE_SECONDS
 
-# As `python -m local down` does it, and says whether garbage is collected.
+# As `python -m local down` does it; says whether garbage is collected, and what was imported.
 DOWN = """
 import gc, sys
 sys.argv = ["-m", "down", "--home", sys.argv[1]]
@@ -12,19 +12,31 @@ from local.__main__ import main
 print(gc.isenabled())
 main()
 print(gc.isenabled(), gc.get_freeze_count() > 100_000)
+import boto3  # which it has imported
+unused = ("_awscrt", "awscrt.", "OpenSSL.", "cryptography")
+print(sorted(name for name in sys.modules if name.startswith(unused)))
 """
 
 
-def test_a_command_collects_no_garbage_until_all_is_imported(tmp_path: Path) -> None:
+def down(home: Path) -> list[str]:
+    """Run the command where no cloud runs; gives what it printed, line by line."""
     ran = subprocess.run(
-        [sys.executable, "-c", DOWN, str(tmp_path)],
+        [sys.executable, "-c", DOWN, str(home)],
         capture_output=True,
         text=True,
         check=True,
         timeout=PATIENCE_SECONDS,
     )
+    return ran.stdout.splitlines()
 
-    while_importing, said, afterwards = ran.stdout.splitlines()
+
+def test_a_command_collects_no_garbage_until_all_is_imported(tmp_path: Path) -> None:
+    while_importing, said, afterwards, _ = down(tmp_path)
+
     assert while_importing == "False"
     assert said == "The local cloud was not running."
     assert afterwards == "True True"
+
+
+def test_a_command_imports_nothing_for_boto3_that_is_not_used_here(tmp_path: Path) -> None:
+    assert down(tmp_path)[-1] == "[]"
