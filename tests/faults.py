@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,7 +101,11 @@ class _Relay(BaseHTTPRequestHandler):
         fault = self.server.fault if self.server.only in self.path else None
         signed = (self.headers.get(name, "") for name in ("Authorization", "X-Amz-Security-Token"))
         self.server.asked.append(Request(self.command, self.path, *signed))
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client gave up, and S3 would wait for the rest
+            self.close_connection = True
+            return
         match fault:
             case Fault.UNAVAILABLE | Fault.BROKEN | Fault.DENIED | Fault.MISSING:
                 self._answer_error(int(fault))
@@ -120,11 +124,10 @@ class _Relay(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = relay
 
     def _hand_on(self, fault: Fault | None, body: bytes) -> None:
-        upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
-        upstream.request(self.command, self.path, body, dict(self.headers.items()))
-        answer = upstream.getresponse()
-        payload, kept = answer.read(), dict(answer.getheaders())
-        upstream.close()
+        with closing(http.client.HTTPConnection(self.server.upstream, timeout=60)) as upstream:
+            upstream.request(self.command, self.path, body, dict(self.headers.items()))
+            answer = upstream.getresponse()
+            payload, kept = answer.read(), dict(answer.getheaders())
         for name in list(kept):
             hop = {"connection", "keep-alive", "transfer-encoding", "content-length"}
             if name.lower() in hop or (fault is Fault.NO_ETAG and name.lower() == "etag"):
