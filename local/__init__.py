@@ -5,14 +5,12 @@ import os
 import signal
 import sys
 
+ON_AWS = "local.site"  # the one command that asks AWS
+
 if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
     # Until `imported`: what a command imports stays, and to look through it for garbage takes a
     # tenth of the time of a short one.
     gc.disable()
-    # boto3 imports these wherever they are installed, and uses neither here: they take a seventh of
-    # the time of a short command. To Python, None means that a module cannot be imported.
-    for unused in ("awscrt", "OpenSSL"):
-        sys.modules[unused] = None  # type: ignore[assignment]
     # Until `main` handles it: its imports take a second, and Ctrl-C must end in a sentence then,
     # too, not in a traceback.
     signal.signal(
@@ -20,9 +18,15 @@ if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
         lambda *_: (os.write(2, b"Interrupted before anything was started.\n"), os._exit(130)),
     )
 
-# Otherwise botocore reads uploads in native code, which prints a traceback of its own if it is
-# interrupted.
-os.environ.setdefault("BOTO_DISABLE_CRT", "true")
+if ON_AWS not in sys.orig_argv:  # where credentials of `aws login` are read by native code
+    # Otherwise botocore reads uploads in native code, which prints a traceback of its own if it is
+    # interrupted.
+    os.environ.setdefault("BOTO_DISABLE_CRT", "true")
+    if sys.argv[0] == "-m":
+        # boto3 imports these wherever they are installed, though neither is used then: they take a
+        # seventh of the time of a short command. None says that a module cannot be imported.
+        for unused in ("awscrt", "OpenSSL"):
+            sys.modules[unused] = None  # type: ignore[assignment]
 
 
 def imported() -> None:

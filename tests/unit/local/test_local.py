@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,26 @@ def test_a_command_collects_no_garbage_until_all_is_imported(tmp_path: Path) -> 
 
 def test_a_command_imports_nothing_for_boto3_that_is_not_used_here(tmp_path: Path) -> None:
     assert down(tmp_path)[-1] == "[]"
+
+
+def test_what_asks_aws_may_read_credentials_of_every_kind() -> None:
+    """Those of `aws login` are read by `awscrt`."""
+    script = (
+        "import sys\n"
+        "sys.argv, sys.orig_argv = ['-m', 'stack'], ['python', '-m', 'local.site', 'stack']\n"
+        "import local.site\n"
+        "from botocore.compat import HAS_CRT\n"
+        "print(HAS_CRT)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "BOTO_DISABLE_CRT"}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert ran.stdout == "True\n"
