@@ -12,11 +12,11 @@ if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
     # tenth of the time of a short one.
     gc.disable()
     # Until `main` handles it: its imports take a second, and Ctrl-C must end in a sentence then,
-    # too, not in a traceback.
-    signal.signal(
-        signal.SIGINT,
-        lambda *_: (os.write(2, b"Interrupted before anything was started.\n"), os._exit(130)),
-    )
+    # too, not in a traceback. Other commands have nothing to end, and leave it at that.
+    sentence = b"Interrupted before anything was started.\n"
+    if "local" not in sys.orig_argv:
+        sentence = b"Interrupted.\n"
+    signal.signal(signal.SIGINT, lambda *_: (os.write(2, sentence), os._exit(130)))
 
 if ON_AWS not in sys.orig_argv:  # where credentials of `aws login` are read by native code
     # Otherwise botocore reads uploads in native code, which prints a traceback of its own if it is

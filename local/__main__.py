@@ -32,7 +32,7 @@ from local import (
     studies,
     uploading,
 )
-from local.cloud import ROOT, CloudFailed
+from local.cloud import ROOT, CloudFailed, Start
 from local.console.process import ConsoleProcess
 from local.emulators import stack_at
 from local.executions import Outcome
@@ -89,6 +89,7 @@ def main() -> int:
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt as interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever presses it twice reads this, too
         console.print(f"\n[bold red]✗[/] {escape(str(interrupted) or failures.INTERRUPTED)}")
         return 130
     except CloudFailed as error:
@@ -97,6 +98,8 @@ def main() -> int:
     except failures.UNREACHABLE as error:
         console.print(f"[bold red]✗[/] {escape(failures.told(error, home))}")
         return 1
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is left is to exit, without a traceback
     return 0
 
 
@@ -187,13 +190,8 @@ def up(
         stack.study.told,
     )
     in_browser.check_port()
-    restart = Restart(stack.folder / "restarted.json")
     with console.status("Starting the local cloud"):
-        before = time.time()
-        came_up = stack.cloud.start()
-        restart.note(came_up, before)
-    if came_up.fresh:
-        restart.note_for_others(folders_in(stack.cloud.home))
+        came_up = stack.cloud.start(lambda start: note(start, stack))
     _done(console, "Local cloud", "started" if came_up.fresh else "already up", began)
     for name in came_up.unreadable:
         _warn(console, f"The saved state {name} is damaged, so the previous one was used.")
@@ -212,7 +210,7 @@ def up(
         _done(console, "Stack", "sam deploy", began)
     stack.publish_site()
     _done(console, "Site", "published", began)
-    carry_on(stack, restart, console)
+    carry_on(stack, console)
     waits = made(stack, data, console, began, was_deployed=was_deployed)
     started = in_browser.start()
     _done(console, "Console", "started" if started else "already up", began)
@@ -246,8 +244,16 @@ def made(
     return waits
 
 
-def carry_on(stack: Stack, restart: Restart, console: Console) -> None:
+def note(start: Start, stack: Stack) -> None:
+    """Note that the cloud starts, for this stack and all others of it."""
+    before = time.time()
+    for folder in {stack.folder, *folders_in(stack.cloud.home)}:
+        Restart(folder).note(start, before)
+
+
+def carry_on(stack: Stack, console: Console) -> None:
     """Restart executions that the cloud's end interrupted, each once, and print which."""
+    restart = Restart(stack.folder)
     if not restart.is_open:
         return
     for one in executions.interrupted(stack, restart.since, crashed=restart.crashed):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from local.interrupts import held_back
+
 START_SECONDS = 180
 STOP_SECONDS = 20
 ANSWER_SECONDS = 5
@@ -46,7 +48,7 @@ class Background:
 
         It is also stopped if this is interrupted.
         """
-        with self.log.open("wb") as log:
+        with self.log.open("wb") as log, held_back() as let_through:
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -56,36 +58,34 @@ class Background:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        try:
-            self.pid_file.write_text(str(process.pid))
-            deadline = time.monotonic() + START_SECONDS
-            while not answers():
-                if process.poll() is not None or time.monotonic() > deadline:
+            try:
+                self.pid_file.write_text(str(process.pid))
+                let_through()
+                deadline = time.monotonic() + START_SECONDS
+                while not answers():
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        self.stop()
+                        return False
+                    time.sleep(0.1)
+            except BaseException:
+                with held_back():  # who presses Ctrl-C twice wants no less to be ended
                     self.stop()
-                    return False
-                time.sleep(0.1)
-        except BaseException:
-            self.stop()
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                raise
         return True
 
     def stop(self) -> bool:
-        """Ask it to end, wait, end its remaining children, and return whether it was running."""
+        """Ask it to end, wait, end its remaining children, and return whether it was running.
+
+        Its pid file stays until it has ended: if this is interrupted, the next `stop` finds it.
+        """
         pid = self.pid()
+        if pid is not None:
+            self._end(pid)
         self.pid_file.unlink(missing_ok=True)
-        if pid is None:
-            return False
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + self.stop_seconds
-        while self._runs(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        while self._runs(pid):
-            time.sleep(0.05)
-        return True
+        return pid is not None
 
     def was_killed(self) -> bool:
         """Whether it ended, and nobody stopped it."""
@@ -98,6 +98,17 @@ class Background:
         except (FileNotFoundError, ValueError):
             return None
         return pid if self._runs(pid) else None
+
+    def _end(self, pid: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + self.stop_seconds
+        while self._runs(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        while self._runs(pid):
+            time.sleep(0.05)
 
     def _runs(self, pid: int) -> bool:
         try:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -79,8 +80,12 @@ class Cloud(ABC):
         """Whether it, and not another cloud, answers."""
 
     @abstractmethod
-    def start(self) -> Start:
-        """Start it unless it is running, and return how it started; raises CloudFailed."""
+    def start(self, noting: Callable[[Start], None] | None = None) -> Start:
+        """Start it unless it is running, and return how it started; raises CloudFailed.
+
+        noting: is called with the same just before it is started, because a start that is
+        interrupted is one, too: what the cloud's end interrupted is told by that start alone.
+        """
 
     @abstractmethod
     def save(self) -> None:

@@ -1,5 +1,6 @@
 """A LocalStack that is already running, as the local cloud: `make up EMULATOR=localstack`."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from local.cloud import Cloud, CloudFailed, Start, python_platform
@@ -33,7 +34,7 @@ class LocalStack(Cloud):
         """Whether it answers; ministack also answers at LocalStack's path."""
         return self.answers("/_localstack/health") and not self.answers("/_ministack/health")
 
-    def start(self) -> Start:
+    def start(self, noting: Callable[[Start], None] | None = None) -> Start:  # noqa: ARG002 - it is up
         """Check that LocalStack answers; raises CloudFailed, which says what to do, if not."""
         if not self.is_up():
             raise CloudFailed(

@@ -5,6 +5,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -53,9 +54,10 @@ class Ministack(Cloud):
         """Whether the ministack that was started from this home answers on this port."""
         return self._process.pid() is not None and self.answers("/_ministack/health")
 
-    def start(self) -> Start:
+    def start(self, noting: Callable[[Start], None] | None = None) -> Start:
         """Start the cloud unless it is running, and return how it started.
 
+        noting: is called with the same just before it is started.
         Raises CloudFailed if the port is in use, or if the cloud does not start.
         """
         if self.is_up():
@@ -82,9 +84,12 @@ class Ministack(Cloud):
         scratch.mkdir(parents=True)
         python = install(EMULATOR / "requirements.txt", ROOT / ".local" / "ministack")
         command = (python, EMULATOR)
+        start = Start(fresh=True, crashed=crashed, unreadable=tuple(unreadable))
+        if noting:
+            noting(start)
         if not self._process.start(command, self.home, self._settings(scratch), self.is_up):
             raise CloudFailed(f"the local cloud did not start; see {self.log}")
-        return Start(fresh=True, crashed=crashed, unreadable=tuple(unreadable))
+        return start
 
     def save(self) -> None:
         """Write its state to disk; raises CloudFailed if that fails."""

@@ -1,40 +1,33 @@
 """A note that the cloud was restarted, kept until the interrupted executions are restarted, too."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from local.cloud import Start
 
 
 class Restart:
-    """A note in a file, so that an interrupted `up` leaves it to the next."""
+    """A note in a stack's folder, so that an interrupted `up` leaves it to the next."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "restarted.json"
 
     def note(self, start: Start, before: float) -> None:
-        """Note how a cloud started, unless it was already running.
+        """Note how a cloud starts, and forget nothing of an earlier start.
 
         before: the time in seconds just before the start.
         """
-        if start.fresh:
-            noted = {
-                "since": min(before, self.since),
-                "crashed": start.crashed or self.crashed,
-            }
-            self._file.write_text(json.dumps(noted))
+        noted = {
+            "since": min(before, self.since),
+            "crashed": start.crashed or self.crashed,
+        }
+        beside = self._file.with_suffix(".tmp")
+        beside.write_text(json.dumps(noted))
+        beside.replace(self._file)
 
     def close(self) -> None:
         """Delete the note when everything is done."""
         self._file.unlink(missing_ok=True)
-
-    def note_for_others(self, folders: Iterable[Path]) -> None:
-        """Copy the note to the other stacks of the same cloud."""
-        for folder in folders:
-            file = folder / self._file.name
-            if file != self._file and self.is_open:
-                file.write_text(self._file.read_text())
 
     @property
     def is_open(self) -> bool:

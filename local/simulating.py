@@ -211,6 +211,7 @@ def answering(stack: Stack) -> Iterator[Callable[[Patient], dict[str, Any]]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C is for this process, which then ends it
     ) as process:
         asked, answers = process.stdin, process.stdout
         if asked is None or answers is None:

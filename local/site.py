@@ -5,6 +5,7 @@ import json
 import math
 import mimetypes
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 from clinical.params import Params, params
 
 from local import studies
+from local.cloud import CloudFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,6 +27,8 @@ type Study = Mapping[str, Any]
 SITE = Path(__file__).parent.parent / "site"
 OWN_ORIGIN = "connect-src 'self'"  # all that the committed pages may connect to
 MOST_TICKS = 10
+OF_THE_SITE = {"SiteUrl", "SiteBucketName", "SiteApiUrl"}  # outputs of the template
+INTERRUPTED = "Interrupted: the site may be published in part. Run `make publish` again."
 
 
 def publish(
@@ -110,15 +115,37 @@ def _put(s3: "S3Client", bucket: str, name: str, body: bytes) -> None:
     s3.put_object(Bucket=bucket, Key=name, Body=body, ContentType=kind, CacheControl="no-cache")
 
 
-def main(stack_name: str, study: str = "") -> None:
-    """Publish to a stack in the account and region of the shell's AWS credentials."""
-    studies.choose(studies.study_of(study))
+def main(stack_name: str, study: str = "") -> int:
+    """Publish to a stack in the account and region of the shell's AWS credentials.
+
+    Returns the exit code; expected failures print a sentence, no trace.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        studies.choose(studies.study_of(study))
+        outputs = outputs_of(stack_name)
+        site_url = outputs["SiteUrl"]
+        publish(boto3.client("s3"), outputs["SiteBucketName"], outputs["SiteApiUrl"], site_url)
+        print(site_url)  # noqa: T201
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)  # noqa: T201
+        return 130
+    except (CloudFailed, BotoCoreError, ClientError) as error:
+        print(f"{stack_name}'s site was not published: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def outputs_of(stack_name: str) -> dict[str, str]:
+    """Read what a stack says of its site; raises CloudFailed if it says nothing."""
     (stack,) = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    site_url = outputs["SiteUrl"]
-    publish(boto3.client("s3"), outputs["SiteBucketName"], outputs["SiteApiUrl"], site_url)
-    print(site_url)  # noqa: T201
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    if not outputs.keys() >= OF_THE_SITE:
+        raise CloudFailed(
+            "it is not deployed from this template, or not completely: run `sam deploy` first"
+        )
+    return outputs
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from local import clients, site
 from local.building import fitted
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
+from local.interrupts import held_back
 from local.ministack import Ministack
 from local.packing import PACKED, pack
 from local.studies import THE_DRUG_STUDY, Study
@@ -326,32 +327,42 @@ class Stack:
     def _sam(self, command: str, *arguments: str | Path, **environment: str) -> None:
         """Run sam; raises CloudFailed with what it printed."""
         sam = Path(sys.executable).parent / "sam"
-        with subprocess.Popen(
-            [sam, command, *arguments],
-            cwd=ROOT,
-            env={**self.cloud.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # what sam starts can then be ended with it
-        ) as process:
+        with (
+            held_back() as let_through,
+            subprocess.Popen(
+                [sam, command, *arguments],
+                cwd=ROOT,
+                env={**self.cloud.environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # what sam starts can then be ended with it
+            ) as process,
+        ):
             try:
+                let_through()
                 printed, _ = process.communicate()
             except BaseException:
-                end(process)
+                with held_back():  # who presses Ctrl-C twice wants no less to be ended
+                    end(process)
                 raise
         if process.returncode:
             raise CloudFailed(f"`sam {command}` failed:\n{printed}")
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a process and its children, first as Ctrl-C does."""
+    """End a process and its children, first as Ctrl-C does, and wait until they have ended."""
     for kind in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, kind)
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
+    deadline = time.monotonic() + END_SECONDS
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)  # which only asks whether any of its group is left
+            time.sleep(0.05)
 
 
 def parameters_of(stack: dict[str, Any] | None) -> dict[str, str]:

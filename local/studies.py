@@ -186,7 +186,9 @@ def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
     asked = proposal.resolved(data.name, body, asked)
     text = proposal.proposal(data.name, body, asked, Study("", root).params_path.read_text("utf-8"))
     study.folder.mkdir(parents=True, exist_ok=True)
-    study.params_path.write_text(text, encoding="utf-8")
+    beside = study.params_path.with_suffix(".tmp")  # else half of it would be there for good
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(study.params_path)
     checks = text.count("CHECK:")
     return (
         f"{summary(study)}\nThis is a proposal: review it, above all the "

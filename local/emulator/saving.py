@@ -33,7 +33,7 @@ from ministack.services import (
 )
 
 SAVE = "/_local/save"  # a POST there is answered when all is saved
-STOP = "/_local/stop"  # and there, when that was for the last time: what runs is interrupted
+STOP = "/_local/stop"  # and there, when that was for the last time: then the cloud ends
 LEAST_SECONDS = 0.5
 WAIT_SECONDS = 2.0
 SHARE = 20  # it rests for so many times as long as it saved,
@@ -219,11 +219,17 @@ def emitting(saver: Saver) -> Callable[[dict[str, Any]], None]:
 
 
 def saved(saver: Saver, *, for_good: bool) -> tuple[int, str]:
-    """Save, and return the status and text of a response."""
+    """Save, and return the status and text of a response.
+
+    What saved for good ends, whether or not whoever requested it is still there to end it: nothing
+    that it did from then on would be saved.
+    """
     try:
         done = saver.save(for_good=for_good)
     except OSError as error:
         return 507, str(error)
+    if done and for_good:
+        end_soon()
     return (200, "saved") if done else (409, "a stack is being deployed")
 
 
@@ -234,6 +240,11 @@ def save_all(saver: Saver) -> None:
             _log.warning("stopped while a stack was deployed: it stays as it was before")
     except OSError:
         _log.exception("what the cloud holds cannot be saved")
+    end_soon()
+
+
+def end_soon() -> None:
+    """End when there was time to respond, and to end what can be ended in order."""
     ending = threading.Timer(GRACE_SECONDS, end)
     ending.daemon = True
     ending.start()

@@ -16,7 +16,8 @@ import pytest
 
 from local import executions
 from local.stack import STACK
-from tests.integration.conftest import ROOT, Laptop, copied_tree, ridge_in
+from tests.integration.conftest import ROOT, Laptop, copied_tree, fetch, ridge_in
+from tests.integration.test_faults_of_the_place import begun
 from tests.integration.test_registry import assert_consistent, champion_of
 
 WAIT_SECONDS = 300
@@ -154,6 +155,13 @@ def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
     )
 
 
+def interrupt_up_when_the_cloud_is_up(laptop: Laptop) -> None:
+    with begun(laptop, "up") as up:
+        wait_until(laptop.stack.cloud.is_up)
+        up.interrupt()
+        assert up.ended() == 130, up.printed
+
+
 @pytest.mark.parametrize(
     ("rows", "state"),
     [(911, None), (912, "Train"), (913, "Promote")],
@@ -172,10 +180,11 @@ def test_what_a_crash_interrupted_is_told_and_its_upload_trained(
     kill(laptop)
     if held:
         held.let_go()
+        interrupt_up_when_the_cloud_is_up(laptop)
     up = laptop.run("up")
 
     assert up.returncode == 0, up.stdout
-    assert "The local cloud had been killed" in up.stdout
+    assert ("The local cloud had been killed" in up.stdout) is not bool(held)  # told the first time
     nothing_lost(before, laptop)
     newest, *others = about(laptop, raw)
     if others or state != "Promote":  # which may have ended before it could be killed
@@ -210,15 +219,28 @@ def test_what_down_interrupted_is_told_and_its_upload_trained(
     assert_consistent(laptop)
 
 
+def terminated(laptop: Laptop) -> None:
+    psutil.Process(int((laptop.home / "cloud.pid").read_text())).terminate()
+
+
+def asked_to_stop_by_a_down_that_is_interrupted(laptop: Laptop) -> None:
+    assert fetch(f"{laptop.stack.cloud.endpoint_url}/_local/stop", b"").text == "saved"
+
+
+@pytest.mark.parametrize(
+    ("rows", "ending"),
+    [(915, terminated), (916, asked_to_stop_by_a_down_that_is_interrupted)],
+    ids=["terminated", "asked"],
+)
 def test_the_cloud_ends_when_it_is_asked_to_though_functions_never_answer(
-    crashing: Laptop, sample: Path, tmp_path: Path
+    crashing: Laptop, sample: Path, rows: int, ending: Callable[[Laptop], None], tmp_path: Path
 ) -> None:
     laptop = crashing
-    _, held = upload_held_in_train(laptop, data(sample, 915), tmp_path)
+    _, held = upload_held_in_train(laptop, data(sample, rows), tmp_path)
     wait_until(lambda: laptop.workers("TrainFunction"))
     cloud = psutil.Process(int((laptop.home / "cloud.pid").read_text()))
 
-    cloud.terminate()
+    ending(laptop)
 
     wait_until(lambda: not cloud.is_running() or cloud.status() == psutil.STATUS_ZOMBIE)
     wait_until(lambda: not laptop.workers("Function"))

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.patience import PATIENCE_SECONDS
 
 # As `python -m local down` does it; says whether garbage is collected, and what was imported.
@@ -41,6 +43,69 @@ def test_a_command_collects_no_garbage_until_all_is_imported(tmp_path: Path) -> 
 
 def test_a_command_imports_nothing_for_boto3_that_is_not_used_here(tmp_path: Path) -> None:
     assert down(tmp_path)[-1] == "[]"
+
+
+# As `python -m local down` would do it, whose user presses Ctrl-C once more while he is told of it.
+PRESSED = """
+import signal, sys
+from rich.console import Console
+sys.argv = ["-m", "down", "--home", sys.argv[1]]
+import local.__main__
+
+def press(*_):
+    signal.raise_signal(signal.SIGINT)
+
+def press_and_say(console, *said):
+    press()
+    say(console, *said)
+
+say = Console.print
+Console.print = press_and_say
+local.__main__._run = press
+code = local.__main__.main()
+print(code, signal.getsignal(signal.SIGINT) is signal.SIG_DFL)
+"""
+
+
+def test_ctrl_c_once_more_neither_hides_the_sentence_nor_ends_in_a_traceback(
+    tmp_path: Path,
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", PRESSED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert "Interrupted. The command's own processes were stopped" in ran.stdout
+    assert ran.stdout.endswith("130 True\n")
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [("local", "Interrupted before anything was started.\n"), ("local.studies", "Interrupted.\n")],
+)
+def test_ctrl_c_while_a_command_is_imported_ends_in_a_true_sentence(
+    module: str, sentence: str
+) -> None:
+    script = (
+        "import signal, sys\n"
+        f"sys.argv, sys.orig_argv = ['-m', 'check'], ['python', '-m', {module!r}, 'check']\n"
+        "import local\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", sentence)
 
 
 def test_what_asks_aws_may_read_credentials_of_every_kind() -> None:

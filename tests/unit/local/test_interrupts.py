@@ -1,0 +1,170 @@
+"""Ctrl-C while a process is being started, or ended: none stays that nobody knows."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.background import Background
+from local.interrupts import held_back
+from local.ministack import Ministack
+from local.stack import Stack, end
+
+WAITING = "import time; print('begun', flush=True); time.sleep(600)"
+DEAF = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {WAITING}"
+
+
+@pytest.fixture(autouse=True)
+def _interrupted_by_ctrl_c() -> Iterator[None]:
+    """Who runs the tests in the background may have them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[psutil.Process]]:
+    """The processes that are started, at each of which somebody presses Ctrl-C at once."""
+    processes: list[psutil.Process] = []
+    begin = subprocess.Popen.__init__
+
+    def pressed(process: "subprocess.Popen[str]", *given: object, **more: object) -> None:
+        begin(process, *given, **more)  # type: ignore[call-overload]
+        processes.append(psutil.Process(process.pid))
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", pressed)
+    yield processes
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+@contextmanager
+def running(code: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that has begun, with a group of its own, which is killed at the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "begun\n"
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Background:
+    return Background(tmp_path / "program.pid", tmp_path / "program.log", WAITING)
+
+
+def test_what_is_held_back_comes_when_it_is_let_through() -> None:
+    with held_back() as let_through:
+        signal.raise_signal(signal.SIGINT)
+        reached = True
+        with pytest.raises(KeyboardInterrupt):
+            let_through()
+        with pytest.raises(KeyboardInterrupt):  # and from then on at once
+            signal.raise_signal(signal.SIGINT)
+
+    assert reached
+
+
+def test_what_is_held_back_comes_at_the_end_at_the_latest() -> None:
+    reached = []
+
+    def hold() -> None:
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            reached.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        hold()
+
+    assert reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_without_ctrl_c_nothing_comes() -> None:
+    with held_back() as let_through:
+        let_through()
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_thread_which_nobody_interrupts_holds_nothing_back() -> None:
+    done = []
+
+    def hold() -> None:
+        with held_back() as let_through:
+            let_through()
+            done.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+
+    assert done == [signal.default_int_handler]
+
+
+def test_a_process_in_the_background_is_ended_where_ctrl_c_comes_while_it_is_started(
+    program: Background, started: list[psutil.Process]
+) -> None:
+    command = [sys.executable, "-c", WAITING]
+    with pytest.raises(KeyboardInterrupt):
+        program.start(command, program.log.parent, os.environ, lambda: True)
+
+    (process,) = started
+    assert has_ended(process)
+    assert not program.pid_file.exists()
+
+
+def test_sam_is_ended_where_ctrl_c_comes_while_it_is_started(
+    tmp_path: Path, started: list[psutil.Process]
+) -> None:
+    stack = Stack(Ministack(tmp_path, 1))
+
+    with pytest.raises(KeyboardInterrupt):
+        stack._sam("deploy", "--guided")
+
+    (process,) = started
+    assert has_ended(process)
+
+
+def test_ctrl_c_while_a_process_is_stopped_leaves_the_file_that_finds_it(
+    program: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(WAITING) as process:
+        program.pid_file.write_text(str(process.pid))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "kill", lambda *_: signal.raise_signal(signal.SIGINT))
+            with pytest.raises(KeyboardInterrupt):
+                program.stop()
+
+        assert program.pid() == process.pid
+        assert program.stop()
+        assert not program.pid_file.exists()
+
+
+def test_what_has_children_is_ended_with_them() -> None:
+    nest = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DEAF!r}])"
+    with running(nest) as process:
+        children = psutil.Process(process.pid).children(recursive=True)
+
+        end(process)
+
+    assert children
+    assert all(has_ended(child) for child in children)
