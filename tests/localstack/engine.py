@@ -14,6 +14,8 @@
   task of any of them ends takes it away.
 - Each execution parses its state machine's definition anew, which takes a second of a core in
   Python's ANTLR. Here a definition is parsed once.
+- It sends each event of a history to CloudWatch Logs as well, in a request of its own to itself,
+  which is most of what it does. Here it sends none: a log has nothing that the history has not.
 - The events of what a distributed Map runs are told nowhere. Here they are in the history of the
   execution itself, as those of an inline Map are; on AWS each item is an execution of its own.
 """
@@ -56,6 +58,7 @@ from localstack.services.stepfunctions.asl.component.state.state_execution.state
 from localstack.services.stepfunctions.asl.eval.environment import Environment
 from localstack.services.stepfunctions.asl.eval.event.event_detail import EventDetails
 from localstack.services.stepfunctions.asl.eval.event.event_manager import EventManager
+from localstack.services.stepfunctions.asl.eval.event.logging import CloudWatchLoggingSession
 from localstack.services.stepfunctions.asl.jsonata import jsonata
 from localstack.services.stepfunctions.asl.parse.asl_parser import AmazonStateLanguageParser
 from localstack.services.stepfunctions.asl.parse.preprocessor import Preprocessor
@@ -187,4 +190,5 @@ if __name__ == "__main__":
     StateTaskServiceCallback._after_eval_execution = wait_though_mocked
     DistributedIterationComponent._eval_body = eval_distributed
     DistributedIterationComponent._map_run = map_run
+    CloudWatchLoggingSession.log_level_filter = lambda *_, **__: False
     main.main()
