@@ -13,7 +13,8 @@
 - On AWS a token is of the task that is handed it. LocalStack's branches share it, and whichever
   task of any of them ends takes it away.
 - Each execution parses its state machine's definition anew, which takes a second of a core in
-  Python's ANTLR. Here a definition is parsed once.
+  Python's ANTLR, and each state generates a parser for its ResultPath. Here each definition and
+  each path is parsed once.
 - It sends each event of a history to CloudWatch Logs as well, in a request of its own to itself,
   which is most of what it does. Here it sends none: a log has nothing that the history has not.
 - The events of what a distributed Map runs are told nowhere. Here they are in the history of the
@@ -41,6 +42,7 @@ from localstack.services.stepfunctions.asl.component.common.error_name.states_er
 from localstack.services.stepfunctions.asl.component.common.error_name.states_error_name_type import (  # noqa: E501
     StatesErrorNameType,
 )
+from localstack.services.stepfunctions.asl.component.common.path import result_path
 from localstack.services.stepfunctions.asl.component.eval_component import EvalComponent
 from localstack.services.stepfunctions.asl.component.state.state_execution.state_map.iteration.distributed_iteration_component import (  # noqa: E501
     DistributedIterationComponent,
@@ -190,5 +192,6 @@ if __name__ == "__main__":
     StateTaskServiceCallback._after_eval_execution = wait_though_mocked
     DistributedIterationComponent._eval_body = eval_distributed
     DistributedIterationComponent._map_run = map_run
+    result_path.parse = cache(result_path.parse)
     CloudWatchLoggingSession.log_level_filter = lambda *_, **__: False
     main.main()
