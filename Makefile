@@ -131,8 +131,7 @@ check-params: $(READY) ## Check a study's params.yaml, and list every mistake wi
 
 # ── Quality ─────────────────────────────────────────────────────────────────────────────────────
 
-# No test needs the plugin of schemathesis, which costs each process two seconds.
-PYTEST := $(PYTHON) -m pytest -p no:schemathesis
+PYTEST := $(PYTHON) -m pytest
 # Tests of a cloud mostly wait for it, so there are more workers than cores. Given the folder of all
 # tests, the process that distributes them imports none of what they need.
 TEST := $(PYTEST) -n $(WORKERS) --ignore=tests/release tests

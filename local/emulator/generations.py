@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -33,9 +33,13 @@ class Generation:
 
 @dataclass(frozen=True)
 class Generations:
-    """The generations in a folder, and the long values that they share."""
+    """The generations in a folder, and the long values that they share.
+
+    referred: what the files of the last ones refer to, by their digests: most do not change.
+    """
 
     folder: Path
+    referred: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def newest(self) -> tuple[Generation | None, list[str]]:
         """Return the newest complete generation, and the names of damaged newer ones."""
@@ -104,12 +108,16 @@ class Generations:
             return
         for path in old:
             shutil.rmtree(path)
-        needed = {
-            self.folder / place
+        files = {
+            digest: path / name
             for path in kept
-            for file in path.iterdir()
-            for place in _referred(file.read_bytes())
+            if (generation := _read(path))
+            for name, digest in generation.files.items()
         }
+        referred = {digest: self._referred_in(digest, path) for digest, path in files.items()}
+        self.referred.clear()
+        self.referred.update(referred)
+        needed = {self.folder / place for places in referred.values() for place in places}
         before_generations = self.folder.glob("*.json")  # as ministack leaves its state
         for path in (
             *self.folder.glob("long/*"),
@@ -118,6 +126,11 @@ class Generations:
         ):
             if path not in needed:
                 path.unlink()
+
+    def _referred_in(self, digest: str, file: Path) -> list[str]:
+        if digest not in self.referred:
+            return _referred(file.read_bytes())
+        return self.referred[digest]
 
 
 def digest(body: bytes) -> str:
