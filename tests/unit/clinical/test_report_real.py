@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from clinical.artefacts import Bucket
 from clinical.card import Card
 from clinical.params import params
@@ -12,6 +13,7 @@ from tests.unit.clinical.reports import Page
 from tests.unit.pipeline.conftest import Retrained
 
 
+@pytest.mark.slow
 def test_the_first_page_says_that_neither_the_model_nor_a_ridge_beats_the_average(
     bucket: Bucket, retrained: Retrained, real_data: Path
 ) -> None:

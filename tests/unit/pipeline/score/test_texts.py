@@ -438,6 +438,7 @@ def written(draw: st.DrawFn) -> tuple[str, str]:
     return (text.removesuffix(end) if draw(st.booleans()) else text), end
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30,
     deadline=None,
