@@ -21,15 +21,22 @@ print(sorted(name for name in sys.modules if name.startswith(unused)))
 """
 
 
-def down(home: Path) -> list[str]:
-    """Run the command where no cloud runs; gives what it printed, line by line."""
-    ran = subprocess.run(
-        [sys.executable, "-c", DOWN, str(home)],
+def run(script: str, *given: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, without what `local` set for boto3 in this one."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *given],
+        env={name: value for name, value in os.environ.items() if name != "BOTO_DISABLE_CRT"},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=PATIENCE_SECONDS,
     )
+
+
+def down(home: Path) -> list[str]:
+    """Run the command where no cloud runs; gives what it printed, line by line."""
+    ran = run(DOWN, str(home))
+    assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()
 
 
@@ -45,7 +52,7 @@ def test_a_command_imports_nothing_for_boto3_that_is_not_used_here(tmp_path: Pat
     assert down(tmp_path)[-1] == "[]"
 
 
-# As `python -m local down` would do it, whose user presses Ctrl-C once more while he is told of it.
+# As `python -m local down` would do it if Ctrl-C came twice, the second time before its sentence.
 PRESSED = """
 import signal, sys
 from rich.console import Console
@@ -70,17 +77,11 @@ print(code, signal.getsignal(signal.SIGINT) is signal.SIG_DFL)
 def test_ctrl_c_once_more_neither_hides_the_sentence_nor_ends_in_a_traceback(
     tmp_path: Path,
 ) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", PRESSED, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE_SECONDS,
-    )
+    ran = run(PRESSED, str(tmp_path))
 
     assert "Interrupted. The command's own processes were stopped" in ran.stdout
     assert ran.stdout.endswith("130 True\n")
-    assert ran.stderr == ""
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,7 @@ def test_ctrl_c_while_a_command_is_imported_ends_in_a_true_sentence(
         "signal.raise_signal(signal.SIGINT)\n"
     )
 
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    ran = run(script)
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", sentence)
 
@@ -117,15 +112,6 @@ def test_what_asks_aws_may_read_credentials_of_every_kind() -> None:
         "from botocore.compat import HAS_CRT\n"
         "print(HAS_CRT)\n"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "BOTO_DISABLE_CRT"}
-
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=PATIENCE_SECONDS,
-    )
+    ran = run(script)
 
     assert ran.stdout == "True\n"

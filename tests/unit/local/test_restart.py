@@ -1,7 +1,10 @@
 from pathlib import Path
 
+from local.__main__ import note
 from local.cloud import Start
+from local.ministack import Ministack
 from local.restart import Restart
+from local.stack import Stack
 
 
 def test_a_start_is_noted_until_all_is_done(tmp_path: Path) -> None:
@@ -29,3 +32,19 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert not noted.crashed
     noted.note(Start(fresh=True), 100.0)
     assert noted.since == 100.0
+
+
+def test_a_start_is_noted_for_each_study_and_forgets_nothing_of_another(tmp_path: Path) -> None:
+    stack, other = Stack(Ministack(tmp_path, 1)), tmp_path / "studies" / "other"
+    for folder in (stack.folder, other):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "outputs.json").write_text("{}")
+    Restart(other).note(Start(fresh=True, crashed=True), 100.0)
+
+    note(Start(fresh=True), stack)
+
+    own = Restart(stack.folder)
+    assert own.is_open
+    assert own.since > 100.0
+    assert not own.crashed
+    assert (Restart(other).since, Restart(other).crashed) == (100.0, True)
