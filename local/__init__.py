@@ -13,9 +13,8 @@ if sys.argv[0] == "-m":  # as it is while `python -m` looks for what to run
     gc.disable()
     # Until `main` handles it: its imports take a second, and Ctrl-C must end in a sentence then,
     # too, not in a traceback. Other commands have nothing to end, and leave it at that.
-    sentence = b"Interrupted before anything was started.\n"
-    if "local" not in sys.orig_argv:
-        sentence = b"Interrupted.\n"
+    when = b" before anything was started" if "local" in sys.orig_argv else b""
+    sentence = b"Interrupted%b.\n" % when
     signal.signal(signal.SIGINT, lambda *_: (os.write(2, sentence), os._exit(130)))
 
 if ON_AWS not in sys.orig_argv:  # where credentials of `aws login` are read by native code

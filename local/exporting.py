@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
 
 from change_control import History, history, render
 from clinical import approvals, captures
@@ -33,7 +32,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.cloud import CloudFailed
-from local.scoring import check_writable, removed
+from local.files import beside, check_writable
 from local.stack import Stack
 
 README, SUMS = "README.txt", "SHA256SUMS"
@@ -102,11 +101,10 @@ def export(stack: Stack, name: str | None, out: Path | None, console: Console) -
             packed = packed_of(bucket, version, stack.study.params_path.read_bytes(), params())
     except ClinicalError as error:
         raise CloudFailed(f"nothing was exported: {error}") from error
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
-        with removed(beside):
-            write(beside, packed)
-            beside.replace(path)
+        with beside(path) as new:
+            write(new, packed)
+            new.replace(path)
     except OSError as error:
         raise CloudFailed(f"{path} cannot be written: {error.strerror or error}") from error
     console.print(

@@ -7,7 +7,6 @@ uploads' bucket. The download has the predictions with an outcome, as a data set
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from uuid import uuid4
 
 from clinical.boto3_bucket import Boto3Bucket
 from clinical.captures import Captures
@@ -19,8 +18,8 @@ from rich.markup import escape
 
 from local import monitoring, uploading
 from local.cloud import CloudFailed
+from local.files import beside, check_writable
 from local.machines import OUTCOMES, fit_for_a_key
-from local.scoring import check_writable, removed
 from local.stack import Stack
 
 
@@ -69,12 +68,11 @@ def bring_back(stack: Stack, out: Path, console: Console) -> None:
         params(),
         left_out,
     )
-    beside = out.with_name(f".{out.name}.{uuid4().hex[:8]}")
     try:
-        with removed(beside):
-            rows = written(lines, beside)
+        with beside(out) as new:
+            rows = written(lines, new)
             if rows:
-                beside.replace(out)
+                new.replace(out)
     except OSError as error:
         raise CloudFailed(f"{out} cannot be written: {error.strerror or error}") from error
     for sentence in told(left_out):

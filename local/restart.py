@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from local.cloud import Start
+from local.files import replace_text
 
 
 class Restart:
@@ -21,9 +22,7 @@ class Restart:
             "since": min(before, self.since),
             "crashed": start.crashed or self.crashed,
         }
-        beside = self._file.with_suffix(".tmp")
-        beside.write_text(json.dumps(noted))
-        beside.replace(self._file)
+        replace_text(self._file, json.dumps(noted))
 
     def close(self) -> None:
         """Delete the note when everything is done."""

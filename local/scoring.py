@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 from clinical.params import params
 from rich.console import Console
@@ -24,6 +21,7 @@ from score.state import Summary, Written
 from local import executions, outcomes, uploading
 from local.cloud import CloudFailed
 from local.executions import Outcome
+from local.files import beside, check_writable
 from local.machines import SCORE
 from local.models import NO_SKILL
 from local.stack import Stack
@@ -73,19 +71,6 @@ def score(stack: Stack, data: Path | None, out: Path | None, console: Console) -
         f"{summary.rows / max(outcome.seconds, 0.1):,.0f} rows per second."
     )
     console.print(escape(summary.disclaimer))
-
-
-def check_writable(out: Path, name: str) -> None:
-    """Raise CloudFailed if a file cannot be written, before anything is done.
-
-    name: to suggest for the file, if only a folder is given.
-    """
-    if not out.parent.is_dir():
-        raise CloudFailed(f"OUT={out} cannot be written: the folder {out.parent} does not exist")
-    if not os.access(out.parent, os.W_OK):
-        raise CloudFailed(f"OUT={out} cannot be written: permission denied for its folder")
-    if out.is_dir():
-        raise CloudFailed(f"OUT={out} is a folder; name a file in it: OUT={out / name}")
 
 
 def result_path(data: Path, out: Path | None) -> Path:
@@ -274,11 +259,10 @@ def summary_of(stack: Stack, written: dict[str, str]) -> Summary:
 def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
     """Write the result to a file, completely or not at all."""
     columns = (TextColumn("Fetching"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     try:
         with (
-            removed(beside),
-            beside.open("xb") as file,
+            beside(path) as new,
+            new.open("xb") as file,
             Progress(
                 *columns, console=console, transient=True, disable=not console.is_terminal
             ) as progress,
@@ -288,7 +272,7 @@ def write(stack: Stack, summary: Summary, path: Path, console: Console) -> None:
                 file.write(piece)
                 progress.advance(task, len(piece))
             file.close()  # here, because a full disk may be reported only now
-            beside.replace(path)
+            new.replace(path)
     except OSError as error:
         raise CloudFailed(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -346,15 +330,6 @@ def verified(stack: Stack, part: Written) -> Iterator[bytes]:
         raise CloudFailed(
             f"{part.key} does not match its digest in summary.json: score the file again"
         )
-
-
-@contextmanager
-def removed(file: Path) -> Iterator[None]:
-    """Remove a file at the end, if it still exists under this name."""
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def show_summary(summary: Summary, console: Console) -> None:

@@ -131,7 +131,7 @@ def main(stack_name: str, study: str = "") -> int:
         print(INTERRUPTED, file=sys.stderr)  # noqa: T201
         return 130
     except (CloudFailed, BotoCoreError, ClientError) as error:
-        print(f"{stack_name}'s site was not published: {error}", file=sys.stderr)  # noqa: T201
+        print(f"{stack_name}'s site was not fully published: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from local import clients, site
 from local.building import fitted
 from local.cloud import REGION, ROOT, Cloud, CloudFailed, architecture
+from local.files import replace_text
 from local.interrupts import held_back
 from local.ministack import Ministack
 from local.packing import PACKED, pack
@@ -219,9 +220,7 @@ class Stack:
 
     def _note(self, outputs: Outputs) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.outputs_file.with_suffix(".tmp")
-        beside.write_text(outputs.model_dump_json(indent=1) + "\n")
-        beside.replace(self.outputs_file)
+        replace_text(self.outputs_file, outputs.model_dump_json(indent=1) + "\n")
 
     def _clear_the_way(self) -> None:
         """Wait for the deployment of an interrupted command, and delete a broken stack.

@@ -20,6 +20,7 @@ from wording import counted
 
 from local import schema
 from local.cloud import ROOT, CloudFailed, install
+from local.files import replace_text
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")  # it becomes part of a stack's name
 WRITTEN_SECONDS = 300
@@ -186,9 +187,7 @@ def propose(arguments: argparse.Namespace, root: Path = ROOT) -> str:
     asked = proposal.resolved(data.name, body, asked)
     text = proposal.proposal(data.name, body, asked, Study("", root).params_path.read_text("utf-8"))
     study.folder.mkdir(parents=True, exist_ok=True)
-    beside = study.params_path.with_suffix(".tmp")  # else half of it would be there for good
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(study.params_path)
+    replace_text(study.params_path, text)
     checks = text.count("CHECK:")
     return (
         f"{summary(study)}\nThis is a proposal: review it, above all the "

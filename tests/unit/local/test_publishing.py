@@ -79,7 +79,7 @@ def test_a_stack_that_is_not_there_is_told(
     assert site.main("outcomes") == 1
 
     told = capsys.readouterr().err
-    assert told.startswith("outcomes's site was not published: ")
+    assert told.startswith("outcomes's site was not fully published: ")
     assert "It does not exist" in told
 
 
