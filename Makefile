@@ -41,6 +41,10 @@ export SAM_CLI_TELEMETRY := 0
 # In shells that set it, such as those of many container images, every command would compile all its
 # imports again: sam takes three times as long to start, and scikit-learn to load.
 unexport PYTHONDONTWRITEBYTECODE
+# A shell can also say that Python finds no code in this folder, or leaves out docstrings and checks,
+# or that files and terminals are not UTF-8, which all files of the project are.
+unexport PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONIOENCODING
+export PYTHONUTF8 := 1
 # Behind a company's proxy, trust the system's certificates.
 export UV_SYSTEM_CERTS := true
 

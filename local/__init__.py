@@ -26,6 +26,11 @@ if ON_AWS not in sys.orig_argv:  # where credentials of `aws login` are read by 
         # seventh of the time of a short command. None says that a module cannot be imported.
         for unused in ("awscrt", "OpenSSL"):
             sys.modules[unused] = None  # type: ignore[assignment]
+    # A company's proxy, which a shell names for what is elsewhere, does not reach this machine.
+    excepted = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
+    if excepted.strip() != "*":  # which excepts all, but only on its own
+        excepted = ",".join(filter(None, (excepted, "localhost", "127.0.0.1", "::1")))
+    os.environ.update(no_proxy=excepted, NO_PROXY=excepted)
 
 
 def imported() -> None:

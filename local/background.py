@@ -1,5 +1,6 @@
 """Processes that outlive the command that starts them, and are found by a pid file."""
 
+import errno
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ ANSWER_SECONDS = 5
 STATUS_BYTES = len(b"HTTP/1.1 200")
 SHORTEST_SECONDS = 0.001  # a timeout of zero is none: it makes a socket non-blocking
 FREED_SECONDS = 10
+WITHOUT_IPV6 = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # what a probe of ::1 is told there
 
 
 @dataclass(frozen=True)
@@ -168,11 +170,22 @@ def is_freed(port: int) -> bool:
 
 
 def is_taken(port: int) -> bool:
-    """Whether a program is listening on a port of loopback, whatever it answers."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-        return False
+    """Whether a program is listening on a port of loopback, whatever it answers.
+
+    Browsers and commands that ask localhost may ask ::1 first, and would not reach what listens on
+    127.0.0.1 only.
+    """
+    return any(
+        _cannot_be_bound(family, address, port)
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+    )
+
+
+def _cannot_be_bound(family: socket.AddressFamily, address: str, port: int) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        return error.errno not in WITHOUT_IPV6
+    return False

@@ -103,6 +103,13 @@ def silent() -> Iterator[int]:
 
 
 @contextmanager
+def silent_in_ipv6() -> Iterator[int]:
+    """One that listens where nothing of ours does, and where a browser asks localhost first."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listening:
+        yield listening.getsockname()[1]
+
+
+@contextmanager
 def babbling() -> Iterator[int]:
     """A program that answers whatever comes, in no protocol that is known."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -119,7 +126,7 @@ def babbling() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-@pytest.mark.parametrize("program", [silent, babbling])
+@pytest.mark.parametrize("program", [silent, silent_in_ipv6, babbling])
 def test_a_port_that_a_silent_program_holds_is_told_at_once(
     start_laptop: Callable[[str], Laptop],
     program: Callable[[], contextlib.AbstractContextManager[int]],
@@ -174,6 +181,55 @@ def test_a_second_up_in_one_home_is_told_of_the_first(
 
     assert one.run("down").returncode == 0  # the lock of one that is dead is nobody's
     assert laptop.run("predict").returncode == 0
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_this_machine(laptop: Laptop) -> None:
+    with silent() as port:
+        proxy = f"http://127.0.0.1:{port}"
+        through = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), proxy)
+        excepted = dict.fromkeys(("NO_PROXY", "no_proxy"), ".hospital.example")
+
+        for command in ("up", "predict", "models"):
+            done = laptop.run(command, **through, **excepted)
+            assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "localhost,127.0.0.1,::1"),
+        ({"NO_PROXY": "*"}, "*"),
+        ({"NO_PROXY": ".hospital.example"}, ".hospital.example,localhost,127.0.0.1,::1"),
+        ({"NO_PROXY": "upper", "no_proxy": "lower"}, "lower,localhost,127.0.0.1,::1"),
+        ({"NO_PROXY": "upper", "no_proxy": ""}, "localhost,127.0.0.1,::1"),
+    ],
+)
+def test_what_no_proxy_is_asked_for_is_kept(given: dict[str, str], expected: str) -> None:
+    told = "import os, local; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
+    others = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+
+    said = subprocess.check_output([sys.executable, "-c", told], cwd=ROOT, env=others | given)
+
+    assert said.decode().split() == [expected, expected]
+
+
+def test_make_takes_no_setting_of_python_from_the_shell(tmp_path: Path) -> None:
+    """They say that files and terminals are ASCII, and that there is no code in this folder."""
+    home = tmp_path / "Klinik Süd"
+    shell = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    shell |= {"PYTHONSAFEPATH": "1", "PYTHONOPTIMIZE": "2"}
+    tried = f'tried: ; @$(LOCAL) models --home "{home}" --port {free_port()} || true'
+
+    done = subprocess.run(
+        ["make", "--silent", "--eval", tried, "tried"],
+        cwd=ROOT,
+        env=os.environ | shell,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
+    )
+
+    assert done.stdout.decode().startswith("✗ the local cloud is not running")
 
 
 @pytest.mark.parametrize("moment", ["import", "cloud", "build", "deploy", "train"])
