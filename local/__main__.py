@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 import urllib.error
@@ -23,6 +22,7 @@ from local import (
     exporting,
     failures,
     imported,
+    interrupts,
     lock,
     models,
     monitoring,
@@ -77,7 +77,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     home = arguments.home.resolve()
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupts.listen()
         study = study_of(arguments.study)
         if arguments.command == "up":
             study.params()  # reports every mistake before anything is built
@@ -89,7 +89,7 @@ def main() -> int:
         with lock.held(home, arguments.command):
             _run(arguments, stack, console)
     except KeyboardInterrupt as interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever presses it twice reads this, too
+        interrupts.ignore()  # whoever presses it twice reads this, too
         console.print(f"\n[bold red]✗[/] {escape(str(interrupted) or failures.INTERRUPTED)}")
         return 130
     except CloudFailed as error:
@@ -99,7 +99,7 @@ def main() -> int:
         console.print(f"[bold red]✗[/] {escape(failures.told(error, home))}")
         return 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is left is to exit, without a traceback
+        interrupts.leave_to_the_system()  # what is left is to exit
     return 0
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from local.stack import STACK
 from tests.integration.conftest import ROOT, Laptop, copied_tree, fetch, ridge_in
 from tests.integration.test_faults_of_the_place import begun
 from tests.integration.test_registry import assert_consistent, champion_of
+from tests.patience import MOMENT_SECONDS, PATIENCE_SECONDS, until
 
-WAIT_SECONDS = 300
 FEW = 300  # rows of a test that is about no model
 SOME_CALLS_SECONDS = 0.1  # else who asks takes the core from who is asked
 
@@ -57,14 +56,6 @@ def kill(laptop: Laptop) -> None:
     """Kill the cloud with all that it started, at once."""
     pid = int((laptop.home / "cloud.pid").read_text())
     os.killpg(pid, signal.SIGKILL)
-
-
-def wait_until(condition: Callable[[], Any], every: float = 0.02) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(every)
-    return found
 
 
 def objects(laptop: Laptop) -> dict[tuple[str, str, str], tuple[Any, ...]]:
@@ -135,8 +126,8 @@ class Held:
 
 def wait_for_state(laptop: Laptop, raw: dict[str, str], state: str) -> None:
     """Wait until the execution that an upload started enters a state."""
-    (running,) = wait_until(lambda: about(laptop, raw), SOME_CALLS_SECONDS)
-    wait_until(lambda: has_entered(laptop, running["executionArn"], state), SOME_CALLS_SECONDS)
+    (running,) = until(lambda: about(laptop, raw), "an execution", SOME_CALLS_SECONDS)
+    until(lambda: has_entered(laptop, running["executionArn"], state), state, SOME_CALLS_SECONDS)
 
 
 def upload_held_in_train(laptop: Laptop, body: bytes, folder: Path) -> tuple[dict[str, str], Held]:
@@ -157,7 +148,7 @@ def has_entered(laptop: Laptop, arn: str, state: str) -> bool:
 
 def interrupt_up_when_the_cloud_is_up(laptop: Laptop) -> None:
     with begun(laptop, "up") as up:
-        wait_until(laptop.stack.cloud.is_up)
+        until(laptop.stack.cloud.is_up, "the cloud", MOMENT_SECONDS)
         up.interrupt()
         assert up.ended() == 130, up.printed
 
@@ -237,13 +228,13 @@ def test_the_cloud_ends_when_it_is_asked_to_though_functions_never_answer(
 ) -> None:
     laptop = crashing
     _, held = upload_held_in_train(laptop, data(sample, rows), tmp_path)
-    wait_until(lambda: laptop.workers("TrainFunction"))
+    until(lambda: laptop.workers("TrainFunction"), "a training", MOMENT_SECONDS)
     cloud = psutil.Process(int((laptop.home / "cloud.pid").read_text()))
 
     ending(laptop)
 
-    wait_until(lambda: not cloud.is_running() or cloud.status() == psutil.STATUS_ZOMBIE)
-    wait_until(lambda: not laptop.workers("Function"))
+    until(lambda: not cloud.is_running() or cloud.status() == psutil.STATUS_ZOMBIE, "its end")
+    until(lambda: not laptop.workers("Function"), "the end of all workers")
     held.let_go()
     assert laptop.run("down").returncode == 0
 
@@ -253,7 +244,9 @@ def test_a_deployment_that_a_crash_interrupted_is_made_anew(crashing: Laptop) ->
     before, known = objects(laptop), change_sets(laptop)
 
     with deploying(laptop, "LogRetentionDays=30"):
-        wait_until(lambda: change_sets(laptop) - known)  # ministack makes all of it in milliseconds
+        until(
+            lambda: change_sets(laptop) - known, "a change set", MOMENT_SECONDS
+        )  # ministack makes all of it in milliseconds
         kill(laptop)
     up = laptop.run("up")
 
@@ -272,7 +265,7 @@ def test_a_first_deployment_that_a_crash_interrupted_is_made_anew(
     few = tmp_path / "few.csv"
     few.write_bytes(data(sample, FEW))
     with deploying(other):
-        wait_until(lambda: status(other))
+        until(lambda: status(other), "a stack", MOMENT_SECONDS)
         kill(other)
     up = other.run("up", DATA=str(few))
 
@@ -309,7 +302,7 @@ def test_after_a_deployment_that_failed_the_next_takes_the_buckets_with_all_that
     stack.client("cloudformation").create_stack(
         StackName=STACK, TemplateBody=json.dumps(broken), OnFailure="ROLLBACK"
     )
-    wait_until(lambda: status(other) == "ROLLBACK_COMPLETE")
+    until(lambda: status(other) == "ROLLBACK_COMPLETE", "the rollback")
 
     up = other.run("up")
 
@@ -371,4 +364,4 @@ class deploying:  # noqa: N801 - reads as what it is in a `with`
         )
 
     def __exit__(self, *_: object) -> None:
-        self.process.wait(WAIT_SECONDS)
+        self.process.wait(PATIENCE_SECONDS)

@@ -22,14 +22,13 @@ from clinical.s3_client import s3_store
 
 from tests.faults import Fault, FaultyProxy, faulty_proxy
 from tests.integration.conftest import ROOT, Answer, Laptop
-from tests.patience import until
+from tests.patience import PATIENCE_SECONDS, until
 from tests.pipeline import ENVIRONMENT, Context, mirror
 from tests.unit.conftest import Api, emf_lines, load_function, without_ids
 
 REFRESH = params().serving.refresh_seconds
 DEADLINE = params().serving.refresh_timeout_seconds
 BUSY_SECONDS = 10.0  # what a machine with other work may add to a deadline
-RECOVERY_SECONDS = 300.0
 AGAIN = Promotion(who="user@host", why="to see it serve", execution="by-hand")
 
 # Without an ETag, what did not change is still told so by the status; the others spare no answer.
@@ -242,7 +241,7 @@ def test_a_card_that_cannot_be_read_is_told_so_and_once_read_is_kept(
         printed = capsys.readouterr().out
         assert function.predict(patient).status == 200
         assert function.get("/health").status == 200
-    monkeypatch.setattr("model.loader.CARD_SECONDS", RECOVERY_SECONDS)  # however busy it is here
+    monkeypatch.setattr("model.loader.CARD_SECONDS", PATIENCE_SECONDS)  # however busy it is here
     readable = function.get("/model")
     with proxy.failing(fault):
         kept = function.get("/model")
@@ -335,13 +334,6 @@ def served_promotion(laptop: Laptop) -> int:
     return number
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + RECOVERY_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
 @pytest.mark.parametrize(
     "fault", [Fault.UNAVAILABLE, Fault.RESET, Fault.LATE, Fault.HANGING, Fault.TRICKLING]
 )
@@ -350,8 +342,9 @@ def test_deployed_functions_serve_on_too(
 ) -> None:
     bucket = Boto3Bucket(deployed.stack.s3, deployed.stack.outputs.artifacts_bucket)
     asked = len(proxy.asked)
-    wait_until(
-        lambda: deployed.post("/predict", patient).status == 200 and len(proxy.asked) > asked
+    until(
+        lambda: deployed.post("/predict", patient).status == 200 and len(proxy.asked) > asked,
+        "a prediction through the proxy",
     )
     began, newer = time.time(), promote_again(bucket)
     answers: list[Answer] = []
@@ -362,9 +355,9 @@ def test_deployed_functions_serve_on_too(
         return counted(deployed, began) > 1
 
     with proxy.failing(fault):
-        wait_until(counted_twice_more)
+        until(counted_twice_more, "a second failed refresh")
 
     assert [one.status for one in answers] == [200] * len(answers), json.dumps(
         [one.text for one in answers if one.status != 200]
     )
-    wait_until(lambda: served_promotion(deployed) == newer.sequence)
+    until(lambda: served_promotion(deployed) == newer.sequence, "the newer promotion")

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import pty
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,8 @@ from local import background, executions
 from local.background import is_freed, is_taken
 from local.stack import BUILT_OF
 from tests.integration.conftest import ROOT, Laptop, few_trees_in, free_port, of_few_trees
+from tests.patience import MOMENT_SECONDS, PATIENCE_SECONDS, until
 
-WAIT_SECONDS = 300
 SOON_SECONDS = 0.5
 
 
@@ -64,8 +65,8 @@ class Command:
         self.process.send_signal(signal.SIGINT)
 
     def ended(self) -> int:
-        code = self.process.wait(WAIT_SECONDS)
-        self._reader.join(WAIT_SECONDS)
+        code = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
         return code
 
     def has_loaded(self, library: str) -> bool:
@@ -86,13 +87,6 @@ def words_of(process: psutil.Process) -> list[str]:
     with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
         return [word.rsplit("/", 1)[-1] for word in process.cmdline()]
     return []
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -170,7 +164,7 @@ def test_a_second_up_in_one_home_is_told_of_the_first(
     one, other = Laptop(home, free_port()), Laptop(home, free_port())
 
     with begun(one, "up") as first:
-        wait_until(lambda: (home / "lock").exists() and (home / "lock").read_text())
+        until(lambda: (home / "lock").exists() and (home / "lock").read_text(), "the lock")
         for command in ("up", "down", "retrain"):
             done = other.run(command)
             assert done.returncode == 1
@@ -244,15 +238,19 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
     with begun(other, "up", **given) as up:
         match moment:
             case "import":
-                wait_until(lambda: up.has_loaded("pydantic_core"))
+                until(lambda: up.has_loaded("pydantic_core"), moment, MOMENT_SECONDS)
             case "cloud":
-                wait_until((other.home / "cloud.pid").exists)
+                until((other.home / "cloud.pid").exists, moment, MOMENT_SECONDS)
             case "build":
-                wait_until(lambda: up.runs("sam", "build"))
+                until(lambda: up.runs("sam", "build"), moment, MOMENT_SECONDS)
             case "deploy":
-                wait_until(lambda: up.runs("sam", "deploy"))
+                until(lambda: up.runs("sam", "deploy"), "the deployment", MOMENT_SECONDS)
             case _:
-                wait_until(lambda: "published" in up.printed and executions_run(other))
+                until(
+                    lambda: "published" in up.printed and executions_run(other),
+                    moment,
+                    MOMENT_SECONDS,
+                )
         children = psutil.Process(up.process.pid).children(recursive=True)
         up.interrupt()
         code = up.ended()
@@ -272,6 +270,60 @@ def test_ctrl_c_in_up_is_told_ends_what_it_started_and_the_next_up_works(
         again = other.run("up", **given)
         assert again.returncode == 0, again.stdout
         assert "Ready in" in again.stdout
+
+
+def test_kill_ends_what_up_started_as_ctrl_c_does(
+    start_laptop: Callable[[str], Laptop], tmp_path: Path
+) -> None:
+    other = start_laptop("killed")
+
+    with begun(other, "up", DATA=str(few_rows(tmp_path, 302))) as up:
+        until(lambda: up.runs("sam", "deploy"), "the deployment", MOMENT_SECONDS)
+        started = psutil.Process(up.process.pid).children(recursive=True)
+        up.process.terminate()
+
+        assert up.ended() == 130
+
+    assert "Interrupted" in up.printed
+    assert not [child for child in started if "sam" in words_of(child)]
+
+
+def test_a_terminal_that_closes_ends_what_up_started(
+    start_laptop: Callable[[str], Laptop], tmp_path: Path
+) -> None:
+    other = start_laptop("of-a-terminal")
+    home_and_port = ("--home", str(other.home), "--port", str(other.port))
+    begin = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    begin += "os.execv(sys.executable, [sys.executable, '-m', 'local', *sys.argv[1:]])"
+    terminal, of_the_command = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", begin, "up", *home_and_port],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "CONSOLE_PORT": str(other.console_port),
+            "DATA": str(few_rows(tmp_path, 302)),
+        },
+        stdin=of_the_command,
+        stdout=of_the_command,
+        stderr=of_the_command,
+        start_new_session=True,
+    ) as process:
+        os.close(of_the_command)
+        up = psutil.Process(process.pid)
+
+        def deploying() -> list[psutil.Process]:
+            while select.select([terminal], [], [], 0)[0]:  # else it waits until somebody reads
+                os.read(terminal, 4096)
+            children = up.children(recursive=True)
+            return children if any("deploy" in words_of(child) for child in children) else []
+
+        started = until(deploying, "the deployment", MOMENT_SECONDS)
+        os.close(terminal)
+
+        assert process.wait(PATIENCE_SECONDS) == 130
+    assert not [child for child in started if "sam" in words_of(child)]
+    assert other.stack.cloud.is_up()  # as after Ctrl-C; the next `make up` goes on with it
 
 
 def few_rows(folder: Path, number: int) -> Path:
@@ -295,7 +347,7 @@ def test_ctrl_c_in_retrain_leaves_the_execution_to_the_cloud(
 ) -> None:
     fresh = few_rows(tmp_path, 303)
     with of_few_trees(laptop, tmp_path), begun(laptop, "retrain", DATA=str(fresh)) as retrain:
-        wait_until(lambda: executions_run(laptop))
+        until(lambda: executions_run(laptop), "an execution", MOMENT_SECONDS)
         retrain.interrupt()
 
         assert retrain.ended() == 130
@@ -314,7 +366,7 @@ def test_the_cloud_dying_under_a_retrain_is_told_and_up_brings_it_back(
     assert laptop.retrain_on(few_rows(tmp_path, 402))["status"] == "SUCCEEDED"
 
     with begun(laptop, "retrain", TUNE="true") as retrain:
-        wait_until(lambda: executions_run(laptop))
+        until(lambda: executions_run(laptop), "an execution", MOMENT_SECONDS)
         laptop.stack.cloud.save()  # else it could be killed before it has saved that there is one
         os.killpg(int((laptop.home / "cloud.pid").read_text()), signal.SIGKILL)
 

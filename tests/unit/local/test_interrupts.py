@@ -1,4 +1,4 @@
-"""Ctrl-C while a process is being started, or ended: none stays that nobody knows."""
+"""Interruptions while a process is being started, or ended: none stays that nobody knows."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local import interrupts
 from local.background import Background
 from local.interrupts import held_back
 from local.ministack import Ministack
@@ -22,11 +23,13 @@ DEAF = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {WAITING}"
 
 
 @pytest.fixture(autouse=True)
-def _interrupted_by_ctrl_c() -> Iterator[None]:
-    """Who runs the tests in the background may have them ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(interrupts, "OUTPUTS", ())  # which are pytest's here
+    before = {number: signal.getsignal(number) for number in interrupts.ALL}
+    interrupts.listen()
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -71,39 +74,62 @@ def program(tmp_path: Path) -> Background:
     return Background(tmp_path / "program.pid", tmp_path / "program.log", WAITING)
 
 
-def test_what_is_held_back_comes_when_it_is_let_through() -> None:
+@pytest.mark.parametrize("number", interrupts.ALL)
+def test_what_is_held_back_comes_when_it_is_let_through(number: signal.Signals) -> None:
     with held_back() as let_through:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         with pytest.raises(KeyboardInterrupt):
             let_through()
         with pytest.raises(KeyboardInterrupt):  # and from then on at once
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
 
-def test_what_is_held_back_comes_at_the_end_at_the_latest() -> None:
+@pytest.mark.parametrize("number", interrupts.ALL)
+def test_what_is_held_back_comes_at_the_end_at_the_latest(number: signal.Signals) -> None:
     reached = []
+    before = signal.getsignal(number)
 
     def hold() -> None:
         with held_back():
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             reached.append(True)
 
     with pytest.raises(KeyboardInterrupt):
         hold()
 
     assert reached
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
+
+
+def test_a_terminal_that_nohup_has_a_command_survive_does_not_end_it() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    interrupts.listen()
+    with held_back():
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_what_nobody_listens_for_is_not_held_back() -> None:
+    interrupts.leave_to_the_system()
+
+    with held_back():
+        assert all(signal.getsignal(number) == signal.SIG_DFL for number in interrupts.ALL)
 
 
 def test_without_ctrl_c_nothing_comes() -> None:
     with held_back() as let_through:
         let_through()
 
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert callable(signal.getsignal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_thread_which_nobody_interrupts_holds_nothing_back() -> None:
     done = []
+    before = signal.getsignal(signal.SIGINT)
 
     def hold() -> None:
         with held_back() as let_through:
@@ -114,7 +140,7 @@ def test_a_thread_which_nobody_interrupts_holds_nothing_back() -> None:
     thread.start()
     thread.join()
 
-    assert done == [signal.default_int_handler]
+    assert done == [before]
 
 
 def test_a_process_in_the_background_is_ended_where_ctrl_c_comes_while_it_is_started(
