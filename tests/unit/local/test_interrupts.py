@@ -26,6 +26,7 @@ DEAF = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {WAITING}"
 def _listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(interrupts, "OUTPUTS", ())  # which are pytest's here
     before = {number: signal.getsignal(number) for number in interrupts.ALL}
+    interrupts.leave_to_the_system()  # whoever runs the tests may have them ignore some, as nohup
     interrupts.listen()
     yield
     for number, handler in before.items():
