@@ -109,11 +109,14 @@ class Laptop:
         """Give the same laptop as the commands for another study see it."""
         return replace(self, study=study, console_port=free_port())
 
+    def arguments(self, command: str) -> list[str]:
+        """Give what Python is called with to run what a make target runs."""
+        return ["-m", "local", command, "--home", str(self.home), "--port", str(self.port)]
+
     def run(self, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run what a make target runs, and return what it printed."""
-        home_and_port = ("--home", str(self.home), "--port", str(self.port))
         return subprocess.run(
-            [sys.executable, "-m", "local", command, *home_and_port],
+            [sys.executable, *self.arguments(command)],
             cwd=ROOT,
             env={
                 **os.environ,

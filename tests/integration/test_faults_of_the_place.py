@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -28,9 +29,8 @@ SOON_SECONDS = 0.5
 @contextmanager
 def begun(laptop: Laptop, command: str, **more: str) -> Iterator["Command"]:
     """A command under way, as `make` runs it."""
-    home_and_port = ("--home", str(laptop.home), "--port", str(laptop.port))
     with subprocess.Popen(
-        [sys.executable, "-m", "local", command, *home_and_port],
+        [sys.executable, *laptop.arguments(command)],
         cwd=ROOT,
         env={**os.environ, "CONSOLE_PORT": str(laptop.console_port), "PYTHONUNBUFFERED": "1"}
         | more,
@@ -75,12 +75,17 @@ class Command:
             return library in Path(f"/proc/{self.process.pid}/maps").read_text()
         return False
 
-    def runs(self, *words: str) -> bool:
-        """Whether it has a child whose command has all those words."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self.process.pid).children(recursive=True)
-            return any(set(words) <= set(words_of(child)) for child in children)
-        return False
+    def runs(self, *words: str) -> list[psutil.Process]:
+        """Its children whose command has all those words."""
+        return children_of(self.process, *words)
+
+
+def children_of(process: subprocess.Popen[Any], *words: str) -> list[psutil.Process]:
+    """The children of a process whose command has all those words."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children = psutil.Process(process.pid).children(recursive=True)
+        return [child for child in children if set(words) <= set(words_of(child))]
+    return []
 
 
 def words_of(process: psutil.Process) -> list[str]:
@@ -278,27 +283,25 @@ def test_kill_ends_what_up_started_as_ctrl_c_does(
     other = start_laptop("killed")
 
     with begun(other, "up", DATA=str(few_rows(tmp_path, 302))) as up:
-        until(lambda: up.runs("sam", "deploy"), "the deployment", MOMENT_SECONDS)
-        started = psutil.Process(up.process.pid).children(recursive=True)
+        sam = until(lambda: up.runs("sam", "deploy"), "the deployment", MOMENT_SECONDS)
         up.process.terminate()
 
         assert up.ended() == 130
 
     assert "Interrupted" in up.printed
-    assert not [child for child in started if "sam" in words_of(child)]
+    assert not any(one.is_running() for one in sam)
 
 
 def test_a_terminal_that_closes_ends_what_up_started(
     start_laptop: Callable[[str], Laptop], tmp_path: Path
 ) -> None:
     other = start_laptop("of-a-terminal")
-    home_and_port = ("--home", str(other.home), "--port", str(other.port))
     begin = "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
     begin += "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # which nohup has the tests ignore
-    begin += "os.execv(sys.executable, [sys.executable, '-m', 'local', *sys.argv[1:]])"
+    begin += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     terminal, of_the_command = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", begin, "up", *home_and_port],
+        [sys.executable, "-c", begin, *other.arguments("up")],
         cwd=ROOT,
         env={
             **os.environ,
@@ -311,19 +314,17 @@ def test_a_terminal_that_closes_ends_what_up_started(
         start_new_session=True,
     ) as process:
         os.close(of_the_command)
-        up = psutil.Process(process.pid)
 
         def deploying() -> list[psutil.Process]:
             while select.select([terminal], [], [], 0)[0]:  # else it waits until somebody reads
                 os.read(terminal, 4096)
-            children = up.children(recursive=True)
-            return children if any("deploy" in words_of(child) for child in children) else []
+            return children_of(process, "sam", "deploy")
 
-        started = until(deploying, "the deployment", MOMENT_SECONDS)
+        sam = until(deploying, "the deployment", MOMENT_SECONDS)
         os.close(terminal)
 
         assert process.wait(PATIENCE_SECONDS) == 130
-    assert not [child for child in started if "sam" in words_of(child)]
+    assert not any(one.is_running() for one in sam)
     assert other.stack.cloud.is_up()  # as after Ctrl-C; the next `make up` goes on with it
 
 
